@@ -1,0 +1,40 @@
+"""Bayesian neural scaling laws: the public names, imported when first used."""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "read_runs": "runs",
+    "read_plans": "runs",
+    "datasets": "runs",
+    "load_spec": "spec",
+    "list_models": "spec",
+    "ModelSpec": "spec",
+    "build_model": "spec.build",
+    "fit": "posterior",
+    "check_fit": "posterior",
+    "save_fit": "posterior",
+    "load_fit": "posterior",
+    "forecast": "forecast",
+    "bands": "forecast",
+    "score": "forecast",
+    "allocate": "decide",
+    "plans_for": "decide",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home on first use (PEP 562), so that `import bayescale` is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bayescale' has no attribute {name!r}")
+    value = getattr(import_module(f"bayescale.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
