@@ -1,0 +1,105 @@
+"""The columns that bayescale knows: name, meaning, rule and usual aliases.
+
+Everything else in this folder reads this table: names are mapped by it, values are checked by it, and messages quote it. To teach
+the reader a new spelling, add an alias here and nowhere else.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Column(NamedTuple):
+    """One known column: its name, a key of `RULES`, what a message says about it, and other spellings."""
+
+    name: str
+    rule: str
+    meaning: str
+    aliases: tuple[str, ...] = ()
+
+
+class Rule(NamedTuple):
+    """A test of finite values (True where they are fine) and the name of the values that fail it."""
+
+    holds: Callable[[np.ndarray], np.ndarray]
+    broken: str
+
+
+RULES = {
+    "positive": Rule(lambda x: x > 0, "non-positive"),
+    "nonnegative": Rule(lambda x: x >= 0, "negative"),
+    "dropout": Rule(lambda x: (x >= 0) & (x < 1), "out-of-range"),
+    "fraction": Rule(lambda x: (x >= 0) & (x <= 1), "out-of-range"),
+}
+
+_PARAMS = (
+    *("N", "n_params", "num_params", "parameters", "model_size", "total_params", "params_total"),
+    *("params_nonembedding", "params_non_embedding", "non_embedding_params", "params_no_embed"),
+    *("params_active", "active_params"),
+)
+_TOKENS = ("D", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "tokens_seen", "consumed_tokens")
+_FLOPS = (
+    *("C", "compute", "flop", "total_flos", "total_flops"),
+    *("train_flops", "training_flops", "training_compute"),
+)
+_LOSS = (
+    *("L", "val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss", "final_loss"),
+    *("train_loss", "loss_train", "cross_entropy"),
+)
+_RUN = ("name", "run_name", "run_id", "id", "experiment", "model_name", "model")
+
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column("run", "text", "run is the name of a training run", _RUN),
+        Column("family", "text", "family names the runs that share a law"),
+        Column("params", "positive", "params are raw counts, e.g. 7.0e9", _PARAMS),
+        Column("params_total", "positive", "params_total are raw counts, e.g. 7.0e9"),
+        Column("tokens", "positive", "tokens are raw counts, e.g. 2.0e10", _TOKENS),
+        Column(
+            "unique_tokens",
+            "positive",
+            "unique_tokens are raw counts of distinct tokens, e.g. 2.0e10",
+            ("unique", "unique_data", "dataset_tokens"),
+        ),
+        Column("epochs", "positive", "epochs are tokens over unique tokens, above 0"),
+        Column("flops", "positive", "flops are total training FLOP, e.g. 1.0e21", _FLOPS),
+        Column("flops_per_token", "positive", "flops_per_token are training FLOP per token, e.g. 4.2e10"),
+        Column("loss", "positive", "losses are above 0, e.g. 2.31", _LOSS),
+        Column("accuracy", "fraction", "accuracy is a share in [0, 1]"),
+        Column("n_items", "positive", "n_items counts the test items, e.g. 1000"),
+        Column("split", "text", "split is train for rows to fit"),
+        Column("sweep", "text", "sweep says what a run was for"),
+        Column("weight", "positive", "weights are above 0"),
+        Column("lr", "positive", "lr is the peak learning rate, above 0", ("learning_rate", "peak_lr")),
+        Column(
+            "batch_tokens",
+            "positive",
+            "batch_tokens are tokens per step, e.g. 5.0e5",
+            ("batch_size_tokens",),
+        ),
+        Column("steps", "positive", "steps are optimizer steps, e.g. 10000", ("max_steps", "global_step")),
+        Column("weight_decay", "nonnegative", "weight_decay is at least 0", ("wd",)),
+        Column("dropout", "dropout", "dropout is in [0, 1)"),
+        Column("width", "positive", "width is the model dimension, e.g. 768", ("d_model", "hidden_size")),
+        Column("layers", "positive", "layers is the depth, e.g. 12", ("n_layers", "num_layers")),
+        Column("seed", "any", "seed is the random seed"),
+    )
+}
+
+NUMERIC = tuple(name for name, column in COLUMNS.items() if column.rule in RULES)
+TEXT = tuple(name for name, column in COLUMNS.items() if column.rule == "text")
+
+_SEPARATORS = re.compile(r"[-_ /.]+")
+
+
+def plain(name: str) -> str:
+    """Return a column name as it is compared: lower case, with one kind of separator."""
+    return _SEPARATORS.sub("_", name.strip()).lower()
+
+
+# One spelling belongs to one column, so a plain dictionary from alias to column is enough.
+ALIASES = {plain(alias): column.name for column in COLUMNS.values() for alias in column.aliases}
+PLAIN_NAMES = {plain(name): name for name in COLUMNS}

@@ -1,0 +1,106 @@
+"""Which column of a file is which: explicit choices first, then exact names, then usual aliases.
+
+Nothing is guessed: two columns that could both be `loss` are an error that names them.
+"""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from .columns import ALIASES, COLUMNS, PLAIN_NAMES, plain
+from .problems import Problem, nearest
+from .values import is_blank, one_line
+
+
+def map_columns(
+    frame: pd.DataFrame, columns: Mapping[str, str] | None
+) -> tuple[pd.DataFrame, dict[str, str], list[Problem]]:
+    """Return the table with known names, the original name of each mapped column, and problems.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Table with text column names, all different.
+    columns : mapping of str to str, optional
+        Name wanted -> column in the file; these win over everything else.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        The same rows; mapped columns renamed (`params_total` is copied to `params`, since it is a column of its own too).
+    mapped : dict of str to str
+        Name -> name in the file, for the columns that were renamed or copied.
+    problems : list of Problem
+        Names that are missing from the file or fit two columns.
+    """
+    frame, mapped, problems = _explicit(frame, columns or {})
+    # A column without a single value says nothing, so it neither takes a name nor makes one ambiguous.
+    empty = [name for name in frame if all(is_blank(cell) for cell in frame[name])]
+    frame = frame.drop(columns=[name for name in empty if name in COLUMNS])
+    renamed: dict[str, str] = {}
+    for name in COLUMNS:
+        if name in frame or name in mapped:
+            continue
+        found = _candidates([column for column in frame if column not in empty], name)
+        if len(found) > 1:
+            problems.append(Problem(_ambiguous(name, found)))
+        elif found:
+            renamed[name] = found[0]
+            mapped[name] = mapped.pop(found[0], found[0])
+    return _apply(frame, renamed), mapped, problems
+
+
+def _explicit(
+    frame: pd.DataFrame, columns: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, str], list[Problem]]:
+    names = list(frame.columns)
+    problems = [
+        Problem(
+            f"Column '{one_line(source)}' (asked for as {one_line(name)}) is not in the table; "
+            f"{nearest(source, names)}. Write --column {one_line(name)}=COLUMN with one of its columns."
+        )
+        for name, source in columns.items()
+        if source not in names
+    ]
+    chosen = {name: source for name, source in columns.items() if source in names and source != name}
+    # A column that loses its name to an explicit choice stays in the table under another one.
+    moved = {
+        name: _free(f"{name}_in_file", names)
+        for name in chosen
+        if name in names and name not in chosen.values()
+    }
+    frame = frame.rename(columns=moved)
+    return _apply(frame, chosen), dict(chosen), problems
+
+
+def _apply(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
+    """Return the table with columns under new names; `params_total` and other known columns keep theirs as well."""
+    if not renamed:
+        return frame
+    kept = [
+        column
+        for column in frame
+        if column not in renamed and (column in COLUMNS or column not in renamed.values())
+    ]
+    sources = [*renamed.values(), *kept]
+    result = frame[sources].copy()
+    result.columns = pd.Index([*renamed, *kept])
+    return result
+
+
+def _candidates(names: list[str], wanted: str) -> list[str]:
+    """Return the columns that mean `wanted`: its own name in another case, else its aliases."""
+    same = [name for name in names if PLAIN_NAMES.get(plain(name)) == wanted and name not in COLUMNS]
+    return same or [name for name in names if ALIASES.get(plain(name)) == wanted]
+
+
+def _ambiguous(name: str, found: list[str]) -> str:
+    listed = " and ".join(f"'{one_line(column)}'" for column in found)
+    choices = " or ".join(f"--column {name}={one_line(column)}" for column in found)
+    return f"Columns {listed} could each be {name}; choose with {choices}."
+
+
+def _free(name: str, taken: list[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

@@ -1,0 +1,162 @@
+"""Reads runs and plans from a file, a DataFrame or a data set by name."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from .datasets import DATASETS, read_dataset
+from .files import read_file
+from .problems import nearest
+from .table import build_table
+from .values import one_line
+
+Source = str | os.PathLike[str] | pd.DataFrame
+
+
+def read_runs(
+    source: Source, columns: Mapping[str, str] | None = None, *, drop_bad: bool = False
+) -> pd.DataFrame:
+    """Read a table of training runs, one row a run (or a checkpoint of one), and check it.
+
+    Parameters
+    ----------
+    source : str, path or pandas.DataFrame
+        A CSV, TSV, JSON, JSONL or Parquet file, a table, or the name of a data set (see `datasets`).
+    columns : mapping of str to str, optional
+        Name -> column in the file, e.g. ``{"loss": "eval/loss"}``; otherwise exact names and usual aliases are used.
+    drop_bad : bool
+        Leave out rows with problems, and list them, instead of raising.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per row read: `run` (text), `params` and `tokens` (raw counts), `flops` (training FLOP), `loss` (nats per token
+        unless the file says otherwise), the other known columns, then all others unchanged. Of params, tokens and flops the
+        third is filled by flops = 6 x params x tokens. `attrs` holds `notes` (topic -> sentence), `dropped` (run, row, reason),
+        `columns` (name -> name in the file) and `source`.
+
+    Raises
+    ------
+    ValueError
+        With one line per problem of the table.
+    TypeError
+        If `source` or `columns` is of another type.
+
+    Examples
+    --------
+    >>> runs = read_runs(pd.DataFrame({"N": ["70M", "160M"], "D": ["1B", "2B"], "loss": [3.1, 2.9]}))
+    >>> runs[["run", "params", "tokens", "loss"]]
+         run       params        tokens  loss
+    0  run-1   70000000.0  1000000000.0   3.1
+    1  run-2  160000000.0  2000000000.0   2.9
+    """
+    if not isinstance(drop_bad, bool):
+        raise TypeError(f"`drop_bad` must be True or False. Got {type(drop_bad).__name__} instead.")
+    return _read(source, columns, drop_bad=drop_bad, plans=False)
+
+
+def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+    """Read a table of plans, one row a run that could be trained.
+
+    Parameters
+    ----------
+    source : str, path or pandas.DataFrame
+        As for `read_runs`.
+    columns : mapping of str to str, optional
+        As for `read_runs`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As from `read_runs`; `run` is the name of the plan (`plan-1`, ... where there is none), `loss` may be absent or blank
+        (a measured loss to score against), and rows may repeat.
+
+    Raises
+    ------
+    ValueError
+        With one line per problem of the table.
+    TypeError
+        If `source` or `columns` is of another type.
+
+    Examples
+    --------
+    >>> read_plans(pd.DataFrame({"params": ["7B"], "tokens": ["1T"]}))["flops"]
+    0    4.200000e+22
+    Name: flops, dtype: float64
+    """
+    return _read(source, columns, drop_bad=False, plans=True)
+
+
+def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, plans: bool) -> pd.DataFrame:
+    _check_columns(columns)
+    raw, name = _raw(source)
+    table = build_table(_text_names(raw), columns, drop_bad=drop_bad, plans=plans)
+    table.attrs["source"] = name
+    return table
+
+
+def _raw(source: Source) -> tuple[pd.DataFrame, str]:
+    if isinstance(source, pd.DataFrame):
+        return _indexed(source), "DataFrame"
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(
+            f"`source` must be a path, a DataFrame or the name of a data set. Got {type(source).__name__} instead."
+        )
+    name = os.fspath(source)
+    if not isinstance(name, str):
+        raise TypeError("`source` must be a text path. Got a path of bytes instead.")
+    if not name.strip() or "\0" in name:
+        raise ValueError("`source` names no file; give a path such as runs.csv, or the name of a data set.")
+    if name in DATASETS:
+        return read_dataset(name), name
+    path = Path(name)
+    if path.name == name and not path.suffix and not path.exists():
+        raise ValueError(
+            f"There is neither a file nor a data set '{one_line(name)}'; data sets: {nearest(name, list(DATASETS))}."
+        )
+    return _indexed(read_file(path)), name
+
+
+def _indexed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table under a plain index; an index of text names the runs where no column does."""
+    index = frame.index
+    result = frame.reset_index(drop=True)
+    result.attrs = {}
+    if isinstance(index, pd.MultiIndex) or pd.api.types.is_object_dtype(index.dtype) or index.dtype == "str":
+        names = [
+            " ".join(str(part) for part in label) if isinstance(label, tuple) else label for label in index
+        ]
+        if "run" not in result.columns and len(result):
+            result.insert(0, "run", pd.Series(names, dtype=object), allow_duplicates=True)
+    return result
+
+
+def _text_names(frame: pd.DataFrame) -> pd.DataFrame:
+    names = [
+        "/".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name).strip()
+        for name in frame.columns
+    ]
+    names = [name or f"column {place}" for place, name in enumerate(names, 1)]
+    twice = list(dict.fromkeys(name for name in names if names.count(name) > 1))
+    if twice:
+        listed = ", ".join(f"'{one_line(name)}'" for name in twice)
+        raise ValueError(f"The table has a duplicate column name: {listed}; give each column its own.")
+    frame = frame.copy()
+    frame.columns = pd.Index(names, dtype=object)
+    return frame
+
+
+def _check_columns(columns: Mapping[str, str] | None) -> None:
+    if columns is None:
+        return
+    if not isinstance(columns, Mapping):
+        raise TypeError(f"`columns` must map names to columns. Got {type(columns).__name__} instead.")
+    for name, column in columns.items():
+        if not isinstance(name, str) or not isinstance(column, str):
+            raise TypeError(f"`columns` must map text to text. Got {name!r}: {column!r} instead.")
+        if not name.strip():
+            raise ValueError(
+                f"`columns` has a blank name for '{one_line(column)}'; write e.g. loss={one_line(column)}."
+            )
