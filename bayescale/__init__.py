@@ -17,9 +17,9 @@ _HOMES = {
     "check_fit": "posterior",
     "save_fit": "posterior",
     "load_fit": "posterior",
-    "forecast": "forecast",
-    "bands": "forecast",
-    "score": "forecast",
+    "forecast": "forecasts",
+    "bands": "forecasts",
+    "score": "forecasts",
     "allocate": "decide",
     "plans_for": "decide",
 }

@@ -1,0 +1,6 @@
+"""A model as data: the spec of a TOML file in `models/`, its priors, and the graph that is built from it and a table of runs."""
+
+from .files import list_models, load_spec
+from .spec import Drift, ModelSpec, Noise, parse_spec
+
+__all__ = ["Drift", "ModelSpec", "Noise", "list_models", "load_spec", "parse_spec"]

@@ -1,0 +1,7 @@
+"""Draws of loss for runs one could train, and what they come to: bands, and scores once the run is done."""
+
+from .bands import bands
+from .forecast import forecast
+from .score import score
+
+__all__ = ["bands", "forecast", "score"]

@@ -1,0 +1,62 @@
+"""`score`: how forecasts did, once their runs are done."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def score(table: pd.DataFrame) -> dict[str, Any]:
+    """Sum up a table of bands whose plans have a measured loss.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `bands`.
+
+    Returns
+    -------
+    dict
+        `plans` scored; `inside`, how many of them lie in their band, and `coverage`, their share, beside `probability`, what was claimed;
+        `median_abs_error`, of log loss (about the relative error); `bias`, the median of measured over forecast log loss;
+        `interval_score` of the band in log loss, x100 (Gneiting and Raftery 2007, eq. 43: width, plus 2 / (1 - prob) times each miss);
+        `log_score`, mean log density of log loss; `warning`.
+
+    Raises
+    ------
+    ValueError
+        If no plan has a measured loss.
+    """
+    if "loss" not in table or not np.isfinite(table["loss"].to_numpy(float)).any():
+        raise ValueError("No plan has a measured `loss`; --score needs it as a column of the plans.")
+    table = table[np.isfinite(table["loss"].to_numpy(float))]
+    measured, middle, lower, upper = (
+        np.log(table[name].to_numpy(float)) for name in ("loss", "loss_median", "loss_lower", "loss_upper")
+    )
+    prob = float(table["probability"].iloc[0])
+    misses = np.maximum(lower - measured, 0) + np.maximum(measured - upper, 0)
+    error = measured - middle
+    inside = int(table["inside"].sum())
+    return {
+        "plans": len(table),
+        "inside": inside,
+        "coverage": inside / len(table),
+        "probability": prob,
+        "median_abs_error": float(np.median(np.abs(error))),
+        "bias": float(np.median(error)),
+        "interval_score": float(100 * np.mean(upper - lower + 2 / (1 - prob) * misses)),
+        "log_score": float(table["log_score"].mean()),
+        "warning": _common_offset(error),
+    }
+
+
+def _common_offset(error: np.ndarray) -> str:
+    """Say so where nearly all plans miss to one side by much the same."""
+    middle = float(np.median(error))
+    same_side = np.mean(np.sign(error) == np.sign(middle))
+    if len(error) >= 4 and same_side > 0.9 and abs(middle) > 2 * float(np.median(np.abs(error - middle))) and abs(middle) > 0.02:
+        return (
+            f"Measured losses lie {abs(np.expm1(middle)):.1%} {'above' if middle > 0 else 'below'} the forecasts, nearly all to one "
+            "side: another evaluation, tokeniser or unit?"
+        )
+    return ""

@@ -1,0 +1,124 @@
+"""The check of a fit: a table of named checks, each with a value, a threshold, a verdict and a sentence of advice.
+
+Only sampling can fail: draws that have not converged mean nothing. All else warns, and the advice that bears on an answer travels
+with that answer.
+"""
+
+import io
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .design import design_checks
+from .rows import row_checks
+from .store import fitted_spec
+from .verdict import verdict
+
+_RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
+
+
+def check_fit(idata: xr.DataTree) -> pd.DataFrame:
+    """Check a fit.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        From `fit` or `load_fit`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per check: `name`, `severity` ("fail" or "warn": what it means not to pass), `value`, `threshold`, `passed`,
+        `advice` (empty when passed).
+
+    Examples
+    --------
+    >>> check_fit(idata).query("not passed")  # doctest: +SKIP
+    """
+    spec = fitted_spec(idata)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # ArviZ warns of what the table says
+        rows = [*_sampling_checks(idata), *_prior_checks(idata), *row_checks(idata, spec), *design_checks(idata, spec)]
+    return pd.DataFrame(rows)
+
+
+def stored_check(idata: xr.DataTree) -> pd.DataFrame:
+    """Return the check table that `fit` stored."""
+    return pd.read_json(io.StringIO(idata.attrs["check"]), orient="records", convert_dates=False)
+
+
+def failed_checks(idata: xr.DataTree) -> list[str]:
+    """Names of the checks that failed when the fit was made; a fit with any of them decides nothing."""
+    return [row["name"] for row in json.loads(idata.attrs["check"]) if row["severity"] == "fail" and not row["passed"]]
+
+
+def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
+    import arviz_stats as azs  # slow to import, and needed only here
+
+    spec = fitted_spec(idata)
+    names = [*spec.priors, "sigma", *(["nu"] if spec.noise.nu is not None else [])]
+    draws = idata["posterior"].to_dataset()[names]
+    stats = idata["sample_stats"]
+    rhat = azs.rhat(draws).to_array()
+    bulk, tail = (azs.ess(draws, method=method).to_array() for method in ("bulk", "tail"))
+    energy = stats["energy"]
+    bfmi = (energy.diff("draw") ** 2).mean("draw") / energy.var("draw")
+    worst = str(rhat["variable"].values[int(rhat.argmax())])
+    more = "Sample longer, e.g. --draws 4000 --tune 4000."
+    return [
+        verdict("rhat", float(rhat.max()), _RHAT, "below", f"The chains disagree most on {worst}. {more}", fails=True),
+        verdict("ess_bulk", float(bulk.min()), _ESS, "at least", f"Too few independent draws. {more}", fails=True),
+        verdict("ess_tail", float(tail.min()), _ESS, "at least", f"Too few independent draws in the tails. {more}", fails=True),
+        verdict(
+            "divergences",
+            float(stats["diverging"].mean()),
+            _DIVERGENT,
+            "at most",
+            "The sampler missed a part of the posterior. Raise --target-accept to 0.99.",
+            fails=True,
+        ),
+        verdict(
+            "bfmi",
+            float(bfmi.min()),
+            _BFMI,
+            "at least",
+            "The sampler moves too slowly between energies. Raise --tune; look for a row that does not belong.",
+            fails=True,
+        ),
+        verdict(
+            "tree_depth",
+            float(_depth_reached(stats)),
+            _TREE_DEPTH,
+            "at most",
+            "Many trajectories were cut at the largest tree depth: slow, not wrong.",
+        ),
+    ]
+
+
+def _depth_reached(stats: Any) -> Any:
+    """Share of draws at the largest tree depth, as PyMC and nutpie each name it."""
+    for name in ("reached_max_treedepth", "maxdepth_reached"):
+        if name in stats:
+            return stats[name].mean()
+    return np.nan
+
+
+def _prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
+    import arviz_stats as azs
+
+    spec = fitted_spec(idata)
+    table = azs.psense_summary(idata, var_names=[*spec.priors, "sigma"])
+    conflict = [str(name) for name in table.index[table["diagnosis"].str.contains("conflict")]]
+    return [
+        verdict(
+            "prior_conflict",
+            float(len(conflict)),
+            0,
+            "at most",
+            f"Runs and prior pull {', '.join(conflict)} apart: look at the rows below first, then at the prior in the model file.",
+        )
+    ]

@@ -1,0 +1,137 @@
+"""`fit`: the rows of a table that a spec is for, its posterior on them, and the check of it, in one tree."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .. import __version__
+from ..runs import select_rows
+from ..spec.spec import ModelSpec
+from .check import check_fit
+from .store import FORMAT
+
+PARAMS_KINDS = ("total", "non-embedding", "active", "unknown")
+
+
+def fit(
+    spec: ModelSpec,
+    runs: pd.DataFrame,
+    *,
+    where: str | Sequence[str] = (),
+    family: str | None = None,
+    params_kind: str = "unknown",
+    loss_unit: str = "nats/token",
+    random_seed: int | np.random.Generator | None = None,
+    **sample_kwargs: Any,
+) -> xr.DataTree:
+    """Sample the posterior of a scaling law on a table of runs, and check it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model, from `load_spec`.
+    runs : pandas.DataFrame
+        One row per run, from `read_runs`.
+    where : str or sequence of str
+        Filters on rows, such as ``"tokens<=1e9"``; stored in the fit.
+    family : str, optional
+        The family to fit, where the runs have several.
+    params_kind : {"unknown", "total", "non-embedding", "active"}
+        What `params` counts; a plan of another kind is refused.
+    loss_unit : str
+        Unit of the loss; it labels every table and axis.
+    random_seed : int, numpy.random.Generator or None
+        Seed; the one used is stored.
+    **sample_kwargs
+        For `pymc.sample`: draws, tune, chains, cores, target_accept, progressbar, nuts_sampler, ...
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups `posterior` (dims chain, draw; sampled parameters and the law's constants), `sample_stats`, `log_likelihood`,
+        `log_prior`, `posterior_predictive`, `prior`, `prior_predictive`, `observed_data` (log loss, dims run) and
+        `constant_data` (all columns of the fitted rows, the law's anchors). Attributes say what the numbers mean; `check` holds
+        the table of `check_fit`.
+
+    Raises
+    ------
+    ValueError
+        If rows, columns or options break a rule.
+
+    Examples
+    --------
+    >>> runs = read_runs("runs.csv")  # doctest: +SKIP
+    >>> idata = fit(load_spec("chinchilla"), runs, random_seed=1)  # doctest: +SKIP
+    """
+    if params_kind not in PARAMS_KINDS:
+        raise ValueError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r} instead.")
+    if not loss_unit.strip():
+        raise ValueError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty text instead.")
+    where = [where] if isinstance(where, str) else list(where)
+    rows, left_out = select_rows(
+        runs, inputs=spec.inputs, response=spec.response, where=where, family=family, repeats=spec.get_law().repeats
+    )
+    _check_rows(spec, rows)
+    seed = _seed(random_seed)
+    from .nuts import sample_model  # PyMC takes seconds to import, and only sampling needs it
+
+    idata = sample_model(spec, rows, random_seed=seed, **sample_kwargs)
+    _keep_columns(idata, rows)
+    idata.attrs.update(
+        bayescale_format=FORMAT,
+        bayescale_version=__version__,
+        spec=spec.text,
+        spec_changes=json.dumps(spec.changes),
+        params_kind=params_kind,
+        loss_unit=loss_unit,
+        where=json.dumps(where),
+        family=family or "",
+        source=str(runs.attrs.get("source", "a DataFrame")),
+        notes=json.dumps(rows.attrs.get("notes", {})),
+        left_out=left_out.to_json(orient="records"),
+        dropped=json.dumps(runs.attrs.get("dropped", []), default=str),
+        random_seed=seed,
+    )
+    idata.attrs["check"] = check_fit(idata).to_json(orient="records", double_precision=15)
+    return idata
+
+
+def _seed(random_seed: int | np.random.Generator | None) -> int:
+    """Return one integer to store, so that any fit can be made again."""
+    if isinstance(random_seed, np.random.Generator):
+        return int(random_seed.integers(2**31))
+    if random_seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
+    if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
+        raise ValueError(f"`random_seed` must be an integer >= 0. Got {random_seed!r} instead.")
+    return int(random_seed)
+
+
+def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
+    """Raise where the rows cannot move the law at all."""
+    response = rows[spec.response].to_numpy(dtype=float)
+    if not (response > 0).all():
+        bad = rows.loc[response <= 0, "run"].astype(str)
+        raise ValueError(
+            f"Column '{spec.response}' has {len(bad)} values <= 0 (runs {', '.join(bad[:5])}); it is modelled in logs and must be > 0."
+        )
+    if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
+        columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
+        raise ValueError(f"Column {columns} has one value in all {len(rows)} rows: a law of it cannot be learnt; add other runs.")
+
+
+def _keep_columns(idata: xr.DataTree, rows: pd.DataFrame) -> None:
+    """Add all columns of the fitted rows to `constant_data`, where a name is still free."""
+    data = idata["constant_data"].to_dataset()
+    for column in rows.columns:
+        name = str(column).replace("/", "__")
+        if name in data.variables:
+            continue
+        numeric = pd.api.types.is_numeric_dtype(rows[column])
+        values = rows[column].to_numpy(dtype=float) if numeric else rows[column].fillna("").astype(str).to_numpy(dtype=str)
+        data[name] = ("run", values)
+    idata["constant_data"] = xr.DataTree(data)

@@ -1,0 +1,86 @@
+"""Which rows do not belong: far from the law, or such that the posterior hangs on them."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..spec.data import OBSERVED, law_loss
+from ..spec.noise import noise_scale
+from ..spec.spec import ModelSpec
+from .verdict import verdict
+
+_OUTLYING = 4.0  # in scales of the noise
+_NEIGHBOURS = 8  # runs of like compute
+_LEAST_NEIGHBOURS = 4
+_PARETO_K = 0.7
+_LISTED = 8
+
+
+def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
+    """Return the checks `outlying_rows` and `influential_rows`, each naming rows with measured over expected loss."""
+    residual, decades_below, sigma, scale = _residuals(idata, spec)
+    outlying = np.maximum(
+        np.abs(residual) / scale, _against_neighbours(residual, decades_below, sigma)
+    )
+    names = [str(run) for run in idata["constant_data"]["run"].values]
+    factors = {i: f"{names[i]}: {np.exp(residual[i]):.2f}x" for i in range(len(names))}
+    k = _pareto_k(idata)
+    return [
+        verdict(
+            "outlying_rows",
+            float((outlying > _OUTLYING).sum()),
+            0,
+            "at most",
+            "Measured over expected loss is far off in "
+            + _listed([factors[i] for i in np.argsort(-outlying) if outlying[i] > _OUTLYING])
+            + ". A factor tells the cause: 0.69 or 1.44 is bits for nats, another may be a wrong digit or an unfinished run.",
+        ),
+        verdict(
+            "influential_rows",
+            float((k > _PARETO_K).sum()),
+            0,
+            "at most",
+            "The posterior hangs on "
+            + _listed([f"{factors[i]} (k {k[i]:.2f})" for i in np.argsort(-k) if k[i] > _PARETO_K])
+            + ". Fit without, with --where 'run!=NAME', and compare.",
+        ),
+    ]
+
+
+def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """Median residual of log loss, decades below the largest run, sigma, and the scale of noise, shapes (run,)."""
+    data, draws = idata["constant_data"], idata["posterior"].to_dataset()
+    law = spec.get_law()
+    inputs = {name: data[name] for name in law.inputs}
+    decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
+    expected = np.log(law_loss(spec, draws, inputs)).median(("chain", "draw"))
+    residual = (idata["observed_data"][OBSERVED] - expected).to_numpy()
+    scale = noise_scale(spec, draws, decades).median(("chain", "draw")).to_numpy()
+    return residual, decades.to_numpy(), float(draws["sigma"].median()), scale
+
+
+def _against_neighbours(residual: np.ndarray, decades: np.ndarray, sigma: float) -> np.ndarray:
+    """Compare each residual with those of runs of like reach, so that the wide noise of faded runs hides none."""
+    away = np.zeros(len(residual))
+    for i in range(len(residual)):
+        others = np.delete(np.arange(len(residual)), i)
+        near = others[np.argsort(np.abs(decades[others] - decades[i]), kind="stable")[:_NEIGHBOURS]]
+        if len(near) < _LEAST_NEIGHBOURS:
+            continue
+        middle = np.median(residual[near])
+        spread = 1.4826 * np.median(np.abs(residual[near] - middle))
+        away[i] = abs(residual[i] - middle) / np.hypot(spread, sigma)
+    return away
+
+
+def _pareto_k(idata: xr.DataTree) -> np.ndarray:
+    import arviz_stats as azs
+
+    k = azs.loo(idata, pointwise=True).pareto_k
+    return np.nan_to_num(np.asarray(k.values if hasattr(k, "values") else k), nan=0.0)
+
+
+def _listed(items: list[str]) -> str:
+    more = len(items) - _LISTED
+    return ", ".join(items[:_LISTED]) + (f" and {more} more" if more > 0 else "")

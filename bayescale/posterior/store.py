@@ -1,0 +1,90 @@
+"""Keeps fits in netCDF: written whole or not at all, and read back with one clear line where a file is not a fit."""
+
+import json
+import os
+from pathlib import Path
+
+import xarray as xr
+
+from ..spec.spec import ModelSpec, parse_spec
+
+FORMAT = 1
+
+
+def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
+    """Write a fit to a temporary file beside `path` and rename it, so that no half-written fit is ever found.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        From `fit`.
+    path : str or path
+        Usually ends in ``.nc``.
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        If the folder is missing or cannot be written.
+    """
+    path = Path(path)
+    check_writable(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        idata.to_netcdf(partial, engine="h5netcdf")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def check_writable(path: Path) -> None:
+    """Raise ValueError where `path` could not be written: asked before minutes of sampling, not after."""
+    if path.is_dir():
+        raise ValueError(f"'{path}' is a folder; give a file, e.g. {path / 'fit.nc'}.")
+    if not path.parent.is_dir():
+        raise ValueError(f"There is no folder '{path.parent}' to write {path.name} into; make it, or give another path.")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"Folder '{path.parent}' is not writable; give another path.")
+
+
+def load_fit(path: str | Path) -> xr.DataTree:
+    """Read a fit.
+
+    Parameters
+    ----------
+    path : str or path
+        A file from `save_fit`.
+
+    Returns
+    -------
+    xarray.DataTree
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, broken, or not a fit of a format known here.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"There is no fit '{path}'; `bayescale fit RUNS --out {path}` makes one.")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            idata = tree.load()
+    except Exception as error:  # h5py raises whatever a broken byte provokes; the user needs one line, not its kind
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise ValueError(f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}.") from None
+    found = idata.attrs.get("bayescale_format")
+    if found is None or "posterior" not in idata.children:
+        raise ValueError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
+    if int(found) != FORMAT:
+        raise ValueError(f"'{path}' has fit format {found}; this version reads {FORMAT}. Fit again, or use the version that wrote it.")
+    return idata
+
+
+def fitted_spec(idata: xr.DataTree) -> ModelSpec:
+    """Return the spec that a fit was made with, changes included."""
+    return parse_spec(idata.attrs["spec"], changes=json.loads(idata.attrs.get("spec_changes", "{}")))

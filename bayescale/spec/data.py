@@ -1,0 +1,64 @@
+"""What a spec takes from a table of runs: the law's inputs, its anchors, the response in logs and the weights, all by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..laws.law import all_anchors
+from .spec import ModelSpec
+
+OBSERVED = "log_loss"
+
+
+def model_inputs(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Law argument -> values in the runs, shape (run,)."""
+    return {name: runs[column].to_numpy(dtype=float) for name, column in spec.inputs.items()}
+
+
+def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
+    """Return all data of the graph, by the names that they have in it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    runs : pandas.DataFrame
+        The rows to fit.
+
+    Returns
+    -------
+    dict
+        Inputs and `weight`, shape (run,); anchors, scalars; `log_loss_measured`, shape (run,).
+    """
+    inputs = model_inputs(spec, runs)
+    weight = runs["weight"].fillna(1.0).to_numpy(dtype=float) if "weight" in runs else np.ones(len(runs))
+    return {
+        **inputs,
+        **all_anchors(spec.get_law(), inputs),
+        "weight": weight,
+        f"{OBSERVED}_measured": np.log(runs[spec.response].to_numpy(dtype=float)),
+    }
+
+
+def law_loss(spec: ModelSpec, draws: xr.Dataset, inputs: Mapping[str, Any]) -> Any:
+    """Evaluate the law on posterior draws.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    draws : xarray.Dataset
+        The posterior, dims (chain, draw), with the law's constants.
+    inputs : mapping
+        Law argument -> number or DataArray.
+
+    Returns
+    -------
+    xarray.DataArray
+        The law's loss; dims (chain, draw) and those of the inputs.
+    """
+    law = spec.get_law()
+    return law.loss(**inputs, **{name: draws[name] for name in law.loss_constants})

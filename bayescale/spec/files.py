@@ -1,0 +1,75 @@
+"""Finds model files: in the wheel's copy beside the package, then in the checkout's `models/`, or by path."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from .prior import suggest
+from .spec import ModelSpec, parse_spec
+
+_PACKAGE = Path(__file__).parents[1]
+
+
+def model_folders() -> list[Path]:
+    """Folders that hold model files, the wheel's first (an editable install has none beside the package)."""
+    return [folder for folder in (_PACKAGE / "models", _PACKAGE.parent / "models") if folder.is_dir()]
+
+
+def _model_files() -> dict[str, Path]:
+    return {path.stem: path for folder in reversed(model_folders()) for path in sorted(folder.glob("*.toml"))}
+
+
+def load_spec(model: str | Path) -> ModelSpec:
+    """Read a model by name, as `bayescale models` lists them, or from a TOML file.
+
+    Parameters
+    ----------
+    model : str or path
+        ``"chinchilla"``, or a path that ends in ``.toml``.
+
+    Returns
+    -------
+    ModelSpec
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, or the file breaks a rule; one line per problem.
+
+    Examples
+    --------
+    >>> load_spec("chinchilla").noise.fade
+    0.06
+    """
+    if str(model).endswith(".toml"):
+        path = Path(model)
+        if not path.is_file():
+            raise ValueError(f"There is no model file '{path}'.")
+    else:
+        files = _model_files()
+        if str(model) not in files:
+            raise ValueError(
+                f"There is no model '{model}'; there are {', '.join(files)}.{suggest(model, files)} A file of your own ends in .toml."
+            )
+        path = files[str(model)]
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"Model file '{path}' cannot be read as text: {error}.") from None
+    return parse_spec(text, name=path.name)
+
+
+def list_models() -> pd.DataFrame:
+    """Return the models that ship: one row each, with title, law, inputs and reference.
+
+    Examples
+    --------
+    >>> "chinchilla" in list_models().index
+    True
+    """
+    specs = {name: load_spec(path) for name, path in _model_files().items()}
+    rows = [
+        {"title": spec.title, "law": spec.law, "inputs": ", ".join(spec.inputs.values()), "reference": spec.reference}
+        for spec in specs.values()
+    ]
+    return pd.DataFrame(rows, index=pd.Index(specs, name="model"))

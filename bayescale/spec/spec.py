@@ -1,0 +1,168 @@
+"""The spec of a model: law, inputs, priors, noise and drift, read from TOML and checked."""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ..laws import LAWS, Law
+from .prior import Prior, read_prior, suggest
+
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Noise(_Table):
+    """How one run's log loss scatters about the law: sqrt(sigma^2 + (fade x decades below the largest run)^2) is its scale."""
+
+    dist: Literal["StudentT", "Normal", "Laplace"]
+    sigma: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.sigma", entry))]
+    nu: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.nu", entry))] | None = None
+    fade: NonNegative = 0.0
+
+    @model_validator(mode="after")
+    def _nu_belongs_to_student(self) -> "Noise":
+        if (self.dist == "StudentT") != (self.nu is not None):
+            raise ValueError(f"`noise.nu` goes with StudentT and with nothing else. Got dist = {self.dist!r}, nu = {self.nu}.")
+        return self
+
+
+class Drift(_Table):
+    """How the law itself goes wrong beyond its runs: sd of log loss per decade of reach."""
+
+    per_decade: NonNegative = 0.0
+
+
+def _read_priors(entries: Any) -> dict[str, Prior]:
+    if not isinstance(entries, Mapping):
+        raise ValueError("`priors` must be a table with one entry per sampled parameter.")
+    return {name: read_prior(name, entry) for name, entry in entries.items()}
+
+
+class ModelSpec(_Table):
+    """A model as data, as in `models/*.toml`.
+
+    Attributes
+    ----------
+    title, reference : str
+        For people.
+    law : str
+        Name in `bayescale.laws.LAWS`.
+    response : str
+        Column that the law explains, modelled in logs.
+    inputs : dict of str to str
+        Law argument -> column.
+    priors : dict of str to Prior
+        One for each parameter that the law samples.
+    noise : Noise
+        Scatter of runs about the law.
+    drift : Drift
+        Error of the law beyond the runs.
+    text : str
+        The file, verbatim; `changes` is what was changed since.
+    """
+
+    title: str
+    law: str
+    reference: str
+    response: str = "loss"
+    inputs: dict[str, str]
+    priors: Annotated[dict[str, Prior], BeforeValidator(_read_priors)]
+    noise: Noise
+    drift: Drift = Drift()
+    text: str = Field(default="", repr=False)
+    changes: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _fits_its_law(self) -> "ModelSpec":
+        if self.law not in LAWS:
+            raise ValueError(f"`law` must be one of {', '.join(sorted(LAWS))}. Got {self.law!r}.{suggest(self.law, LAWS)}")
+        for what, given, wanted in (
+            ("inputs", self.inputs, LAWS[self.law].inputs),
+            ("priors", self.priors, LAWS[self.law].sampled),
+        ):
+            for name in given:
+                if name not in wanted:
+                    raise ValueError(
+                        f"`{what}.{name}`: law '{self.law}' has no such name; it has {', '.join(wanted)}.{suggest(name, wanted)}"
+                    )
+            missing = [name for name in wanted if name not in given]
+            if missing:
+                raise ValueError(f"`{what}` lacks {', '.join(missing)}, which law '{self.law}' needs.")
+        level = LAWS[self.law].level
+        if self.priors[level].dist != "LogNormal":
+            raise ValueError(f"Prior `{level}`, the level of the loss, must be LogNormal. Got {self.priors[level].dist}.")
+        return self
+
+    def get_law(self) -> Law:
+        """Return the law itself."""
+        return LAWS[self.law]
+
+    def changed(self, *, inputs: Mapping[str, str] | None = None, fade: float | None = None) -> "ModelSpec":
+        """Return this spec with other input columns or another fade; `changes` keeps what was asked, beside the verbatim text."""
+        changes = dict(self.changes)
+        if inputs:
+            changes["inputs"] = {**changes.get("inputs", {}), **inputs}
+        if fade is not None:
+            changes["fade"] = fade
+        return parse_spec(self.text, changes=changes)
+
+
+def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str = "model file") -> ModelSpec:
+    """Read a spec from TOML text.
+
+    Parameters
+    ----------
+    text : str
+        The file's text.
+    changes : mapping, optional
+        ``{"inputs": {law argument: column}, "fade": number}``, applied on top of the text.
+    name : str
+        What to call the file in errors.
+
+    Returns
+    -------
+    ModelSpec
+
+    Raises
+    ------
+    ValueError
+        With one line per problem.
+
+    Examples
+    --------
+    >>> load_spec("power").changed(inputs={"x": "params"}).inputs  # doctest: +SKIP
+    {'x': 'params'}
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{name} is not TOML: {error}.") from None
+    if {"text", "changes"} & set(table):
+        raise ValueError(f"{name}: `text` and `changes` are not keys of a model file.")
+    changes = dict(changes or {})
+    if changes.get("inputs"):
+        table["inputs"] = {**table.get("inputs", {}), **changes["inputs"]}
+    if "fade" in changes:
+        table["noise"] = {**table.get("noise", {}), "fade": changes["fade"]}
+    try:
+        return ModelSpec.model_validate({**table, "text": text, "changes": changes})
+    except ValidationError as error:
+        raise ValueError("\n".join(_problem(name, item) for item in error.errors())) from None
+
+
+def _problem(name: str, item: Any) -> str:
+    """Write one of pydantic's errors in our form."""
+    where = ".".join(str(part) for part in item["loc"] if part != "function-before")
+    if item["type"] == "extra_forbidden":
+        known = {"noise": Noise, "drift": Drift}.get(where.split(".")[0], ModelSpec).model_fields
+        keys = [key for key in known if key not in ("text", "changes")]
+        return f"{name}: unknown key `{where}`; known are {', '.join(keys)}.{suggest(where.split('.')[-1], keys)}"
+    message = item["msg"].removeprefix("Value error, ")
+    got = "" if item["type"] in ("value_error", "missing") else f" Got {item['input']!r}."
+    head = "" if not where or message.startswith(("`", "Prior")) else f"`{where}`: "
+    return f"{name}: {head}{message}{'' if message.endswith('.') else '.'}{got}"
