@@ -1,0 +1,166 @@
+"""`bayescale fit` and `bayescale check`."""
+
+import contextlib
+import json
+import logging
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .options import Columns, Json, ParamsKind, pairs
+from .output import count, number, print_json, print_notes, print_table, print_text
+
+
+def fit(
+    runs: Annotated[str, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet file of runs, or a data set name.")],
+    model: Annotated[str, typer.Option(help="A name from `bayescale models`, or a TOML file.")] = "chinchilla",
+    out: Annotated[str, typer.Option(help="Where to keep the fit.")] = "fit.nc",
+    column: Columns = None,
+    where: Annotated[list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")] = None,
+    family: Annotated[str | None, typer.Option(help="The family to fit, where there are several.")] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", "--at", metavar="x=COLUMN", help="Column of a law's input; COLUMN alone where the law has one."),
+    ] = None,
+    fade: Annotated[float | None, typer.Option(help="Extra noise per decade below the largest run; 0 is the textbook posterior.")] = None,
+    params_kind: ParamsKind = "unknown",
+    loss_unit: Annotated[str, typer.Option(help="Unit of the loss, e.g. nats/byte or bits/byte; it labels all output.")] = "nats/token",
+    drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with problems, and list them.")] = False,
+    draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
+    chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
+    target_accept: Annotated[float, typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for.")] = 0.95,
+    nuts_sampler: Annotated[str, typer.Option(help="pymc or nutpie.")] = "pymc",
+    random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fit.")] = 1,
+    json_: Json = False,
+) -> None:
+    """Fit a scaling law to a table of runs: a posterior with its check, kept in one file."""
+    import pandas as pd
+
+    from ..posterior import fit as fit_model
+    from ..posterior import save_fit
+    from ..posterior.store import check_writable
+    from ..runs import read_runs
+    from ..spec import load_spec
+
+    start = time.perf_counter()
+    check_writable(Path(out))
+    spec = load_spec(model)
+    spec = spec.changed(inputs=_inputs(inputs, list(spec.inputs)), fade=fade)
+    table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
+    print_notes(table.attrs["notes"])
+    _check_sampler(nuts_sampler)
+    logging.getLogger("pymc").setLevel(logging.ERROR)  # the check table says it, with thresholds and advice
+    with contextlib.redirect_stdout(sys.stderr):
+        idata = fit_model(
+            spec,
+            table,
+            where=where or (),
+            family=family,
+            params_kind=params_kind,
+            loss_unit=loss_unit,
+            random_seed=random_seed,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            target_accept=target_accept,
+            nuts_sampler=nuts_sampler,
+            progressbar=sys.stderr.isatty(),
+        )
+    idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
+    notes = json.loads(idata.attrs["notes"])
+    print_notes({topic: text for topic, text in notes.items() if topic not in table.attrs["notes"]})
+    save_fit(idata, out)
+    check = pd.DataFrame(json.loads(idata.attrs["check"]))
+    report = _report(idata, check, model, out, time.perf_counter() - start)
+    if json_:
+        print_json(report)
+        return
+    _print_fit(idata, report)
+    _print_check(check, only_open=True)
+
+
+def check(
+    fit: Annotated[str, typer.Argument(help="A fit from `bayescale fit`.")],
+    json_: Json = False,
+) -> None:
+    """Check a fit: did sampling work, which rows do not belong, what the runs cannot tell apart. Exits 1 after a failure."""
+    from ..posterior import check_fit, load_fit
+
+    table = check_fit(load_fit(fit))
+    failed = table[(table["severity"] == "fail") & ~table["passed"]]
+    if json_:
+        print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})
+    else:
+        _print_check(table, only_open=False)
+    raise typer.Exit(0 if failed.empty else 1)
+
+
+def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str] | None:
+    """Read --input; a bare column is the one input of a law that has one."""
+    full = [f"{names[0]}={text}" if "=" not in text and len(names) == 1 else text for text in texts or ()]
+    return pairs("--input", full) or None
+
+
+def _check_sampler(name: str) -> None:
+    if name not in ("pymc", "nutpie"):
+        raise ValueError(f"--nuts-sampler must be pymc or nutpie. Got '{name}'.")
+    if name == "nutpie":
+        try:
+            import nutpie  # noqa: F401
+        except ImportError:
+            raise ValueError("--nuts-sampler nutpie needs the package: pip install 'bayescale[nutpie]'.") from None
+
+
+def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
+    left_out, dropped = json.loads(idata.attrs["left_out"]), json.loads(idata.attrs["dropped"])
+    open_ = check[~check["passed"]]
+    return {
+        "fit": out,
+        "model": model,
+        "runs_used": idata.sizes.get("run") or idata["observed_data"].sizes["run"],
+        "runs_left_out": len(left_out),
+        "runs_dropped": len(dropped),
+        "seconds": round(seconds, 1),
+        "passed": bool(open_[open_["severity"] == "fail"].empty),
+        "warnings": [*json.loads(idata.attrs["notes"]).values(), *(f"{row.name_}: {row.advice}" for row in _named(open_))],
+        "left_out": left_out,
+        "dropped": dropped,
+    }
+
+
+def _named(table: Any) -> Any:
+    return table.rename(columns={"name": "name_"}).itertuples()
+
+
+def _print_fit(idata: Any, report: dict[str, Any]) -> None:
+    from ..posterior import fitted_spec
+
+    spec, draws = fitted_spec(idata), idata["posterior"].to_dataset()
+    shown = [name for name in draws.data_vars if name not in spec.priors]
+    rows = []
+    for name in shown:
+        low, middle, high = draws[name].quantile([0.05, 0.5, 0.95]).to_numpy()
+        rows.append([str(name), number(middle), number(low), number(high)])
+    print_table(f"{spec.title}, {report['runs_used']} runs, loss in {idata.attrs['loss_unit']}", ["", "median", "5%", "95%"], rows)
+    left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
+    dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
+    print_text(f"Kept in {report['fit']} after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}.")
+
+
+def _print_check(table: Any, *, only_open: bool) -> None:
+    failed = table[(table["severity"] == "fail") & ~table["passed"]]
+    open_ = table[~table["passed"]]
+    if not only_open:
+        rows = [
+            [row.name_, "ok" if row.passed else row.severity.upper(), number(row.value), number(row.threshold)] for row in _named(table)
+        ]
+        print_table("Check", ["", "verdict", "value", "threshold"], rows)
+    verdict = "Check failed: these draws decide nothing" if len(failed) else "Check passed"
+    print_text(f"{verdict}{f', with {count(len(open_) - len(failed))} warnings' if len(open_) > len(failed) else ''}.")
+    for row in _named(open_):
+        print_text(f"  {row.severity.upper()} {row.name_}: {row.advice}")

@@ -1,0 +1,138 @@
+"""`bayescale forecast`."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, pairs
+from .output import count, print_json, print_notes, print_table, print_text
+
+_KEYS = (
+    "params",
+    "tokens",
+    "loss_median",
+    "loss_lower",
+    "loss_upper",
+    "expected_median",
+    "expected_lower",
+    "expected_upper",
+    "probability",
+    "extrapolation_decades",
+    "share_parameters",
+    "share_noise",
+    "share_drift",
+    "loss",
+    "percentile",
+    "inside",
+    "log_score",
+    "warning",
+)
+
+
+def forecast(
+    fit: Annotated[str, typer.Argument(help="A fit from `bayescale fit`.")],
+    params: Annotated[str | None, typer.Option(help="Params of a plan, e.g. 70B or 70e9.")] = None,
+    tokens: Annotated[str | None, typer.Option(help="Tokens of a plan, e.g. 1.4T.")] = None,
+    at: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Another input of the law; repeatable.")] = None,
+    plans: Annotated[str | None, typer.Option(help="A table of plans; a measured `loss` in it is scored.")] = None,
+    column: Columns = None,
+    score: Annotated[bool, typer.Option("--score", help="Sum up how the forecasts did where `loss` was measured.")] = False,
+    band: Band = 0.9,
+    no_drift: NoDrift = False,
+    max_extrapolation: MaxExtrapolation = 3.0,
+    params_kind: ParamsKind = "unknown",
+    random_seed: Annotated[int | None, typer.Option(min=0, help="Seed of drift and noise; default: the fit's own.")] = None,
+    force: Force = False,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Forecast the loss of larger runs, with a band, and score it once they are measured."""
+    from ..forecasts import bands
+    from ..forecasts import forecast as forecast_loss
+    from ..forecasts import score as score_table
+    from .saved import load_passed
+
+    idata = load_passed(fit, force=force, params_kind=params_kind)
+    wanted = _plans(params, tokens, at, plans, column)
+    loss = forecast_loss(idata, wanted, drift=not no_drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
+    table = bands(loss, prob=band)
+    scored = score_table(table) if score else None
+    if out:
+        table.to_csv(out)
+    if json_:
+        inputs = json.loads(loss.attrs["inputs"])
+        print_json({"forecasts": records(table, inputs), **({"score": scored} if scored else {})})
+        return
+    print_bands(table, idata.attrs["loss_unit"])
+    if scored:
+        print_text(
+            f"{scored['inside']} of {scored['plans']} measured losses inside the {band:.0%} band; median error "
+            f"{scored['median_abs_error']:.2%}, bias {scored['bias']:+.2%}, interval score {scored['interval_score']:.1f} (log loss x100), "
+            f"mean log score {scored['log_score']:.2f}. {scored['warning']}"
+        )
+
+
+def _plans(params: str | None, tokens: str | None, at: list[str] | None, plans: str | None, column: list[str] | None) -> Any:
+    """Return a table of plans, from a file or from one plan's options."""
+    import pandas as pd
+
+    from ..runs import parse_number, read_plans
+
+    one = {name: value for name, value in (("params", params), ("tokens", tokens)) if value is not None}
+    for name, value in pairs("--at", at).items():
+        if name in one:
+            raise ValueError(f"--at {name} and --{name} both give '{name}'.")
+        one[name] = value
+    if bool(plans) == bool(one):
+        raise ValueError("Give one plan (--params and --tokens, or --at COLUMN=VALUE), or a table of them (--plans FILE).")
+    if plans:
+        table = read_plans(plans, pairs("--column", column) or None)
+        print_notes(table.attrs["notes"])
+        return table
+    if column:
+        raise ValueError("--column goes with --plans FILE.")
+    values = {}
+    for name, value in one.items():
+        try:
+            values[name] = parse_number(value)
+        except ValueError as error:
+            raise ValueError(f"'{name}' of the plan: {error}") from None
+    return pd.DataFrame([values])
+
+
+def records(table: Any, inputs: list[str]) -> list[dict[str, Any]]:
+    """Rows of a table of bands as in the JSON contract."""
+    return [
+        {"plan": plan, **{key: row.get(key) for key in _KEYS}, "inputs": {name: row[name] for name in inputs}}
+        for plan, row in zip(table.index, table.to_dict(orient="records"), strict=True)
+    ]
+
+
+def print_bands(table: Any, unit: str) -> None:
+    """Print forecasts as a table, and each distinct warning once below."""
+    shown = [name for name in table.columns[: list(table.columns).index("loss_median")]]
+    measured = "loss" in table
+    head = ["plan", *shown, "loss", f"{table['probability'].iloc[0]:.0%} band", "expected", "beyond", *(["measured", ""] if measured else [])]
+    rows = []
+    for plan, row in table.iterrows():
+        cells = [str(plan), *(count(row[name]) for name in shown), f"{row['loss_median']:.3f}"]
+        cells += [f"{row['loss_lower']:.3f}-{row['loss_upper']:.3f}", f"{row['expected_median']:.3f}", f"{row['extrapolation_decades']:.2f}"]
+        if measured:
+            inside = {True: "inside", False: "OUTSIDE"}.get(row["inside"], "")
+            cells += [f"{row['loss']:.3f}" if inside else "-", inside]
+        rows.append(cells)
+    print_table(f"Forecast loss, {unit} (beyond: decades past the largest fitted run)", head, rows)
+    print_warnings(table)
+
+
+def print_warnings(table: Any) -> None:
+    """Print warnings below their table: each sentence once, with the rows that it is about when not all."""
+    groups: dict[str, list[str]] = {}
+    for name, text in table["warning"].items():
+        if text:
+            groups.setdefault(text, []).append(str(name))
+    for text, names in groups.items():
+        print_text(f"  {', '.join(names)}: {text}" if len(table) > 1 else f"  {text}")
+
+

@@ -1,0 +1,30 @@
+"""`bayescale models` and `bayescale datasets`."""
+
+from .options import Json
+from .output import count, print_json, print_table
+
+
+def models(json_: Json = False) -> None:
+    """List the models that ship."""
+    from ..spec import list_models
+
+    table = list_models().reset_index()
+    if json_:
+        print_json({"models": table.to_dict(orient="records")})
+        return
+    rows = [[row.model, row.inputs, f"{row.title} ({row.reference})"] for row in table.itertuples()]
+    print_table("Models", ["model", "inputs", "what"], rows, numeric=False)
+
+
+def datasets(json_: Json = False) -> None:
+    """List the data sets, with source, licence, size and how to get them."""
+    from ..runs import datasets as list_datasets
+
+    table = list_datasets().reset_index()
+    if json_:
+        print_json({"datasets": table.to_dict(orient="records")})
+        return
+    names = [name for name in table.columns if name not in ("index", "name")]
+    for row in table.to_dict(orient="records"):
+        cells = [[name.replace("_", " "), count(row[name]) if name in ("rows", "bytes", "size") else str(row[name])] for name in names]
+        print_table(str(row.get("name", row.get("index"))), ["", ""], cells, numeric=False)

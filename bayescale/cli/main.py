@@ -1,0 +1,81 @@
+"""The `bayescale` command line: parsing, exit codes, and the commands in the order of the work."""
+
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from .output import print_error, print_json
+
+_COMMANDS = {
+    "quickstart": "bayescale.cli.quickstart",
+    "fit": "bayescale.cli.fit",
+    "check": "bayescale.cli.fit",
+    "forecast": "bayescale.cli.forecast",
+    "allocate": "bayescale.cli.allocate",
+    "models": "bayescale.cli.lists",
+    "datasets": "bayescale.cli.lists",
+}
+
+_HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
+
+fit RUNS, check the fit, forecast larger runs, allocate a compute budget.
+
+What the numbers mean: params, tokens and FLOP are raw counts (70B, 1.4T and 5.76e23 are understood); compute is
+6 x params x tokens for runs and plans alike; loss is in the unit of the runs (--loss-unit labels it). `loss` is that of a new
+run, `expected` that of the law's curve. Bands are equal-tailed, 90% unless --band says otherwise.
+
+Every command takes --json. Exit codes: 0 done, 1 check failed, 2 bad input, 3 internal error.
+"""
+
+
+class CheckFailed(Exception):
+    """A fit whose sampling failed was to decide something: exit 1."""
+
+
+def build_app() -> typer.Typer:
+    """Return the application with all commands."""
+    app = typer.Typer(
+        help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+    app.callback()(_version)
+    for name, module in _COMMANDS.items():
+        app.command(name)(getattr(import_module(module), name))
+    return app
+
+
+def _version(version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version.", callback=None)) -> None:
+    if version:
+        from .. import __version__
+
+        typer.echo(f"bayescale {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; a user's mistake gets a few lines, an error of ours its name."""
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        build_app()(args=words, prog_name="bayescale")
+    except (ValueError, TypeError) as error:
+        _leave(2, str(error), words)
+    except CheckFailed as error:
+        _leave(1, str(error), words)
+    except OSError as error:
+        _leave(2, f"{error.strerror or error}: {error.filename or ''}", words)
+    except Exception as error:
+        if os.environ.get("BAYESCALE_DEBUG"):
+            traceback.print_exc()
+        _leave(3, f"internal error, {type(error).__name__}: {error}\nRun again with BAYESCALE_DEBUG=1 and report the traceback.", words)
+
+
+def _leave(code: int, message: str, words: list[str]) -> Any:
+    if os.environ.get("BAYESCALE_DEBUG") and code == 2:
+        traceback.print_exc()
+    print_error(message)
+    if "--json" in words:
+        print_json({"error": message, "exit": code})
+    raise SystemExit(code)

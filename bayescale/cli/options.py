@@ -1,0 +1,32 @@
+"""Options that several commands share, and the reading of NAME=VALUE pairs."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else.")]
+Band = Annotated[float, typer.Option("--band", help="Probability of the equal-tailed bands.")]
+Force = Annotated[bool, typer.Option("--force", help="Use the fit although its check failed.")]
+NoDrift = Annotated[bool, typer.Option("--no-drift", help="The bare law, without its drift beyond the runs (bands too narrow).")]
+MaxExtrapolation = Annotated[
+    float, typer.Option("--max-extrapolation", help="Decades of compute beyond the largest fitted run that are allowed.")
+]
+Columns = Annotated[
+    list[str] | None, typer.Option("--column", metavar="NAME=COLUMN", help="Read NAME from COLUMN of the file; repeatable.")
+]
+Out = Annotated[str | None, typer.Option("--out", help="Also write the table to this CSV file.")]
+ParamsKind = Annotated[str, typer.Option("--params-kind", help="What params counts: total, non-embedding, active or unknown.")]
+
+
+def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
+    """Read NAME=VALUE texts of a repeatable option; ValueError names the option and shows the form."""
+    found: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise ValueError(f"{option} takes NAME=VALUE. Got '{text}'.")
+        if name.strip() in found:
+            raise ValueError(f"{option} gives '{name.strip()}' twice.")
+        found[name.strip()] = value.strip()
+    return found

@@ -1,0 +1,87 @@
+"""What commands print: rich tables for people, one strict JSON document for programs, notes and errors on stderr."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+JSON_VERSION = 1
+_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+_ERROR_LINES = 4
+
+
+def count(value: float | None) -> str:
+    """Write a count as people say it: 70B, 1.4T; above that 5.76e+23."""
+    if value is None or math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "inf"
+    for size, suffix in _SUFFIXES:
+        if size <= value < 1e15:
+            return f"{value / size:.3g}{suffix}" if value < 999.5 * size or suffix == "T" else f"{value:.3g}"
+    return f"{value:.3g}"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Write a number to some digits, a dash where there is none."""
+    return "-" if value is None or (isinstance(value, float) and math.isnan(value)) else f"{value:.{digits}g}"
+
+
+def strict(value: Any) -> Any:
+    """Turn NumPy and pandas values into plain JSON ones; NaN, NA and infinities become null."""
+    if isinstance(value, Mapping):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(item) for item in value]
+    if hasattr(value, "tolist"):
+        return strict(value.tolist())
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return None if str(value) in ("<NA>", "NaT") else str(value)
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one strict JSON document to stdout."""
+    sys.stdout.write(json.dumps(strict({"bayescale_json": JSON_VERSION, **document}), allow_nan=False, indent=2) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: bool = True) -> None:
+    """Print a table to stdout; on a terminal as wide as that, else at most 80 columns."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for place, name in enumerate(columns):
+        table.add_column(Text(name), justify="right" if numeric and place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 80, highlight=False).print(table)
+
+
+def print_text(text: str, *, file: Any = None) -> None:
+    """Print a paragraph, wrapped to the terminal or to 80 columns."""
+    from rich.console import Console
+    from rich.text import Text
+
+    stream = file or sys.stdout
+    Console(file=stream, width=None if stream.isatty() else 80, highlight=False).print(Text(text))
+
+
+def print_notes(notes: Mapping[str, str] | Sequence[str]) -> None:
+    """Print notes on stderr, one a line, as they were written (nothing wrapped: they are searched by programs)."""
+    for text in notes.values() if isinstance(notes, Mapping) else notes:
+        sys.stderr.write(f"note: {text}\n")
+    sys.stderr.flush()
+
+
+def print_error(message: str) -> None:
+    """Print a user's mistake on stderr in at most four lines; further problems share the last."""
+    lines = [line for line in message.splitlines() if line.strip()] or ["unknown error"]
+    if len(lines) > _ERROR_LINES:
+        lines = [*lines[: _ERROR_LINES - 1], " ".join(lines[_ERROR_LINES - 1 :])]
+    sys.stderr.write("error: " + "\n       ".join(lines) + "\n")
+    sys.stderr.flush()

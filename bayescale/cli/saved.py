@@ -1,0 +1,28 @@
+"""Loading a fit that is to decide or forecast: a failed check refuses, another kind of params refuses."""
+
+from typing import Any
+
+from .main import CheckFailed
+
+
+def load_passed(path: str, *, force: bool, params_kind: str = "unknown") -> Any:
+    """Return the fit at `path`, or say why it may not be used."""
+    from ..posterior import failed_checks, load_fit
+    from ..posterior.fit import PARAMS_KINDS
+
+    if params_kind not in PARAMS_KINDS:
+        raise ValueError(f"--params-kind must be one of {', '.join(PARAMS_KINDS)}. Got '{params_kind}'.")
+    idata = load_fit(path)
+    failed = failed_checks(idata)
+    if failed and not force:
+        raise CheckFailed(
+            f"The check of '{path}' failed ({', '.join(failed)}), so its draws decide nothing.\n"
+            f"See `bayescale check {path}`; fit again with more draws, or insist with --force."
+        )
+    kind = idata.attrs["params_kind"]
+    if "unknown" not in (kind, params_kind) and kind != params_kind:
+        raise ValueError(
+            f"Plans count {params_kind} params, the runs of '{path}' count {kind} ones: the count is part of the law. Give plans in {kind} "
+            "params, or fit again with the other count."
+        )
+    return idata
