@@ -1,7 +1,7 @@
 """The columns that bayescale knows: name, meaning, rule and usual aliases.
 
-Everything else in this folder reads this table: names are mapped by it, values are checked by it, and messages quote it. To teach
-the reader a new spelling, add an alias here and nowhere else.
+Everything else in this folder reads this table: names are mapped by it, values are checked by it, and
+messages quote it. To teach the reader a new spelling, add an alias here and nowhere else.
 """
 
 import re
@@ -36,10 +36,14 @@ RULES = {
 
 _PARAMS = (
     *("N", "n_params", "num_params", "parameters", "model_size", "total_params", "params_total"),
+    *("num_parameters", "parameter_count", "params_count"),
     *("params_nonembedding", "params_non_embedding", "non_embedding_params", "params_no_embed"),
     *("params_active", "active_params"),
 )
-_TOKENS = ("D", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "tokens_seen", "consumed_tokens")
+_TOKENS = (
+    *("D", "n_tokens", "num_tokens", "train_tokens", "training_tokens", "tokens_seen", "total_tokens"),
+    *("consumed_tokens", "num_input_tokens_seen"),
+)
 _FLOPS = (
     *("C", "compute", "flop", "total_flos", "total_flops"),
     *("train_flops", "training_flops", "training_compute"),
@@ -85,7 +89,7 @@ COLUMNS = {
         Column("dropout", "dropout", "dropout is in [0, 1)"),
         Column("width", "positive", "width is the model dimension, e.g. 768", ("d_model", "hidden_size")),
         Column("layers", "positive", "layers is the depth, e.g. 12", ("n_layers", "num_layers")),
-        Column("seed", "any", "seed is the random seed"),
+        Column("seed", "any", "seed is the random seed", ("random_seed",)),
     )
 }
 

@@ -1,7 +1,7 @@
 """Params, tokens and compute hang together: C = 6 N D.
 
-The third of the three is filled from the other two, and a given flops column is compared with the rule, since that comparison is
-often the only thing that betrays a wrong unit. [1]_
+The third of the three is filled from the other two, and a given flops column is compared with the rule, since
+that comparison is often the only thing that betrays a wrong unit. [1]_
 
 References
 ----------
@@ -17,11 +17,14 @@ _TRIPLE = ("params", "tokens", "flops")
 _FACTOR = 1.5
 _SAME = 1.05
 _NAMED = 8
-_RULE = "compute is 6 x params x tokens for runs and plans alike, and the flops column is kept but not used for it"
+_RULE = (
+    "compute is 6 x params x tokens for runs and plans alike, "
+    "and the flops column is kept but not used for it"
+)
 
 
 def fill_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Return the table with each blank of params, tokens and flops that the other two determine, and where it was filled.
+    """Return the table with blanks among params, tokens and flops filled from the other two, and where.
 
     Parameters
     ----------

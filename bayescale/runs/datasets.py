@@ -1,6 +1,7 @@
-"""Data sets by name: one bundled with the package, the others read from a folder or, for one of them, downloaded.
+"""Data sets by name: one bundled with the package, the others read from a folder, one else downloaded.
 
-Tables of other projects are never copied into this one; each is listed with its source and the licence stated there.
+Tables of other projects are never copied into this one; each is listed with its source and the licence stated
+there.
 """
 
 import logging
@@ -33,7 +34,6 @@ CHINCHILLA_URL = (
 )
 CHINCHILLA_SHA256 = "193478df4e90f040016431996c45682659306840ecdadf83cfb9cd5ca0aa1b30"
 _CHINCHILLA_NAME = "svg_extracted_data.csv"
-_CHINCHILLA_COLUMNS = ("x", "y", "Model Size", "Training FLOP", "hex_color", "loss")
 
 DATASETS = {
     "kernel-bytes": DataSet(
@@ -68,7 +68,8 @@ DATASETS = {
         10_373,
         1_076_088,
         "by task (error rate, log-perplexity, ...)",
-        "google-research/google-research, revisiting_neural_scaling_laws; Alabdulmohsin et al. 2022, arXiv:2209.06640",
+        "google-research/google-research, revisiting_neural_scaling_laws; "
+        "Alabdulmohsin et al. 2022, arXiv:2209.06640",
         "Apache-2.0",
     ),
     "bnsl-four-digit-addition": DataSet(
@@ -88,8 +89,8 @@ def datasets() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per data set: `name`, `rows`, `size` (bytes), `loss_unit`, `source`, `licence`, `how` (how to get it) and
-        `available` (whether it can be read now without a download).
+        One row per data set: `name`, `rows`, `size` (bytes), `loss_unit`, `source`, `licence`, `how` (how to
+        get it) and `available` (whether it can be read now without a download).
 
     Examples
     --------
@@ -130,13 +131,13 @@ def read_dataset(name: str) -> pd.DataFrame:
     if name == "chinchilla":
         return reshape_chinchilla(read_file(_download_chinchilla()))
     raise ValueError(
-        f"Data set '{name}' is not in {data_folder()}; it is read only from the folder that BAYESCALE_DATA names, "
-        f"as {data.file}. Source: {data.source}."
+        f"Data set '{name}' is not in {data_folder()}; it is read only from the folder that BAYESCALE_DATA "
+        f"names, as {data.file}. Source: {data.source}."
     )
 
 
 def data_folder() -> Path:
-    """Return the folder of the data sets of others: BAYESCALE_DATA, else `../shared/data` beside the checkout."""
+    """Return the folder of others' data: BAYESCALE_DATA, else `../shared/data` beside the checkout."""
     named = os.environ.get("BAYESCALE_DATA")
     if named:
         return Path(named).expanduser()
@@ -150,24 +151,15 @@ def reshape_chinchilla(source: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     source : pandas.DataFrame
-        Cells of `svg_extracted_data.csv`: position and colour in the figure, `Model Size`, `Training FLOP`, `loss`.
+        Cells of `svg_extracted_data.csv`: position and colour in the figure, `Model Size`, `Training FLOP`
+        and `loss`.
 
     Returns
     -------
     pandas.DataFrame
-        Columns run, family, params, tokens (= flops / (6 params)), flops, loss, hex_color, svg_x, svg_y and in_fit (0 for the
-        five largest losses, which Besiroglu et al. leave out).
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
+        Columns run, family, params, tokens (= flops / (6 params)), flops, loss, hex_color, svg_x, svg_y and
+        in_fit (0 for the five largest losses, which Besiroglu et al. leave out).
     """
-    missing = [name for name in _CHINCHILLA_COLUMNS if name not in source]
-    if missing:
-        raise ValueError(
-            f"The source of chinchilla lacks {', '.join(missing)}; delete it and download it again."
-        )
     params, flops, loss = (source[name].astype(float) for name in ("Model Size", "Training FLOP", "loss"))
     return pd.DataFrame(
         {

@@ -1,6 +1,7 @@
-"""Rows that stand in the table twice: equal in every column, or the same run at the same tokens.
+"""Which rows belong to one run, and rows that stand in the table twice.
 
-Replicates (another seed or name at the same size and tokens) are welcome and are not duplicates.
+Another seed, family or split makes a run of its own; replicates (another seed or name at the same size and
+tokens) are welcome and are not duplicates.
 """
 
 import numpy as np
@@ -9,49 +10,60 @@ import pandas as pd
 from .problems import Problem, counted, rows_text
 from .values import is_blank, one_line
 
-# What tells two rows of one run apart.
-_IDENTITY = ("run", "family", "seed", "split", "tokens")
+_IDENTITY = ("run", "family", "seed", "split")
 
 
-def duplicate_problems(frame: pd.DataFrame, names: pd.Series | None) -> list[Problem]:
-    """Return the problems of rows that repeat an earlier one; the earlier row itself is not at fault."""
+def run_numbers(frame: pd.DataFrame) -> np.ndarray:
+    """Return an integer per row, the same in the rows of one run: equal in name, family, seed and split."""
+    keys = pd.DataFrame({name: _hashable(frame[name]) for name in _IDENTITY if name in frame})
+    return keys.groupby(list(keys), sort=False).ngroup().to_numpy()
+
+
+def duplicate_problems(frame: pd.DataFrame, sound: np.ndarray, names: pd.Series | None) -> list[Problem]:
+    """Return the problems of rows that repeat an earlier one; the earlier row itself is not at fault.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Typed table.
+    sound : numpy.ndarray of bool
+        Rows without another problem; only these are compared, so that a bad row never takes a good one with
+        it.
+    names : pandas.Series, optional
+        Names of the runs, where the table has them.
+    """
     keys = pd.DataFrame({name: _hashable(frame[name]) for name in frame}, index=frame.index)
-    equal = keys.duplicated().to_numpy()
+    equal = _repeated(keys, sound)
     problems = []
     if equal.any():
         rows = np.flatnonzero(equal)
-        first = np.flatnonzero((keys == keys.iloc[rows[0]]).all(axis=1).to_numpy())[0]
+        first = np.flatnonzero((keys == keys.iloc[rows[0]]).all(axis=1).to_numpy() & sound)[0]
         problems.append(
             Problem(
-                f"{counted(len(rows), 'row')} {'repeats' if len(rows) == 1 else 'repeat'} an earlier row in every column "
-                f"({rows_text(rows, names)}; the first repeats row {first + 1}); a copy is no second measurement: "
-                "delete the copies, or leave them out with --drop-bad.",
+                f"{counted(len(rows), 'row')} {'repeats' if len(rows) == 1 else 'repeat'} an earlier row in "
+                f"every column ({rows_text(rows, names)}; the first repeats row {first + 1}); "
+                "a copy is no second measurement: delete the copies, or leave them out with --drop-bad.",
                 tuple(int(row) for row in rows),
                 "the row repeats an earlier one",
             )
         )
-    return [*problems, *_same_run(frame, keys, equal, names)]
-
-
-def _same_run(
-    frame: pd.DataFrame, keys: pd.DataFrame, equal: np.ndarray, names: pd.Series | None
-) -> list[Problem]:
     if names is None or "tokens" not in frame:
-        return []
-    told = (frame["tokens"].notna() & (frame["run"] != "")).to_numpy()
-    rows = np.flatnonzero(_repeated(keys[[name for name in _IDENTITY if name in keys]], told & ~equal))
-    if not len(rows):
-        return []
-    row = int(rows[0])
-    return [
-        Problem(
-            f"Column 'run' names {counted(len(rows), 'run')} given twice at the same tokens ({rows_text(rows, names)}); "
-            f"a run ends once: correct the name or the tokens, or leave the later rows out with --drop-bad. "
-            f"Got '{one_line(frame['run'].iloc[row])}' at {frame['tokens'].iloc[row]:.6g} tokens.",
-            tuple(int(row) for row in rows),
-            "the run is given twice",
+        return problems
+    keys = pd.DataFrame({"run": run_numbers(frame), "tokens": frame["tokens"]}, index=frame.index)
+    rows = np.flatnonzero(_repeated(keys, sound & ~equal & frame["tokens"].notna().to_numpy()))
+    if len(rows):
+        row = int(rows[0])
+        problems.append(
+            Problem(
+                f"Column 'run' names {counted(len(rows), 'run')} given twice at the same tokens "
+                f"({rows_text(rows, names)}); a run ends once: correct the name, the seed or the tokens, "
+                f"or leave the later rows out with --drop-bad. Got '{one_line(names.iloc[row])}' at "
+                f"{frame['tokens'].iloc[row]:.6g} tokens.",
+                tuple(int(row) for row in rows),
+                "the run is given twice",
+            )
         )
-    ]
+    return problems
 
 
 def _repeated(keys: pd.DataFrame, among: np.ndarray) -> np.ndarray:

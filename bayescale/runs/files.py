@@ -1,7 +1,7 @@
 """Tables in files: CSV, TSV, JSON, JSONL and Parquet, read into raw cells under text column names.
 
-Cells stay text here; what they mean is decided later, in one place for all formats. What goes wrong in a file is a ValueError that
-names the line and the fix.
+Cells stay text here; what they mean is decided later, in one place for all formats. What goes wrong in a file
+is a ValueError that names the line and the fix.
 """
 
 import csv
@@ -58,11 +58,8 @@ def read_file(path: Path) -> pd.DataFrame:
 def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
     """Return the cells of delimited text; `name` stands for the file in messages."""
     try:
-        lines = [
-            line
-            for line in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-            if line
-        ]
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        lines = [line for line in reader if any(cell.strip() for cell in line)]
     except csv.Error as error:
         raise ValueError(
             f"{name} is not well-formed {_kind(delimiter)}: {error}; check its quotes."
@@ -79,7 +76,7 @@ def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
         raise ValueError(
             f"{name} has rows with another number of cells than the {len(header)} of the header "
             f"({rows_text(ragged, None)}; row {ragged[0] + 1} has {len(rows[ragged[0]])}); "
-            "put quotes around cells that hold the separator."
+            "put quotes around cells that hold the separator, and write decimals with a point."
         )
     frame = pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
     return _without_index(frame)
@@ -164,7 +161,8 @@ def _json(text: str, name: str, line: int) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{name} is not valid JSON: line {line + error.lineno - 1}, column {error.colno}: {error.msg}; correct it there."
+            f"{name} is not valid JSON: line {line + error.lineno - 1}, column {error.colno}: {error.msg}; "
+            "correct it there."
         ) from error
     except ValueError as error:  # an integer with thousands of digits
         raise ValueError(
@@ -193,8 +191,8 @@ def _check_header(header: list[str], delimiter: str, name: str) -> None:
         )
     if all(_is_number(cell) for cell in header):
         raise ValueError(
-            f"{name} starts with numbers ({', '.join(one_line(cell) for cell in header[:5])}), not with column names; "
-            "add a header line such as run,params,tokens,loss."
+            f"{name} starts with numbers ({', '.join(one_line(cell) for cell in header[:5])}), "
+            "not with column names; add a header line such as run,params,tokens,loss."
         )
     twice = list(dict.fromkeys(cell for cell in header if cell and header.count(cell) > 1))
     if twice:

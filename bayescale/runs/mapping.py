@@ -27,7 +27,8 @@ def map_columns(
     Returns
     -------
     frame : pandas.DataFrame
-        The same rows; mapped columns renamed (`params_total` is copied to `params`, since it is a column of its own too).
+        The same rows; mapped columns renamed (`params_total` is copied to `params`, since it is a column of
+        its own too), known columns without a single value left out.
     mapped : dict of str to str
         Name -> name in the file, for the columns that were renamed or copied.
     problems : list of Problem
@@ -35,13 +36,13 @@ def map_columns(
     """
     frame, mapped, problems = _explicit(frame, columns or {})
     # A column without a single value says nothing, so it neither takes a name nor makes one ambiguous.
-    empty = [name for name in frame if all(is_blank(cell) for cell in frame[name])]
-    frame = frame.drop(columns=[name for name in empty if name in COLUMNS])
+    empty = [str(name) for name in frame if all(is_blank(cell) for cell in frame[name])]
+    frame = frame.drop(columns=[name for name in empty if name in COLUMNS and name not in mapped])
     renamed: dict[str, str] = {}
     for name in COLUMNS:
         if name in frame or name in mapped:
             continue
-        found = _candidates([column for column in frame if column not in empty], name)
+        found = _candidates([str(column) for column in frame if column not in empty], name)
         if len(found) > 1:
             problems.append(Problem(_ambiguous(name, found)))
         elif found:
@@ -53,7 +54,7 @@ def map_columns(
 def _explicit(
     frame: pd.DataFrame, columns: Mapping[str, str]
 ) -> tuple[pd.DataFrame, dict[str, str], list[Problem]]:
-    names = list(frame.columns)
+    names = [str(name) for name in frame]
     problems = [
         Problem(
             f"Column '{one_line(source)}' (asked for as {one_line(name)}) is not in the table; "
@@ -74,7 +75,7 @@ def _explicit(
 
 
 def _apply(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
-    """Return the table with columns under new names; `params_total` and other known columns keep theirs as well."""
+    """Return the table with columns under new names; known ones such as `params_total` keep theirs too."""
     if not renamed:
         return frame
     kept = [

@@ -8,28 +8,29 @@ from .problems import Problem, counted, rows_text, values_text
 from .values import parse_column
 
 _LARGEST = 1e60  # beyond any count, and far enough from overflow that products of two stay finite
-_FIX = " Correct them, or leave the rows out with --drop-bad."
-_CORRECT = " Correct them."
+_TRIPLE = {"params", "tokens", "flops"}
+_REQUIRED = ("run", "params", "tokens", "flops", "loss")
+_LEAST = (("params", 2e4), ("params_total", 2e4), ("tokens", 1e5))
 
 
 def number_problems(
-    cells: pd.Series, column: Column, names: pd.Series | None, *, droppable: bool
+    cells: pd.Series, column: Column, names: pd.Series | None, *, plans: bool
 ) -> tuple[np.ndarray, list[Problem]]:
-    """Return a column as floats and its problems: text, infinities, values outside the rule (blanks come later)."""
+    """Return a column as floats and its problems: text, infinities, broken rules; blanks come later."""
     numbers, unparsable = parse_column(cells)
     rule = RULES[column.rule]
-    infinite = np.abs(np.nan_to_num(numbers, nan=0.0, posinf=np.inf, neginf=-np.inf)) > _LARGEST
+    infinite = np.abs(numbers) > _LARGEST
     checked = np.isfinite(numbers) & ~infinite
-    broken = checked & ~rule.holds(np.where(checked, numbers, 0.5))
+    broken = checked & ~rule.holds(numbers)
     problems = []
     for mask, kind in ((unparsable, "unparsable"), (infinite, "infinite"), (broken, rule.broken)):
         rows = np.flatnonzero(mask)
         if len(rows):
             problems.append(
                 Problem(
-                    f"Column '{column.name}' has {counted(len(rows), f'{kind} value')} ({rows_text(rows, names)}); "
-                    f"{column.meaning}. Got {values_text(cells.iloc[rows])}.{_comma_hint(cells.iloc[rows])}"
-                    f"{_FIX if droppable else _CORRECT}",
+                    f"Column '{column.name}' has {counted(len(rows), f'{kind} value')} "
+                    f"({rows_text(rows, names)}); {column.meaning}. "
+                    f"Got {values_text(cells.iloc[rows])}.{_comma_hint(cells.iloc[rows])}{_fix(plans)}",
                     tuple(int(row) for row in rows),
                     f"{column.name} is {kind}",
                 )
@@ -38,61 +39,77 @@ def number_problems(
 
 
 def required_problems(
-    frame: pd.DataFrame,
-    cells: pd.DataFrame,
-    earlier: list[Problem],
-    names: pd.Series | None,
-    *,
-    loss: bool,
-    droppable: bool,
+    frame: pd.DataFrame, cells: pd.DataFrame, earlier: list[Problem], names: pd.Series | None, *, plans: bool
 ) -> list[Problem]:
-    """Return a problem per column among run, params, tokens, flops and loss that is still blank in some rows.
+    """Return a problem per given column among run, params, tokens, flops and loss that is blank in some rows.
 
-    `earlier` holds the problems found before: a row with unparsable text is not blank as well.
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Typed table, with the third of params, tokens and flops filled.
+    cells : pandas.DataFrame
+        The table as it was given.
+    earlier : list of Problem
+        What was found before: a row with unparsable text is not blank as well.
+    names : pandas.Series, optional
+        Names of the runs, where the table has them.
+    plans : bool
+        Loss may be blank.
     """
-    said = {(problem.reason.split(" is ")[0], row) for problem in earlier for row in problem.rows}
-    problems, unknown = [], {row for name, row in said if name in ("params", "tokens")}
-    for name in ("run", "params", "tokens", "flops", "loss"):
-        if name not in cells or (name == "loss" and not loss):
+    said = {(problem.reason, row) for problem in earlier for row in problem.rows}
+    problems = []
+    for name in _REQUIRED:
+        # Flops follow from params and tokens, so the message on those is enough.
+        if name not in cells or (name == "flops" and set(cells) >= _TRIPLE) or (name == "loss" and plans):
             continue
         blank = frame[name] == "" if name == "run" else frame[name].isna()
-        rows = [int(row) for row in np.flatnonzero(blank) if (name, row) not in said]
-        if name == "flops" and {"params", "tokens"} <= set(cells):
-            # It follows from the other two, so their message is enough.
-            rows = [row for row in rows if row not in unknown]
-        if not rows:
-            continue
-        unknown |= set(rows) if name in ("params", "tokens") else set()
-        problems.append(_blank_problem(name, rows, len(frame), names, droppable=droppable))
+        rows = [int(row) for row in np.flatnonzero(blank) if (f"{name} is unparsable", row) not in said]
+        if rows:
+            is_one_of_three = name in _TRIPLE and len(_TRIPLE & set(cells)) > 1
+            rule = (
+                "each row needs two of params, tokens and flops"
+                if is_one_of_three
+                else f"each row needs {name}"
+            )
+            fix = "give the values." if plans else "give the values, or leave the rows out with --drop-bad."
+            problems.append(
+                Problem(
+                    f"Column '{name}' is blank in {len(rows)} of {counted(len(frame), 'row')} "
+                    f"({rows_text(rows, None if name == 'run' else names)}); {rule}: {fix}",
+                    tuple(rows),
+                    f"{name} is blank",
+                )
+            )
     return problems
 
 
 def count_problems(
-    frame: pd.DataFrame, cells: pd.DataFrame, names: pd.Series | None, *, droppable: bool
+    frame: pd.DataFrame, cells: pd.DataFrame, names: pd.Series | None, *, plans: bool
 ) -> list[Problem]:
     """Return a problem per count column that looks as if it held thousands, millions or billions."""
     problems = []
-    for name, least in (("params", 2e4), ("params_total", 2e4), ("tokens", 1e5)):
+    for name, least in _LEAST:
         if name not in cells:
             continue
         numbers = frame[name].to_numpy(dtype=float)
         positive = np.where(np.isfinite(numbers) & (numbers > 0), numbers, np.nan)
         if np.isnan(positive).all():
             continue
+        largest = np.nanmax(positive)
         low = np.flatnonzero(positive < 1e4)
-        if np.nanmax(positive) < least:
+        if largest < least:
             problems.append(
                 Problem(
                     f"Column '{name}' looks like billions, millions or thousands: its largest value is "
-                    f"{np.nanmax(positive):.6g}; {name} are raw counts: write 70B or 7e10."
+                    f"{largest:.6g}; {name} are raw counts: write 70B or 7e10."
                 )
             )
-        elif len(low) and np.nanmax(positive) > 1e7:
+        elif len(low) and largest > 1e7:
             problems.append(
                 Problem(
                     f"Column '{name}' has {counted(len(low), 'value')} below 1e4 among others above 1e7 "
                     f"({rows_text(low, names)}); {name} are raw counts: write 70B or 7e10. "
-                    f"Got {values_text(positive[low])}.{_FIX if droppable else _CORRECT}",
+                    f"Got {values_text(positive[low])}.{_fix(plans)}",
                     tuple(int(row) for row in low),
                     f"{name} is too small for a raw count",
                 )
@@ -100,18 +117,8 @@ def count_problems(
     return problems
 
 
-def _blank_problem(
-    name: str, rows: list[int], total: int, names: pd.Series | None, *, droppable: bool
-) -> Problem:
-    fix = "give the values" + (", or leave the rows out with --drop-bad" if droppable else "")
-    triple = name in ("params", "tokens", "flops")
-    rule = "each row needs two of params, tokens and flops" if triple else f"every row needs a {name}"
-    return Problem(
-        f"Column '{name}' is blank in {len(rows)} of {counted(total, 'row')} "
-        f"({rows_text(rows, None if name == 'run' else names)}); {rule}: {fix}.",
-        tuple(rows),
-        f"{name} is blank",
-    )
+def _fix(plans: bool) -> str:
+    return " Correct them." if plans else " Correct them, or leave the rows out with --drop-bad."
 
 
 def _comma_hint(cells: pd.Series) -> str:

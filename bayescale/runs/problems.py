@@ -1,7 +1,7 @@
 """What is wrong with a table, said in one form: the thing, the rows, the rule, the value, the fix.
 
-A problem belongs to rows (which may then be dropped) or to the table as a whole (rows empty). All problems of a table are raised
-together, one line each.
+A problem belongs to rows (which may then be dropped) or to the table as a whole (rows empty). All problems of
+a table are raised together, one line each.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _LISTED = 5
 
 
 class Problem(NamedTuple):
-    """One line of an error: the message, the rows it is about (from 0; none: the whole table), and the reason in short."""
+    """One line of an error: the message, its rows (from 0; none: the whole table), the reason in short."""
 
     message: str
     rows: tuple[int, ...] = ()

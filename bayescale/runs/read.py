@@ -10,7 +10,7 @@ from .datasets import DATASETS, read_dataset
 from .files import read_file
 from .problems import nearest
 from .table import build_table
-from .values import one_line
+from .values import clean, one_line
 
 Source = str | os.PathLike[str] | pd.DataFrame
 
@@ -25,17 +25,19 @@ def read_runs(
     source : str, path or pandas.DataFrame
         A CSV, TSV, JSON, JSONL or Parquet file, a table, or the name of a data set (see `datasets`).
     columns : mapping of str to str, optional
-        Name -> column in the file, e.g. ``{"loss": "eval/loss"}``; otherwise exact names and usual aliases are used.
+        Name -> column in the file, e.g. ``{"loss": "eval/loss"}``; otherwise exact names and usual aliases
+        are used.
     drop_bad : bool
         Leave out rows with problems, and list them, instead of raising.
 
     Returns
     -------
     pandas.DataFrame
-        One row per row read: `run` (text), `params` and `tokens` (raw counts), `flops` (training FLOP), `loss` (nats per token
-        unless the file says otherwise), the other known columns, then all others unchanged. Of params, tokens and flops the
-        third is filled by flops = 6 x params x tokens. `attrs` holds `notes` (topic -> sentence), `dropped` (run, row, reason),
-        `columns` (name -> name in the file) and `source`.
+        One row per row read: `run` (text), `params` and `tokens` (raw counts), `flops` (training FLOP),
+        `loss` (nats per token unless the file says otherwise), the other known columns, then all others
+        unchanged. Of params, tokens and flops the third is filled by flops = 6 x params x tokens. `attrs`
+        holds `notes` (topic -> sentence), `dropped` (run, row, reason), `columns` (name -> name in the file)
+        and `source`.
 
     Raises
     ------
@@ -70,8 +72,8 @@ def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.D
     Returns
     -------
     pandas.DataFrame
-        As from `read_runs`; `run` is the name of the plan (`plan-1`, ... where there is none), `loss` may be absent or blank
-        (a measured loss to score against), and rows may repeat.
+        As from `read_runs`; `run` is the name of the plan (`plan-1`, ... where there is none), `loss` may be
+        absent or blank (a measured loss to score against), and rows may repeat.
 
     Raises
     ------
@@ -92,17 +94,18 @@ def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.D
 def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, plans: bool) -> pd.DataFrame:
     _check_columns(columns)
     raw, name = _raw(source)
-    table = build_table(_text_names(raw), columns, drop_bad=drop_bad, plans=plans)
+    table = build_table(_plain(raw), columns, drop_bad=drop_bad, plans=plans)
     table.attrs["source"] = name
     return table
 
 
 def _raw(source: Source) -> tuple[pd.DataFrame, str]:
     if isinstance(source, pd.DataFrame):
-        return _indexed(source), "DataFrame"
+        return source, "DataFrame"
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
-            f"`source` must be a path, a DataFrame or the name of a data set. Got {type(source).__name__} instead."
+            "`source` must be a path, a DataFrame or the name of a data set. "
+            f"Got {type(source).__name__} instead."
         )
     name = os.fspath(source)
     if not isinstance(name, str):
@@ -114,38 +117,37 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
     path = Path(name)
     if path.name == name and not path.suffix and not path.exists():
         raise ValueError(
-            f"There is neither a file nor a data set '{one_line(name)}'; data sets: {nearest(name, list(DATASETS))}."
+            f"There is neither a file nor a data set '{one_line(name)}'; "
+            f"data sets: {nearest(name, list(DATASETS))}."
         )
-    return _indexed(read_file(path)), name
+    return read_file(path), name
 
 
-def _indexed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table under a plain index; an index of text names the runs where no column does."""
-    index = frame.index
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the table under text names and a plain index.
+
+    Named levels of the index become columns, and an unnamed index of text names the runs.
+    """
     result = frame.reset_index(drop=True)
     result.attrs = {}
-    if isinstance(index, pd.MultiIndex) or pd.api.types.is_object_dtype(index.dtype) or index.dtype == "str":
-        names = [
-            " ".join(str(part) for part in label) if isinstance(label, tuple) else label for label in index
-        ]
-        if "run" not in result.columns and len(result):
-            result.insert(0, "run", pd.Series(names, dtype=object), allow_duplicates=True)
-    return result
-
-
-def _text_names(frame: pd.DataFrame) -> pd.DataFrame:
-    names = [
-        "/".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name).strip()
-        for name in frame.columns
-    ]
-    names = [name or f"column {place}" for place, name in enumerate(names, 1)]
+    names = [_text_name(name) or f"column {place}" for place, name in enumerate(frame.columns, 1)]
     twice = list(dict.fromkeys(name for name in names if names.count(name) > 1))
     if twice:
         listed = ", ".join(f"'{one_line(name)}'" for name in twice)
         raise ValueError(f"The table has a duplicate column name: {listed}; give each column its own.")
-    frame = frame.copy()
-    frame.columns = pd.Index(names, dtype=object)
-    return frame
+    result.columns = pd.Index(names, dtype=object)
+    for place, level in enumerate(frame.index.names):
+        cells = frame.index.get_level_values(place)
+        is_names = level is None and len(cells) > 0 and pd.api.types.is_string_dtype(cells)
+        name = "run" if is_names else "" if level is None else _text_name(level)
+        if name and name not in result:
+            result[name] = pd.Series(list(cells), dtype=object)
+    return result
+
+
+def _text_name(name: object) -> str:
+    parts = [str(part) for part in name] if isinstance(name, tuple) else [str(name)]
+    return clean("/".join(part for part in parts if part))
 
 
 def _check_columns(columns: Mapping[str, str] | None) -> None:

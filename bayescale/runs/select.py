@@ -1,7 +1,7 @@
 """Which rows a fit uses, and why the others are left out.
 
-Filters first, then the rows meant for fitting, one family, one pass over the data, and the last row of each run. Nothing is left
-out without a reason that the caller can show.
+Filters first, then the rows meant for fitting, one family, one pass over the data, and the last row of each
+run. Nothing is left out without a reason that the caller can show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,14 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 
+from .duplicates import run_numbers
 from .problems import counted, nearest, rows_text, values_text
 from .values import one_line, parse_column
 from .where import keep_where
 
 _LEAST_RUNS = 5
 _ONE_PASS = 1.05  # tokens over unique tokens; rounding of counts stays below it
+_CHECKPOINT = "checkpoint before the last row of its run"
 EVERY_FAMILY = "*"
 
 
@@ -41,7 +43,8 @@ def select_rows(
     where : str or sequence of str
         Filters such as ``"params<=2.6e9"``; a row must pass all of them.
     family : str, optional
-        The family to fit; "*" keeps every family, for a spec that groups by it. Needed where there are several.
+        The family to fit; "*" keeps every family, for a spec that groups by it. Needed where there are
+        several.
     repeats : bool
         Keep rows that saw their data more than once, for a law of repeated data.
 
@@ -55,11 +58,13 @@ def select_rows(
     Raises
     ------
     ValueError
-        If a column is missing, a value cannot enter a law, the family is not given, or fewer than five runs are left.
+        If a column is missing, a value cannot enter a law, the family is not given, or fewer than five runs
+        are left.
 
     Examples
     --------
-    >>> runs = pd.DataFrame({"run": list("abcdef"), "params": np.arange(1, 7) * 1e8, "loss": np.linspace(4, 3, 6)})
+    >>> runs = pd.DataFrame({"run": list("abcdef"), "params": np.arange(1, 7) * 1e8})
+    >>> runs["loss"] = np.linspace(4, 3, 6)
     >>> rows, left_out = select_rows(runs, inputs={"x": "params"}, where="params>1e8")
     >>> len(rows), list(left_out["reason"])
     (5, ['not params>1e8'])
@@ -127,15 +132,15 @@ def _leave_out_other_families(runs: pd.DataFrame, reasons: np.ndarray, family: s
     if family is not None:
         if family not in set(families):
             raise ValueError(
-                f"There is no family '{one_line(family)}'; {nearest(family, list(dict.fromkeys(families)))}."
+                f"There is no family '{one_line(family)}'; {nearest(str(family), list(families.unique()))}."
             )
         _leave_out(reasons, (families != family).to_numpy(), [f"family is {name}" for name in families])
     elif len(counts) > 1:
         listed = ", ".join(f"{one_line(name)} ({counted(rows, 'row')})" for name, rows in counts[:8].items())
         more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
         raise ValueError(
-            f"The rows belong to {len(counts)} families: {listed}{more}; choose one with --family NAME, filter with "
-            "--where, or use a spec that groups by family."
+            f"The rows belong to {len(counts)} families: {listed}{more}; choose one with --family NAME, "
+            "filter with --where, or use a spec that groups by family."
         )
 
 
@@ -149,11 +154,8 @@ def _leave_out_repeats(runs: pd.DataFrame, reasons: np.ndarray) -> None:
 
 
 def _leave_out_checkpoints(runs: pd.DataFrame, reasons: np.ndarray) -> int:
-    """Leave out all but the last row of each run and return how many; seeds and families are runs of their own."""
-    identity = pd.DataFrame(
-        {name: runs[name].astype(str) for name in ("run", "family", "seed", "split") if name in runs}
-    )
-    if "run" not in identity:
+    """Leave out all but the last row of each run, and return how many."""
+    if "run" not in runs:
         return 0
     rows = np.flatnonzero(reasons == "")
     for name in ("tokens", "steps"):
@@ -162,8 +164,8 @@ def _leave_out_checkpoints(runs: pd.DataFrame, reasons: np.ndarray) -> int:
             rows = rows[np.argsort(np.nan_to_num(order[rows], nan=-np.inf), kind="stable")]
             break
     earlier = np.zeros(len(runs), dtype=bool)
-    earlier[rows] = identity.iloc[rows].duplicated(keep="last").to_numpy()
-    _leave_out(reasons, earlier, "checkpoint before the last row of its run")
+    earlier[rows] = pd.Series(run_numbers(runs)[rows]).duplicated(keep="last").to_numpy()
+    _leave_out(reasons, earlier, _CHECKPOINT)
     return int(earlier.sum())
 
 
@@ -178,11 +180,12 @@ def _check_values(runs: pd.DataFrame, kept: np.ndarray, inputs: Mapping[str, str
         bad = ~np.isfinite(numbers) if role == "response" else ~(np.isfinite(numbers) & (numbers > 0))
         rows = np.flatnonzero(bad & kept)
         if len(rows):
-            rule = "be a number" if role == "response" else "be a number above 0"
+            rule, least = ("be a number", "-1e9") if role == "response" else ("be a number above 0", "0")
             problems.append(
-                f"Column '{column}', the {role}, must {rule} in every row used: {rows_text(rows, _names(runs))} "
-                f"{'has' if len(rows) == 1 else 'have'} {values_text(runs[column].iloc[rows])}. "
-                f"Correct the values or filter the rows out with --where '{column}>0'."
+                f"Column '{column}', the {role}, must {rule} in every row used: "
+                f"{rows_text(rows, _names(runs))} {'has' if len(rows) == 1 else 'have'} "
+                f"{values_text(runs[column].iloc[rows])}. "
+                f"Correct the values or filter the rows out with --where '{column}>{least}'."
             )
     if problems:
         raise ValueError("\n".join(problems))
@@ -208,11 +211,12 @@ def _too_few(usable: int, reasons: np.ndarray) -> str:
 
 
 def _notes(kept: np.ndarray, checkpoints: int, reasons: np.ndarray) -> dict[str, str]:
-    notes, others = {}, reasons[~kept & (reasons != "checkpoint before the last row of its run")]
+    notes, others = {}, reasons[~kept & (reasons != _CHECKPOINT)]
     if len(others):
         notes["rows"] = f"{kept.sum()} of {len(kept)} rows used; left out: {_kinds(others)}."
     if checkpoints:
         notes["checkpoints"] = (
-            f"{counted(int(kept.sum()), 'row')} used, the last of each run; {counted(checkpoints, 'checkpoint')} left out."
+            f"{counted(int(kept.sum()), 'row')} used, the last of each run; "
+            f"{counted(checkpoints, 'checkpoint')} left out."
         )
     return notes

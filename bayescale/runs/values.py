@@ -1,6 +1,7 @@
 """Numbers as people write them: 70B, 1.4T, 350M, 10k, 1e21, 1,000,000.
 
-Text that could mean two numbers, such as "70,000" (a thousand separator or a decimal comma), is refused rather than guessed.
+Text that could mean two numbers, such as "70,000" (a thousand separator or a decimal comma), is refused
+rather than guessed.
 """
 
 import math
@@ -27,8 +28,8 @@ def parse_number(text: str) -> float:
     Parameters
     ----------
     text : str
-        A number such as "70B", "1.4T", "350M", "10k", "1e21" or "1,000,000"; the suffixes k, M, B (or G) and T stand for 1e3,
-        1e6, 1e9 and 1e12 in either case, spaces around and before the suffix are ignored.
+        A number such as "70B", "1.4T", "350M", "10k", "1e21" or "1,000,000"; the suffixes k, M, B (or G) and
+        T stand for 1e3, 1e6, 1e9 and 1e12 in either case, spaces around and before the suffix are ignored.
 
     Returns
     -------
@@ -106,14 +107,21 @@ def is_blank(value: Any) -> bool:
 
 def brief(value: Any) -> str:
     """Return a value as a message shows it: on one line, at most 40 characters, text in quotes."""
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(value) < 10**15:
+    if isinstance(value, bool):
+        return f"'{value}'"
+    if isinstance(value, int | np.integer) and abs(int(value)) < 10**15:
         return str(value)
-    if isinstance(value, int | float | np.number) and not isinstance(value, bool | np.complexfloating):
+    if isinstance(value, int | float | np.integer | np.floating):
         try:
             return f"{float(value):.6g}"
         except OverflowError:
             return "an integer beyond 1e308"
     return f"'{one_line(value)}'"
+
+
+def clean(value: Any) -> str:
+    """Return a value as text without outer spaces and lone surrogates, which no file or screen takes."""
+    return str(value).strip().encode("utf-8", "replace").decode("utf-8")
 
 
 def one_line(value: Any) -> str:

@@ -30,7 +30,8 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     runs : pandas.DataFrame
         Table from `read_runs`; the original names of its mapped columns are understood too.
     text : str
-        `COLUMN OP VALUE`, OP one of =, ==, !=, <, <=, >, >=, `in`, `not in`; several values are separated by commas.
+        `COLUMN OP VALUE`, OP one of =, ==, !=, <, <=, >, >=, `in`, `not in`; several values are separated by
+        commas.
 
     Returns
     -------
@@ -51,6 +52,11 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     cells = runs[column]
     kind = getattr(cells.dtype, "kind", "O")
     is_number = kind in "iuf"
+    if not is_number and operator[0] in "<>":
+        raise ValueError(
+            f"Filter '{one_line(text)}' orders '{one_line(column)}', which holds text; "
+            "use =, !=, in or not in."
+        )
     if is_number:
         known: np.ndarray = cells.to_numpy(dtype=float, na_value=np.nan)
     else:
@@ -63,7 +69,7 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
 
 
 def _parsed(runs: pd.DataFrame, text: str) -> tuple[str, str, str]:
-    """Return column, operator and value; the longest column name that the text starts with wins, whatever it contains."""
+    """Return column, operator and value; the longest column name that starts the text wins."""
     if not isinstance(text, str):
         raise TypeError(f"A filter is text such as 'params<=2.6e9'. Got {type(text).__name__} instead.")
     names = {str(name): str(name) for name in runs.columns}
@@ -102,5 +108,6 @@ def _value(text: str, column: str, whole: str, *, is_number: bool) -> float | st
         return parse_number(bare)
     except ValueError as error:
         raise ValueError(
-            f"Filter '{one_line(whole)}' compares '{one_line(column)}', which holds numbers, with text: {error}"
+            f"Filter '{one_line(whole)}' compares '{one_line(column)}', which holds numbers, "
+            f"with text: {error}"
         ) from error
