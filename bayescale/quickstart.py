@@ -1,1 +1,119 @@
-def run(directory, as_json=False): ...
+"""The first thing a newcomer runs: small runs in, the larger ones forecast and compared, three budgets allocated, two pictures.
+
+It is written like the script that they will write next. The bundled runs are small byte-level language models trained for this project; the
+forecast is made from runs with at most a tenth of the largest one's compute and judged by all larger ones.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from .decide import allocate
+from .forecasts import bands, forecast, score
+from .laws.law import compute
+from .posterior import fit, save_fit
+from .runs import read_runs
+from .spec import load_spec
+
+SMOOTH, BREAKING = "kernel-bytes-mlp", "kernel-bytes"
+SMALL = 0.1  # share of the largest run's compute
+SEED = 20261125
+MEANING = {"params_kind": "non-embedding", "loss_unit": "nats/byte"}
+
+
+def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Run the quickstart and write its files.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Gets `fit.nc`, `forecast.csv`, `allocation.csv`, `loss_against_compute.png`, `isoflop.png`.
+    tell : callable
+        Gets a line before each step.
+
+    Returns
+    -------
+    dict
+        `fits` (family -> DataTree), `bands` (family -> DataFrame), `scores` and `textbook` (family -> dict), `allocation`, `files`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    runs = read_runs("kernel-bytes")
+    fits, tables, scores, textbook = {}, {}, {}, {}
+    for family in (SMOOTH, BREAKING):
+        small, large = _split(runs, family)
+        tell(f"Fitting {len(small)} small runs of {family} ...")
+        fits[family] = fit(load_spec("chinchilla"), small, **MEANING, random_seed=SEED, progressbar=False)
+        tables[family] = bands(forecast(fits[family], large))
+        scores[family] = score(tables[family])
+        tell(
+            f"Fitting them again, the textbook way (fade 0, no drift), and forecasting {len(large)} larger runs by both ..."
+        )
+        plain = fit(load_spec("chinchilla").changed(fade=0), small, **MEANING, random_seed=SEED, progressbar=False)
+        textbook[family] = score(bands(forecast(plain, large, drift=False)))
+    allocation = allocate(fits[SMOOTH], _budgets(fits[SMOOTH]))
+    tell("Writing files and pictures ...")
+    save_fit(fits[SMOOTH], directory / "fit.nc")
+    pd.concat(tables.values(), keys=tables, names=["family"]).to_csv(directory / "forecast.csv")
+    allocation.to_csv(directory / "allocation.csv", index=False)
+    pictures = _draw(directory, runs, fits, tables)
+    files = [directory / "fit.nc", directory / "forecast.csv", directory / "allocation.csv", *pictures]
+    return {
+        "fits": fits,
+        "bands": tables,
+        "scores": scores,
+        "textbook": textbook,
+        "allocation": allocation,
+        "files": files,
+    }
+
+
+def _split(runs: pd.DataFrame, family: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the one-epoch runs of a family with at most a tenth of the largest one's compute, and the larger ones."""
+    runs = runs[(runs["family"] == family) & runs["sweep"].isin(["grid", "isoflop", "seed"])]
+    flops = compute(runs["params"], runs["tokens"])
+    small = flops <= SMALL * flops.max()
+    return runs[small], runs[~small]
+
+
+def _budgets(idata: xr.DataTree) -> list[float]:
+    """Return the largest fitted run's compute, and ten and a hundred times that."""
+    largest = float(np.exp(idata["constant_data"]["log_reach_max"]))
+    return [largest, 10 * largest, 100 * largest]
+
+
+def _draw(
+    directory: Path, runs: pd.DataFrame, fits: dict[str, xr.DataTree], tables: dict[str, pd.DataFrame]
+) -> list[Path]:
+    from matplotlib.figure import Figure  # no pyplot: nothing global, no display needed
+
+    from .report import plot_forecast, plot_isoflop
+
+    names = [directory / "loss_against_compute.png", directory / "isoflop.png"]
+    figure = Figure(figsize=(11, 4.6), layout="constrained")
+    for ax, family in zip(figure.subplots(1, 2), fits, strict=True):
+        plot_forecast(fits[family], tables[family], ax, title=family)
+    figure.savefig(names[0], dpi=130)
+    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
+    measured = pd.concat(_split(runs, SMOOTH))
+    budget = _crowded_budget(measured, fits[SMOOTH])
+    plot_isoflop(
+        fits[SMOOTH],
+        allocate(fits[SMOOTH], budget).iloc[0],
+        figure.subplots(),
+        runs=measured,
+        title=f"{SMOOTH}, {budget:.2g} FLOP",
+    )
+    figure.savefig(names[1], dpi=130)
+    return names
+
+
+def _crowded_budget(runs: pd.DataFrame, idata: xr.DataTree, within: float = 0.25) -> float:
+    """Return the budget beyond the fitted runs that has the most measured sizes nearby."""
+    flops = compute(runs["params"], runs["tokens"])
+    beyond = flops[flops > 1.01 * float(np.exp(idata["constant_data"]["log_reach_max"]))]
+    near = {c: runs["params"][np.abs(np.log(flops / c)) < np.log1p(within)].nunique() for c in sorted(beyond)}
+    return float(max(near, key=lambda c: near[c]))

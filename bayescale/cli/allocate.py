@@ -11,14 +11,23 @@ from .output import count, print_json, print_table, print_text
 
 def allocate(
     fit: Annotated[str, typer.Argument(help="A fit of a law of params and tokens.")],
-    flops: Annotated[list[str], typer.Option("--flops", help="Compute budget, 6 x params x tokens, e.g. 5.76e23; repeatable.")],
+    flops: Annotated[
+        list[str],
+        typer.Option("--flops", help="Compute budget, 6 x params x tokens, e.g. 5.76e23; repeatable."),
+    ],
     within_compute: Annotated[
-        float, typer.Option("--within-compute", help="Sizes count as good as the best when they lose at most this share of compute.")
+        float,
+        typer.Option(
+            "--within-compute",
+            help="Sizes count as good as the best when they lose at most this share of compute.",
+        ),
     ] = 0.02,
     band: Band = 0.9,
     no_drift: NoDrift = False,
     max_extrapolation: MaxExtrapolation = 3.0,
-    random_seed: Annotated[int | None, typer.Option(min=0, help="Seed of drift and noise; default: the fit's own.")] = None,
+    random_seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of drift and noise; default: the fit's own.")
+    ] = None,
     force: Force = False,
     out: Out = None,
     json_: Json = False,
@@ -55,7 +64,16 @@ def allocate(
 def print_allocations(table: Any, unit: str, within_compute: float) -> None:
     """Print each allocation as a short block: the plan, its interval, the flat bottom, the loss."""
     prob = f"{table['probability'].iloc[0]:.0%}"
-    head = ["budget", "params", f"{prob} interval", f"within {within_compute:.0%} compute", "tokens", "tokens/param", "loss", f"{prob} band"]
+    head = [
+        "budget",
+        "params",
+        f"{prob} interval",
+        f"within {within_compute:.0%} compute",
+        "tokens",
+        "tokens/param",
+        "loss",
+        f"{prob} band",
+    ]
     rows = [
         [
             f"{row.flops:.3g} FLOP",
@@ -70,10 +88,14 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
         for row in table.itertuples()
     ]
     # Eight columns do not fit 80 characters, so budgets are columns where there are few of them.
-    print_table(f"Allocation, loss in {unit}", ["", *(row[0] for row in rows)], [[head[i], *(row[i] for row in rows)] for i in range(1, 8)])
+    print_table(
+        f"Allocation, loss in {unit}",
+        ["", *(row[0] for row in rows)],
+        [[head[i], *(row[i] for row in rows)] for i in range(1, 8)],
+    )
     for row in table.itertuples():
         print_text(
-            f"  {row.flops:.3g} FLOP: expected regret {row.expected_regret:.2g} {unit}, the same as wasting {row.wasted_compute:.1%} of the "
-            "compute, for not knowing the law better."
+            f"  {row.flops:.3g} FLOP: expected regret {row.expected_regret:.2g} {unit}, as if {row.wasted_compute:.1%} of the "
+            "compute were wasted, for not knowing the law better."
         )
     print_warnings(table.set_index(table["flops"].map("{:.3g} FLOP".format)))

@@ -2,10 +2,10 @@
 
 import contextlib
 import json
-import logging
 import shlex
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,15 +20,27 @@ def fit(
     model: Annotated[str, typer.Option(help="A name from `bayescale models`, or a TOML file.")] = "chinchilla",
     out: Annotated[str, typer.Option(help="Where to keep the fit.")] = "fit.nc",
     column: Columns = None,
-    where: Annotated[list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
+    ] = None,
     family: Annotated[str | None, typer.Option(help="The family to fit, where there are several.")] = None,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("--input", "--at", metavar="x=COLUMN", help="Column of a law's input; COLUMN alone where the law has one."),
+        typer.Option(
+            "--input",
+            "--at",
+            metavar="x=COLUMN",
+            help="Column of a law's input; COLUMN alone where the law has one.",
+        ),
     ] = None,
-    fade: Annotated[float | None, typer.Option(help="Extra noise per decade below the largest run; 0 is the textbook posterior.")] = None,
+    fade: Annotated[
+        float | None,
+        typer.Option(help="Extra noise per decade below the largest run; 0 is the textbook posterior."),
+    ] = None,
     params_kind: ParamsKind = "unknown",
-    loss_unit: Annotated[str, typer.Option(help="Unit of the loss, e.g. nats/byte or bits/byte; it labels all output.")] = "nats/token",
+    loss_unit: Annotated[
+        str, typer.Option(help="Unit of the loss, e.g. nats/byte or bits/byte; it labels all output.")
+    ] = "nats/token",
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with problems, and list them.")] = False,
     draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
@@ -54,7 +66,6 @@ def fit(
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
     print_notes(table.attrs["notes"])
     _check_sampler(nuts_sampler)
-    logging.getLogger("pymc").setLevel(logging.ERROR)  # the check table says it, with thresholds and advice
     with contextlib.redirect_stdout(sys.stderr):
         idata = fit_model(
             spec,
@@ -81,7 +92,7 @@ def fit(
         print_json(report)
         return
     _print_fit(idata, report)
-    _print_check(check, only_open=True)
+    print_check(check, only_open=True)
 
 
 def check(
@@ -96,7 +107,7 @@ def check(
     if json_:
         print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})
     else:
-        _print_check(table, only_open=False)
+        print_check(table, only_open=False)
     raise typer.Exit(0 if failed.empty else 1)
 
 
@@ -109,11 +120,8 @@ def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str] | None:
 def _check_sampler(name: str) -> None:
     if name not in ("pymc", "nutpie"):
         raise ValueError(f"--nuts-sampler must be pymc or nutpie. Got '{name}'.")
-    if name == "nutpie":
-        try:
-            import nutpie  # noqa: F401
-        except ImportError:
-            raise ValueError("--nuts-sampler nutpie needs the package: pip install 'bayescale[nutpie]'.") from None
+    if name == "nutpie" and find_spec("nutpie") is None:
+        raise ValueError("--nuts-sampler nutpie needs the package: pip install 'bayescale[nutpie]'.")
 
 
 def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
@@ -127,7 +135,10 @@ def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dic
         "runs_dropped": len(dropped),
         "seconds": round(seconds, 1),
         "passed": bool(open_[open_["severity"] == "fail"].empty),
-        "warnings": [*json.loads(idata.attrs["notes"]).values(), *(f"{row.name_}: {row.advice}" for row in _named(open_))],
+        "warnings": [
+            *json.loads(idata.attrs["notes"]).values(),
+            *(f"{row.name_}: {row.advice}" for row in _named(open_)),
+        ],
         "left_out": left_out,
         "dropped": dropped,
     }
@@ -146,18 +157,30 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     for name in shown:
         low, middle, high = draws[name].quantile([0.05, 0.5, 0.95]).to_numpy()
         rows.append([str(name), number(middle), number(low), number(high)])
-    print_table(f"{spec.title}, {report['runs_used']} runs, loss in {idata.attrs['loss_unit']}", ["", "median", "5%", "95%"], rows)
+    print_table(
+        f"{spec.title}: {report['runs_used']} runs, loss in {idata.attrs['loss_unit']}",
+        ["", "median", "5%", "95%"],
+        rows,
+    )
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
-    print_text(f"Kept in {report['fit']} after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}.")
+    print_text(
+        f"Kept in {report['fit']} after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}."
+    )
 
 
-def _print_check(table: Any, *, only_open: bool) -> None:
+def print_check(table: Any, *, only_open: bool) -> None:
     failed = table[(table["severity"] == "fail") & ~table["passed"]]
     open_ = table[~table["passed"]]
     if not only_open:
         rows = [
-            [row.name_, "ok" if row.passed else row.severity.upper(), number(row.value), number(row.threshold)] for row in _named(table)
+            [
+                row.name_,
+                "ok" if row.passed else row.severity.upper(),
+                number(row.value),
+                number(row.threshold),
+            ]
+            for row in _named(table)
         ]
         print_table("Check", ["", "verdict", "value", "threshold"], rows)
     verdict = "Check failed: these draws decide nothing" if len(failed) else "Check passed"

@@ -34,15 +34,21 @@ def forecast(
     fit: Annotated[str, typer.Argument(help="A fit from `bayescale fit`.")],
     params: Annotated[str | None, typer.Option(help="Params of a plan, e.g. 70B or 70e9.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Tokens of a plan, e.g. 1.4T.")] = None,
-    at: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Another input of the law; repeatable.")] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Another input of the law; repeatable.")
+    ] = None,
     plans: Annotated[str | None, typer.Option(help="A table of plans; a measured `loss` in it is scored.")] = None,
     column: Columns = None,
-    score: Annotated[bool, typer.Option("--score", help="Sum up how the forecasts did where `loss` was measured.")] = False,
+    score: Annotated[
+        bool, typer.Option("--score", help="Sum up how the forecasts did where `loss` was measured.")
+    ] = False,
     band: Band = 0.9,
     no_drift: NoDrift = False,
     max_extrapolation: MaxExtrapolation = 3.0,
     params_kind: ParamsKind = "unknown",
-    random_seed: Annotated[int | None, typer.Option(min=0, help="Seed of drift and noise; default: the fit's own.")] = None,
+    random_seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of drift and noise; default: the fit's own.")
+    ] = None,
     force: Force = False,
     out: Out = None,
     json_: Json = False,
@@ -55,7 +61,9 @@ def forecast(
 
     idata = load_passed(fit, force=force, params_kind=params_kind)
     wanted = _plans(params, tokens, at, plans, column)
-    loss = forecast_loss(idata, wanted, drift=not no_drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
+    loss = forecast_loss(
+        idata, wanted, drift=not no_drift, max_extrapolation=max_extrapolation, random_seed=random_seed
+    )
     table = bands(loss, prob=band)
     scored = score_table(table) if score else None
     if out:
@@ -73,7 +81,9 @@ def forecast(
         )
 
 
-def _plans(params: str | None, tokens: str | None, at: list[str] | None, plans: str | None, column: list[str] | None) -> Any:
+def _plans(
+    params: str | None, tokens: str | None, at: list[str] | None, plans: str | None, column: list[str] | None
+) -> Any:
     """Return a table of plans, from a file or from one plan's options."""
     import pandas as pd
 
@@ -85,7 +95,9 @@ def _plans(params: str | None, tokens: str | None, at: list[str] | None, plans: 
             raise ValueError(f"--at {name} and --{name} both give '{name}'.")
         one[name] = value
     if bool(plans) == bool(one):
-        raise ValueError("Give one plan (--params and --tokens, or --at COLUMN=VALUE), or a table of them (--plans FILE).")
+        raise ValueError(
+            "Give one plan (--params and --tokens, or --at COLUMN=VALUE), or a table of them (--plans FILE)."
+        )
     if plans:
         table = read_plans(plans, pairs("--column", column) or None)
         print_notes(table.attrs["notes"])
@@ -110,14 +122,21 @@ def records(table: Any, inputs: list[str]) -> list[dict[str, Any]]:
 
 
 def print_bands(table: Any, unit: str) -> None:
-    """Print forecasts as a table, and each distinct warning once below."""
-    shown = [name for name in table.columns[: list(table.columns).index("loss_median")]]
+    """Print forecasts as a table, and warnings below."""
+    shown = list(table.columns[: list(table.columns).index("loss_median")])
     measured = "loss" in table
-    head = ["plan", *shown, "loss", f"{table['probability'].iloc[0]:.0%} band", "expected", "beyond", *(["measured", ""] if measured else [])]
+    head = [
+        "plan",
+        *shown,
+        "loss",
+        f"{table['probability'].iloc[0]:.0%} band",
+        "beyond",
+        *(["measured", ""] if measured else []),
+    ]
     rows = []
     for plan, row in table.iterrows():
         cells = [str(plan), *(count(row[name]) for name in shown), f"{row['loss_median']:.3f}"]
-        cells += [f"{row['loss_lower']:.3f}-{row['loss_upper']:.3f}", f"{row['expected_median']:.3f}", f"{row['extrapolation_decades']:.2f}"]
+        cells += [f"{row['loss_lower']:.3f}-{row['loss_upper']:.3f}", f"{row['extrapolation_decades']:.2f}"]
         if measured:
             inside = {True: "inside", False: "OUTSIDE"}.get(row["inside"], "")
             cells += [f"{row['loss']:.3f}" if inside else "-", inside]
@@ -127,12 +146,10 @@ def print_bands(table: Any, unit: str) -> None:
 
 
 def print_warnings(table: Any) -> None:
-    """Print warnings below their table: each sentence once, with the rows that it is about when not all."""
-    groups: dict[str, list[str]] = {}
-    for name, text in table["warning"].items():
-        if text:
-            groups.setdefault(text, []).append(str(name))
-    for text, names in groups.items():
-        print_text(f"  {', '.join(names)}: {text}" if len(table) > 1 else f"  {text}")
-
-
+    """Print warnings below their table; of many, those of the three plans that lie farthest out."""
+    warned = table[table["warning"] != ""]
+    shown = warned.sort_values("extrapolation_decades", ascending=False, kind="stable").head(3)
+    for name, text in shown["warning"].items():
+        print_text(f"  {name}: {text}" if len(table) > 1 else f"  {text}")
+    if len(warned) > len(shown):
+        print_text(f"  {len(warned) - len(shown)} more plans have warnings: --json or --out shows them.")

@@ -12,7 +12,7 @@ def models(json_: Json = False) -> None:
     if json_:
         print_json({"models": table.to_dict(orient="records")})
         return
-    rows = [[row.model, row.inputs, f"{row.title} ({row.reference})"] for row in table.itertuples()]
+    rows = [[str(row.model), str(row.inputs), f"{row.title} ({row.reference})"] for row in table.itertuples()]
     print_table("Models", ["model", "inputs", "what"], rows, numeric=False)
 
 
@@ -26,5 +26,11 @@ def datasets(json_: Json = False) -> None:
         return
     names = [name for name in table.columns if name not in ("index", "name")]
     for row in table.to_dict(orient="records"):
-        cells = [[name.replace("_", " "), count(row[name]) if name in ("rows", "bytes", "size") else str(row[name])] for name in names]
+        cells = [
+            [
+                name.replace("_", " "),
+                count(row[name]) if name in ("rows", "bytes", "size") else str(row[name]),
+            ]
+            for name in names
+        ]
         print_table(str(row.get("name", row.get("index"))), ["", ""], cells, numeric=False)

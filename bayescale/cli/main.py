@@ -39,7 +39,11 @@ class CheckFailed(Exception):
 def build_app() -> typer.Typer:
     """Return the application with all commands."""
     app = typer.Typer(
-        help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
     )
     app.callback()(_version)
     for name, module in _COMMANDS.items():
@@ -47,7 +51,9 @@ def build_app() -> typer.Typer:
     return app
 
 
-def _version(version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version.", callback=None)) -> None:
+def _version(
+    version: bool = typer.Option(False, "--version", is_eager=True, help="Print the version.", callback=None),
+) -> None:
     if version:
         from .. import __version__
 
@@ -69,7 +75,11 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("BAYESCALE_DEBUG"):
             traceback.print_exc()
-        _leave(3, f"internal error, {type(error).__name__}: {error}\nRun again with BAYESCALE_DEBUG=1 and report the traceback.", words)
+        _leave(
+            3,
+            f"internal error, {type(error).__name__}: {error}\nRun again with BAYESCALE_DEBUG=1 and report the traceback.",
+            words,
+        )
 
 
 def _leave(code: int, message: str, words: list[str]) -> Any:

@@ -8,15 +8,22 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else.")]
 Band = Annotated[float, typer.Option("--band", help="Probability of the equal-tailed bands.")]
 Force = Annotated[bool, typer.Option("--force", help="Use the fit although its check failed.")]
-NoDrift = Annotated[bool, typer.Option("--no-drift", help="The bare law, without its drift beyond the runs (bands too narrow).")]
+NoDrift = Annotated[
+    bool,
+    typer.Option("--no-drift", help="The bare law, without its drift beyond the runs (bands too narrow)."),
+]
 MaxExtrapolation = Annotated[
-    float, typer.Option("--max-extrapolation", help="Decades of compute beyond the largest fitted run that are allowed.")
+    float,
+    typer.Option("--max-extrapolation", help="Decades of compute beyond the largest fitted run that are allowed."),
 ]
 Columns = Annotated[
-    list[str] | None, typer.Option("--column", metavar="NAME=COLUMN", help="Read NAME from COLUMN of the file; repeatable.")
+    list[str] | None,
+    typer.Option("--column", metavar="NAME=COLUMN", help="Read NAME from COLUMN of the file; repeatable."),
 ]
 Out = Annotated[str | None, typer.Option("--out", help="Also write the table to this CSV file.")]
-ParamsKind = Annotated[str, typer.Option("--params-kind", help="What params counts: total, non-embedding, active or unknown.")]
+ParamsKind = Annotated[
+    str, typer.Option("--params-kind", help="What params counts: total, non-embedding, active or unknown.")
+]
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -54,12 +54,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for place, name in enumerate(columns):
         table.add_column(Text(name), justify="right" if numeric and place else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 80, highlight=False).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
+    console.print(Text(title, style="bold"))
+    console.print(table)
 
 
 def print_text(text: str, *, file: Any = None) -> None:

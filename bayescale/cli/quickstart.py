@@ -1,11 +1,19 @@
 """`bayescale quickstart`."""
 
+import contextlib
+import json
+import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from .allocate import print_allocations
+from .fit import print_check
+from .forecast import print_bands, records
 from .options import Json
+from .output import print_json, print_text
 
 
 def quickstart(
@@ -13,6 +21,58 @@ def quickstart(
     json_: Json = False,
 ) -> None:
     """Fit the bundled runs, forecast the ones held out, allocate three budgets, draw two pictures: about a minute."""
-    from ..quickstart import run
+    from ..quickstart import SMOOTH, run
 
-    run(Path(directory), as_json=json_)
+    start = time.perf_counter()
+    with contextlib.redirect_stdout(sys.stderr):
+        result = run(Path(directory), tell=lambda line: print(line, file=sys.stderr, flush=True))
+    seconds = time.perf_counter() - start
+    if json_:
+        print_json(
+            {
+                "quickstart": {
+                    "seconds": round(seconds, 1),
+                    "files": [str(path) for path in result["files"]],
+                    "forecasts": {
+                        family: records(table, ["params", "tokens"]) for family, table in result["bands"].items()
+                    },
+                    "scores": result["scores"],
+                    "scores_textbook": result["textbook"],
+                    "allocations": result["allocation"].to_dict(orient="records"),
+                }
+            }
+        )
+        return
+    _print(result, SMOOTH, seconds)
+
+
+def _print(result: dict[str, Any], smooth: str, seconds: float) -> None:
+    import pandas as pd
+
+    idata = result["fits"][smooth]
+    print_text(f"{smooth}: {idata['observed_data'].sizes['run']} small runs fitted.\n")
+    print_check(pd.DataFrame(json.loads(idata.attrs["check"])), only_open=False)
+    print_text("")
+    print_bands(result["bands"][smooth], idata.attrs["loss_unit"])
+    print_text("")
+    for family in result["fits"]:
+        print_text(_verdict(family, result))
+    (other,) = (family for family in result["fits"] if family != smooth)
+    print_text(
+        f"In {other} a capability arrives that no smaller run showed: see `exact_match_10` of the runs outside. A band promises that the "
+        "law goes on as it was, within its drift; it cannot promise that nothing new is learnt.\n"
+    )
+    print_allocations(result["allocation"], idata.attrs["loss_unit"], 0.02)
+    print_text(f"\nIn {seconds:.0f} s, written: {', '.join(str(path) for path in result['files'])}")
+
+
+def _verdict(family: str, result: dict[str, Any]) -> str:
+    ours, plain = result["scores"][family], result["textbook"][family]
+    table = result["bands"][family]
+    outside = [str(name) for name in table.index[~table["inside"].astype(bool)]]
+    missed = f" Outside: {', '.join(outside)}." if outside else ""
+    return (
+        f"{family}: {ours['inside']} of {ours['plans']} larger runs lie inside their {ours['probability']:.0%} band; the textbook "
+        f"posterior (no fade, no drift) holds {plain['inside']} of {plain['plans']}. Interval score {ours['interval_score']:.1f} against "
+        f"{plain['interval_score']:.1f} (lower is better).{missed}"
+    )

@@ -15,6 +15,7 @@ from ..forecasts import bands, forecast
 from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION
 from ..laws import LAWS, Law
+from ..laws.law import compute
 from ..posterior import fitted_spec
 from ..spec.spec import ModelSpec
 from .plans import check_flops
@@ -80,19 +81,22 @@ def allocate(
     plans = table[["params", "tokens"]].assign(run=[f"{budget:.6g}" for budget in budgets])
     loss = forecast(idata, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     # Regret is of the law's curve with its drift, so each draw's difference is scaled by its own exp(drift).
-    drifted = np.exp(loss["drift"]).stack(sample=("chain", "draw")).transpose("plan", "sample").to_numpy()
+    drifted = np.exp(loss["drift"].stack(sample=("chain", "draw")).transpose("plan", "sample").to_numpy())
     table["expected_regret"] = [float(np.mean(d * row)) for d, row in zip(drifted, table.pop("excess"), strict=True)]
     summary = bands(loss, prob=prob).reset_index(drop=True)
     names = [f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")]
     table = table.join(summary[[*names, "probability", "extrapolation_decades"]])
-    table["warning"] = [_warning(spec, loss, row) for _, row in summary.iterrows()]
+    counted = _counts(idata)
+    table["warning"] = [_warning(spec, loss, row, counted) for _, row in summary.iterrows()]
     return table
 
 
 def _check_request(law: Law, budgets: np.ndarray, prob: float, within_compute: float) -> None:
     if not law.sizes_models:
         able = ", ".join(name for name, other in LAWS.items() if other.sizes_models)
-        raise ValueError(f"Law '{law.name}' has no params and tokens to choose; allocate needs a fit of {able} (--model {able}).")
+        raise ValueError(
+            f"Law '{law.name}' has no params and tokens to choose; allocate needs a fit of {able} (--model {able})."
+        )
     for budget in budgets:
         check_flops(budget)
     check_prob(prob)
@@ -139,7 +143,9 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
 
 def _minimise(function: Callable[[float], float], line: tuple[float, float]) -> float:
     """Minimum of a convex function of ln params that lies between `line`."""
-    from scipy.optimize import minimize_scalar  # a tenth of a second to import, and only this command needs it
+    from scipy.optimize import (
+        minimize_scalar,
+    )  # a tenth of a second to import, and only this command needs it
 
     return float(minimize_scalar(function, bounds=line, method="bounded", options={"xatol": 1e-9}).x)
 
@@ -156,8 +162,26 @@ def _crossing(function: Callable[[float], float], start: float, side: int) -> fl
     return float(brentq(function, start, start + side * step))
 
 
-def _warning(spec: ModelSpec, loss: xr.Dataset, row: pd.Series) -> str:
-    """Join what bears on the choice: the forecast's warning, the design of the runs, and how such intervals did elsewhere."""
+def _counts(idata: xr.DataTree) -> str:
+    """Say so where the flops of all fitted runs differ from 6 x params x tokens by one factor.
+
+    A wrong count of tokens fits as well as the right one and moves the choice by about its factor: only the flops betray it.
+    """
+    data = idata["constant_data"]
+    if "flops" not in data or "params" not in data:
+        return ""
+    ratio = (data["flops"] / compute(data["params"], data["tokens"])).to_numpy()
+    middle = float(np.median(ratio))
+    if not (np.isfinite(ratio).all() and np.ptp(ratio) < 0.1 * middle and abs(np.log(middle)) > np.log(1.5)):
+        return ""
+    return (
+        f"In all fitted runs flops is {middle:.2f} times 6 x params x tokens: if tokens or params were miscounted by that "
+        "factor, e.g. per device, this choice is wrong."
+    )
+
+
+def _warning(spec: ModelSpec, loss: xr.Dataset, row: pd.Series, counted: str) -> str:
+    """Join what bears on the choice: the forecast's warning, the design and the counts of the runs, and how such intervals did."""
     checks = json.loads(loss.attrs["check"])
     said = [row["warning"], *(c["advice"] for c in checks if c["name"] in _DESIGN and not c["passed"])]
     if spec.noise.fade == 0:
@@ -169,4 +193,5 @@ def _warning(spec: ModelSpec, loss: xr.Dataset, row: pd.Series) -> str:
         said.append(
             f"Beyond {_FAR} decades, 90% intervals of params held the measured optimum of public suites in 72 to 89% of cases."
         )
+    said.append(counted)
     return " ".join(text for text in said if text)

@@ -60,16 +60,20 @@ def check_prob(prob: float) -> None:
 
 def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
     """Squared widths, in log loss, of what parameters, noise and drift do alone; each as a share of their sum."""
-    parts = {
-        "share_parameters": np.log(loss["expected_loss"]) - loss["drift"],
-        "share_noise": np.log(loss["observed_loss"]) - np.log(loss["expected_loss"]),
+    log_expected = xr.ufuncs.log(loss["expected_loss"])
+    parts: dict[str, xr.DataArray] = {
+        "share_parameters": log_expected - loss["drift"],
+        "share_noise": xr.ufuncs.log(loss["observed_loss"]) - log_expected,
         "share_drift": loss["drift"],
     }
     squares = {}
     for name, part in parts.items():
         edges = part.quantile([tails[0], tails[2]], _DRAWS).to_numpy()
         squares[name] = (edges[1] - edges[0]) ** 2
-    return pd.DataFrame({name: square / sum(squares.values()) for name, square in squares.items()}, index=loss["plan"].values.astype(str))
+    return pd.DataFrame(
+        {name: square / sum(squares.values()) for name, square in squares.items()},
+        index=loss["plan"].values.astype(str),
+    )
 
 
 def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +89,7 @@ def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
         {
             "loss": measured,
             "percentile": np.where(known, 100 * below, np.nan),
-            "inside": pd.array(np.where(known, inside, None), dtype="boolean"),
+            "inside": pd.arrays.BooleanArray(inside, ~known),
             "log_score": np.where(known, log_score, np.nan),
         },
         index=table.index,
@@ -116,7 +120,11 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
 def _outside(row: pd.Series, ranges: dict[str, list[float]]) -> list[str]:
     if not ranges:
         return []
-    values = {"params": row["params"], "tokens": row["tokens"], "tokens per parameter": row["tokens"] / row["params"]}
+    values = {
+        "params": row["params"],
+        "tokens": row["tokens"],
+        "tokens per parameter": row["tokens"] / row["params"],
+    }
     said = []
     for name, (least, most) in ranges.items():
         above, below = np.log10(values[name] / most), np.log10(least / values[name])

@@ -83,7 +83,8 @@ def forecast(
         }
     ).transpose("chain", "draw", "plan")
     if "loss" in plans:
-        away = np.log(xr.DataArray(plans["loss"].to_numpy(float), dims="plan")) - np.log(result["expected_loss"])
+        measured = xr.DataArray(np.log(plans["loss"].to_numpy(float)), dims="plan")
+        away = measured - xr.ufuncs.log(result["expected_loss"])
         result["log_density"] = noise_log_density(spec, draws, scale, away).transpose("chain", "draw", "plan")
     return _label(result, plans, beyond, idata, drift)
 
@@ -126,14 +127,19 @@ def _check_reach(spec: ModelSpec, plans: pd.DataFrame, signed: np.ndarray, most:
         )
 
 
-def _label(result: xr.Dataset, plans: pd.DataFrame, beyond: xr.DataArray, idata: xr.DataTree, drift: bool) -> xr.Dataset:
+def _label(
+    result: xr.Dataset, plans: pd.DataFrame, beyond: xr.DataArray, idata: xr.DataTree, drift: bool
+) -> xr.Dataset:
     """Attach the plans' columns and what the numbers mean."""
     names = plans["run"].astype(str).to_numpy(dtype=str)
     coordinates: dict[str, Any] = {"plan": names, "extrapolation_decades": ("plan", beyond.to_numpy())}
     for column in plans.columns:
         if column != "run":
             numeric = pd.api.types.is_numeric_dtype(plans[column])
-            coordinates[str(column)] = ("plan", plans[column].to_numpy(float) if numeric else plans[column].astype(str).to_numpy(dtype=str))
+            coordinates[str(column)] = (
+                "plan",
+                plans[column].to_numpy(float) if numeric else plans[column].astype(str).to_numpy(dtype=str),
+            )
     result = result.assign_coords(coordinates)
     spec = fitted_spec(idata)
     result.attrs = {
@@ -153,5 +159,9 @@ def _ranges(idata: xr.DataTree) -> dict[str, list[float]]:
     data, law = idata["constant_data"], fitted_spec(idata).get_law()
     if not {"params", "tokens"} <= set(law.inputs):
         return {}
-    values = {"params": data["params"], "tokens": data["tokens"], "tokens per parameter": data["tokens"] / data["params"]}
+    values = {
+        "params": data["params"],
+        "tokens": data["tokens"],
+        "tokens per parameter": data["tokens"] / data["params"],
+    }
     return {name: [float(value.min()), float(value.max())] for name, value in values.items()}

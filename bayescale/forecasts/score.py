@@ -54,7 +54,12 @@ def _common_offset(error: np.ndarray) -> str:
     """Say so where nearly all plans miss to one side by much the same."""
     middle = float(np.median(error))
     same_side = np.mean(np.sign(error) == np.sign(middle))
-    if len(error) >= 4 and same_side > 0.9 and abs(middle) > 2 * float(np.median(np.abs(error - middle))) and abs(middle) > 0.02:
+    if (
+        len(error) >= 4
+        and same_side > 0.9
+        and abs(middle) > 2 * float(np.median(np.abs(error - middle)))
+        and abs(middle) > 0.02
+    ):
         return (
             f"Measured losses lie {abs(np.expm1(middle)):.1%} {'above' if middle > 0 else 'below'} the forecasts, nearly all to one "
             "side: another evaluation, tokeniser or unit?"

@@ -6,7 +6,6 @@ with that answer.
 
 import io
 import json
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,13 @@ import pandas as pd
 import xarray as xr
 
 from .design import design_checks
+from .quiet import quiet
 from .rows import row_checks
 from .store import fitted_spec
 from .verdict import verdict
 
 _RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
+_PRIOR_TAIL = 0.05
 
 
 def check_fit(idata: xr.DataTree) -> pd.DataFrame:
@@ -40,9 +41,13 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
     >>> check_fit(idata).query("not passed")  # doctest: +SKIP
     """
     spec = fitted_spec(idata)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # ArviZ warns of what the table says
-        rows = [*_sampling_checks(idata), *_prior_checks(idata), *row_checks(idata, spec), *design_checks(idata, spec)]
+    with quiet():  # ArviZ warns of what the table says
+        rows = [
+            *_sampling_checks(idata),
+            *_prior_checks(idata),
+            *row_checks(idata, spec),
+            *design_checks(idata, spec),
+        ]
     return pd.DataFrame(rows)
 
 
@@ -70,9 +75,23 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     worst = str(rhat["variable"].values[int(rhat.argmax())])
     more = "Sample longer, e.g. --draws 4000 --tune 4000."
     return [
-        verdict("rhat", float(rhat.max()), _RHAT, "below", f"The chains disagree most on {worst}. {more}", fails=True),
+        verdict(
+            "rhat",
+            float(rhat.max()),
+            _RHAT,
+            "below",
+            f"The chains disagree most on {worst}. {more}",
+            fails=True,
+        ),
         verdict("ess_bulk", float(bulk.min()), _ESS, "at least", f"Too few independent draws. {more}", fails=True),
-        verdict("ess_tail", float(tail.min()), _ESS, "at least", f"Too few independent draws in the tails. {more}", fails=True),
+        verdict(
+            "ess_tail",
+            float(tail.min()),
+            _ESS,
+            "at least",
+            f"Too few independent draws in the tails. {more}",
+            fails=True,
+        ),
         verdict(
             "divergences",
             float(stats["diverging"].mean()),
@@ -110,9 +129,13 @@ def _depth_reached(stats: Any) -> Any:
 def _prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     import arviz_stats as azs
 
-    spec = fitted_spec(idata)
-    table = azs.psense_summary(idata, var_names=[*spec.priors, "sigma"])
-    conflict = [str(name) for name in table.index[table["diagnosis"].str.contains("conflict")]]
+    names = [*fitted_spec(idata).priors, "sigma"]
+    table = azs.psense_summary(idata, var_names=names)
+    flagged = {str(name) for name in table.index[table["diagnosis"].str.contains("conflict")]}
+    # Power-scaling flags any parameter that prior and runs both inform, which with few runs is all of them; a conflict worth a person's
+    # time also has the posterior in a tail of the prior.
+    tail = {name: float((idata["prior"][name] < float(idata["posterior"][name].median())).mean()) for name in names}
+    conflict = [name for name in names if name in flagged and not _PRIOR_TAIL < tail[name] < 1 - _PRIOR_TAIL]
     return [
         verdict(
             "prior_conflict",

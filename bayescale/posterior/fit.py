@@ -73,7 +73,12 @@ def fit(
         raise ValueError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty text instead.")
     where = [where] if isinstance(where, str) else list(where)
     rows, left_out = select_rows(
-        runs, inputs=spec.inputs, response=spec.response, where=where, family=family, repeats=spec.get_law().repeats
+        runs,
+        inputs=spec.inputs,
+        response=spec.response,
+        where=where,
+        family=family,
+        repeats=spec.get_law().repeats,
     )
     _check_rows(spec, rows)
     seed = _seed(random_seed)
@@ -121,7 +126,9 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
         )
     if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
         columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
-        raise ValueError(f"Column {columns} has one value in all {len(rows)} rows: a law of it cannot be learnt; add other runs.")
+        raise ValueError(
+            f"Column {columns} has one value in all {len(rows)} rows: a law of it cannot be learnt; add other runs."
+        )
 
 
 def _keep_columns(idata: xr.DataTree, rows: pd.DataFrame) -> None:
@@ -132,6 +139,8 @@ def _keep_columns(idata: xr.DataTree, rows: pd.DataFrame) -> None:
         if name in data.variables:
             continue
         numeric = pd.api.types.is_numeric_dtype(rows[column])
-        values = rows[column].to_numpy(dtype=float) if numeric else rows[column].fillna("").astype(str).to_numpy(dtype=str)
+        values = (
+            rows[column].to_numpy(dtype=float) if numeric else rows[column].fillna("").astype(str).to_numpy(dtype=str)
+        )
         data[name] = ("run", values)
     idata["constant_data"] = xr.DataTree(data)

@@ -1,6 +1,6 @@
 """NUTS on a built model, with the groups that ArviZ works on: likelihood, prior and predictions."""
 
-import warnings
+import os
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from ..spec.build import build_model
 from ..spec.data import OBSERVED
 from ..spec.spec import ModelSpec
+from .quiet import quiet
 
 # The mass matrix is dense and these posteriors are curved: on the bundled runs jitter+adapt_full takes 5 leapfrogs where PyMC's default
 # takes 46, and 0.95 keeps divergences away from short tables at little cost.
@@ -47,14 +48,13 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
 
 
 def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict[str, Any]) -> xr.DataTree:
+    options = {"cores": min(options["chains"], os.cpu_count() or 1), **options}
     if options.get("nuts_sampler", "pymc") == "pymc":
         options = {"init": "jitter+adapt_full", **options}
     seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
     model = build_model(spec, runs)
     # One thread: on arrays this small, BLAS threads only wait for each other.
-    with model, threadpool_limits(limits=1), warnings.catch_warnings():
-        # PyMC's notes on its own workings (experimental mass matrix, fork, short chains) are no news for our user; `check` speaks.
-        warnings.simplefilter("ignore")
+    with model, threadpool_limits(limits=1), quiet():
         idata = pm.sample(random_seed=seeds[0], **options)
         pm.compute_log_likelihood(idata, progressbar=False)
         pm.compute_log_prior(idata, progressbar=False)

@@ -20,10 +20,8 @@ _LISTED = 8
 def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     """Return the checks `outlying_rows` and `influential_rows`, each naming rows with measured over expected loss."""
     residual, decades_below, sigma, scale = _residuals(idata, spec)
-    outlying = np.maximum(
-        np.abs(residual) / scale, _against_neighbours(residual, decades_below, sigma)
-    )
-    names = [str(run) for run in idata["constant_data"]["run"].values]
+    outlying = np.maximum(np.abs(residual) / scale, _against_neighbours(residual, decades_below, sigma))
+    names = [str(run) for run in idata["constant_data"]["run"].to_numpy()]
     factors = {i: f"{names[i]}: {np.exp(residual[i]):.2f}x" for i in range(len(names))}
     k = _pareto_k(idata)
     return [

@@ -46,7 +46,9 @@ def check_writable(path: Path) -> None:
     if path.is_dir():
         raise ValueError(f"'{path}' is a folder; give a file, e.g. {path / 'fit.nc'}.")
     if not path.parent.is_dir():
-        raise ValueError(f"There is no folder '{path.parent}' to write {path.name} into; make it, or give another path.")
+        raise ValueError(
+            f"There is no folder '{path.parent}' to write {path.name} into; make it, or give another path."
+        )
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"Folder '{path.parent}' is not writable; give another path.")
 
@@ -76,12 +78,16 @@ def load_fit(path: str | Path) -> xr.DataTree:
             idata = tree.load()
     except Exception as error:  # h5py raises whatever a broken byte provokes; the user needs one line, not its kind
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise ValueError(f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}.") from None
+        raise ValueError(
+            f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}."
+        ) from None
     found = idata.attrs.get("bayescale_format")
     if found is None or "posterior" not in idata.children:
         raise ValueError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
     if int(found) != FORMAT:
-        raise ValueError(f"'{path}' has fit format {found}; this version reads {FORMAT}. Fit again, or use the version that wrote it.")
+        raise ValueError(
+            f"'{path}' has fit format {found}; this version reads {FORMAT}. Fit again, or use the version that wrote it."
+        )
     return idata
 
 

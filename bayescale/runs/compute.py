@@ -17,10 +17,7 @@ _TRIPLE = ("params", "tokens", "flops")
 _FACTOR = 1.5
 _SAME = 1.05
 _NAMED = 8
-_RULE = (
-    "compute is 6 x params x tokens for runs and plans alike, "
-    "and the flops column is kept but not used for it"
-)
+_RULE = "compute is 6 x params x tokens for runs and plans alike, and the flops column is kept but not used for it"
 
 
 def fill_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
@@ -90,9 +87,7 @@ def flops_note(frame: pd.DataFrame, given: np.ndarray) -> str | None:
     if not off.any():
         return None
     names = [one_line(name) for name in frame["run"].iloc[rows]]
-    return (
-        f"{_difference(ratio, off, names)}{_largest(ratio, params[rows], names)}{_reading(ratio)}; {_RULE}."
-    )
+    return f"{_difference(ratio, off, names)}{_largest(ratio, params[rows], names)}{_reading(ratio)}; {_RULE}."
 
 
 def _difference(ratio: np.ndarray, off: np.ndarray, names: list[str]) -> str:
@@ -109,9 +104,7 @@ def _largest(ratio: np.ndarray, params: np.ndarray, names: list[str]) -> str:
         return f"; the ratio is {_three(float(np.median(ratio)))} in every row"
     top = int(ratio.argmax())
     size = " (the smallest model)" if params[top] == params.min() < params.max() else ""
-    return (
-        f"; the ratio runs from {_three(low)} to {_three(high)} over all rows, largest in {names[top]}{size}"
-    )
+    return f"; the ratio runs from {_three(low)} to {_three(high)} over all rows, largest in {names[top]}{size}"
 
 
 def _reading(ratio: np.ndarray) -> str:

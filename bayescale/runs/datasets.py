@@ -29,9 +29,7 @@ class DataSet(NamedTuple):
 
 _COMMIT = "92258837425e1b5f2851d624287f0120583a3d0e"
 _SOURCE_FILE = "data/svg_extracted_data.csv"
-CHINCHILLA_URL = (
-    f"https://raw.githubusercontent.com/epoch-research/analyzing-chinchilla/{_COMMIT}/{_SOURCE_FILE}"
-)
+CHINCHILLA_URL = f"https://raw.githubusercontent.com/epoch-research/analyzing-chinchilla/{_COMMIT}/{_SOURCE_FILE}"
 CHINCHILLA_SHA256 = "193478df4e90f040016431996c45682659306840ecdadf83cfb9cd5ca0aa1b30"
 _CHINCHILLA_NAME = "svg_extracted_data.csv"
 
@@ -68,8 +66,7 @@ DATASETS = {
         10_373,
         1_076_088,
         "by task (error rate, log-perplexity, ...)",
-        "google-research/google-research, revisiting_neural_scaling_laws; "
-        "Alabdulmohsin et al. 2022, arXiv:2209.06640",
+        "google-research/google-research, revisiting_neural_scaling_laws; Alabdulmohsin et al. 2022, arXiv:2209.06640",
         "Apache-2.0",
     ),
     "bnsl-four-digit-addition": DataSet(

@@ -50,9 +50,7 @@ def read_file(path: Path) -> pd.DataFrame:
             )
         return reader(path)
     except (OSError, RecursionError) as error:
-        raise ValueError(
-            f"{one_line(path)} cannot be read: {one_line(error)}. Check the file and its name."
-        ) from error
+        raise ValueError(f"{one_line(path)} cannot be read: {one_line(error)}. Check the file and its name.") from error
 
 
 def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
@@ -61,9 +59,7 @@ def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         lines = [line for line in reader if any(cell.strip() for cell in line)]
     except csv.Error as error:
-        raise ValueError(
-            f"{name} is not well-formed {_kind(delimiter)}: {error}; check its quotes."
-        ) from error
+        raise ValueError(f"{name} is not well-formed {_kind(delimiter)}: {error}; check its quotes.") from error
     if not lines:
         raise ValueError(f"{name} is empty; give a header line and one line per run.")
     header, rows = [cell.strip() for cell in lines[0]], lines[1:]
@@ -97,15 +93,10 @@ def _read_json(path: Path) -> pd.DataFrame:
     if isinstance(data, list):
         return _records(data, path.name)
     if isinstance(data, dict) and data and all(isinstance(column, list | dict) for column in data.values()):
-        columns = {
-            name: [*(column.values() if isinstance(column, dict) else column)]
-            for name, column in data.items()
-        }
+        columns = {name: [*(column.values() if isinstance(column, dict) else column)] for name, column in data.items()}
         if len({len(column) for column in columns.values()}) == 1:
             return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
-        raise ValueError(
-            f"{path.name} has columns of different lengths; give each run a value or null in each."
-        )
+        raise ValueError(f"{path.name} has columns of different lengths; give each run a value or null in each.")
     raise ValueError(
         f"{path.name} holds neither a list of records nor columns; write "
         '[{"run": "r0", "params": 7e7, "tokens": 1e9, "loss": 3.1}, ...].'
@@ -121,13 +112,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except ImportError as error:
-        raise ValueError(
-            "Parquet files need pyarrow: pip install bayescale[parquet], or export as CSV."
-        ) from error
+        raise ValueError("Parquet files need pyarrow: pip install bayescale[parquet], or export as CSV.") from error
     except Exception as error:  # pyarrow raises its own types, which we do not import
-        raise ValueError(
-            f"{path.name} is not readable as Parquet: {one_line(error)}; write it again."
-        ) from error
+        raise ValueError(f"{path.name} is not readable as Parquet: {one_line(error)}; write it again.") from error
 
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
@@ -165,9 +152,7 @@ def _json(text: str, name: str, line: int) -> Any:
             "correct it there."
         ) from error
     except ValueError as error:  # an integer with thousands of digits
-        raise ValueError(
-            f"{name} is not usable JSON near line {line}: {one_line(error)}; correct it there."
-        ) from error
+        raise ValueError(f"{name} is not usable JSON near line {line}: {one_line(error)}; correct it there.") from error
 
 
 def _records(records: list[Any], name: str) -> pd.DataFrame:
@@ -197,9 +182,7 @@ def _check_header(header: list[str], delimiter: str, name: str) -> None:
     twice = list(dict.fromkeys(cell for cell in header if cell and header.count(cell) > 1))
     if twice:
         listed = ", ".join(f"'{one_line(cell)}'" for cell in twice)
-        raise ValueError(
-            f"{name} has a duplicate column name in its header: {listed}; give each column its own."
-        )
+        raise ValueError(f"{name} has a duplicate column name in its header: {listed}; give each column its own.")
 
 
 def _padded(row: list[str], width: int) -> list[str]:

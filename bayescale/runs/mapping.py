@@ -51,9 +51,7 @@ def map_columns(
     return _apply(frame, renamed), mapped, problems
 
 
-def _explicit(
-    frame: pd.DataFrame, columns: Mapping[str, str]
-) -> tuple[pd.DataFrame, dict[str, str], list[Problem]]:
+def _explicit(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str], list[Problem]]:
     names = [str(name) for name in frame]
     problems = [
         Problem(
@@ -65,11 +63,7 @@ def _explicit(
     ]
     chosen = {name: source for name, source in columns.items() if source in names and source != name}
     # A column that loses its name to an explicit choice stays in the table under another one.
-    moved = {
-        name: _free(f"{name}_in_file", names)
-        for name in chosen
-        if name in names and name not in chosen.values()
-    }
+    moved = {name: _free(f"{name}_in_file", names) for name in chosen if name in names and name not in chosen.values()}
     frame = frame.rename(columns=moved)
     return _apply(frame, chosen), dict(chosen), problems
 
@@ -79,9 +73,7 @@ def _apply(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
     if not renamed:
         return frame
     kept = [
-        column
-        for column in frame
-        if column not in renamed and (column in COLUMNS or column not in renamed.values())
+        column for column in frame if column not in renamed and (column in COLUMNS or column not in renamed.values())
     ]
     sources = [*renamed.values(), *kept]
     result = frame[sources].copy()

@@ -66,11 +66,7 @@ def required_problems(
         rows = [int(row) for row in np.flatnonzero(blank) if (f"{name} is unparsable", row) not in said]
         if rows:
             is_one_of_three = name in _TRIPLE and len(_TRIPLE & set(cells)) > 1
-            rule = (
-                "each row needs two of params, tokens and flops"
-                if is_one_of_three
-                else f"each row needs {name}"
-            )
+            rule = "each row needs two of params, tokens and flops" if is_one_of_three else f"each row needs {name}"
             fix = "give the values." if plans else "give the values, or leave the rows out with --drop-bad."
             problems.append(
                 Problem(
@@ -83,9 +79,7 @@ def required_problems(
     return problems
 
 
-def count_problems(
-    frame: pd.DataFrame, cells: pd.DataFrame, names: pd.Series | None, *, plans: bool
-) -> list[Problem]:
+def count_problems(frame: pd.DataFrame, cells: pd.DataFrame, names: pd.Series | None, *, plans: bool) -> list[Problem]:
     """Return a problem per count column that looks as if it held thousands, millions or billions."""
     problems = []
     for name, least in _LEAST:

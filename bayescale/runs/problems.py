@@ -55,9 +55,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
     if close:
         return f"nearest: {', '.join(close[:3])}"
     more = f" and {len(known) - 12} more" if len(known) > 12 else ""
-    return (
-        f"there are: {', '.join(one_line(item) for item in known[:12])}{more}" if known else "there are none"
-    )
+    return f"there are: {', '.join(one_line(item) for item in known[:12])}{more}" if known else "there are none"
 
 
 def _row_text(row: int, names: pd.Series | None) -> str:

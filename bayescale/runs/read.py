@@ -15,9 +15,7 @@ from .values import clean, one_line
 Source = str | os.PathLike[str] | pd.DataFrame
 
 
-def read_runs(
-    source: Source, columns: Mapping[str, str] | None = None, *, drop_bad: bool = False
-) -> pd.DataFrame:
+def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_bad: bool = False) -> pd.DataFrame:
     """Read a table of training runs, one row a run (or a checkpoint of one), and check it.
 
     Parameters
@@ -104,8 +102,7 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
         return source, "DataFrame"
     if not isinstance(source, str | os.PathLike):
         raise TypeError(
-            "`source` must be a path, a DataFrame or the name of a data set. "
-            f"Got {type(source).__name__} instead."
+            f"`source` must be a path, a DataFrame or the name of a data set. Got {type(source).__name__} instead."
         )
     name = os.fspath(source)
     if not isinstance(name, str):
@@ -117,8 +114,7 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
     path = Path(name)
     if path.name == name and not path.suffix and not path.exists():
         raise ValueError(
-            f"There is neither a file nor a data set '{one_line(name)}'; "
-            f"data sets: {nearest(name, list(DATASETS))}."
+            f"There is neither a file nor a data set '{one_line(name)}'; data sets: {nearest(name, list(DATASETS))}."
         )
     return read_file(path), name
 

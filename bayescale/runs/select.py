@@ -117,9 +117,7 @@ def _leave_out(reasons: np.ndarray, mask: np.ndarray, why: str | list[str]) -> N
 def _leave_out_other_splits(runs: pd.DataFrame, reasons: np.ndarray) -> None:
     if "split" in runs:
         split = runs["split"].fillna("").astype(str).str.strip()
-        _leave_out(
-            reasons, ~split.str.lower().isin(["", "train"]).to_numpy(), [f"split is {name}" for name in split]
-        )
+        _leave_out(reasons, ~split.str.lower().isin(["", "train"]).to_numpy(), [f"split is {name}" for name in split])
 
 
 def _leave_out_other_families(runs: pd.DataFrame, reasons: np.ndarray, family: str | None) -> None:
@@ -148,9 +146,7 @@ def _leave_out_repeats(runs: pd.DataFrame, reasons: np.ndarray) -> None:
     if "tokens" in runs and "unique_tokens" in runs:
         with np.errstate(all="ignore"):
             epochs = parse_column(runs["tokens"])[0] / parse_column(runs["unique_tokens"])[0]
-        _leave_out(
-            reasons, epochs > _ONE_PASS, [f"repeats its data ({epoch:.3g} epochs)" for epoch in epochs]
-        )
+        _leave_out(reasons, epochs > _ONE_PASS, [f"repeats its data ({epoch:.3g} epochs)" for epoch in epochs])
 
 
 def _leave_out_checkpoints(runs: pd.DataFrame, reasons: np.ndarray) -> int:
@@ -192,11 +188,7 @@ def _check_values(runs: pd.DataFrame, kept: np.ndarray, inputs: Mapping[str, str
 
 
 def _names(runs: pd.DataFrame) -> pd.Series:
-    return (
-        runs["run"].astype(str)
-        if "run" in runs
-        else pd.Series([""] * len(runs), index=runs.index, dtype="str")
-    )
+    return runs["run"].astype(str) if "run" in runs else pd.Series([""] * len(runs), index=runs.index, dtype="str")
 
 
 def _kinds(reasons: np.ndarray) -> str:

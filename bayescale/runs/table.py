@@ -158,9 +158,7 @@ def _dropped(problems: list[Problem], names: pd.Series) -> list[dict[str, object
     for problem in problems:
         for row in problem.rows:
             reasons.setdefault(row, []).append(problem.reason)
-    return [
-        {"run": names.iloc[row], "row": row + 1, "reason": "; ".join(reasons[row])} for row in sorted(reasons)
-    ]
+    return [{"run": names.iloc[row], "row": row + 1, "reason": "; ".join(reasons[row])} for row in sorted(reasons)]
 
 
 def _columns_note(mapped: Mapping[str, str]) -> str | None:

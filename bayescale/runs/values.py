@@ -143,9 +143,7 @@ def _number(value: Any) -> float | None:
             return parse_number(value)
         except ValueError:
             return None
-    if isinstance(value, bool | np.bool_) or not isinstance(
-        value, int | float | np.integer | np.floating | Decimal
-    ):
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.integer | np.floating | Decimal):
         return None
     try:
         return float(value)

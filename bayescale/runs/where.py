@@ -54,8 +54,7 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     is_number = kind in "iuf"
     if not is_number and operator[0] in "<>":
         raise ValueError(
-            f"Filter '{one_line(text)}' orders '{one_line(column)}', which holds text; "
-            "use =, !=, in or not in."
+            f"Filter '{one_line(text)}' orders '{one_line(column)}', which holds text; use =, !=, in or not in."
         )
     if is_number:
         known: np.ndarray = cells.to_numpy(dtype=float, na_value=np.nan)
@@ -108,6 +107,5 @@ def _value(text: str, column: str, whole: str, *, is_number: bool) -> float | st
         return parse_number(bare)
     except ValueError as error:
         raise ValueError(
-            f"Filter '{one_line(whole)}' compares '{one_line(column)}', which holds numbers, "
-            f"with text: {error}"
+            f"Filter '{one_line(whole)}' compares '{one_line(column)}', which holds numbers, with text: {error}"
         ) from error

@@ -49,7 +49,12 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         if spec.noise.fade > 0:
             shape = np.log(_curve(spec, inputs, law.constants({**sampled, law.level: 1.0}, data)))
             sampled[law.level] = centred_lognormal(
-                law.level, **_numbers(level), measured=measured, shape=shape, scale=scale, weight=data["weight"]
+                law.level,
+                **_numbers(level),
+                measured=measured,
+                shape=shape,
+                scale=scale,
+                weight=data["weight"],
             )
         else:
             sampled[law.level] = _variable(law.level, level)

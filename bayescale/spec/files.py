@@ -69,7 +69,12 @@ def list_models() -> pd.DataFrame:
     """
     specs = {name: load_spec(path) for name, path in _model_files().items()}
     rows = [
-        {"title": spec.title, "law": spec.law, "inputs": ", ".join(spec.inputs.values()), "reference": spec.reference}
+        {
+            "title": spec.title,
+            "law": spec.law,
+            "inputs": ", ".join(spec.inputs.values()),
+            "reference": spec.reference,
+        }
         for spec in specs.values()
     ]
     return pd.DataFrame(rows, index=pd.Index(specs, name="model"))

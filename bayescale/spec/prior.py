@@ -36,10 +36,14 @@ class Prior:
 def read_prior(name: str, entry: Any) -> Prior:
     """Read ``{ dist = "Normal", mu = 0, sigma = 1 }``; ValueError names the prior, the rule and the fix."""
     if not isinstance(entry, Mapping) or "dist" not in entry:
-        raise ValueError(f'Prior `{name}` must be a table such as {{ dist = "Normal", mu = 0, sigma = 1 }}. Got {entry!r}.')
+        raise ValueError(
+            f'Prior `{name}` must be a table such as {{ dist = "Normal", mu = 0, sigma = 1 }}. Got {entry!r}.'
+        )
     dist = entry["dist"]
     if dist not in DISTRIBUTIONS:
-        raise ValueError(f"Prior `{name}`: `dist` must be one of {', '.join(DISTRIBUTIONS)}. Got {dist!r}.{suggest(dist, DISTRIBUTIONS)}")
+        raise ValueError(
+            f"Prior `{name}`: `dist` must be one of {', '.join(DISTRIBUTIONS)}. Got {dist!r}.{suggest(dist, DISTRIBUTIONS)}"
+        )
     names, positive = DISTRIBUTIONS[dist]
     numbers = {key: value for key, value in entry.items() if key != "dist"}
     if set(numbers) != set(names):

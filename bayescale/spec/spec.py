@@ -27,7 +27,9 @@ class Noise(_Table):
     @model_validator(mode="after")
     def _nu_belongs_to_student(self) -> "Noise":
         if (self.dist == "StudentT") != (self.nu is not None):
-            raise ValueError(f"`noise.nu` goes with StudentT and with nothing else. Got dist = {self.dist!r}, nu = {self.nu}.")
+            raise ValueError(
+                f"`noise.nu` goes with StudentT and with nothing else. Got dist = {self.dist!r}, nu = {self.nu}."
+            )
         return self
 
 
@@ -80,7 +82,9 @@ class ModelSpec(_Table):
     @model_validator(mode="after")
     def _fits_its_law(self) -> "ModelSpec":
         if self.law not in LAWS:
-            raise ValueError(f"`law` must be one of {', '.join(sorted(LAWS))}. Got {self.law!r}.{suggest(self.law, LAWS)}")
+            raise ValueError(
+                f"`law` must be one of {', '.join(sorted(LAWS))}. Got {self.law!r}.{suggest(self.law, LAWS)}"
+            )
         for what, given, wanted in (
             ("inputs", self.inputs, LAWS[self.law].inputs),
             ("priors", self.priors, LAWS[self.law].sampled),
@@ -95,7 +99,9 @@ class ModelSpec(_Table):
                 raise ValueError(f"`{what}` lacks {', '.join(missing)}, which law '{self.law}' needs.")
         level = LAWS[self.law].level
         if self.priors[level].dist != "LogNormal":
-            raise ValueError(f"Prior `{level}`, the level of the loss, must be LogNormal. Got {self.priors[level].dist}.")
+            raise ValueError(
+                f"Prior `{level}`, the level of the loss, must be LogNormal. Got {self.priors[level].dist}."
+            )
         return self
 
     def get_law(self) -> Law:
@@ -155,11 +161,14 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
         raise ValueError("\n".join(_problem(name, item) for item in error.errors())) from None
 
 
+_TABLES: dict[str, type[BaseModel]] = {"noise": Noise, "drift": Drift}
+
+
 def _problem(name: str, item: Any) -> str:
     """Write one of pydantic's errors in our form."""
     where = ".".join(str(part) for part in item["loc"] if part != "function-before")
     if item["type"] == "extra_forbidden":
-        known = {"noise": Noise, "drift": Drift}.get(where.split(".")[0], ModelSpec).model_fields
+        known = _TABLES.get(where.split(".")[0], ModelSpec).model_fields
         keys = [key for key in known if key not in ("text", "changes")]
         return f"{name}: unknown key `{where}`; known are {', '.join(keys)}.{suggest(where.split('.')[-1], keys)}"
     message = item["msg"].removeprefix("Value error, ")

@@ -1,0 +1,24 @@
+"""Keeps the notes of PyMC and ArviZ on their own workings from our users: the check table says what matters, with thresholds and advice."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_TALKERS = ("pymc", "arviz_stats", "arviz_base", "pytensor")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence warnings and log records below ERROR of the libraries beneath us."""
+    loggers = [logging.getLogger(name) for name in _TALKERS]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
