@@ -50,7 +50,9 @@ def read_file(path: Path) -> pd.DataFrame:
             )
         return reader(path)
     except (OSError, RecursionError) as error:
-        raise ValueError(f"{one_line(path)} cannot be read: {one_line(error)}. Check the file and its name.") from error
+        raise ValueError(
+            f"{one_line(path.name)} cannot be read: {one_line(error)}. Check the file and its name."
+        ) from error
 
 
 def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:

@@ -50,10 +50,9 @@ def counted(number: int, thing: str) -> str:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return a clause that offers the nearest of the known names, or lists some of them."""
-    found = get_close_matches(name.lower(), [item.lower() for item in known], n=3, cutoff=0.6)
-    close = [item for item in known if item.lower() in found]
-    if close:
-        return f"nearest: {', '.join(close[:3])}"
+    by_lower = {item.lower(): item for item in known}
+    if close := get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.6):
+        return f"nearest: {', '.join(one_line(by_lower[item]) for item in close)}"
     more = f" and {len(known) - 12} more" if len(known) > 12 else ""
     return f"there are: {', '.join(one_line(item) for item in known[:12])}{more}" if known else "there are none"
 

@@ -49,8 +49,8 @@ def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_
     >>> runs = read_runs(pd.DataFrame({"N": ["70M", "160M"], "D": ["1B", "2B"], "loss": [3.1, 2.9]}))
     >>> runs[["run", "params", "tokens", "loss"]]
          run       params        tokens  loss
-    0  run-1   70000000.0  1000000000.0   3.1
-    1  run-2  160000000.0  2000000000.0   2.9
+    0  run-1   70000000.0  1.000000e+09   3.1
+    1  run-2  160000000.0  2.000000e+09   2.9
     """
     if not isinstance(drop_bad, bool):
         raise TypeError(f"`drop_bad` must be True or False. Got {type(drop_bad).__name__} instead.")

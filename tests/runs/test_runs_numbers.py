@@ -71,6 +71,6 @@ def test_plans_may_lack_loss_and_repeat():
 
 def test_params_alone_need_no_tokens():
     frame = pd.DataFrame({"params": [7e7, None], "loss": [3.0, 2.9]})
-    with pytest.raises(ValueError, match="'params' is blank in 1 of 2 rows .*; each row needs params:"):
+    with pytest.raises(ValueError, match=r"'params' is blank in 1 of 2 rows .*; each row needs params:"):
         read_runs(frame)
     assert "tokens" not in read_runs(frame, drop_bad=True)
