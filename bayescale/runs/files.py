@@ -61,7 +61,9 @@ def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         lines = [line for line in reader if any(cell.strip() for cell in line)]
     except csv.Error as error:
-        raise ValueError(f"{name} is not well-formed {_kind(delimiter)}: {error}; check its quotes.") from error
+        raise ValueError(
+            f"{name} is not well-formed {_kind(delimiter)}: {one_line(error)}; check its quotes."
+        ) from error
     if not lines:
         raise ValueError(f"{name} is empty; give a header line and one line per run.")
     header, rows = [cell.strip() for cell in lines[0]], lines[1:]
