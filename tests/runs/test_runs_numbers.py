@@ -74,3 +74,10 @@ def test_params_alone_need_no_tokens():
     with pytest.raises(ValueError, match=r"'params' is blank in 1 of 2 rows .*; each row needs params:"):
         read_runs(frame)
     assert "tokens" not in read_runs(frame, drop_bad=True)
+
+
+@pytest.mark.parametrize(("small", "is_bad"), [("9999", True), ("10001", False)])
+def test_a_count_far_below_the_others(table, small, is_bad):
+    table.loc[2, "params"] = small
+    runs = read_runs(table, drop_bad=True)
+    assert [row["run"] for row in runs.attrs["dropped"]] == ["r2"] * is_bad
