@@ -1,0 +1,197 @@
+"""What several folders of tests use: one real fit, its file, and posteriors made by hand.
+
+Fixtures that give functions are session-scoped, so that hypothesis may use them.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from bayescale import fit, load_spec, read_runs, save_fit
+from bayescale.laws.law import all_anchors
+from bayescale.posterior.store import FORMAT
+from bayescale.spec import parse_spec
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+BESI = {
+    "E": 1.8172,
+    "A": 482.01,
+    "alpha": 0.3478,
+    "B": 2085.43,
+    "beta": 0.3658,
+}  # Besiroglu et al. 2024, arXiv:2404.10102
+SEED = sum(map(ord, "small fit"))
+
+
+@pytest.fixture(scope="session")
+def checks_file():
+    """The table of checked values of laws, which is not part of the project."""
+    path = Path(os.environ.get("BAYESCALE_SHARED", CHECKOUT / "../shared")) / "law_checks.csv"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent; name its folder in BAYESCALE_SHARED")
+    return path
+
+
+@pytest.fixture(scope="session")
+def besi():
+    """Constants of Besiroglu et al. 2024, the truth of all simulated runs here."""
+    return dict(BESI)
+
+
+def simulated_runs():
+    """Twenty runs on five budgets, from known constants with 0.4% noise, and a column of each kind beside."""
+    rng = np.random.default_rng(sum(map(ord, "small runs")))
+    flops = np.repeat(np.geomspace(1e19, 1e21, 5), 4)
+    ratio = np.tile([4.0, 12.0, 40.0, 160.0], 5)
+    params = np.sqrt(flops / (6 * ratio))
+    tokens = ratio * params
+    curve = BESI["E"] + BESI["A"] / params ** BESI["alpha"] + BESI["B"] / tokens ** BESI["beta"]
+    loss = curve * np.exp(0.004 * rng.standard_normal(20))
+    return pd.DataFrame(
+        {
+            "run": [f"r{i:02d}" for i in range(20)],
+            "params": params,
+            "tokens": tokens,
+            "loss": loss,
+            "optimizer": ["adam", "sgd"] * 10,
+            "eval/loss": loss + 0.1,
+            "mixed": ["a", 1.5] * 10,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def small_runs():
+    return read_runs(simulated_runs())
+
+
+def _small_fit(runs):
+    return fit(
+        load_spec("chinchilla"),
+        runs,
+        params_kind="total",
+        random_seed=SEED,
+        draws=500,
+        tune=500,
+        progressbar=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def small_fit(small_runs):
+    """The one real fit: chinchilla on twenty simulated runs; no test may change it. Its check passes, or nothing else means much."""
+    idata = _small_fit(small_runs)
+    failed = [row for row in json.loads(idata.attrs["check"]) if not row["passed"] and row["severity"] == "fail"]
+    assert not failed, failed
+    return idata
+
+
+@pytest.fixture(scope="session")
+def same_fit(small_runs, small_fit):
+    """The same fit made again: the second and last time that these tests sample."""
+    return _small_fit(small_runs)
+
+
+@pytest.fixture(scope="session")
+def fit_file(small_fit, tmp_path_factory):
+    return save_fit(small_fit, tmp_path_factory.mktemp("fits") / "small.nc")
+
+
+@pytest.fixture(scope="session")
+def posterior_from_constants():
+    return _posterior_from_constants
+
+
+def _posterior_from_constants(
+    constants,
+    *,
+    model="chinchilla",
+    fade=0.06,
+    per_decade=0.02,
+    noise="StudentT",
+    sigma=0.01,
+    nu=10.0,
+    inputs=None,
+    flops=(1e19, 1e21),
+    n_draws=None,
+    columns=None,
+):
+    """Return a tree with what forecasts and decisions read of a fit, made without a sampler.
+
+    Parameters
+    ----------
+    constants : dict
+        Of the law: a number each (the same in all draws), or one value per draw.
+    model : str
+        Name of the model file.
+    fade, per_decade, noise : float, float, str
+        Put into the spec.
+    sigma, nu : float or array
+        Of the noise.
+    inputs : dict, optional
+        For `ModelSpec.changed`.
+    flops : tuple of float
+        Least and largest compute of the six runs that were "fitted"; all have 20 tokens per parameter.
+    n_draws : int, optional
+        Draws, where all constants are numbers.
+    columns : dict, optional
+        More columns of the runs.
+    """
+    spec = load_spec(model)
+    text = spec.text.replace("per_decade = 0.02", f"per_decade = {per_decade}").replace(
+        'dist = "StudentT" ', f'dist = "{noise}" '
+    )
+    if noise != "StudentT":
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("nu = "))
+    spec = parse_spec(text).changed(inputs=inputs, fade=fade)
+    law = spec.get_law()
+    n = n_draws or max(np.size(value) for value in [*constants.values(), sigma, nu])
+    values = {**constants, "sigma": sigma, **({"nu": nu} if noise == "StudentT" else {})}
+    draws = {name: (("chain", "draw"), np.broadcast_to(np.asarray(v, float), (n,))[None]) for name, v in values.items()}
+    coords = {"chain": [0], "draw": np.arange(n)}
+    budgets = np.geomspace(*flops, 6)
+    params = np.sqrt(budgets / 120)
+    table = {"params": params, "tokens": 20 * params, "flops": budgets, **(columns or {})}
+    law_inputs = {name: np.asarray(table[column], float) for name, column in spec.inputs.items()}
+    middle = law.loss(**law_inputs, **{name: float(np.median(constants[name])) for name in law.loss_constants})
+    run = [f"r{i}" for i in range(6)]
+    per_run = {**table, **law_inputs, "weight": np.ones(6), "log_loss_measured": np.log(middle)}
+    data = {name: ("run", np.asarray(value)) for name, value in per_run.items()}
+    return xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset(
+                attrs={
+                    "bayescale_format": FORMAT,
+                    "spec": spec.text,
+                    "spec_changes": json.dumps(spec.changes),
+                    "params_kind": "total",
+                    "loss_unit": "nats/token",
+                    "random_seed": 7,
+                    "check": "[]",
+                }
+            ),
+            "posterior": xr.Dataset(draws, coords),
+            "constant_data": xr.Dataset({**data, **all_anchors(law, law_inputs)}, {"run": run}),
+            "observed_data": xr.Dataset({"log_loss": ("run", np.log(middle))}, {"run": run}),
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def many_draws():
+    """Constants about those of Besiroglu et al., four hundred draws that agree in the middle of the runs."""
+    rng = np.random.default_rng(sum(map(ord, "many draws")))
+    alpha, beta = BESI["alpha"] + 0.03 * rng.standard_normal((2, 400))
+    E = BESI["E"] + 0.03 * rng.standard_normal(400)
+    return {
+        "E": E,
+        "A": BESI["A"] * np.exp((alpha - BESI["alpha"]) * np.log(1e9)),
+        "alpha": alpha,
+        "B": BESI["B"] * np.exp((beta - BESI["beta"]) * np.log(2e10)),
+        "beta": beta,
+    }

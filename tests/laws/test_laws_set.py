@@ -1,0 +1,61 @@
+"""What holds for every law of the closed set."""
+
+import dataclasses
+import inspect
+
+import numpy as np
+import pytest
+
+from bayescale.laws import LAWS, get_law
+from bayescale.laws.law import all_anchors, compute
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_its_parts_fit_together(name):
+    law = LAWS[name]
+    rng = np.random.default_rng(sum(map(ord, name)))
+    inputs = {key: np.exp(rng.uniform(18, 25, 7)) for key in law.inputs}
+    anchors = law.anchors(inputs)
+    assert all(isinstance(value, float) and np.isfinite(value) for value in anchors.values())
+    constants = law.constants(dict.fromkeys(law.sampled, 0.5), anchors)
+    assert set(law.loss_constants) <= set(constants)
+    assert not set(constants) & set(law.sampled), "a constant would hide a sampled parameter in the posterior"
+    loss = law.loss(**inputs, **{key: constants[key] for key in law.loss_constants})
+    assert loss.shape == (7,) and np.isfinite(loss).all()
+    assert law.level in law.sampled
+    assert law.name == name
+    assert set(inspect.signature(law.reach).parameters) == set(law.inputs)
+    assert law.sizes_models == (law.optimum is not None) == (law.compute_saved is not None)
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_whole_loss_is_proportional_to_its_level(name):
+    law = LAWS[name]
+    inputs = {key: np.geomspace(1e8, 1e11, 5) for key in law.inputs}
+    sampled, anchors = dict.fromkeys(law.sampled, -0.5), law.anchors(inputs)
+    one, three = (law.constants({**sampled, law.level: level}, anchors) for level in (1.0, 3.0))
+    losses = [law.loss(**inputs, **{key: c[key] for key in law.loss_constants}) for c in (one, three)]
+    np.testing.assert_allclose(losses[1], 3 * losses[0], rtol=1e-12)
+
+
+def test_laws_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        LAWS["power"].name = "other"
+
+
+def test_unknown_law():
+    with pytest.raises(ValueError, match=r"`law` must be one of chinchilla, power\. Got 'chinchila' instead\."):
+        get_law("chinchila")
+    assert get_law("power") is LAWS["power"]
+
+
+def test_compute():
+    assert compute(70e9, 1.4e12) == pytest.approx(5.88e23)
+
+
+def test_reach_of_the_runs():
+    inputs = {"params": np.array([1e8, 1e9]), "tokens": np.array([5e11, 2e10])}
+    anchors = all_anchors(LAWS["chinchilla"], inputs)
+    assert anchors["log_reach_max"] == pytest.approx(np.log(6 * 1e8 * 5e11))
+    assert set(anchors) == {"log_params_mean", "log_tokens_mean", "log_reach_max"}
+    assert all_anchors(LAWS["power"], {"x": np.array([2.0, 8.0])})["log_reach_max"] == pytest.approx(np.log(8))

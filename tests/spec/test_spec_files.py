@@ -1,0 +1,98 @@
+"""Where model files are found, and what the ones that ship have in common."""
+
+import shutil
+
+import pytest
+
+from bayescale import list_models, load_spec
+from bayescale.laws import LAWS
+from bayescale.spec import files
+
+CHECKOUT_MODELS = files._PACKAGE.parent / "models"
+SHIPPED = sorted(path.stem for path in CHECKOUT_MODELS.glob("*.toml"))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_model_that_ships(name):
+    spec = load_spec(name)
+    assert "arXiv:" in spec.reference
+    assert spec.title
+    assert tuple(spec.priors) == LAWS[spec.law].sampled
+    assert tuple(spec.inputs) == LAWS[spec.law].inputs
+    assert spec.text == (CHECKOUT_MODELS / f"{name}.toml").read_text(encoding="utf-8")
+    assert load_spec(CHECKOUT_MODELS / f"{name}.toml") == spec
+    assert spec.drift.per_decade > 0, "a forecast beyond the runs needs a drift"
+
+
+def test_models_are_listed():
+    table = list_models()
+    assert table.index.name == "model" and sorted(table.index) == SHIPPED
+    assert list(table.columns) == ["title", "law", "inputs", "reference"]
+    assert table.loc["chinchilla", "inputs"] == "params, tokens"
+
+
+def test_each_law_has_a_model():
+    assert set(list_models()["law"]) == set(LAWS)
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """An installation with nothing in it: a package folder and, beside it, the place of a checkout's models."""
+    monkeypatch.setattr(files, "_PACKAGE", tmp_path / "bayescale")
+    (tmp_path / "bayescale").mkdir()
+    return tmp_path
+
+
+def put(folder, name, title):
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (CHECKOUT_MODELS / "power.toml").read_text(encoding="utf-8")
+    line = text.splitlines()[0]
+    (folder / f"{name}.toml").write_text(text.replace(line, f'title = "{title}"'), encoding="utf-8")
+
+
+def test_the_checkout_serves_where_the_package_has_none(package):
+    put(package / "models", "power", "of the checkout")
+    assert load_spec("power").title == "of the checkout"
+    assert list(list_models().index) == ["power"]
+
+
+def test_the_wheel_serves_where_there_is_no_checkout(package):
+    put(package / "bayescale" / "models", "power", "of the wheel")
+    assert load_spec("power").title == "of the wheel"
+
+
+def test_the_wheel_comes_before_the_checkout(package):
+    put(package / "models", "power", "of the checkout")
+    put(package / "models", "mine", "only in the checkout")
+    put(package / "bayescale" / "models", "power", "of the wheel")
+    assert load_spec("power").title == "of the wheel"
+    assert list_models().loc["power", "title"] == "of the wheel"
+    assert load_spec("mine").title == "only in the checkout"
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match=r"There is no model 'chinchila'; there are .*Did you mean 'chinchilla'\?"):
+        load_spec("chinchila")
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ValueError, match=r"There is no model file '.*none\.toml'\."):
+        load_spec(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00title")
+    with pytest.raises(ValueError, match=r"bytes\.toml' cannot be read as text"):
+        load_spec(tmp_path / "bytes.toml")
+
+
+def test_a_folder_that_ends_in_toml(tmp_path):
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(ValueError, match="There is no model file"):
+        load_spec(tmp_path / "folder.toml")
+
+
+def test_a_file_by_path(tmp_path):
+    shutil.copy(CHECKOUT_MODELS / "power.toml", tmp_path / "my law.toml")
+    assert load_spec(tmp_path / "my law.toml") == load_spec("power")
+    assert load_spec(str(tmp_path / "my law.toml")) == load_spec("power")

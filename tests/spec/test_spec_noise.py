@@ -1,0 +1,92 @@
+"""The noise in NumPy is the noise of the graph: log density against PyMC and SciPy, draws against their quantiles, fade."""
+
+import numpy as np
+import pymc as pm
+import pytensor
+import pytest
+import xarray as xr
+from scipy import stats
+
+from bayescale import load_spec
+from bayescale.spec import build, parse_spec
+from bayescale.spec.noise import draw_noise, noise_log_density, noise_scale
+
+NOISES = ["StudentT", "Normal", "Laplace"]
+
+
+def with_noise(noise, fade=0.06):
+    text = load_spec("chinchilla").text.replace('dist = "StudentT" ', f'dist = "{noise}" ')
+    if noise != "StudentT":
+        text = "\n".join(line for line in text.splitlines() if not line.startswith("nu = "))
+    return parse_spec(text).changed(fade=fade)
+
+
+def draws(n=6):
+    rng = np.random.default_rng(sum(map(ord, "draws")))
+    dims = ("chain", "draw")
+    return xr.Dataset({"sigma": (dims, rng.uniform(0.003, 0.03, (2, n))), "nu": (dims, rng.uniform(2, 30, (2, n)))})
+
+
+def below():
+    return xr.DataArray([0.0, 0.7, 3.0], dims="plan")
+
+
+def frozen(noise, scale, nu):
+    match noise:
+        case "StudentT":
+            return stats.t(nu, scale=scale)
+        case "Normal":
+            return stats.norm(scale=scale)
+        case "Laplace":
+            return stats.laplace(scale=scale / np.sqrt(2))
+
+
+def test_scale_adds_in_quadrature():
+    scale = noise_scale(with_noise("Normal", fade=0.1), draws(), below())
+    np.testing.assert_allclose(scale, np.sqrt(draws()["sigma"] ** 2 + (0.1 * below()) ** 2))
+    np.testing.assert_allclose(scale.isel(plan=0), draws()["sigma"])
+    flat = noise_scale(with_noise("Normal", fade=0), draws(), below())
+    np.testing.assert_allclose(flat.isel(plan=2), draws()["sigma"])
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_log_density_is_that_of_scipy(noise):
+    spec, ours = with_noise(noise), draws()
+    scale = noise_scale(spec, ours, below())
+    away = xr.DataArray([0.01, -0.2, 0.0], dims="plan")
+    density = noise_log_density(spec, ours, scale, away).transpose("chain", "draw", "plan")
+    nu = ours["nu"].to_numpy()[..., None]
+    expected = frozen(noise, scale.transpose("chain", "draw", "plan").to_numpy(), nu).logpdf(away.to_numpy())
+    np.testing.assert_allclose(density, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_log_density_is_that_of_the_graph(noise):
+    spec, away = with_noise(noise), np.array([0.01, -0.2, 0.0, 0.03])
+    scale, nu = np.array([0.01, 0.05, 0.02, 0.008]), 7.5
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        with pm.Model():
+            distribution, arguments = build._noise(spec, 1.1, scale)
+        nu_variable = arguments.pop("nu", None)
+        arguments = {
+            **arguments,
+            **({} if nu_variable is None else {"nu": np.float64(nu)}),
+        }  # a float 7.5 would be single precision
+        graph = pm.logp(distribution.dist(**arguments), 1.1 + away).eval()
+    ours = xr.Dataset({"sigma": xr.DataArray(0.01), "nu": xr.DataArray(nu)})
+    density = noise_log_density(spec, ours, xr.DataArray(scale, dims="plan"), xr.DataArray(away, dims="plan"))
+    np.testing.assert_allclose(density, graph, rtol=1e-8)
+    assert (nu_variable is not None) == (noise == "StudentT")
+
+
+@pytest.mark.parametrize("noise", NOISES)
+def test_draws_follow_the_density(noise):
+    spec = with_noise(noise, fade=0.06)
+    dims, n = ("chain", "draw"), 20000
+    ours = xr.Dataset({"sigma": (dims, np.full((1, n), 0.01)), "nu": (dims, np.full((1, n), 4.0))})
+    scale = noise_scale(spec, ours, below()).transpose("chain", "draw", "plan")
+    drawn = draw_noise(spec, ours, scale, np.random.default_rng(sum(map(ord, noise))))
+    assert drawn.dims == ("chain", "draw", "plan")
+    for plan in range(3):
+        size = float(np.hypot(0.01, 0.06 * below()[plan]))
+        assert stats.kstest(drawn.isel(plan=plan, chain=0), frozen(noise, size, 4.0).cdf).pvalue > 1e-3
