@@ -1,0 +1,211 @@
+"""The check of a fit: its table, which checks fail and which warn, and what doctored fits are told."""
+
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayescale import check_fit
+from bayescale.posterior import failed_checks, fitted_spec
+from bayescale.posterior.verdict import verdict
+from bayescale.spec.data import law_loss
+
+FAILING = {"rhat", "ess_bulk", "ess_tail", "divergences", "bfmi"}
+WARNING = {
+    "tree_depth", "prior_conflict", "outlying_rows", "influential_rows", "params_tokens_collinear", "input_decades",
+    "tokens_per_param_decades", "decades_covered", "runs_per_parameter", "largest_runs_share",
+}  # fmt: skip
+
+
+def with_group(idata, group, change):
+    """Return a copy in which one group was changed."""
+    other = idata.copy(deep=True)
+    other[group] = xr.DataTree(change(idata[group].to_dataset()))
+    return other
+
+
+def row(idata, name):
+    return check_fit(idata).set_index("name").loc[name]
+
+
+def with_table(idata, params, tokens):
+    """Return a copy whose runs have other params and tokens."""
+    columns = {"params": ("run", params), "tokens": ("run", tokens), "flops": ("run", 6 * params * tokens)}
+    reach = float(np.log(6 * params * tokens).max())
+    return with_group(idata, "constant_data", lambda data: data.assign({**columns, "log_reach_max": reach}))
+
+
+def test_table(small_fit):
+    table = check_fit(small_fit)
+    assert list(table.columns) == ["name", "severity", "value", "threshold", "passed", "advice"]
+    assert set(table["name"][table["severity"] == "fail"]) == FAILING
+    assert set(table["name"][table["severity"] == "warn"]) == WARNING
+    assert table["passed"].dtype == bool
+    assert ((table["advice"] == "") == table["passed"]).all()
+    assert table["passed"][table["severity"] == "fail"].all()
+
+
+def test_the_stored_table_is_the_same(small_fit):
+    stored, table = json.loads(small_fit.attrs["check"]), check_fit(small_fit)
+    assert list(stored[0]) == list(table.columns)
+    for name in ("name", "severity", "passed", "advice"):
+        assert [entry[name] for entry in stored] == list(table[name])
+    values = [np.nan if entry["value"] is None else entry["value"] for entry in stored]
+    np.testing.assert_allclose(values, table["value"], rtol=1e-12)
+
+
+def test_names_of_failures_are_read_from_the_fit(small_fit):
+    assert failed_checks(small_fit) == []
+    doctored = small_fit.copy()
+    rows = json.loads(small_fit.attrs["check"])
+    for entry in rows:
+        entry["passed"] = entry["name"] not in ("rhat", "ess_bulk", "outlying_rows")
+    doctored.attrs["check"] = json.dumps(rows)
+    assert failed_checks(doctored) == ["rhat", "ess_bulk"]
+
+
+def test_one_chain_apart(small_fit):
+    def spoil(draws):
+        apart = xr.DataArray([0.0, 0.0, 0.0, 1.0], dims="chain", coords={"chain": draws["chain"]})
+        return draws.assign(u1=draws["u1"] + 3 * draws["u1"].std() * apart)
+
+    spoilt = with_group(small_fit, "posterior", spoil)
+    found = row(spoilt, "rhat")
+    assert not found["passed"] and found["value"] > 1.1
+    assert "disagree most on u1" in found["advice"] and "--draws" in found["advice"]
+    assert not row(spoilt, "ess_bulk")["passed"]
+
+
+def test_too_few_draws(small_fit):
+    few = small_fit.isel(draw=slice(50))
+    assert not row(few, "ess_bulk")["passed"] and not row(few, "ess_tail")["passed"]
+    assert row(few, "ess_bulk")["value"] < 400
+
+
+def test_divergences(small_fit):
+    def diverge(stats):
+        hit = np.zeros(stats["diverging"].shape, bool)
+        hit[0, :10] = True
+        return stats.assign(diverging=(("chain", "draw"), hit))
+
+    found = row(with_group(small_fit, "sample_stats", diverge), "divergences")
+    assert not found["passed"] and found["value"] == pytest.approx(10 / 2000) and "--target-accept" in found["advice"]
+
+
+def test_low_energy(small_fit):
+    walk = np.cumsum(np.random.default_rng(1).standard_normal((4, 500)), axis=1)
+    found = row(
+        with_group(small_fit, "sample_stats", lambda stats: stats.assign(energy=(("chain", "draw"), walk))), "bfmi"
+    )
+    assert not found["passed"] and found["value"] < 0.3
+
+
+def test_tree_depth_of_both_samplers(small_fit):
+    deep = np.ones((4, 500), bool)
+
+    def pymc(stats):
+        return stats.assign(reached_max_treedepth=(("chain", "draw"), deep))
+
+    def nutpie(stats):
+        return stats.drop_vars("reached_max_treedepth").assign(maxdepth_reached=(("chain", "draw"), deep))
+
+    for change in (pymc, nutpie):
+        found = row(with_group(small_fit, "sample_stats", change), "tree_depth")
+        assert not found["passed"] and found["value"] == 1 and found["severity"] == "warn"
+    unknown = row(with_group(small_fit, "sample_stats", lambda s: s.drop_vars("reached_max_treedepth")), "tree_depth")
+    assert unknown["passed"] and np.isnan(unknown["value"])
+
+
+@pytest.mark.parametrize("run", ["r03", "r17"])
+def test_a_run_that_is_off_by_two_is_named(small_fit, run):
+    spec, draws, data = fitted_spec(small_fit), small_fit["posterior"].to_dataset(), small_fit["constant_data"]
+    expected = np.log(law_loss(spec, draws, {"params": data["params"], "tokens": data["tokens"]}))
+    middle = expected.median(("chain", "draw"))
+
+    def double(observed):
+        here = observed["run"] == run
+        return observed.assign(log_loss=xr.where(here, middle + np.log(2), observed["log_loss"]))
+
+    found = row(with_group(small_fit, "observed_data", double), "outlying_rows")
+    assert not found["passed"] and found["value"] == 1
+    assert f"far off in {run}: 2.00x." in found["advice"]
+
+
+def test_an_influential_run_is_named(small_fit):
+    """A run of which a few draws think nothing at all takes most of the importance weight."""
+
+    def doubt(likelihood):
+        heavy = np.random.default_rng(2).pareto(0.5, (4, 500))
+        values = likelihood["log_loss"].to_numpy().copy()
+        values[..., 7] -= np.log1p(heavy)
+        return likelihood.assign(log_loss=(("chain", "draw", "run"), values))
+
+    found = row(with_group(small_fit, "log_likelihood", doubt), "influential_rows")
+    assert not found["passed"] and "r07: " in found["advice"] and "--where 'run!=NAME'" in found["advice"]
+
+
+def test_a_prior_that_pulls_away(small_fit):
+    """Draws of sigma that prior and runs both move, under a prior of which they are in the lowest twentieth."""
+
+    def steeper(densities):
+        return densities.assign(sigma=densities["sigma"] + 200 * small_fit["posterior"]["sigma"].drop_attrs())
+
+    moved = with_group(small_fit, "log_prior", steeper)
+    assert row(moved, "prior_conflict")["passed"], "the prior still holds the draws"
+    far = with_group(moved, "prior", lambda prior: prior.assign(sigma=100 * prior["sigma"]))
+    found = row(far, "prior_conflict")
+    assert not found["passed"] and found["value"] == 1 and "pull sigma apart" in found["advice"]
+
+
+def test_collinear_params_and_tokens(small_fit):
+    params = np.geomspace(1e8, 1e10, 20)
+    other = with_table(small_fit, params, 20 * params)
+    assert row(other, "params_tokens_collinear")["value"] == pytest.approx(1)
+    assert not row(other, "params_tokens_collinear")["passed"]
+    assert not row(other, "tokens_per_param_decades")["passed"]
+    assert row(other, "input_decades")["passed"]
+
+
+def test_tokens_that_do_not_vary(small_fit):
+    other = with_table(small_fit, np.geomspace(1e8, 1e10, 20), np.full(20, 2e10))
+    found = row(other, "input_decades")
+    assert not found["passed"] and found["value"] == 0
+    assert "The tokens of the runs span 0.00 decades, so B and beta are not separable" in found["advice"]
+    together = row(other, "params_tokens_collinear")
+    assert together["passed"] and np.isnan(together["value"])
+
+
+def test_params_that_do_not_vary(small_fit):
+    found = row(with_table(small_fit, np.full(20, 1e9), np.geomspace(1e9, 1e12, 20)), "input_decades")
+    assert "The params of the runs span 0.00 decades, so A and alpha are not separable" in found["advice"]
+
+
+def test_a_narrow_table(small_fit):
+    rng = np.random.default_rng(3)
+    found = row(with_table(small_fit, 1e9 * rng.uniform(1, 2, 20), 2e10 * rng.uniform(1, 2, 20)), "decades_covered")
+    assert not found["passed"] and found["value"] < 0.7 and "decades of compute" in found["advice"]
+
+
+def test_few_runs_near_the_largest(small_fit):
+    params = np.r_[np.geomspace(1e7, 1e8, 19), 1e10]
+    tokens = params * np.resize([5.0, 100.0], 20)
+    found = row(with_table(small_fit, params, tokens), "largest_runs_share")
+    assert not found["passed"] and found["value"] == pytest.approx(1 / 20) and "Only 5% of the runs" in found["advice"]
+
+
+def test_only_sampling_fails(small_fit):
+    """However bad the table, a doctored design leaves no failure."""
+    params = np.geomspace(1e9, 1.1e9, 20)
+    table = check_fit(with_table(small_fit, params, 20 * params))
+    assert set(table["name"][(table["severity"] == "fail") & ~table["passed"]]) == set()
+    assert not table["passed"].all()
+
+
+def test_a_verdict():
+    assert verdict("a", 1.0, 1.0, "below", "x")["passed"] is False
+    assert verdict("a", 1.0, 1.0, "at most", "x")["passed"] is True
+    assert verdict("a", 1.0, 1.0, "at least", "x")["advice"] == ""
+    missing = verdict("a", np.nan, 1.0, "below", "x", fails=True)
+    assert missing["value"] is None and missing["passed"] is False and missing["advice"] == "x"
+    assert verdict("a", np.nan, 1.0, "below", "x")["passed"] is True

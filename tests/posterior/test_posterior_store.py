@@ -1,0 +1,128 @@
+"""Fits in files: written whole or not at all, read back equal, and one clear line for whatever is no fit."""
+
+import os
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayescale import load_fit, save_fit
+from bayescale.posterior import check_fit, fitted_spec
+
+
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+def test_round_trip(small_fit, fit_file):
+    loaded = load_fit(fit_file)
+    assert set(loaded.children) == set(small_fit.children)
+    for group in small_fit.children:
+        xr.testing.assert_equal(loaded[group].to_dataset(), small_fit[group].to_dataset())
+    assert dict(loaded.attrs) == dict(small_fit.attrs)
+    assert fitted_spec(loaded) == fitted_spec(small_fit)
+
+
+def test_the_check_is_the_same_after_loading(small_fit, fit_file):
+    checked = check_fit(load_fit(fit_file))
+    stored = check_fit(small_fit)
+    assert list(checked["name"]) == list(stored["name"]) and list(checked["passed"]) == list(stored["passed"])
+    np.testing.assert_allclose(checked["value"], stored["value"], rtol=1e-6, atol=1e-12)
+
+
+def test_a_loaded_fit_is_saved_again(fit_file, tmp_path):
+    path = save_fit(load_fit(fit_file), tmp_path / "again.nc")
+    assert path == tmp_path / "again.nc"
+    xr.testing.assert_equal(load_fit(path)["posterior"].to_dataset(), load_fit(fit_file)["posterior"].to_dataset())
+
+
+def test_a_file_is_replaced(small_fit, tmp_path):
+    path = tmp_path / "fit.nc"
+    path.write_text("something else")
+    save_fit(small_fit, str(path))
+    assert load_fit(path).attrs["bayescale_format"] == 1
+    assert names(tmp_path) == ["fit.nc"]
+
+
+@pytest.mark.parametrize("error", [OSError("No space left on device"), KeyboardInterrupt()])
+def test_nothing_is_left_when_writing_stops(small_fit, tmp_path, monkeypatch, error):
+    def write_half(tree, path, **_):
+        path.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", write_half)
+    with pytest.raises(type(error)):
+        save_fit(small_fit, tmp_path / "fit.nc")
+    assert names(tmp_path) == []
+
+
+def test_an_older_fit_stays_when_writing_stops(small_fit, tmp_path, monkeypatch):
+    (tmp_path / "fit.nc").write_text("older")
+
+    def fail(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", fail)
+    with pytest.raises(OSError, match="No space"):
+        save_fit(small_fit, tmp_path / "fit.nc")
+    assert (tmp_path / "fit.nc").read_text() == "older" and names(tmp_path) == ["fit.nc"]
+
+
+def test_folders_that_cannot_take_a_fit(small_fit, tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match=r"is a folder; give a file, e\.g\. .*fit\.nc"):
+        save_fit(small_fit, tmp_path)
+    with pytest.raises(ValueError, match=r"There is no folder '.*missing' to write fit\.nc into"):
+        save_fit(small_fit, tmp_path / "missing" / "fit.nc")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # permissions do not bind root
+    with pytest.raises(ValueError, match="is not writable; give another path"):
+        save_fit(small_fit, tmp_path / "fit.nc")
+    assert names(tmp_path) == []
+
+
+def broken(kind, small_fit, fit_file, folder):
+    path = folder / "broken.nc"
+    match kind:
+        case "truncated":
+            path.write_bytes(fit_file.read_bytes()[: fit_file.stat().st_size // 2])
+        case "random bytes":
+            path.write_bytes(np.random.default_rng(1).bytes(5000))
+        case "empty":
+            path.touch()
+        case "text":
+            path.write_text("run,params,tokens,loss\n")
+        case "foreign netCDF":
+            xr.Dataset({"a": ("x", [1.0, 2.0])}).to_netcdf(path, engine="h5netcdf")
+        case "foreign netCDF with a posterior":
+            tree = xr.DataTree.from_dict({"posterior": xr.Dataset({"a": ("x", [1.0, 2.0])})})
+            tree.to_netcdf(path, engine="h5netcdf")
+        case "no posterior":
+            small_fit.filter(lambda node: node.name != "posterior").to_netcdf(path, engine="h5netcdf")
+        case "later format":
+            later = small_fit.copy()
+            later.attrs["bayescale_format"] = 2
+            later.to_netcdf(path, engine="h5netcdf")
+        case "folder":
+            path.mkdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("truncated", "is not a readable fit"),
+        ("random bytes", "is not a readable fit"),
+        ("empty", "is not a readable fit"),
+        ("text", "is not a readable fit"),
+        ("foreign netCDF", "is netCDF but no bayescale fit"),
+        ("foreign netCDF with a posterior", "is netCDF but no bayescale fit"),
+        ("no posterior", "is netCDF but no bayescale fit"),
+        ("later format", r"has fit format 2; this version reads 1\. Fit again"),
+        ("folder", "There is no fit"),
+        ("missing", r"There is no fit '.*'; `bayescale fit RUNS --out .*` makes one"),
+    ],
+)
+def test_what_is_no_fit(kind, message, small_fit, fit_file, tmp_path):
+    path = broken(kind, small_fit, fit_file, tmp_path)
+    with pytest.raises(ValueError, match=message) as caught:
+        load_fit(path)
+    assert "broken.nc" in str(caught.value) and len(str(caught.value).splitlines()) == 1
