@@ -58,6 +58,12 @@ def failed_file(fit_file, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def light_file(posterior_from_constants, many_draws, tmp_path_factory):
+    """A fit made by hand, quicker to load than the real one."""
+    return save_fit(posterior_from_constants(many_draws), tmp_path_factory.mktemp("fits") / "light.nc")
+
+
+@pytest.fixture(scope="session")
 def power_file(posterior_from_constants, tmp_path_factory):
     idata = posterior_from_constants({"E": 1.7, "A": 1e3, "alpha": 0.15}, model="power", n_draws=50)
     return save_fit(idata, tmp_path_factory.mktemp("fits") / "power.nc")
@@ -266,12 +272,12 @@ def no_sampler(monkeypatch):
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_refused(what, run, fit_file, power_file, runs_file, tmp_path, monkeypatch, no_sampler):
+def test_refused(what, run, light_file, power_file, runs_file, tmp_path, monkeypatch, no_sampler):
     words, message = REFUSED[what]
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    places = {"FIT": fit_file, "POWER": power_file, "RUNS": runs_file, "OUT": "fit.nc"}
+    places = {"FIT": light_file, "POWER": power_file, "RUNS": runs_file, "OUT": "fit.nc"}
     words = [str(places.get(word, word.replace("FOLDER", str(folder)))) for word in words]
     code, out, err = run(*words)
     assert code == 2 and out == ""
@@ -350,26 +356,26 @@ def test_every_command_takes_json(run):
         assert code == 0 and "--json" in out
 
 
-def test_forced_or_not_options_agree(run, fit_file):
+def test_options_reach_the_forecast(run, light_file):
     """Drift, seed and band reach the forecast."""
-    base = json.loads(run("forecast", fit_file, *PLAN, "--json")[1])["forecasts"][0]
-    again = json.loads(run("forecast", fit_file, *PLAN, "--json")[1])["forecasts"][0]
+    base = json.loads(run("forecast", light_file, *PLAN, "--json")[1])["forecasts"][0]
+    again = json.loads(run("forecast", light_file, *PLAN, "--json")[1])["forecasts"][0]
     assert base == again
-    bare = json.loads(run("forecast", fit_file, *PLAN, "--no-drift", "--json")[1])["forecasts"][0]
+    bare = json.loads(run("forecast", light_file, *PLAN, "--no-drift", "--json")[1])["forecasts"][0]
     assert bare["share_drift"] == 0 and "Without drift" in bare["warning"]
-    other = json.loads(run("forecast", fit_file, *PLAN, "--random-seed", 3, "--json")[1])["forecasts"][0]
+    other = json.loads(run("forecast", light_file, *PLAN, "--random-seed", 3, "--json")[1])["forecasts"][0]
     assert other["loss_median"] != base["loss_median"]
-    narrow = json.loads(run("forecast", fit_file, *PLAN, "--band", 0.5, "--json")[1])["forecasts"][0]
+    narrow = json.loads(run("forecast", light_file, *PLAN, "--band", 0.5, "--json")[1])["forecasts"][0]
     assert narrow["probability"] == 0.5 and narrow["loss_upper"] < base["loss_upper"]
-    same = json.loads(run("forecast", fit_file, "--at", "params=10B", "--at", "tokens=200B", "--json")[1])["forecasts"][
-        0
-    ]
+    same = json.loads(run("forecast", light_file, "--at", "params=10B", "--at", "tokens=200B", "--json")[1])[
+        "forecasts"
+    ][0]
     assert same == base
 
 
-def test_the_kind_of_params_may_be_left_unsaid(run, fit_file):
+def test_the_kind_of_params_may_be_left_unsaid(run, light_file):
     for kind in ("total", "unknown"):
-        assert run("forecast", fit_file, *PLAN, "--params-kind", kind)[0] == 0
+        assert run("forecast", light_file, *PLAN, "--params-kind", kind)[0] == 0
 
 
 def test_counts():
