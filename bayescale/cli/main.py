@@ -45,7 +45,7 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.callback()(_version)
+    app.callback(invoke_without_command=True)(_version)
     for name, module in _COMMANDS.items():
         app.command(name)(getattr(import_module(module), name))
     return app

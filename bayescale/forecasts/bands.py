@@ -45,9 +45,11 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
         table[f"{name}_median"], table[f"{name}_lower"], table[f"{name}_upper"] = median, lower, upper
     table["probability"] = prob
     table["extrapolation_decades"] = loss["extrapolation_decades"].to_numpy()
-    table = table.join(_shares(loss, tails))
+    for name, column in _shares(loss, tails).items():
+        table[str(name)] = column.array
     if "log_density" in loss:
-        table = table.join(_scored(loss, table))
+        for name, column in _scored(loss, table).items():
+            table[str(name)] = column.array
     table["warning"] = plan_warnings(loss, table)
     return table
 

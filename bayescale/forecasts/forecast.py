@@ -118,6 +118,8 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check_reach(spec: ModelSpec, plans: pd.DataFrame, signed: np.ndarray, most: float) -> None:
+    if not most >= 0:
+        raise ValueError(f"`max_extrapolation` must be a number of decades >= 0, e.g. 3. Got {most!r} instead.")
     far = int(np.argmax(signed))
     if signed[far] > most:
         what = "compute" if "params" in spec.inputs else f"'{next(iter(spec.inputs.values()))}'"

@@ -4,7 +4,6 @@ Only sampling can fail: draws that have not converged mean nothing. All else war
 with that answer.
 """
 
-import io
 import json
 from typing import Any
 
@@ -53,7 +52,7 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
 
 def stored_check(idata: xr.DataTree) -> pd.DataFrame:
     """Return the check table that `fit` stored."""
-    return pd.read_json(io.StringIO(idata.attrs["check"]), orient="records", convert_dates=False)
+    return pd.DataFrame(json.loads(idata.attrs["check"]))
 
 
 def failed_checks(idata: xr.DataTree) -> list[str]:
