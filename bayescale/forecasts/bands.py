@@ -45,10 +45,10 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
         table[f"{name}_median"], table[f"{name}_lower"], table[f"{name}_upper"] = median, lower, upper
     table["probability"] = prob
     table["extrapolation_decades"] = loss["extrapolation_decades"].to_numpy()
-    for name, column in _shares(loss, tails).items():
+    for name, column in _shares(loss, tails).items():  # type: ignore[assignment]
         table[str(name)] = column.array
     if "log_density" in loss:
-        for name, column in _scored(loss, table).items():
+        for name, column in _scored(loss, table).items():  # type: ignore[assignment]
             table[str(name)] = column.array
     table["warning"] = plan_warnings(loss, table)
     return table
