@@ -92,3 +92,13 @@ def test_deep_and_huge_json(tmp_path):
         (tmp_path / name).write_text(text)
         with pytest.raises(ValueError, match=rf"{name}"):
             read_runs(tmp_path / name)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
+    def read_parquet(path):
+        raise ImportError("Unable to find a usable engine")
+
+    monkeypatch.setattr("pandas.read_parquet", read_parquet)
+    (tmp_path / "runs.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"\AParquet files need pyarrow: pip install bayescale\[parquet\]"):
+        read_runs(tmp_path / "runs.parquet")
