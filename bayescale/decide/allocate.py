@@ -116,10 +116,10 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
         return float(np.mean(curves(np.asarray(log_params), budget)))
 
     best = np.asarray(law.optimum(flops, **constants))  # ln N* of each draw
-    line = (float(best.min()) - 0.1, float(best.max()) + 0.1)
-    log_params = _minimise(lambda x: expected(x, flops), line)
+    log_params = _minimise(lambda x: expected(x, flops), best)
     smaller = flops * (1 - within)
-    reach = expected(_minimise(lambda x: expected(x, smaller), line), smaller)
+    less = np.asarray(law.optimum(smaller, **constants))
+    reach = expected(_minimise(lambda x: expected(x, smaller), less), smaller)
     flat = [_crossing(lambda x: expected(x, flops) - reach, log_params, side) for side in (-1, 1)]
     loss, best_loss = curves(np.asarray(log_params), flops), curves(best, flops)
     params, tails = float(np.exp(log_params)), [(1 - prob) / 2, (1 + prob) / 2]
@@ -141,12 +141,13 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
     }
 
 
-def _minimise(function: Callable[[float], float], line: tuple[float, float]) -> float:
-    """Minimum of a convex function of ln params that lies between `line`."""
+def _minimise(function: Callable[[float], float], optima: np.ndarray) -> float:
+    """Minimum over ln params of a mean of convex functions: it lies between their own optima."""
     from scipy.optimize import (
         minimize_scalar,
     )  # a tenth of a second to import, and only this command needs it
 
+    line = (float(optima.min()) - 0.1, float(optima.max()) + 0.1)
     return float(minimize_scalar(function, bounds=line, method="bounded", options={"xatol": 1e-9}).x)
 
 

@@ -72,8 +72,10 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
     for name, part in parts.items():
         edges = part.quantile([tails[0], tails[2]], _DRAWS).to_numpy()
         squares[name] = (edges[1] - edges[0]) ** 2
+    total = sum(squares.values())
+    known = np.where(total > 0, total, np.nan)  # one draw has no width to share
     return pd.DataFrame(
-        {name: square / sum(squares.values()) for name, square in squares.items()},
+        {name: square / known for name, square in squares.items()},
         index=loss["plan"].values.astype(str),
     )
 

@@ -136,7 +136,8 @@ def _label(
     names = plans["run"].astype(str).to_numpy(dtype=str)
     coordinates: dict[str, Any] = {"plan": names, "extrapolation_decades": ("plan", beyond.to_numpy())}
     for column in plans.columns:
-        if column != "run":
+        # A column that bears one of our own names (as in a table of ours read back) must not replace what is computed.
+        if column != "run" and column not in coordinates and column not in result:
             numeric = pd.api.types.is_numeric_dtype(plans[column])
             coordinates[str(column)] = (
                 "plan",

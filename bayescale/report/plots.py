@@ -58,7 +58,7 @@ def plot_forecast(idata: xr.DataTree, table: pd.DataFrame, ax: Any, *, title: st
         inside = table["inside"].fillna(False).to_numpy(dtype=bool)
         for held, colour, name in (
             (inside, _INSIDE, "measured, inside"),
-            (~inside, _OUTSIDE, "measured, outside"),
+            (~inside & np.isfinite(table["loss"].to_numpy(float)), _OUTSIDE, "measured, outside"),
         ):
             if held.any():
                 ax.scatter(

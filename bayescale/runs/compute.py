@@ -17,7 +17,7 @@ _TRIPLE = ("params", "tokens", "flops")
 _FACTOR = 1.5
 _SAME = 1.05
 _NAMED = 8
-_RULE = "compute is 6 x params x tokens for runs and plans alike, and the flops column is kept but not used for it"
+_RULE = "compute is 6 x params x tokens for runs and plans alike, and the flops column is used only where it is itself an input of the law"
 
 
 def fill_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
