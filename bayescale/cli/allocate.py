@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from .forecast import print_warnings
-from .options import Band, Force, Json, MaxExtrapolation, NoDrift, Out
+from .options import Band, Force, Json, MaxExtrapolation, NoDrift, Out, check_out
 from .output import count, print_json, print_table, print_text
 
 
@@ -37,6 +37,7 @@ def allocate(
     from ..runs import parse_number
     from .saved import load_passed
 
+    check_out(out)
     idata = load_passed(fit, force=force)
     budgets = []
     for text in flops:

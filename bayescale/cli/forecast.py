@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, pairs
+from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, check_out, pairs
 from .output import count, print_json, print_notes, print_table, print_text
 
 _KEYS = (
@@ -59,6 +59,7 @@ def forecast(
     from ..forecasts import score as score_table
     from .saved import load_passed
 
+    check_out(out)
     idata = load_passed(fit, force=force, params_kind=params_kind)
     wanted = _plans(params, tokens, at, plans, column)
     loss = forecast_loss(

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 import typer
+from typer.exceptions import TyperException
 
 from .output import print_error, print_json
 
@@ -65,7 +66,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; a user's mistake gets a few lines, an error of ours its name."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        build_app()(args=words, prog_name="bayescale")
+        # Not standalone: the parser's own errors come to us, so that --json holds for them too.
+        code = build_app()(args=words, prog_name="bayescale", standalone_mode=False)
+        raise SystemExit(code if isinstance(code, int) else 0)
+    except TyperException as error:
+        if not words:  # the bare command shows the help
+            sys.stdout.write(error.format_message() + "\n")
+            raise SystemExit(2) from None
+        _leave(2, f"{error.format_message()}\nSee `bayescale --help`, and --help after a command.", words)
+    except (KeyboardInterrupt, typer.Abort):
+        raise SystemExit(130) from None
     except (ValueError, TypeError) as error:
         _leave(2, str(error), words)
     except CheckFailed as error:

@@ -1,6 +1,7 @@
 """Options that several commands share, and the reading of NAME=VALUE pairs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,14 @@ Out = Annotated[str | None, typer.Option("--out", help="Also write the table to 
 ParamsKind = Annotated[
     str, typer.Option("--params-kind", help="What params counts: total, non-embedding, active or unknown.")
 ]
+
+
+def check_out(out: str | None) -> None:
+    """Raise ValueError where --out could not be written, before any work is done."""
+    if out:
+        from ..posterior.store import check_writable
+
+        check_writable(Path(out))
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -71,9 +71,11 @@ def allocate(
     --------
     >>> allocate(idata, 5.76e23)[["params", "tokens"]]  # doctest: +SKIP
     """
-    spec, budgets = fitted_spec(idata), np.atleast_1d(np.asarray(flops, dtype=float))
+    spec = fitted_spec(idata)
     law = spec.get_law()
-    _check_request(law, budgets, prob, within_compute)
+    wanted = np.atleast_1d(np.asarray(flops)).tolist()
+    _check_request(law, wanted, prob, within_compute)
+    budgets = [float(budget) for budget in wanted]
     draws = idata["posterior"].to_dataset()
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     choices = [_choose(law, constants, float(budget), prob, within_compute) for budget in budgets]
@@ -91,12 +93,14 @@ def allocate(
     return table
 
 
-def _check_request(law: Law, budgets: np.ndarray, prob: float, within_compute: float) -> None:
+def _check_request(law: Law, budgets: list[float], prob: float, within_compute: float) -> None:
     if not law.sizes_models:
         able = ", ".join(name for name, other in LAWS.items() if other.sizes_models)
         raise ValueError(
             f"Law '{law.name}' has no params and tokens to choose; allocate needs a fit of {able} (--model {able})."
         )
+    if not budgets:
+        raise ValueError("`flops` must hold at least one budget, e.g. 5.76e23. Got none.")
     for budget in budgets:
         check_flops(budget)
     check_prob(prob)

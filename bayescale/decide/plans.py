@@ -33,10 +33,17 @@ def plans_for(*, flops: float, params: np.ndarray | None = None) -> pd.DataFrame
     if params is None:
         params = np.sqrt(flops / 120) * np.logspace(-2, 2, 81)
     params = np.asarray(params, dtype=float)
+    if not (np.isfinite(params) & (params > 0)).all():
+        raise ValueError(f"`params` must be positive, finite counts, e.g. 7e10. Got {params.tolist()} instead.")
     return pd.DataFrame({"params": params, "tokens": flops / (6 * params)})
 
 
 def check_flops(flops: float) -> None:
     """Raise ValueError where a budget is not positive and finite."""
-    if not np.isfinite(flops) or flops <= 0:
-        raise ValueError(f"`flops` must be a positive number of FLOP, e.g. 5.76e23. Got {flops!r} instead.")
+    try:
+        value = float(flops)
+    except (TypeError, ValueError):
+        value = np.nan
+    if not np.isfinite(value) or value <= 0:
+        got = flops if isinstance(flops, str) else value
+        raise ValueError(f"`flops` must be a positive number of FLOP, e.g. 5.76e23. Got {got!r} instead.")

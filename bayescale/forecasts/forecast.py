@@ -137,7 +137,7 @@ def _label(
     coordinates: dict[str, Any] = {"plan": names, "extrapolation_decades": ("plan", beyond.to_numpy())}
     for column in plans.columns:
         # A column that bears one of our own names (as in a table of ours read back) must not replace what is computed.
-        if column != "run" and column not in coordinates and column not in result:
+        if column != "run" and column not in coordinates and column not in (*result, "log_density"):
             numeric = pd.api.types.is_numeric_dtype(plans[column])
             coordinates[str(column)] = (
                 "plan",

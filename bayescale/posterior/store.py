@@ -84,7 +84,10 @@ def load_fit(path: str | Path) -> xr.DataTree:
     found = idata.attrs.get("bayescale_format")
     if found is None or "posterior" not in idata.children:
         raise ValueError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
-    if int(found) != FORMAT:
+    missing = [name for name in ("spec", "check", "params_kind", "loss_unit", "random_seed") if name not in idata.attrs]
+    if str(found) == str(FORMAT) and missing:
+        raise ValueError(f"'{path}' is no complete fit: it lacks {', '.join(missing)}. Fit again.")
+    if str(found) != str(FORMAT):
         raise ValueError(
             f"'{path}' has fit format {found}; this version reads {FORMAT}. Fit again, or use the version that wrote it."
         )

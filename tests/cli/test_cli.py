@@ -305,7 +305,7 @@ def test_refused(what, run, light_file, power_file, runs_file, tmp_path, monkeyp
 )
 def test_words_that_are_no_command(run, words):
     code, out, err = run(*words)
-    assert code == 2 and out == "" and "Error: " in err and len(err.splitlines()) <= 4
+    assert code == 2 and out == "" and "error: " in err and len(err.splitlines()) <= 4
 
 
 BROKEN_RUNS = {

@@ -1,0 +1,158 @@
+"""Mistakes that the library once made, each as the test that showed it."""
+
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from bayescale import allocate, bands, forecast, load_fit, plans_for, save_fit
+from bayescale.cli.main import main
+from bayescale.laws import LAWS
+from bayescale.posterior import stored_check
+from bayescale.report import plot_forecast
+
+LAW = LAWS["chinchilla"]
+
+
+@pytest.fixture
+def known(posterior_from_constants, besi):
+    return posterior_from_constants(besi, n_draws=50)
+
+
+def plans(**columns):
+    return pd.DataFrame({"params": [1e9, 2e9], "tokens": [2e10, 4e10], **columns})
+
+
+def test_plans_of_one_name_keep_their_rows(known):
+    table = bands(forecast(known, plans(run=["a", "a"])))
+    assert len(table) == 2
+    scored = bands(forecast(known, plans(run=["a", "a"], loss=[2.5, 2.4])))
+    assert len(scored) == 2
+
+
+@pytest.mark.parametrize("second", [1e21, 1.0000001e21])
+def test_budgets_may_repeat(known, second):
+    assert len(allocate(known, [1e21, second])) == 2
+
+
+@pytest.mark.parametrize("within", [0.2, 0.5, 0.9])
+def test_the_flat_interval_reaches_what_less_compute_would(known, besi, within):
+    row = allocate(known, 1e22, within_compute=within).iloc[0]
+    less = 1e22 * (1 - within)
+    best = np.exp(LAW.optimum(less, **besi))
+    reach = LAW.loss(best, less / (6 * best), **besi)
+    for name in ("flat_params_lower", "flat_params_upper"):
+        assert LAW.loss(row[name], 1e22 / (6 * row[name]), **besi) == pytest.approx(reach, rel=1e-8)
+
+
+def test_columns_of_plans_do_not_replace_what_is_computed(known):
+    loss = forecast(known, plans(extrapolation_decades=[5.0, 6.0]))
+    assert loss["extrapolation_decades"].values.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("column", ["drift", "expected_loss", "observed_loss", "log_density"])
+def test_columns_of_plans_do_not_hide_draws(known, column):
+    assert len(bands(forecast(known, plans(**{column: [1.0, 2.0]})))) == 2
+
+
+def test_names_of_plans_are_those_of_run(known):
+    assert list(bands(forecast(known, plans(run=["a", "b"], plan=[5, 6]))).index) == ["a", "b"]
+
+
+def test_one_draw_has_no_shares_and_no_warning(posterior_from_constants, besi):
+    single = posterior_from_constants(besi, n_draws=1)
+    assert len(bands(forecast(single, plans()))) == 2
+    assert len(allocate(single, 1e21)) == 1
+
+
+@pytest.mark.parametrize("most", [float("nan"), -1.0])
+def test_the_largest_extrapolation_is_a_number(known, most):
+    with pytest.raises(ValueError, match="`max_extrapolation`"):
+        forecast(known, pd.DataFrame({"params": [1e9], "tokens": [2e10]}), max_extrapolation=most)
+
+
+def test_no_budget_is_refused_in_words(known):
+    with pytest.raises(ValueError, match="`flops`"):
+        allocate(known, [])
+
+
+@pytest.mark.parametrize("call", [allocate, lambda _, flops: plans_for(flops=flops)])
+def test_a_budget_that_is_no_number_is_refused_in_our_form(known, call):
+    with pytest.raises((TypeError, ValueError), match=r"`flops` must be a positive number of FLOP"):
+        call(known, "x")
+
+
+def test_values_are_quoted_as_numbers(known):
+    with pytest.raises(ValueError, match=r"Got 0(\.0)? instead"):
+        allocate(known, 0)
+
+
+@pytest.mark.parametrize("params", [[-1e9], [0.0], [np.nan]])
+def test_sizes_that_are_no_sizes(params):
+    with pytest.raises(ValueError, match="`params`"):
+        plans_for(flops=1e21, params=params)
+
+
+def test_the_stored_table_is_read_without_a_deprecation(small_fit):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(stored_check(small_fit)) == 15
+
+
+def test_a_format_that_is_no_number(known, tmp_path):
+    other = known.copy()
+    other.attrs["bayescale_format"] = "next"
+    save_fit(other, tmp_path / "fit.nc")
+    with pytest.raises(ValueError, match=r"fit\.nc' has fit format"):
+        load_fit(tmp_path / "fit.nc")
+
+
+@pytest.mark.parametrize("attribute", ["spec", "check"])
+def test_a_fit_without_its_attributes(known, tmp_path, attribute):
+    other = known.copy()
+    del other.attrs[attribute]
+    save_fit(other, tmp_path / "fit.nc")
+    with pytest.raises(SystemExit) as left:
+        main(["forecast", str(tmp_path / "fit.nc"), "--params", "1B", "--tokens", "20B"])
+    assert left.value.code == 2
+
+
+def test_a_plan_without_a_measured_loss_is_not_outside(known):
+    table = bands(forecast(known, plans(loss=[9.0, np.nan])))
+    ax = plot_forecast(known, table, Figure().subplots())
+    assert "measured, outside (1)" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code in (0, None) and capsys.readouterr().out.startswith("bayescale ")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bogus"],
+        ["forecast"],
+        ["forecast", "fit.nc", "--bogus"],
+        ["forecast", "fit.nc", "--band", "wide"],
+        ["allocate", "fit.nc"],
+        ["fit", "runs.csv", "--draws", "0"],
+    ],
+)
+def test_json_of_words_that_are_no_command(capsys, words):
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--json"])
+    assert left.value.code == 2
+    assert json.loads(capsys.readouterr().out)["exit"] == 2
+
+
+def test_a_table_into_a_missing_folder(known, tmp_path, capsys):
+    save_fit(known, tmp_path / "fit.nc")
+    with pytest.raises(SystemExit) as left:
+        main(["allocate", str(tmp_path / "fit.nc"), "--flops", "1e21", "--out", str(tmp_path / "no" / "x.csv")])
+    assert left.value.code == 2
+    assert "There is no folder" in capsys.readouterr().err
