@@ -25,6 +25,7 @@ check: .venv/.dev  ## Lint, check formatting, types and the layers
 	$(BIN)/lint-imports
 
 bench: .venv/.dev  ## Run the benchmarks and write benchmarks/results/
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/chinchilla.py
 
 format: .venv/.dev  ## Format the code

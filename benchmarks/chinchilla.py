@@ -55,6 +55,10 @@ def _failed(idata: xr.DataTree) -> list[str]:
 
 def forecasts(runs: pd.DataFrame) -> pd.DataFrame:
     """Score forecasts of the largest runs from small shares of the compute, with and without fade and drift."""
+    return pd.concat([_forecasts(runs[runs["in_fit"] == 1]).assign(points=240), _forecasts(runs).assign(points=245)])
+
+
+def _forecasts(runs: pd.DataFrame) -> pd.DataFrame:
     flops = compute(runs["params"], runs["tokens"])
     large = runs[flops > HELD_OUT * flops.max()]
     rows = []

@@ -9,10 +9,11 @@ def load_passed(path: str, *, force: bool, params_kind: str = "unknown") -> Any:
     """Return the fit at `path`, or say why it may not be used."""
     from ..posterior import failed_checks, load_fit
     from ..posterior.fit import PARAMS_KINDS
+    from ..posterior.store import DECIDING
 
     if params_kind not in PARAMS_KINDS:
         raise ValueError(f"--params-kind must be one of {', '.join(PARAMS_KINDS)}. Got '{params_kind}'.")
-    idata = load_fit(path)
+    idata = load_fit(path, groups=DECIDING)
     failed = failed_checks(idata)
     if failed and not force:
         raise CheckFailed(

@@ -13,7 +13,7 @@ import xarray as xr
 
 from ..forecasts import bands, forecast
 from ..forecasts.bands import check_prob
-from ..forecasts.forecast import MAX_EXTRAPOLATION
+from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..laws import LAWS, Law
 from ..laws.law import compute
 from ..posterior import fitted_spec
@@ -76,6 +76,9 @@ def allocate(
     wanted = np.atleast_1d(np.asarray(flops)).tolist()
     _check_request(law, wanted, prob, within_compute)
     budgets = [float(budget) for budget in wanted]
+    # Asked before choosing: far enough out the terms of the law vanish in rounding.
+    signed = (np.log(budgets) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
+    check_reach(spec, [f"{budget:.6g}" for budget in budgets], signed, max_extrapolation)
     draws = idata["posterior"].to_dataset()
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     choices = [_choose(law, constants, float(budget), prob, within_compute) for budget in budgets]
@@ -145,26 +148,37 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
     }
 
 
+# Written out here because importing scipy.optimize takes longer than the whole allocation.
 def _minimise(function: Callable[[float], float], optima: np.ndarray) -> float:
-    """Minimum over ln params of a mean of convex functions: it lies between their own optima."""
-    from scipy.optimize import (
-        minimize_scalar,
-    )  # a tenth of a second to import, and only this command needs it
-
-    line = (float(optima.min()) - 0.1, float(optima.max()) + 0.1)
-    return float(minimize_scalar(function, bounds=line, method="bounded", options={"xatol": 1e-9}).x)
+    """Minimum over ln params of a mean of convex functions, by golden section: it lies between their own optima."""
+    low, high = float(optima.min()) - 0.1, float(optima.max()) + 0.1
+    golden = (np.sqrt(5) - 1) / 2
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    at_left, at_right = function(left), function(right)
+    while high - low > 1e-9 * max(1.0, abs(high)):
+        if at_left < at_right:
+            high, right, at_right = right, left, at_left
+            left = high - golden * (high - low)
+            at_left = function(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + golden * (high - low)
+            at_right = function(right)
+    return (low + high) / 2
 
 
 def _crossing(function: Callable[[float], float], start: float, side: int) -> float:
-    """Where a function that is negative at `start` and convex first reaches zero on one side."""
-    from scipy.optimize import brentq
-
+    """Where a convex function that is negative at `start` first reaches zero on one side, by bisection."""
     step = 0.1
-    while function(start + side * step) < 0 and step < 100:
+    while function(start + side * step) < 0:
         step *= 2
-    if function(start + side * step) < 0:
-        return start + side * np.inf
-    return float(brentq(function, start, start + side * step))
+        if step > 100:
+            return start + side * np.inf
+    inner, outer = 0.0, step
+    while outer - inner > 1e-10:
+        middle = (inner + outer) / 2
+        inner, outer = (middle, outer) if function(start + side * middle) < 0 else (inner, middle)
+    return start + side * outer
 
 
 def _counts(idata: xr.DataTree) -> str:

@@ -33,6 +33,10 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
     ------
     ValueError
         If `prob` is no probability.
+
+    Examples
+    --------
+    >>> bands(forecast(idata, plans), prob=0.8)[["loss_median", "loss_lower", "loss_upper"]]  # doctest: +SKIP
     """
     check_prob(prob)
     tails = [(1 - prob) / 2, 0.5, (1 + prob) / 2]

@@ -66,7 +66,7 @@ def forecast(
     draws = idata["posterior"].to_dataset()
     inputs = {name: xr.DataArray(plans[column].to_numpy(float), dims="plan") for name, column in spec.inputs.items()}
     signed = signed_decades(idata, spec, inputs)
-    _check_reach(spec, plans, signed.to_numpy(), max_extrapolation)
+    check_reach(spec, plans["run"].tolist(), signed.to_numpy(), max_extrapolation)
     beyond = signed.clip(min=0)
     rng = np.random.default_rng(int(idata.attrs["random_seed"]) if random_seed is None else random_seed)
     # One standard draw per posterior draw, the same for every plan, drawn before anything whose size depends on the plans.
@@ -117,14 +117,15 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
     return plans
 
 
-def _check_reach(spec: ModelSpec, plans: pd.DataFrame, signed: np.ndarray, most: float) -> None:
+def check_reach(spec: ModelSpec, names: list[str], signed: np.ndarray, most: float) -> None:
+    """Raise ValueError where a plan lies more decades beyond the fitted runs than are allowed."""
     if not most >= 0:
         raise ValueError(f"`max_extrapolation` must be a number of decades >= 0, e.g. 3. Got {most!r} instead.")
     far = int(np.argmax(signed))
     if signed[far] > most:
         what = "compute" if "params" in spec.inputs else f"'{next(iter(spec.inputs.values()))}'"
         raise ValueError(
-            f"Plan {plans['run'].iloc[far]} lies {signed[far]:.2f} decades of {what} beyond the largest fitted run, more than "
+            f"Plan {names[far]} lies {signed[far]:.2f} decades of {what} beyond the largest fitted run, more than "
             f"{most:g}. Train larger pilot runs, or allow it with --max-extrapolation {np.ceil(signed[far]):g}."
         )
 

@@ -26,6 +26,10 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     ------
     ValueError
         If no plan has a measured loss.
+
+    Examples
+    --------
+    >>> score(bands(forecast(idata, measured_runs)))["coverage"]  # doctest: +SKIP
     """
     if "loss" not in table or not np.isfinite(table["loss"].to_numpy(float)).any():
         raise ValueError("No plan has a measured `loss`; --score needs it as a column of the plans.")

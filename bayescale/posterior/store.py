@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -9,6 +10,7 @@ import xarray as xr
 from ..spec.spec import ModelSpec, parse_spec
 
 FORMAT = 1
+DECIDING = ("posterior", "constant_data", "observed_data")
 
 
 def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
@@ -29,6 +31,10 @@ def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
     ------
     ValueError
         If the folder is missing or cannot be written.
+
+    Examples
+    --------
+    >>> save_fit(idata, "fit.nc")  # doctest: +SKIP
     """
     path = Path(path)
     check_writable(path)
@@ -53,13 +59,15 @@ def check_writable(path: Path) -> None:
         raise ValueError(f"Folder '{path.parent}' is not writable; give another path.")
 
 
-def load_fit(path: str | Path) -> xr.DataTree:
+def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.DataTree:
     """Read a fit.
 
     Parameters
     ----------
     path : str or path
         A file from `save_fit`.
+    groups : sequence of str, optional
+        Read only these groups, e.g. `DECIDING`, all that forecasts and decisions take; reading all of them takes twice as long.
 
     Returns
     -------
@@ -69,13 +77,20 @@ def load_fit(path: str | Path) -> xr.DataTree:
     ------
     ValueError
         If the file is missing, broken, or not a fit of a format known here.
+
+    Examples
+    --------
+    >>> idata = load_fit("fit.nc")  # doctest: +SKIP
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"There is no fit '{path}'; `bayescale fit RUNS --out {path}` makes one.")
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as tree:
-            idata = tree.load()
+        if groups is None:
+            with xr.open_datatree(path, engine="h5netcdf") as tree:
+                idata = tree.load()
+        else:
+            idata = xr.DataTree.from_dict({f"/{name}": _load_group(path, name) for name in ("", *groups)})
     except Exception as error:  # h5py raises whatever a broken byte provokes; the user needs one line, not its kind
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise ValueError(
@@ -92,6 +107,11 @@ def load_fit(path: str | Path) -> xr.DataTree:
             f"'{path}' has fit format {found}; this version reads {FORMAT}. Fit again, or use the version that wrote it."
         )
     return idata
+
+
+def _load_group(path: Path, name: str) -> xr.Dataset:
+    with xr.open_dataset(path, group=name or None, engine="h5netcdf") as group:
+        return group.load()
 
 
 def fitted_spec(idata: xr.DataTree) -> ModelSpec:

@@ -170,8 +170,18 @@ def plot_isoflop(
         ylabel=f"loss ({idata.attrs['loss_unit']})",
         title=title,
     )
+    _decade_ticks(ax.xaxis)
     ax.legend(fontsize=8, frameon=False)
     return ax
+
+
+def _decade_ticks(axis: Any) -> None:
+    """Label the decades of a log axis, and 2 and 5 between them, so that labels never collide."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(EngFormatter(sep=""))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _plain_ticks(axis: Any) -> None:
