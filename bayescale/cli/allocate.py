@@ -6,7 +6,7 @@ import typer
 
 from .forecast import print_warnings
 from .options import Band, Force, Json, MaxExtrapolation, NoDrift, Out, check_out
-from .output import count, print_json, print_table, print_text
+from .output import count, meaning, print_json, print_table, print_text
 
 
 def allocate(
@@ -57,7 +57,7 @@ def allocate(
     if out:
         table.to_csv(out, index=False)
     if json_:
-        print_json({"allocations": table.to_dict(orient="records")})
+        print_json({**meaning(idata), "allocations": table.to_dict(orient="records")})
         return
     print_allocations(table, idata.attrs["loss_unit"], within_compute)
 

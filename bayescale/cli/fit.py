@@ -12,7 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from .options import Columns, Json, ParamsKind, pairs
-from .output import count, number, print_json, print_notes, print_table, print_text
+from .output import count, meaning, number, print_json, print_notes, print_table, print_text
+
+_PROB = 0.9  # of the intervals of parameters
 
 
 def fit(
@@ -141,7 +143,24 @@ def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dic
         ],
         "left_out": left_out,
         "dropped": dropped,
+        **meaning(idata),
+        "probability": _PROB,
+        "parameters": _parameters(idata),
     }
+
+
+def _parameters(idata: Any) -> list[dict[str, Any]]:
+    """Return the law's constants and those of the noise, each with its interval; what is sampled is of use to nobody."""
+    from ..posterior import fitted_spec
+
+    draws, sampled = idata["posterior"].to_dataset(), fitted_spec(idata).priors
+    tails = [(1 - _PROB) / 2, 0.5, (1 + _PROB) / 2]
+    found = []
+    for name in draws.data_vars:
+        if name not in sampled:
+            lower, median, upper = draws[name].quantile(tails).to_numpy()
+            found.append({"name": str(name), "median": median, "lower": lower, "upper": upper})
+    return found
 
 
 def _named(table: Any) -> Any:
@@ -151,17 +170,10 @@ def _named(table: Any) -> Any:
 def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     from ..posterior import fitted_spec
 
-    spec, draws = fitted_spec(idata), idata["posterior"].to_dataset()
-    shown = [name for name in draws.data_vars if name not in spec.priors]
-    rows = []
-    for name in shown:
-        low, middle, high = draws[name].quantile([0.05, 0.5, 0.95]).to_numpy()
-        rows.append([str(name), number(middle), number(low), number(high)])
-    print_table(
-        f"{spec.title}: {report['runs_used']} runs, loss in {idata.attrs['loss_unit']}",
-        ["", "median", "5%", "95%"],
-        rows,
-    )
+    title = f"{fitted_spec(idata).title}: {report['runs_used']} runs, loss in {report['loss_unit']}"
+    edges = ("median", "lower", "upper")
+    rows = [[row["name"], *(number(row[edge]) for edge in edges)] for row in report["parameters"]]
+    print_table(title, ["", "median", f"{(1 - _PROB) / 2:.0%}", f"{(1 + _PROB) / 2:.0%}"], rows)
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     print_text(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, check_out, pairs
-from .output import count, print_json, print_notes, print_table, print_text
+from .output import count, meaning, print_json, print_notes, print_table, print_text
 
 _KEYS = (
     "params",
@@ -71,7 +71,7 @@ def forecast(
         table.to_csv(out)
     if json_:
         inputs = json.loads(loss.attrs["inputs"])
-        print_json({"forecasts": records(table, inputs), **({"score": scored} if scored else {})})
+        print_json({**meaning(idata), "forecasts": records(table, inputs), **({"score": scored} if scored else {})})
         return
     print_bands(table, idata.attrs["loss_unit"])
     if scored:

@@ -20,11 +20,11 @@ def datasets(json_: Json = False) -> None:
     """List the data sets, with source, licence, size and how to get them."""
     from ..runs import datasets as list_datasets
 
-    table = list_datasets().reset_index()
+    table = list_datasets()
     if json_:
         print_json({"datasets": table.to_dict(orient="records")})
         return
-    names = [name for name in table.columns if name not in ("index", "name")]
+    names = [name for name in table.columns if name != "name"]
     for row in table.to_dict(orient="records"):
         cells = [
             [
@@ -33,4 +33,4 @@ def datasets(json_: Json = False) -> None:
             ]
             for name in names
         ]
-        print_table(str(row.get("name", row.get("index"))), ["", ""], cells, numeric=False)
+        print_table(str(row["name"]), ["", ""], cells, numeric=False)

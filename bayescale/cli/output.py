@@ -43,6 +43,11 @@ def strict(value: Any) -> Any:
     return None if str(value) in ("<NA>", "NaT") else str(value)
 
 
+def meaning(idata: Any) -> dict[str, str]:
+    """Return what the numbers of a fit are: the unit of its loss and what its params count."""
+    return {name: str(idata.attrs[name]) for name in ("loss_unit", "params_kind")}
+
+
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one strict JSON document to stdout."""
     sys.stdout.write(json.dumps(strict({"bayescale_json": JSON_VERSION, **document}), allow_nan=False, indent=2) + "\n")
