@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import logistic, positive_part
+
 
 def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
     """Expected loss, E + A / params^alpha + B / tokens^beta (Hoffmann et al. 2022, eq. 2).
@@ -89,3 +91,106 @@ def compute_saved(loss: Any, best_loss: Any, *, E: Any, alpha: Any, beta: Any, *
     """
     gamma = alpha * beta / (alpha + beta)
     return np.exp((np.log(best_loss - E) - np.log(loss - E)) / gamma)
+
+
+def params_exponent(*, alpha: Any, beta: Any) -> Any:
+    """Exponent a = beta / (alpha + beta) of the best params, N* ~ C^a; the best tokens go as C^(1 - a)."""
+    return beta / (alpha + beta)
+
+
+def loss_exponent(*, alpha: Any, beta: Any) -> Any:
+    """Exponent gamma = alpha beta / (alpha + beta) with which the reducible loss falls along the optimum, L* - E ~ C^-gamma."""
+    return alpha * beta / (alpha + beta)
+
+
+def balance(*, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Return G = (alpha A / (beta B))^(1 / (alpha + beta)) of N* = G (C / 6)^a and D* = (C / 6)^b / G (eq. 4)."""
+    return np.exp(optimum(6.0, A=A, alpha=alpha, B=B, beta=beta))
+
+
+def best_loss(flops: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Loss at the compute-optimal params and tokens, E + (A G^-alpha + B G^beta) (C / 6)^-gamma.
+
+    Parameters
+    ----------
+    flops : float or array
+        Training compute, FLOP.
+    E, A, alpha, B, beta : float or array
+        Constants of `loss`.
+
+    Returns
+    -------
+    float or array
+        L*(C), in the unit of E.
+    """
+    log_params = optimum(flops, A=A, alpha=alpha, B=B, beta=beta)
+    return loss(np.exp(log_params), np.exp(np.log(flops / 6) - log_params), E=E, A=A, alpha=alpha, B=B, beta=beta)
+
+
+def compute_for_loss(loss: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Least training FLOP that reaches a loss, 6 [(A G^-alpha + B G^beta) / (loss - E)]^(1 / gamma); `loss` must be above E."""
+    reducible = best_loss(6.0, E=0.0, A=A, alpha=alpha, B=B, beta=beta)
+    return 6 * np.exp((np.log(reducible) - np.log(loss - E)) / loss_exponent(alpha=alpha, beta=beta))
+
+
+def tokens_for_loss(params: Any, loss: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Tokens with which a model of given size reaches a loss; infinite where it never does.
+
+    Parameters
+    ----------
+    params, loss : float or array
+        Size, and the loss to reach.
+    E, A, alpha, B, beta : float or array
+        Constants of `loss`.
+
+    Returns
+    -------
+    float or array
+        [B / (loss - E - A params^-alpha)]^(1 / beta).
+
+    Examples
+    --------
+    >>> float(tokens_for_loss(7e9, 2.15, E=1.8172, A=482.01, alpha=0.3478, B=2085.43, beta=0.3658) / 1e9).__round__(1)
+    207.1
+    """
+    data_term = positive_part(loss - E - np.exp(np.log(A) - alpha * np.log(params)))
+    with np.errstate(divide="ignore"):
+        return np.exp((np.log(B) - np.log(data_term)) / beta)
+
+
+def model_share(params: Any, tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Share of the reducible loss that is due to the size of the model; beta / (alpha + beta) at the optimum of any budget."""
+    return logistic(np.log(A) - alpha * np.log(params) - np.log(B) + beta * np.log(tokens))
+
+
+def allocation(flops: Any, *, coef: Any, exponent: Any) -> Any:
+    """Params or tokens for a budget as a plain power, coef x flops^exponent: approaches 1 and 2, Llama 3, DeepSeek."""
+    return np.exp(np.log(coef) + exponent * np.log(flops))
+
+
+def vertex_shift(half_width: Any, *, alpha: Any, beta: Any) -> Any:
+    """Approximate error in ln N* of the vertex of a parabola, -w^2 (beta - alpha) / 10 (approach 2).
+
+    Parameters
+    ----------
+    half_width : float or array
+        w: the runs of a budget are dense and uniform in ln params, within +-w of the optimum. (Seven runs: 30% more.)
+    alpha, beta : float or array
+        Exponents of `loss`, of which the profile has the shape.
+
+    Returns
+    -------
+    float or array
+        Fitted minus true ln N*. Second order in w: profiles off centre are far worse (arXiv:2603.22339).
+    """
+    return -(half_width**2) * (beta - alpha) / 10
+
+
+def huber(residual: Any, *, delta: Any) -> Any:
+    """Huber loss of a residual in log loss: r^2 / 2 up to |r| = delta, delta (|r| - delta / 2) beyond (App. D.3, delta 1e-3).
+
+    The published fits minimise its sum over runs. (The mean meets the optimiser's tolerance too early.)
+    """
+    size = np.abs(residual)
+    inner = (size + delta - np.abs(size - delta)) / 2
+    return inner * (size - inner / 2)
