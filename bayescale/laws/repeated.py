@@ -1,0 +1,279 @@
+"""Losses of runs that see their data more than once: Muennighoff et al. 2023 (arXiv:2305.16264), and laws that can rise.
+
+The first discounts repeats (and params that one epoch of the data cannot use), so that its loss flattens but never rises. The
+second, of Lovelace et al. 2026 (arXiv:2605.01640), adds a penalty for over-fitting. All are smooth but for the kinks at one epoch
+and at the optimal size, where the value is exact and the gradient finite.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from . import chinchilla
+from .arrays import positive_part
+
+_LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
+
+
+def log_repeats(tokens: Any, unique_tokens: Any) -> Any:
+    """Natural log of the epochs, at least 0: repeats are epochs - 1, and a pool larger than the run is one epoch."""
+    return positive_part(np.log(tokens) - np.log(unique_tokens))
+
+
+def _log_effective(log_amount: Any, log_excess: Any, decay: Any) -> Any:
+    """Natural log of U + U R* (1 - exp(-R / R*)), from ln of U (1 + R) and ln of 1 + R."""
+    return log_amount - log_excess + np.log1p(-decay * np.expm1(-np.expm1(log_excess) / decay))
+
+
+def effective_tokens(tokens: Any, unique_tokens: Any, *, R_D: Any) -> Any:
+    """Tokens of new data that are worth as much, D' = U + U R_D (1 - exp(-R / R_D)), R = tokens / U - 1 (eq. 5).
+
+    Parameters
+    ----------
+    tokens, unique_tokens : float or array
+        Tokens seen, and distinct tokens U (the lesser of the pool and the run).
+    R_D : float or array
+        R_D*, the repeats after which another has 1/e of the value of new data.
+
+    Returns
+    -------
+    float or array
+        D': `tokens` at one epoch, at most U (1 + R_D).
+
+    Examples
+    --------
+    >>> float(effective_tokens(100e9, 25e9, R_D=15.387756) / 1e9).__round__(2)
+    93.14
+    """
+    return np.exp(_log_effective(np.log(tokens), log_repeats(tokens, unique_tokens), R_D))
+
+
+def most_effective_tokens(unique_tokens: Any, *, R_D: Any) -> Any:
+    """Limit of `effective_tokens` for endless repeats, U (1 + R_D)."""
+    return unique_tokens * (1 + R_D)
+
+
+def marginal_value(epochs: Any, *, R_D: Any) -> Any:
+    """Worth of the next token of repeated data beside one of new data, dD'/dD = exp(-(epochs - 1) / R_D)."""
+    return np.exp(-(epochs - 1) / R_D)
+
+
+def _log_useful_params(tokens: Any, unique_tokens: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Natural log of the params for which one epoch of the unique tokens is compute-optimal."""
+    log_G = chinchilla.optimum(6.0, A=A, alpha=alpha, B=B, beta=beta)
+    log_unique = np.log(tokens) - log_repeats(tokens, unique_tokens)
+    return log_G + beta / alpha * (log_unique + log_G)
+
+
+def useful_params(unique_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Params for which one epoch of the unique tokens is compute-optimal, U_N = G (U G)^(beta / alpha).
+
+    Parameters
+    ----------
+    unique_tokens : float or array
+        U, > 0.
+    A, alpha, B, beta : float or array
+        One-epoch constants of the Chinchilla loss.
+
+    Returns
+    -------
+    float or array
+        U_N; a model has use for min(params, U_N) undiscounted.
+    """
+    return np.exp(_log_useful_params(unique_tokens, unique_tokens, A, alpha, B, beta))
+
+
+def effective_params(
+    params: Any, tokens: Any, unique_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any, R_N: Any
+) -> Any:
+    """Params that count, N' = U_N + U_N R_N (1 - exp(-R / R_N)), R = params / U_N - 1, U_N at most params.
+
+    Parameters
+    ----------
+    params, tokens, unique_tokens : float or array
+        Size, tokens seen, distinct tokens.
+    A, alpha, B, beta : float or array
+        One-epoch constants, for `useful_params`.
+    R_N : float or array
+        R_N*, the excess of params at which another counts 1/e.
+
+    Returns
+    -------
+    float or array
+        N': `params` up to `useful_params`, at most (1 + R_N) times that.
+    """
+    log_excess = positive_part(np.log(params) - _log_useful_params(tokens, unique_tokens, A, alpha, B, beta))
+    return np.exp(_log_effective(np.log(params), log_excess, R_N))
+
+
+def loss(
+    params: Any,
+    tokens: Any,
+    unique_tokens: Any,
+    *,
+    E: Any,
+    A: Any,
+    alpha: Any,
+    B: Any,
+    beta: Any,
+    R_D: Any,
+    R_N: Any,
+) -> Any:
+    """Expected loss with repeated data, E + A / N'^alpha + B / D'^beta (Muennighoff et al. 2023, eq. 6).
+
+    Parameters
+    ----------
+    params, tokens, unique_tokens : float or array
+        Size, tokens seen, distinct tokens; raw counts.
+    E, A, alpha, B, beta : float or array
+        Constants of the Chinchilla loss, which is this one at one epoch and up to the optimal size.
+    R_D, R_N : float or array
+        Decay of the value of repeats and of excess params, R_D* and R_N*.
+
+    Returns
+    -------
+    float or array
+        Loss in the unit of E.
+    """
+    counted = effective_params(params, tokens, unique_tokens, A=A, alpha=alpha, B=B, beta=beta, R_N=R_N)
+    worth = effective_tokens(tokens, unique_tokens, R_D=R_D)
+    return chinchilla.loss(counted, worth, E=E, A=A, alpha=alpha, B=B, beta=beta)
+
+
+def optimum(
+    flops: Any, unique_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any, R_D: Any, R_N: Any, **_: Any
+) -> Any:
+    """Natural log of the params that minimise `loss` at flops = 6 x params x tokens and a pool of unique tokens.
+
+    Parameters
+    ----------
+    flops, unique_tokens : float or array
+        Training compute; size of the pool.
+    A, alpha, B, beta, R_D, R_N : float or array
+        Constants of `loss`.
+
+    Returns
+    -------
+    float or array
+        ln N*: Chinchilla's where the pool suffices, else the root, by bisection, of
+        alpha A N'^(-alpha - 1) N exp(-R_N / R_N*) = beta B D'^(-beta - 1) D exp(-R_D / R_D*).
+    """
+    enough = chinchilla.optimum(flops, A=A, alpha=alpha, B=B, beta=beta)
+    one_epoch = np.log(flops / 6) - np.log(unique_tokens)  # ln params that see the pool once
+    log_useful = np.log(useful_params(unique_tokens, A=A, alpha=alpha, B=B, beta=beta))
+
+    def gain(log_params: Any) -> Any:
+        """Log ratio of what a larger model gains to what the data it forgoes are worth: falls with the size."""
+        excess, log_epochs = positive_part(log_params - log_useful), one_epoch - log_params
+        counted = _log_effective(log_params, excess, R_N)
+        worth = _log_effective(np.log(unique_tokens) + log_epochs, log_epochs, R_D)
+        model = np.log(alpha) + np.log(A) - (alpha + 1) * counted + log_params - np.expm1(excess) / R_N
+        data = np.log(beta) + np.log(B) - (beta + 1) * worth + np.log(flops / 6) - log_params
+        return model - data + np.expm1(log_epochs) / R_D
+
+    high = one_epoch + 0 * enough
+    low = high - 40
+    for _step in range(70):
+        middle = (low + high) / 2
+        up = gain(middle) > 0
+        low, high = low + (middle - low) * up, high + (middle - high) * (1 - up)
+    pool_suffices = enough >= one_epoch
+    return enough * pool_suffices + low * (1 - pool_suffices)
+
+
+def rising_loss(
+    params: Any,
+    tokens: Any,
+    unique_tokens: Any,
+    *,
+    E: Any,
+    A: Any,
+    alpha: Any,
+    B: Any,
+    beta: Any,
+    P: Any,
+    delta: Any,
+    kappa: Any,
+) -> Any:
+    """Expected loss that repeats can raise, Chinchilla + P R^delta (N / U)^kappa, R = epochs - 1 (Lovelace et al. 2026).
+
+    Parameters
+    ----------
+    params, tokens, unique_tokens : float or array
+        Size N, tokens seen, distinct tokens U; raw counts.
+    E, A, alpha, B, beta : float or array
+        Constants of the Chinchilla loss, which is this one at one epoch.
+    P, delta, kappa : float or array
+        Penalty of one repeat at one param a unique token; its exponents in repeats and in params a unique token.
+
+    Returns
+    -------
+    float or array
+        Loss in the unit of E. For P > 0 the best number of epochs is finite.
+    """
+    excess = log_repeats(tokens, unique_tokens)
+    log_ratio = np.log(params) - np.log(tokens) + excess
+    penalty = np.exp(np.log(P) + delta * np.log(np.expm1(excess) + _LEAST) + kappa * log_ratio)
+    return chinchilla.loss(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=beta) + penalty
+
+
+def best_epochs(params: Any, unique_tokens: Any, *, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, **_: Any) -> Any:
+    """Epochs at which `rising_loss` of a model is least; delta must be at least 1, or there may be several minima.
+
+    Parameters
+    ----------
+    params, unique_tokens : float or array
+        Size and distinct tokens.
+    B, beta, P, delta, kappa : float or array
+        Constants of `rising_loss`.
+
+    Returns
+    -------
+    float or array
+        1 + R, R the root of beta B (U (1 + R))^-beta / (1 + R) = P delta R^(delta - 1) (N / U)^kappa, by bisection in ln R.
+    """
+    log_unique = np.log(unique_tokens)
+    target = np.log(beta) + np.log(B) - beta * log_unique - np.log(P) - np.log(delta)
+    target = target - kappa * (np.log(params) - log_unique)
+    low, high = 0 * target - 60.0, 0 * target + 60.0
+    for _step in range(80):
+        middle = (low + high) / 2
+        up = (delta - 1) * middle + (beta + 1) * np.log1p(np.exp(middle)) < target
+        low, high = low + (middle - low) * up, high + (middle - high) * (1 - up)
+    return 1 + np.exp(low)
+
+
+def bounded_loss(
+    params: Any,
+    tokens: Any,
+    unique_tokens: Any,
+    *,
+    E: Any,
+    L0: Any,
+    a: Any,
+    alpha: Any,
+    b: Any,
+    beta: Any,
+    c: Any,
+    gamma: Any,
+    delta: Any,
+) -> Any:
+    """Loss between E and that of an untrained model, E + (L0 - E) h / (1 + h), h = a / N^alpha + b / T^beta + c N^gamma / U^delta.
+
+    Parameters
+    ----------
+    params, tokens, unique_tokens : float or array
+        N, tokens seen T, distinct tokens U.
+    E, L0 : float or array
+        Loss of perfect training and of none.
+    a, alpha, b, beta, c, gamma, delta : float or array
+        Terms of size, of training, and of over-fitting, which grows with the size.
+
+    Returns
+    -------
+    float or array
+        Loss in the unit of E (arXiv:2605.09189).
+    """
+    overfit = np.exp(np.log(c) + gamma * np.log(params) - delta * np.log(unique_tokens))
+    h = chinchilla.loss(params, tokens, E=overfit, A=a, alpha=alpha, B=b, beta=beta)
+    return E + (L0 - E) * h / (1 + h)
