@@ -1,0 +1,102 @@
+"""From the loss to tasks: why sharp metrics of smooth improvement look emergent, and laws of accuracy against loss.
+
+Schaeffer, Miranda and Koyejo 2023 (arXiv:2304.15004): with a cross-entropy CE a token, a token is right with probability
+e^-CE, an answer of k tokens with e^-kCE. Gadre et al. 2024 (arXiv:2403.08540) and the OLMo ladder (arXiv:2412.04403) go from
+loss to error by an exponential and by a sigmoid.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .arrays import logistic
+
+
+def token_accuracy(loss: Any) -> Any:
+    """Probability of the right token, e^-loss, for the cross-entropy of answer tokens in nats."""
+    return np.exp(-loss)
+
+
+def exact_match(loss: Any, length: Any) -> Any:
+    """Probability that all `length` tokens are right, e^(-length x loss).
+
+    Parameters
+    ----------
+    loss : float or array
+        Cross-entropy of answer tokens, nats/token.
+    length : float or array
+        Tokens of the answer. Where errors are correlated, an effective length below the true one.
+
+    Returns
+    -------
+    float or array
+        In (0, 1). On a log axis of size its greatest slope is |alpha| / e whatever the length: longer answers come later.
+    """
+    return np.exp(-length * loss)
+
+
+def edit_distance(loss: Any, length: Any) -> Any:
+    """Expected number of wrong tokens of `length`, length (1 - e^-loss): as smooth as the loss."""
+    return -length * np.expm1(-loss)
+
+
+def params_for_exact_match(target: Any, length: Any, *, N_c: Any, alpha: Any) -> Any:
+    """Params at which exact match reaches `target` where the loss is (N_c / N)^alpha.
+
+    Parameters
+    ----------
+    target : float or array
+        Exact match, in (0, 1).
+    length : float or array
+        Tokens of the answer.
+    N_c, alpha : float or array
+        Scale and exponent (> 0) of the loss a token.
+
+    Returns
+    -------
+    float or array
+        N_c (length / ln(1 / target))^(1 / alpha).
+    """
+    return np.exp(np.log(N_c) + (np.log(length) - np.log(-np.log(target))) / alpha)
+
+
+def brier(p: Any, correct: int) -> Any:
+    """Brier score of a multiple choice, sum_k (p_k - y_k)^2 with y = 1 for the right answer: in [0, 2], lower is better.
+
+    Parameters
+    ----------
+    p : array, shape (..., choices)
+        Probability of each choice.
+    correct : int
+        Index of the right one.
+
+    Returns
+    -------
+    array, shape (...)
+        Score.
+    """
+    p = np.asarray(p, float)
+    return np.sum((p - np.eye(p.shape[-1])[correct]) ** 2, axis=-1)
+
+
+def top1_error(loss: Any, *, eps: Any, k: Any, gamma: Any) -> Any:
+    """Error averaged over tasks, eps - k e^(-gamma loss) (Gadre et al. 2024, eq. 5); eps is near the error of chance."""
+    return eps - k * np.exp(-gamma * loss)
+
+
+def sigmoid_accuracy(loss: Any, *, a: Any, b: Any, k: Any, L0: Any) -> Any:
+    """Accuracy a / (1 + e^(-k (loss - L0))) + b of a task (OLMo ladder).
+
+    Parameters
+    ----------
+    loss : float or array
+        Loss on the answers of the task.
+    a, b, k, L0 : float or array
+        With k > 0 and a < 0: b is the ceiling, a + b the floor (chance), L0 the loss half-way between.
+
+    Returns
+    -------
+    float or array
+        Accuracy.
+    """
+    return a * logistic(k * (loss - L0)) + b
