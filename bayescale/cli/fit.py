@@ -41,10 +41,10 @@ def fit(
     ] = None,
     params_kind: ParamsKind = "unknown",
     loss_unit: Annotated[
-        str, typer.Option(help="Unit of the loss, e.g. nats/byte or bits/byte; it labels all output.")
-    ] = "nats/token",
+        str | None, typer.Option(help="Unit of the loss, e.g. nats/byte; it labels all output. Default: nats/token.")
+    ] = None,
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with problems, and list them.")] = False,
-    draws: Annotated[int, typer.Option(min=10, help="Draws per chain.")] = 1000,
+    draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
     target_accept: Annotated[float, typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for.")] = 0.95,
@@ -57,12 +57,13 @@ def fit(
 
     from ..posterior import fit as fit_model
     from ..posterior import save_fit
-    from ..posterior.store import check_writable
+    from ..posterior.store import check_replaceable, check_writable
     from ..runs import read_runs
     from ..spec import load_spec
 
     start = time.perf_counter()
     check_writable(Path(out))
+    check_replaceable(Path(out))
     spec = load_spec(model)
     spec = spec.changed(inputs=_inputs(inputs, list(spec.inputs)), fade=fade)
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)

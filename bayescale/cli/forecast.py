@@ -59,7 +59,7 @@ def forecast(
     from ..forecasts import score as score_table
     from .saved import load_passed
 
-    check_out(out)
+    check_out(out, plans)
     idata = load_passed(fit, force=force, params_kind=params_kind)
     wanted = _plans(params, tokens, at, plans, column)
     loss = forecast_loss(
@@ -70,7 +70,7 @@ def forecast(
     if out:
         table.to_csv(out)
     if json_:
-        inputs = json.loads(loss.attrs["inputs"])
+        inputs = list(json.loads(loss.attrs["inputs"]).values())
         print_json({**meaning(idata), "forecasts": records(table, inputs), **({"score": scored} if scored else {})})
         return
     print_bands(table, idata.attrs["loss_unit"])

@@ -75,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise SystemExit(2) from None
         _leave(2, f"{error.format_message()}\nSee `bayescale --help`, and --help after a command.", words)
     except (KeyboardInterrupt, typer.Abort):
+        print_error("interrupted; nothing was written")
         raise SystemExit(130) from None
     except (ValueError, TypeError) as error:
         _leave(2, str(error), words)

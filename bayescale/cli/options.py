@@ -27,12 +27,16 @@ ParamsKind = Annotated[
 ]
 
 
-def check_out(out: str | None) -> None:
-    """Raise ValueError where --out could not be written, before any work is done."""
-    if out:
-        from ..posterior.store import check_writable
+def check_out(out: str | None, *inputs: str | None) -> None:
+    """Raise ValueError where --out could not be written or would replace a fit or an input, before any work is done."""
+    if not out:
+        return
+    from ..posterior.store import check_writable, is_netcdf
 
-        check_writable(Path(out))
+    path = Path(out)
+    check_writable(path)
+    if path.is_file() and (is_netcdf(path) or any(name and path.samefile(name) for name in inputs)):
+        raise ValueError(f"--out {out} would overwrite a fit or the table that is read; give another file.")
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -78,12 +78,12 @@ def allocate(
     budgets = [float(budget) for budget in wanted]
     # Asked before choosing: far enough out the terms of the law vanish in rounding.
     signed = (np.log(budgets) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
-    check_reach(spec, [f"{budget:.6g}" for budget in budgets], signed, max_extrapolation)
+    check_reach(spec, [f"of {budget:.6g} FLOP" for budget in budgets], signed, max_extrapolation)
     draws = idata["posterior"].to_dataset()
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     choices = [_choose(law, constants, float(budget), prob, within_compute) for budget in budgets]
     table = pd.DataFrame(choices)
-    plans = table[["params", "tokens"]].assign(run=[f"{budget:.6g}" for budget in budgets])
+    plans = table[["params", "tokens"]].rename(columns=spec.inputs).assign(run=[f"{budget:.6g}" for budget in budgets])
     loss = forecast(idata, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     # Regret is of the law's curve with its drift, so each draw's difference is scaled by its own exp(drift).
     drifted = np.exp(loss["drift"].stack(sample=("chain", "draw")).transpose("plan", "sample").to_numpy())

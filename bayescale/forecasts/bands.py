@@ -1,6 +1,7 @@
 """`bands`: a forecast as a table, one row per plan, with equal-tailed bands, what they are made of, and warnings in words."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,13 @@ import xarray as xr
 
 _OUTSIDE = 0.5  # decades
 _DRAWS = ("chain", "draw")
+_CARRIED = (
+    "explained",
+    "outlying_rows",
+    "decades_covered",
+    "largest_runs_share",
+)  # warnings of a check that bear on any forecast
+_OTHER_COUNT = 1.1  # factor between two ways to count flops
 
 
 def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
@@ -41,7 +49,7 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
     check_prob(prob)
     tails = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
     table = pd.DataFrame(index=pd.Index(loss["plan"].values.astype(str), name="plan"))
-    for column in ("params", "tokens", *json.loads(loss.attrs["inputs"])):
+    for column in ("params", "tokens", *json.loads(loss.attrs["inputs"]).values()):
         if column in loss.coords:
             table[column] = loss[column].to_numpy()
     for name, variable in (("loss", "observed_loss"), ("expected", "expected_loss")):
@@ -60,7 +68,7 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
 
 def check_prob(prob: float) -> None:
     """Raise ValueError where `prob` is not in (0, 1)."""
-    if not 0 < prob < 1:
+    if isinstance(prob, bool) or not isinstance(prob, int | float | np.number) or not 0 < prob < 1:
         raise ValueError(f"`prob` (--band) must be in (0, 1), e.g. 0.9. Got {prob!r} instead.")
 
 
@@ -107,10 +115,18 @@ def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
 def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
     """Return one text per plan, empty where the forecast may be taken at its word."""
     ranges, checks = json.loads(loss.attrs["ranges"]), json.loads(loss.attrs["check"])
-    outlying = [row["advice"] for row in checks if row["name"] == "outlying_rows" and not row["passed"]]
+    inputs = json.loads(loss.attrs["inputs"])
+    advice = [
+        _advice(row) for row in checks if not row["passed"] and (row["severity"] == "fail" or row["name"] in _CARRIED)
+    ]
+    ratio = json.loads(loss.attrs["flops_ratio"])
+    if ratio and max(ratio[1], 1 / ratio[0]) > _OTHER_COUNT:
+        advice.append(
+            f"The fitted runs have flops of {ratio[0]:.2f} to {ratio[1]:.2f} times 6 x params x tokens: count a plan's flops as theirs."
+        )
     texts = []
     for _, row in table.iterrows():
-        said = _outside(row, ranges)
+        said = _outside(row, ranges, inputs)
         if row["extrapolation_decades"] > _OUTSIDE:
             said.append(
                 f"{row['extrapolation_decades']:.1f} decades beyond the largest fitted run; the band's width is "
@@ -121,21 +137,25 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
                 "Without drift: on public suites, 90% bands of parameters and noise alone covered 18 to 50% of runs ten or more times "
                 "larger than the fitted ones."
             )
-        texts.append(" ".join([*said, *outlying]))
+        texts.append(" ".join([*said, *advice]))
     return texts
 
 
-def _outside(row: pd.Series, ranges: dict[str, list[float]]) -> list[str]:
-    if not ranges:
-        return []
-    values = {
-        "params": row["params"],
-        "tokens": row["tokens"],
-        "tokens per parameter": row["tokens"] / row["params"],
-    }
+def _advice(check: dict[str, Any]) -> str:
+    failed = f"The fit failed its check '{check['name']}': these numbers mean nothing until it passes. "
+    return (failed if check["severity"] == "fail" else "") + check["advice"]
+
+
+def _outside(row: pd.Series, ranges: dict[str, list[float]], inputs: dict[str, str]) -> list[str]:
+    """Say which inputs lie far outside the fitted runs; compute beyond them has a sentence of its own."""
+    values = {column: row[column] for column in inputs.values()}
+    if {"params", "tokens"} <= set(inputs):
+        values["tokens per parameter"] = row[inputs["tokens"]] / row[inputs["params"]]
     said = []
     for name, (least, most) in ranges.items():
         above, below = np.log10(values[name] / most), np.log10(least / values[name])
+        if len(inputs) == 1:
+            above = 0.0
         if max(above, below) > _OUTSIDE:
             side = "above the largest" if above > below else "below the smallest"
             said.append(

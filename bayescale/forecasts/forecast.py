@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..laws.law import compute
 from ..posterior import fitted_spec
 from ..runs import read_plans
 from ..spec.data import law_loss
@@ -68,6 +69,7 @@ def forecast(
     signed = signed_decades(idata, spec, inputs)
     check_reach(spec, plans["run"].tolist(), signed.to_numpy(), max_extrapolation)
     beyond = signed.clip(min=0)
+    # Plan by plan, so that a plan's numbers do not hang on those that follow it.
     rng = np.random.default_rng(int(idata.attrs["random_seed"]) if random_seed is None else random_seed)
     # One standard draw per posterior draw, the same for every plan, drawn before anything whose size depends on the plans.
     standard = xr.DataArray(rng.standard_normal(draws["sigma"].shape), dims=("chain", "draw"))
@@ -79,7 +81,7 @@ def forecast(
         {
             "drift": drifts,
             "expected_loss": expected,
-            "observed_loss": expected * np.exp(draw_noise(spec, draws, scale, rng)),
+            "observed_loss": expected * np.exp(draw_noise(spec, draws, scale.transpose("plan", "chain", "draw"), rng)),
         }
     ).transpose("chain", "draw", "plan")
     if "loss" in plans:
@@ -151,21 +153,27 @@ def _label(
         "params_kind": idata.attrs["params_kind"],
         "with_drift": int(drift),
         "fade": spec.noise.fade,
-        "inputs": json.dumps(list(spec.inputs.values())),
-        "ranges": json.dumps(_ranges(idata)),
+        "inputs": json.dumps(spec.inputs),
+        "ranges": json.dumps(_ranges(idata, spec)),
+        "flops_ratio": json.dumps(_flops_ratio(idata, spec)),
         "check": idata.attrs.get("check", "[]"),
     }
     return result
 
 
-def _ranges(idata: xr.DataTree) -> dict[str, list[float]]:
-    """Least and largest params, tokens and tokens per parameter among the fitted runs, where the law takes them."""
-    data, law = idata["constant_data"], fitted_spec(idata).get_law()
-    if not {"params", "tokens"} <= set(law.inputs):
-        return {}
-    values = {
-        "params": data["params"],
-        "tokens": data["tokens"],
-        "tokens per parameter": data["tokens"] / data["params"],
-    }
+def _ranges(idata: xr.DataTree, spec: ModelSpec) -> dict[str, list[float]]:
+    """Least and largest of each input column, and of tokens per parameter, among the fitted runs."""
+    data = idata["constant_data"]
+    values = {column: data[name] for name, column in spec.inputs.items()}
+    if {"params", "tokens"} <= set(spec.inputs):
+        values["tokens per parameter"] = data["tokens"] / data["params"]
     return {name: [float(value.min()), float(value.max())] for name, value in values.items()}
+
+
+def _flops_ratio(idata: xr.DataTree, spec: ModelSpec) -> list[float]:
+    """Least and largest flops over 6 x params x tokens among the fitted runs, where a law of flops was fitted; else nothing."""
+    data = idata["constant_data"]
+    if "flops" not in spec.inputs.values() or not {"flops", "params", "tokens"} <= set(data.data_vars):
+        return []
+    ratio = data["flops"] / compute(data["params"], data["tokens"])
+    return [float(ratio.min()), float(ratio.max())]

@@ -71,21 +71,33 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     bulk, tail = (azs.ess(draws, method=method).to_array() for method in ("bulk", "tail"))
     energy = stats["energy"]
     bfmi = (energy.diff("draw") ** 2).mean("draw") / energy.var("draw")
-    worst = str(rhat["variable"].values[int(rhat.argmax())])
-    more = "Sample longer, e.g. --draws 4000 --tune 4000."
+    # A chain that stands still, or a single one, has no R-hat: that is the worst of all.
+    ranked = rhat.fillna(np.inf)
+    worst = str(rhat["variable"].values[int(ranked.argmax())])
+    if idata["posterior"].sizes["chain"] == 1:
+        more = "One chain cannot be compared with another: use --chains 4."
+    else:
+        more = "Sample longer, e.g. --draws 4000 --tune 4000."
     return [
         verdict(
             "rhat",
-            float(rhat.max()),
+            float(rhat.max(skipna=False)),
             _RHAT,
             "below",
             f"The chains disagree most on {worst}. {more}",
             fails=True,
         ),
-        verdict("ess_bulk", float(bulk.min()), _ESS, "at least", f"Too few independent draws. {more}", fails=True),
+        verdict(
+            "ess_bulk",
+            float(bulk.min(skipna=False)),
+            _ESS,
+            "at least",
+            f"Too few independent draws. {more}",
+            fails=True,
+        ),
         verdict(
             "ess_tail",
-            float(tail.min()),
+            float(tail.min(skipna=False)),
             _ESS,
             "at least",
             f"Too few independent draws in the tails. {more}",

@@ -24,7 +24,7 @@ def fit(
     where: str | Sequence[str] = (),
     family: str | None = None,
     params_kind: str = "unknown",
-    loss_unit: str = "nats/token",
+    loss_unit: str | None = None,
     random_seed: int | np.random.Generator | None = None,
     **sample_kwargs: Any,
 ) -> xr.DataTree:
@@ -43,7 +43,7 @@ def fit(
     params_kind : {"unknown", "total", "non-embedding", "active"}
         What `params` counts; a plan of another kind is refused.
     loss_unit : str
-        Unit of the loss; it labels every table and axis.
+        Unit of the loss; it labels every table and axis. Nats/token unless the data set of `read_runs` says otherwise.
     random_seed : int, numpy.random.Generator or None
         Seed; the one used is stored.
     **sample_kwargs
@@ -67,11 +67,17 @@ def fit(
     >>> runs = read_runs("runs.csv")  # doctest: +SKIP
     >>> idata = fit(load_spec("chinchilla"), runs, random_seed=1)  # doctest: +SKIP
     """
+    if not isinstance(spec, ModelSpec):
+        raise TypeError(
+            f"`spec` must come from load_spec, e.g. fit(load_spec('chinchilla'), runs). Got {type(spec).__name__}."
+        )
     if params_kind not in PARAMS_KINDS:
         raise ValueError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r} instead.")
+    loss_unit = str(runs.attrs.get("loss_unit", "nats/token")) if loss_unit is None else loss_unit
     if not loss_unit.strip():
         raise ValueError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty text instead.")
     where = [where] if isinstance(where, str) else list(where)
+    _check_table(spec, runs)
     rows, left_out = select_rows(
         runs,
         inputs=spec.inputs,
@@ -81,11 +87,13 @@ def fit(
         repeats=spec.get_law().repeats,
     )
     _check_rows(spec, rows)
+    columns = _columns(rows)  # before sampling: nothing may be lost after it
     seed = _seed(random_seed)
     from .nuts import sample_model  # PyMC takes seconds to import, and only sampling needs it
 
     idata = sample_model(spec, rows, random_seed=seed, **sample_kwargs)
-    _keep_columns(idata, rows)
+    data = idata["constant_data"].to_dataset()
+    idata["constant_data"] = xr.DataTree(data.assign({k: v for k, v in columns.items() if k not in data.variables}))
     idata.attrs.update(
         bayescale_format=FORMAT,
         bayescale_version=__version__,
@@ -116,6 +124,18 @@ def _seed(random_seed: int | np.random.Generator | None) -> int:
     return int(random_seed)
 
 
+def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
+    """Raise where a table has not been through `read_runs`: names are missing, or numbers are text."""
+    text = [
+        column
+        for column in (*spec.inputs.values(), spec.response)
+        if column in runs and not pd.api.types.is_numeric_dtype(runs[column])
+    ]
+    if "run" not in runs or text:
+        fault = f"column '{text[0]}' is text" if text else "column 'run' is missing"
+        raise ValueError(f"`runs` is not a table from read_runs: {fault}. Use fit(spec, read_runs(runs)).")
+
+
 def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
     """Raise where the rows cannot move the law at all."""
     response = rows[spec.response].to_numpy(dtype=float)
@@ -131,16 +151,14 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
         )
 
 
-def _keep_columns(idata: xr.DataTree, rows: pd.DataFrame) -> None:
-    """Add all columns of the fitted rows to `constant_data`, where a name is still free."""
-    data = idata["constant_data"].to_dataset()
+def _columns(rows: pd.DataFrame) -> xr.Dataset:
+    """Return all columns of the fitted rows, dims run, under names that netCDF allows."""
+    data: dict[str, Any] = {}
     for column in rows.columns:
-        name = str(column).replace("/", "__")
-        if name in data.variables:
-            continue
+        name = str(column).replace("/", "__").strip(". ") or "column"
+        while name in data:
+            name += "_"
         numeric = pd.api.types.is_numeric_dtype(rows[column])
-        values = (
-            rows[column].to_numpy(dtype=float) if numeric else rows[column].fillna("").astype(str).to_numpy(dtype=str)
-        )
-        data[name] = ("run", values)
-    idata["constant_data"] = xr.DataTree(data)
+        texts = rows[column].astype(object).where(rows[column].notna(), "")
+        data[name] = ("run", rows[column].to_numpy(dtype=float) if numeric else texts.to_numpy().astype(str))
+    return xr.Dataset(data)

@@ -1,5 +1,6 @@
 """NUTS on a built model, with the groups that ArviZ works on: likelihood, prior and predictions."""
 
+import inspect
 import os
 from typing import Any
 
@@ -12,6 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from ..spec.build import build_model
 from ..spec.data import OBSERVED
+from ..spec.prior import suggest
 from ..spec.spec import ModelSpec
 from .quiet import quiet
 
@@ -19,6 +21,7 @@ from .quiet import quiet
 # takes 46, and 0.95 keeps divergences away from short tables at little cost.
 _DEFAULTS: dict[str, Any] = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.95}
 _PRIOR_DRAWS = 1000
+_NUTS = ("target_accept", "max_treedepth", "adapt_step_size", "nuts", "step_scale")  # of its step method, taken by name
 
 
 def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sample_kwargs: Any) -> xr.DataTree:
@@ -48,6 +51,7 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
 
 
 def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict[str, Any]) -> xr.DataTree:
+    _check_options(options)
     options = {"cores": min(options["chains"], os.cpu_count() or 1), **options}
     if options.get("nuts_sampler", "pymc") == "pymc":
         options = {"init": "jitter+adapt_full", **options}
@@ -55,7 +59,7 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
     model = build_model(spec, runs)
     # One thread: on arrays this small, BLAS threads only wait for each other.
     with model, threadpool_limits(limits=1), quiet():
-        idata = pm.sample(random_seed=seeds[0], **options)
+        idata = _uninterrupted(seeds[0], options)
         pm.compute_log_likelihood(idata, progressbar=False)
         pm.compute_log_prior(idata, progressbar=False)
         pm.sample_posterior_predictive(idata, random_seed=seeds[1], progressbar=False, extend_inferencedata=True)
@@ -64,6 +68,29 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
         idata[group] = prior[group]
     _weigh(idata)
     return idata
+
+
+def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:
+    """Sample; where PyMC was interrupted it returns the chains it has as if they were all, which would pass for a fit."""
+    try:
+        idata = pm.sample(random_seed=seed, **options)
+    except ValueError as error:
+        if "Not enough samples" in str(error):
+            raise KeyboardInterrupt from None
+        raise
+    sizes = idata["posterior"].sizes
+    if (sizes["chain"], sizes["draw"]) != (options["chains"], options["draws"]):
+        raise KeyboardInterrupt
+    return idata
+
+
+def _check_options(options: dict[str, Any]) -> None:
+    """Raise ValueError for a keyword that `pymc.sample` would pass over in silence."""
+    known = {*inspect.signature(pm.sample).parameters, *inspect.signature(pm.NUTS).parameters, *_NUTS}
+    known -= {"kwargs", "self", "args"}
+    for name in options:
+        if name not in known:
+            raise ValueError(f"`{name}` is no keyword of pymc.sample.{suggest(name, known)}")
 
 
 def _weigh(idata: xr.DataTree) -> None:

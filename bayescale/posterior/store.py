@@ -10,6 +10,7 @@ import xarray as xr
 from ..spec.spec import ModelSpec, parse_spec
 
 FORMAT = 1
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 DECIDING = ("posterior", "constant_data", "observed_data")
 
 
@@ -38,6 +39,7 @@ def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
     """
     path = Path(path)
     check_writable(path)
+    check_replaceable(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         idata.to_netcdf(partial, engine="h5netcdf")
@@ -57,6 +59,18 @@ def check_writable(path: Path) -> None:
         )
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"Folder '{path.parent}' is not writable; give another path.")
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise ValueError where `path` holds something else than a fit, such as the table of runs."""
+    if path.is_file() and path.stat().st_size and not is_netcdf(path):
+        raise ValueError(f"'{path}' exists and is no fit, so it is not overwritten; give another path, e.g. fit.nc.")
+
+
+def is_netcdf(path: Path) -> bool:
+    """Whether a file starts as netCDF 4 (HDF5) does."""
+    with path.open("rb") as file:
+        return file.read(len(_HDF5)) == _HDF5
 
 
 def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.DataTree:

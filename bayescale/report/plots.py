@@ -139,7 +139,7 @@ def plot_isoflop(
         color="0.5",
         alpha=0.15,
         lw=0,
-        label="within 2% of compute",
+        label="flat: hardly worse than the choice",
     )
     ax.errorbar(
         [allocation["params"]],
@@ -177,11 +177,22 @@ def plot_isoflop(
 
 def _decade_ticks(axis: Any) -> None:
     """Label the decades of a log axis, and 2 and 5 between them, so that labels never collide."""
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(EngFormatter(sep=""))
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(
+        LogLocator(subs=(1.0, 2.0, 5.0) if high < 100 * low else (1.0, 3.0) if high < 1e4 * low else (1.0,))
+    )
+    axis.set_major_formatter(FuncFormatter(_count))
     axis.set_minor_formatter(NullFormatter())
+
+
+def _count(value: float, _: int) -> str:
+    """Write a count of parameters as people say it: 350M, 70B."""
+    for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{suffix}"
+    return f"{value:g}"
 
 
 def _plain_ticks(axis: Any) -> None:

@@ -52,7 +52,8 @@ _LOSS = (
     *("L", "val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss", "final_loss"),
     *("train_loss", "loss_train", "cross_entropy"),
 )
-_RUN = ("name", "run_name", "run_id", "id", "experiment", "model_name", "model")
+KINDS = ("experiment", "model_name", "model")  # may name a run, or a kind of run that occurs several times
+_RUN = ("name", "run_name", "run_id", "id", *KINDS)
 
 COLUMNS = {
     column.name: column

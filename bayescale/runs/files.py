@@ -97,7 +97,7 @@ def _read_json(path: Path) -> pd.DataFrame:
     if isinstance(data, list):
         return _records(data, path.name)
     if isinstance(data, dict) and data and all(isinstance(column, list | dict) for column in data.values()):
-        columns = {name: [*(column.values() if isinstance(column, dict) else column)] for name, column in data.items()}
+        columns = {name: _cells(column, data, path.name) for name, column in data.items()}
         if len({len(column) for column in columns.values()}) == 1:
             return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
         raise ValueError(f"{path.name} has columns of different lengths; give each run a value or null in each.")
@@ -105,6 +105,16 @@ def _read_json(path: Path) -> pd.DataFrame:
         f"{path.name} holds neither a list of records nor columns; write "
         '[{"run": "r0", "params": 7e7, "tokens": 1e9, "loss": 3.1}, ...].'
     )
+
+
+def _cells(column: list[Any] | dict[str, Any], columns: dict[str, Any], name: str) -> list[Any]:
+    """Return a column's cells; those of columns with row labels in the order of the first column's labels."""
+    if isinstance(column, list):
+        return column
+    labels = next(iter(columns.values()))
+    if not isinstance(labels, dict) or set(labels) != set(column):
+        raise ValueError(f"{name} has columns with different row labels; give each run a value or null in each column.")
+    return [column[label] for label in labels]
 
 
 def _read_jsonl(path: Path) -> pd.DataFrame:

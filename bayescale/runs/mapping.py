@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from .columns import ALIASES, COLUMNS, PLAIN_NAMES, plain
+from .columns import ALIASES, COLUMNS, KINDS, PLAIN_NAMES, plain
 from .problems import Problem, nearest
 from .values import is_blank, one_line
 
@@ -43,12 +43,27 @@ def map_columns(
         if name in frame or name in mapped:
             continue
         found = _candidates([str(column) for column in frame if column not in empty], name)
+        if name == "run" and names_kinds(frame, found):
+            continue
         if len(found) > 1:
             problems.append(Problem(_ambiguous(name, found)))
         elif found:
             renamed[name] = found[0]
             mapped[name] = mapped.pop(found[0], found[0])
     return _apply(frame, renamed), mapped, problems
+
+
+def names_kinds(frame: pd.DataFrame, candidates: list[str] | None = None) -> str:
+    """Return the column such as `model` that may name kinds of run rather than runs, or "".
+
+    A column of sizes repeats in a grid of sizes and lengths. Taken as the name of a run, its rows would be checkpoints and all but the
+    last of each size be left out; checkpoints themselves come with steps.
+    """
+    found = candidates if candidates is not None else _candidates([str(column) for column in frame], "run")
+    steps = "steps" in frame or bool(_candidates([str(column) for column in frame], "steps"))
+    if len(found) != 1 or plain(found[0]) not in KINDS or steps or frame[found[0]].is_unique:
+        return ""
+    return found[0]
 
 
 def _explicit(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str], list[Problem]]:

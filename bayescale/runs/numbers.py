@@ -10,6 +10,7 @@ from .values import parse_column
 _LARGEST = 1e60  # beyond any count, and far enough from overflow that products of two stay finite
 _TRIPLE = {"params", "tokens", "flops"}
 _REQUIRED = ("run", "params", "tokens", "flops", "loss")
+_LEAST_PLANNED = 1e3  # a plan may well be a tiny model
 _LEAST = (("params", 2e4), ("params_total", 2e4), ("tokens", 1e5))
 
 
@@ -85,6 +86,7 @@ def count_problems(frame: pd.DataFrame, cells: pd.DataFrame, names: pd.Series | 
     for name, least in _LEAST:
         if name not in cells:
             continue
+        least = _LEAST_PLANNED if plans else least
         numbers = frame[name].to_numpy(dtype=float)
         positive = np.where(np.isfinite(numbers) & (numbers > 0), numbers, np.nan)
         if np.isnan(positive).all():

@@ -94,6 +94,8 @@ def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, 
     raw, name = _raw(source)
     table = build_table(_plain(raw), columns, drop_bad=drop_bad, plans=plans)
     table.attrs["source"] = name
+    if name in DATASETS:
+        table.attrs["loss_unit"] = DATASETS[name].loss_unit
     return table
 
 

@@ -81,13 +81,14 @@ def select_rows(
         _leave_out_repeats(runs, reasons)
     checkpoints = _leave_out_checkpoints(runs, reasons)
     kept = reasons == ""
+    unfinished = _not_their_end(runs, kept)
     _check_values(runs, kept, inputs, response)
     left_out = pd.DataFrame({"run": _names(runs)[~kept].to_numpy(), "reason": reasons[~kept].astype(str)})
     if kept.sum() < _LEAST_RUNS:
         raise ValueError(_too_few(int(kept.sum()), reasons[~kept]))
     rows = runs[kept].reset_index(drop=True)
     rows.attrs = deepcopy(runs.attrs)
-    rows.attrs["notes"] = {**rows.attrs.get("notes", {}), **_notes(kept, checkpoints, reasons)}
+    rows.attrs["notes"] = {**rows.attrs.get("notes", {}), **_notes(kept, checkpoints, reasons, unfinished)}
     return rows, left_out
 
 
@@ -146,6 +147,9 @@ def _leave_out_repeats(runs: pd.DataFrame, reasons: np.ndarray) -> None:
     if "tokens" in runs and "unique_tokens" in runs:
         with np.errstate(all="ignore"):
             epochs = parse_column(runs["tokens"])[0] / parse_column(runs["unique_tokens"])[0]
+        if "run" in runs:
+            # A run that ends in repeats has no row in one pass: its earlier rows are mid-schedule.
+            epochs = pd.Series(np.nan_to_num(epochs)).groupby(run_numbers(runs)).transform("max").to_numpy()
         _leave_out(reasons, epochs > _ONE_PASS, [f"repeats its data ({epoch:.3g} epochs)" for epoch in epochs])
 
 
@@ -163,6 +167,15 @@ def _leave_out_checkpoints(runs: pd.DataFrame, reasons: np.ndarray) -> int:
     earlier[rows] = pd.Series(run_numbers(runs)[rows]).duplicated(keep="last").to_numpy()
     _leave_out(reasons, earlier, _CHECKPOINT)
     return int(earlier.sum())
+
+
+def _not_their_end(runs: pd.DataFrame, kept: np.ndarray) -> list[str]:
+    """Names of the runs whose row in the fit is followed by later rows that a filter left out."""
+    if "run" not in runs or "tokens" not in runs:
+        return []
+    tokens = pd.Series(np.nan_to_num(parse_column(runs["tokens"])[0]))
+    end = tokens.groupby(run_numbers(runs)).transform("max")
+    return _names(runs)[kept & (tokens < end).to_numpy()].tolist()
 
 
 def _check_values(runs: pd.DataFrame, kept: np.ndarray, inputs: Mapping[str, str], response: str) -> None:
@@ -202,7 +215,7 @@ def _too_few(usable: int, reasons: np.ndarray) -> str:
     return f"{text}; rows left out: {_kinds(reasons)}." if len(reasons) else f"{text}; add runs to the table."
 
 
-def _notes(kept: np.ndarray, checkpoints: int, reasons: np.ndarray) -> dict[str, str]:
+def _notes(kept: np.ndarray, checkpoints: int, reasons: np.ndarray, unfinished: list[str]) -> dict[str, str]:
     notes, others = {}, reasons[~kept & (reasons != _CHECKPOINT)]
     if len(others):
         notes["rows"] = f"{kept.sum()} of {len(kept)} rows used; left out: {_kinds(others)}."
@@ -210,5 +223,12 @@ def _notes(kept: np.ndarray, checkpoints: int, reasons: np.ndarray) -> dict[str,
         notes["checkpoints"] = (
             f"{counted(int(kept.sum()), 'row')} used, the last of each run; "
             f"{counted(checkpoints, 'checkpoint')} left out."
+        )
+    if unfinished:
+        more = f" and {len(unfinished) - 5} more" if len(unfinished) > 5 else ""
+        notes["unfinished"] = (
+            f"{counted(len(unfinished), 'run')} {'enters' if len(unfinished) == 1 else 'enter'} the fit before the end "
+            f"({', '.join(map(one_line, unfinished[:5]))}{more}): a loss in mid-schedule is above that of a run that ends there. "
+            "Filter whole runs instead."
         )
     return notes

@@ -12,7 +12,7 @@ import pandas as pd
 from .columns import COLUMNS, NUMERIC, TEXT
 from .compute import fill_third, filled_note, flops_note
 from .duplicates import duplicate_problems, run_numbers
-from .mapping import map_columns
+from .mapping import map_columns, names_kinds
 from .numbers import count_problems, number_problems, required_problems
 from .problems import Problem, counted, raise_problems
 from .values import clean, is_blank, one_line, parse_column
@@ -75,6 +75,7 @@ def build_table(
     dropped = _dropped(problems, frame["run"])
     notes = {
         "columns": _columns_note(mapped),
+        "run": _kinds_note(cells),
         "blank": _blank_note(raw, cells, mapped),
         "filled": filled_note(filled) if filled else None,
         "flops": flops_note(table, ~np.any([np.zeros(len(table), dtype=bool), *filled.values()], axis=0)),
@@ -105,6 +106,16 @@ def _typed(cells: pd.DataFrame, *, plans: bool) -> tuple[pd.DataFrame, dict[str,
     if not plans:
         problems += duplicate_problems(frame, ~_bad(problems, len(frame)), names)
     return frame, filled, problems
+
+
+def _kinds_note(cells: pd.DataFrame) -> str | None:
+    name = "" if "run" in cells else names_kinds(cells)
+    if not name:
+        return None
+    return (
+        f"Column '{one_line(name)}' repeats and the table has no steps, so each row is a run of its own; "
+        f"--column run={one_line(name)} makes the rows of one {one_line(name)} checkpoints of one run."
+    )
 
 
 def _bad(problems: list[Problem], rows: int) -> np.ndarray:

@@ -106,7 +106,9 @@ def test_an_outlying_row_is_said_with_every_forecast(posterior_from_constants, b
         '[{"name": "outlying_rows", "severity": "warn", "passed": false, "advice": "Run r3 is off."},'
         '{"name": "rhat", "severity": "fail", "passed": false, "advice": "Sample longer."}]'
     )
-    assert bands(forecast(idata, plan([0.0])))["warning"].tolist() == ["Run r3 is off."]
+    assert bands(forecast(idata, plan([0.0])))["warning"].tolist() == [
+        "Run r3 is off. The fit failed its check 'rhat': these numbers mean nothing until it passes. Sample longer."
+    ]
 
 
 def test_measured_losses(posterior_from_constants, besi):

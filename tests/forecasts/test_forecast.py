@@ -42,7 +42,7 @@ def test_shape_and_labels(uncertain):
     np.testing.assert_allclose(loss["extrapolation_decades"], [0, 1], atol=1e-9)
     np.testing.assert_allclose(loss["flops"], [1e21, 1e22])
     assert loss.attrs["loss_unit"] == "nats/token" and loss.attrs["with_drift"] == 1
-    assert json.loads(loss.attrs["inputs"]) == ["params", "tokens"]
+    assert json.loads(loss.attrs["inputs"]) == {"params": "params", "tokens": "tokens"}
     assert json.loads(loss.attrs["ranges"])["tokens per parameter"] == pytest.approx([20, 20])
 
 

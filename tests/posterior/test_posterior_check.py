@@ -13,6 +13,7 @@ from bayescale.spec.data import law_loss
 
 FAILING = {"rhat", "ess_bulk", "ess_tail", "divergences", "bfmi"}
 WARNING = {
+    "explained",
     "tree_depth", "prior_conflict", "outlying_rows", "influential_rows", "params_tokens_collinear", "input_decades",
     "tokens_per_param_decades", "decades_covered", "runs_per_parameter", "largest_runs_share",
 }  # fmt: skip
@@ -142,7 +143,7 @@ def test_an_influential_run_is_named(small_fit):
         return likelihood.assign(log_loss=(("chain", "draw", "run"), values))
 
     found = row(with_group(small_fit, "log_likelihood", doubt), "influential_rows")
-    assert not found["passed"] and "r07: " in found["advice"] and "--where 'run!=NAME'" in found["advice"]
+    assert not found["passed"] and "r07 (" in found["advice"] and "--where 'run!=r07'" in found["advice"]
 
 
 def test_a_prior_that_pulls_away(small_fit):

@@ -38,7 +38,7 @@ def test_a_loaded_fit_is_saved_again(fit_file, tmp_path):
 
 def test_a_file_is_replaced(small_fit, tmp_path):
     path = tmp_path / "fit.nc"
-    path.write_text("something else")
+    path.write_bytes(b"\x89HDF\r\n\x1a\nolder")
     save_fit(small_fit, str(path))
     assert load_fit(path).attrs["bayescale_format"] == 1
     assert names(tmp_path) == ["fit.nc"]
@@ -57,7 +57,7 @@ def test_nothing_is_left_when_writing_stops(small_fit, tmp_path, monkeypatch, er
 
 
 def test_an_older_fit_stays_when_writing_stops(small_fit, tmp_path, monkeypatch):
-    (tmp_path / "fit.nc").write_text("older")
+    (tmp_path / "fit.nc").write_bytes(b"\x89HDF\r\n\x1a\nolder")
 
     def fail(*_, **__):
         raise OSError("No space left on device")
@@ -65,7 +65,7 @@ def test_an_older_fit_stays_when_writing_stops(small_fit, tmp_path, monkeypatch)
     monkeypatch.setattr(xr.DataTree, "to_netcdf", fail)
     with pytest.raises(OSError, match="No space"):
         save_fit(small_fit, tmp_path / "fit.nc")
-    assert (tmp_path / "fit.nc").read_text() == "older" and names(tmp_path) == ["fit.nc"]
+    assert (tmp_path / "fit.nc").read_bytes().endswith(b"older") and names(tmp_path) == ["fit.nc"]
 
 
 def test_folders_that_cannot_take_a_fit(small_fit, tmp_path, monkeypatch):

@@ -6,12 +6,17 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.figure import Figure
 
-from bayescale import allocate, bands, forecast, load_fit, plans_for, save_fit
+from bayescale import allocate, bands, fit, forecast, load_fit, load_spec, plans_for, save_fit
 from bayescale.cli.main import main
 from bayescale.laws import LAWS
-from bayescale.posterior import stored_check
+from bayescale.posterior import nuts, stored_check
+from bayescale.posterior.check import _sampling_checks
+from bayescale.posterior.fit import _columns
+from bayescale.posterior.quiet import quiet
+from bayescale.posterior.rows import _explained
 from bayescale.report import plot_forecast
 
 LAW = LAWS["chinchilla"]
@@ -99,7 +104,7 @@ def test_sizes_that_are_no_sizes(params):
 def test_the_stored_table_is_read_without_a_deprecation(small_fit):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(stored_check(small_fit)) == 15
+        assert len(stored_check(small_fit)) == 16
 
 
 def test_a_format_that_is_no_number(known, tmp_path):
@@ -156,3 +161,86 @@ def test_a_table_into_a_missing_folder(known, tmp_path, capsys):
         main(["allocate", str(tmp_path / "fit.nc"), "--flops", "1e21", "--out", str(tmp_path / "no" / "x.csv")])
     assert left.value.code == 2
     assert "There is no folder" in capsys.readouterr().err
+
+
+def test_a_plan_does_not_hang_on_those_after_it(known):
+    alone, beside = allocate(known, 1e21), allocate(known, [1e21, 1e22])
+    assert alone["loss_upper"].iloc[0] == beside["loss_upper"].iloc[0]
+
+
+def test_a_failed_check_is_said_with_a_forced_allocation(known):
+    known.attrs["check"] = '[{"name": "rhat", "severity": "fail", "passed": false, "advice": "Sample longer."}]'
+    assert "failed its check 'rhat'" in allocate(known, 1e21)["warning"].iloc[0]
+
+
+@pytest.mark.parametrize("chains", [1, 2])
+def test_chains_that_cannot_be_compared_fail(chains, small_fit):
+    idata = small_fit.copy(deep=True)
+    posterior = idata["posterior"].to_dataset().isel(chain=slice(chains))
+    still = {"u1": xr.zeros_like(posterior["u1"])} if chains == 2 else {}
+    idata["posterior"] = xr.DataTree(posterior.assign(still))
+    with quiet():
+        table = pd.DataFrame(_sampling_checks(idata)).set_index("name")
+    assert not table.loc["rhat", "passed"]
+
+
+def test_columns_that_netcdf_does_not_take_keep_their_values(tmp_path):
+    rows = pd.DataFrame(
+        {".": [1.0, 2.0], "eval/loss": [3.0, 4.0], "eval__loss": [5.0, 6.0], "kind": pd.Categorical(["a", None])}
+    )
+    data = _columns(rows)
+    assert [data[name].values.tolist() for name in data] == [[1, 2], [3, 4], [5, 6], ["a", ""]]
+    data.to_netcdf(tmp_path / "columns.nc", engine="h5netcdf")
+
+
+def test_a_table_that_was_not_read_says_so():
+    runs = pd.DataFrame({"params": ["70M"] * 6, "tokens": [1e9] * 6, "loss": [3.0] * 6})
+    with pytest.raises(ValueError, match="read_runs"):
+        fit(load_spec("chinchilla"), runs)
+
+
+@pytest.mark.parametrize("chains", [1, 2])
+def test_an_interrupted_sampler_gives_no_fit(chains, monkeypatch, small_fit):
+    def partial(**_):
+        return small_fit.isel(chain=slice(chains), draw=slice(100))
+
+    monkeypatch.setattr(nuts.pm, "sample", partial)
+    with pytest.raises(KeyboardInterrupt):
+        nuts._uninterrupted(1, {"chains": 2, "draws": 1000})
+
+
+def test_keywords_that_pymc_would_pass_over_are_refused(small_fit):
+    with pytest.raises(ValueError, match=r"drawz.*draws"):
+        nuts._check_options({"drawz": 50})
+    nuts._check_options({**nuts._DEFAULTS, "cores": 2, "progressbar": False, "nuts_sampler": "nutpie", "init": "x"})
+
+
+def test_a_fit_replaces_fits_only(tmp_path, small_fit):
+    runs = tmp_path / "runs.csv"
+    runs.write_text("run,params,tokens,loss\n")
+    with pytest.raises(ValueError, match="not overwritten"):
+        save_fit(small_fit, runs)
+    assert runs.read_text().startswith("run,")
+    save_fit(small_fit, tmp_path / "fit.nc")
+    save_fit(small_fit, tmp_path / "fit.nc")
+    with pytest.raises(SystemExit) as stop:
+        main(
+            [
+                "forecast",
+                str(tmp_path / "fit.nc"),
+                "--params",
+                "1e9",
+                "--tokens",
+                "1e10",
+                "--out",
+                str(tmp_path / "fit.nc"),
+            ]
+        )
+    assert stop.value.code == 2
+    assert load_fit(tmp_path / "fit.nc")
+
+
+def test_losses_that_do_not_follow_the_law_warn():
+    assert _explained(np.zeros(3), np.zeros(3)) == 0
+    measured = np.log([2.5, 2.8, 3.0, 3.3])
+    assert _explained(measured - np.log([3.3, 3.0, 2.8, 2.5]), measured) < 0

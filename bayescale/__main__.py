@@ -1,0 +1,5 @@
+"""`python -m bayescale` is the command `bayescale`."""
+
+from .cli import main
+
+main()
