@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.optimize import curve_fit
 
 from .arrays import logistic, softplus
 
@@ -93,6 +92,8 @@ def least_squares(x: Any, y: Any) -> dict[str, Any]:
     -----
     The authors' grid has sharpness 0 as well, where their power overflows; it is left out here.
     """
+    from scipy.optimize import curve_fit  # slow to load
+
     x, log_y = np.asarray(x, float), np.log(np.asarray(y, float) + 1)
 
     def log_value(x: Any, a: Any, b: Any, c0: Any, c1: Any, d1: Any, f1: Any) -> Any:
