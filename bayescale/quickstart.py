@@ -38,7 +38,8 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `fits` (family -> DataTree), `bands` (family -> DataFrame), `scores` and `textbook` (family -> dict), `allocation`, `files`.
+        `fits` (family -> DataTree), `bands` (family -> DataFrame), `scores` and `textbook` (family -> dict), `copying` (run -> exact
+        match of ten bytes), `allocation`, `files`.
     """
     directory.mkdir(parents=True, exist_ok=True)
     runs = read_runs("kernel-bytes")
@@ -66,6 +67,7 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
         "bands": tables,
         "scores": scores,
         "textbook": textbook,
+        "copying": _copying(runs),
         "allocation": allocation,
         "files": files,
     }
@@ -77,6 +79,12 @@ def _split(runs: pd.DataFrame, family: str) -> tuple[pd.DataFrame, pd.DataFrame]
     flops = compute(runs["params"], runs["tokens"])
     small = flops <= SMALL * flops.max()
     return runs[small], runs[~small]
+
+
+def _copying(runs: pd.DataFrame) -> dict[str, float]:
+    """Share of the next ten bytes that a run copies from its context: run -> exact match, and "fitted" -> the most of any fitted run."""
+    small, large = _split(runs, BREAKING)
+    return {"fitted": float(small["exact_match_10"].max()), **large.set_index("run")["exact_match_10"].to_dict()}
 
 
 def _budgets(idata: xr.DataTree) -> list[float]:

@@ -21,6 +21,8 @@ _COMMANDS = {
     "datasets": "bayescale.cli.lists",
 }
 
+_INTERRUPTED = 130
+
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
 fit RUNS, check the fit, forecast larger runs, allocate a compute budget.
@@ -68,6 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         # Not standalone: the parser's own errors come to us, so that --json holds for them too.
         code = build_app()(args=words, prog_name="bayescale", standalone_mode=False)
+        if code == _INTERRUPTED:  # the parser turns Ctrl-C into this code
+            raise KeyboardInterrupt
         raise SystemExit(code if isinstance(code, int) else 0)
     except TyperException as error:
         if not words:  # the bare command shows the help
@@ -76,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
         _leave(2, f"{error.format_message()}\nSee `bayescale --help`, and --help after a command.", words)
     except (KeyboardInterrupt, typer.Abort):
         print_error("interrupted; nothing was written")
-        raise SystemExit(130) from None
+        raise SystemExit(_INTERRUPTED) from None
     except (ValueError, TypeError) as error:
         _leave(2, str(error), words)
     except CheckFailed as error:

@@ -103,7 +103,7 @@ def plot_isoflop(
     ax : matplotlib.axes.Axes
         Where to draw.
     runs : pandas.DataFrame, optional
-        Measured runs; those within a share `within` of the budget are drawn.
+        Measured runs; those within a share `within` of the budget are drawn, moved to it along the law.
     within : float
         How near a run's compute must lie to the budget.
     title : str
@@ -157,12 +157,12 @@ def plot_isoflop(
     if len(near):
         ax.scatter(
             near["params"],
-            near["loss"],
+            near["loss"] * _moved(idata, near, flops),
             marker="D",
             s=34,
             color=_INSIDE,
             zorder=3,
-            label=f"measured within {within:.0%} of the budget",
+            label=f"measured within {within:.0%} of the budget, moved there along the law",
         )
     ax.set(
         xscale="log",
@@ -173,6 +173,14 @@ def plot_isoflop(
     _decade_ticks(ax.xaxis)
     ax.legend(fontsize=8, frameon=False)
     return ax
+
+
+def _moved(idata: xr.DataTree, runs: pd.DataFrame, flops: float) -> np.ndarray:
+    """What the law says that the loss of each run would be at a budget of the same params, over its loss as trained."""
+    trained = runs[["params", "tokens"]]
+    there = trained.assign(tokens=flops / (6 * trained["params"]))
+    median = [bands(forecast(idata, plans, max_extrapolation=np.inf))["expected_median"] for plans in (there, trained)]
+    return (median[0] / median[1]).to_numpy()
 
 
 def _decade_ticks(axis: Any) -> None:

@@ -104,7 +104,7 @@ def test_isoflop_draws_the_runs_near_the_budget(idata, allocation, ax):
     plot_isoflop(idata, allocation, ax, runs=runs)
     (near,) = [artist for artist in ax.collections if isinstance(artist, PathCollection)]
     assert len(near.get_offsets()) == 3
-    assert "measured within 25% of the budget" in labels(ax)
+    assert "measured within 25% of the budget, moved there along the law" in labels(ax)
 
 
 def test_nothing_global_is_changed(idata, allocation, ax):
