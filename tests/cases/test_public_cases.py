@@ -297,6 +297,7 @@ def test_blank_evaluations_forecast(table, answer, fitted, one_plan):
     assert low <= row["loss_median"] <= high
 
 
+@slow
 def test_resumed_flop_counter(table, answer, fitted, one_budget):
     said = fitted(table("resumed-flop-counter"))
     note = flops_note(said)
