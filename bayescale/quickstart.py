@@ -84,7 +84,8 @@ def _split(runs: pd.DataFrame, family: str) -> tuple[pd.DataFrame, pd.DataFrame]
 def _copying(runs: pd.DataFrame) -> dict[str, float]:
     """Share of the next ten bytes that a run copies from its context: run -> exact match, and "fitted" -> the most of any fitted run."""
     small, large = _split(runs, BREAKING)
-    return {"fitted": float(small["exact_match_10"].max()), **large.set_index("run")["exact_match_10"].to_dict()}
+    copied = {str(run): float(share) for run, share in zip(large["run"], large["exact_match_10"], strict=True)}
+    return {"fitted": float(small["exact_match_10"].max()), **copied}
 
 
 def _budgets(idata: xr.DataTree) -> list[float]:

@@ -35,6 +35,13 @@ def fit(
             help="Column of a law's input; COLUMN alone where the law has one.",
         ),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="An option of the law, e.g. breaks=2; repeatable."),
+    ] = None,
+    response: Annotated[
+        str | None, typer.Option(help="Column that the law explains, where it is not the model's own.")
+    ] = None,
     fade: Annotated[
         float | None,
         typer.Option(help="Extra noise per decade below the largest run; 0 is the textbook posterior."),
@@ -65,7 +72,9 @@ def fit(
     check_writable(Path(out))
     check_replaceable(Path(out))
     spec = load_spec(model)
-    spec = spec.changed(inputs=_inputs(inputs, list(spec.inputs)), fade=fade)
+    spec = spec.changed(
+        inputs=_inputs(inputs, list(spec.inputs)), fade=fade, response=response, options=_options(option)
+    )
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
     print_notes(table.attrs["notes"])
     _check_sampler(nuts_sampler)
@@ -96,6 +105,14 @@ def fit(
         return
     _print_fit(idata, report)
     print_check(check, only_open=True)
+
+
+def _options(texts: list[str] | None) -> dict[str, Any]:
+    """Read NAME=VALUE; whole numbers and true or false as such."""
+    values = {}
+    for name, text in pairs("--option", texts).items():
+        values[name] = text == "true" if text in ("true", "false") else int(text) if text.isdigit() else text
+    return values
 
 
 def check(

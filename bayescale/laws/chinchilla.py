@@ -36,7 +36,7 @@ def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: 
     return E + np.exp(np.log(A) - alpha * np.log(params)) + np.exp(np.log(B) - beta * np.log(tokens))
 
 
-def anchors(inputs: Mapping[str, Any]) -> dict[str, float]:
+def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
     """Means of ln params and ln tokens over the fitted runs."""
     return {
         "log_params_mean": float(np.mean(np.log(inputs["params"]))),

@@ -1,4 +1,4 @@
-"""The `Law` type and the closed set of laws.
+"""The `Law` type: a law as a model samples and evaluates it; `known` holds the closed set.
 
 A law is written once, for floats, NumPy, xarray and PyTensor: only operators and one-argument ufuncs. It is sampled in
 dimensionless parameters (well scaled whatever the runs are) and evaluated in the literature's constants; `constants` leads from
@@ -7,12 +7,10 @@ the one to the other, with the help of the few scalars, `anchors`, that say wher
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-from . import chinchilla, power
 
 Inputs = Mapping[str, Any]
 
@@ -32,32 +30,39 @@ class Law:
     loss : callable
         ``loss(**inputs, **constants)``, in the unit of the runs' loss.
     anchors : callable
-        ``anchors(inputs)``: scalars that place the fitted runs.
+        ``anchors(inputs, response)``: scalars that place the fitted runs; `response` is what is modelled, usually log loss. A law of
+        losses does not look at it, so that its priors do not either; a curve of any metric takes its level from there.
     constants : callable
         ``constants(sampled, anchors)``: the literature's constants, and what else is worth keeping of each draw.
     reach : callable
         ``reach(**inputs)``: the quantity along which extrapolation is counted (training FLOP, or a law's one input).
     level : str
-        The sampled parameter that the whole loss is proportional to; its prior is LogNormal.
+        The sampled parameter that the whole loss is proportional to; its prior is LogNormal. Empty for a law without one.
     optimum : callable, optional
         ``optimum(flops, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x tokens.
     compute_saved : callable, optional
         ``compute_saved(loss, best_loss, **constants)``: the share of compute with which the optimum would reach `loss`.
     repeats : bool
         Whether the law knows what repeated data do.
+    options : mapping of str to object
+        What a model file may choose in `[options]`, with defaults.
+    configured : callable, optional
+        ``configured(**options)``: the law with these options; needed where there are any.
     """
 
     name: str
     inputs: tuple[str, ...]
     sampled: tuple[str, ...]
     loss: Callable[..., Any]
-    anchors: Callable[[Inputs], dict[str, float]]
+    anchors: Callable[[Inputs, Any], dict[str, float]]
     constants: Callable[[Inputs, Inputs], dict[str, Any]]
     reach: Callable[..., Any]
     level: str = "T"
     optimum: Callable[..., Any] | None = None
     compute_saved: Callable[..., Any] | None = None
     repeats: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    configured: Callable[..., "Law"] | None = None
 
     @property
     def loss_constants(self) -> tuple[str, ...]:
@@ -75,37 +80,6 @@ def compute(params: Any, tokens: Any) -> Any:
     return 6.0 * params * tokens
 
 
-def all_anchors(law: Law, inputs: Inputs) -> dict[str, float]:
+def all_anchors(law: Law, inputs: Inputs, response: Any = None) -> dict[str, float]:
     """Anchors of the law and the natural log of the largest reach among the fitted runs."""
-    return law.anchors(inputs) | {"log_reach_max": float(np.max(np.log(law.reach(**inputs))))}
-
-
-LAWS: dict[str, Law] = {
-    "chinchilla": Law(
-        name="chinchilla",
-        inputs=("params", "tokens"),
-        sampled=("T", "u1", "u2", "log_alpha", "log_beta"),
-        loss=chinchilla.loss,
-        anchors=chinchilla.anchors,
-        constants=chinchilla.constants,
-        reach=compute,
-        optimum=chinchilla.optimum,
-        compute_saved=chinchilla.compute_saved,
-    ),
-    "power": Law(
-        name="power",
-        inputs=("x",),
-        sampled=("T", "u1", "log_alpha"),
-        loss=power.loss,
-        anchors=power.anchors,
-        constants=power.constants,
-        reach=power.reach,
-    ),
-}
-
-
-def get_law(name: str) -> Law:
-    """Return the law of that name, or raise ValueError with the names that exist."""
-    if name not in LAWS:
-        raise ValueError(f"`law` must be one of {', '.join(sorted(LAWS))}. Got {name!r} instead.")
-    return LAWS[name]
+    return law.anchors(inputs, response) | {"log_reach_max": float(np.max(np.log(law.reach(**inputs))))}

@@ -34,7 +34,7 @@ def reach(x: Any) -> Any:
     return x
 
 
-def anchors(inputs: Mapping[str, Any]) -> dict[str, float]:
+def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
     """Mean of ln x over the fitted runs."""
     return {"log_x_mean": float(np.mean(np.log(inputs["x"])))}
 

@@ -45,19 +45,18 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         sigma = _variable("sigma", spec.noise.sigma)
         scale = np.sqrt(sigma**2 + (spec.noise.fade * decades) ** 2)
         sampled = {name: _variable(name, prior) for name, prior in spec.priors.items() if name != law.level}
-        level = spec.priors[law.level]
-        if spec.noise.fade > 0:
+        if law.level and spec.noise.fade > 0:
             shape = np.log(_curve(spec, inputs, law.constants({**sampled, law.level: 1.0}, data)))
             sampled[law.level] = centred_lognormal(
                 law.level,
-                **_numbers(level),
+                **_numbers(spec.priors[law.level]),
                 measured=measured,
                 shape=shape,
                 scale=scale,
                 weight=data["weight"],
             )
-        else:
-            sampled[law.level] = _variable(law.level, level)
+        elif law.level:
+            sampled[law.level] = _variable(law.level, spec.priors[law.level])
         constants = {name: pm.Deterministic(name, value) for name, value in law.constants(sampled, data).items()}
         noise, arguments = _noise(spec, np.log(_curve(spec, inputs, constants)), scale)
         observed = noise(OBSERVED, **arguments, observed=measured, dims="run")

@@ -34,12 +34,13 @@ def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
         Inputs and `weight`, shape (run,); anchors, scalars; `log_loss_measured`, shape (run,).
     """
     inputs = model_inputs(spec, runs)
+    measured = np.log(runs[spec.response].to_numpy(dtype=float))
     weight = runs["weight"].fillna(1.0).to_numpy(dtype=float) if "weight" in runs else np.ones(len(runs))
     return {
         **inputs,
-        **all_anchors(spec.get_law(), inputs),
+        **all_anchors(spec.get_law(), inputs, measured),
         "weight": weight,
-        f"{OBSERVED}_measured": np.log(runs[spec.response].to_numpy(dtype=float)),
+        f"{OBSERVED}_measured": measured,
     }
 
 

@@ -10,7 +10,10 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Normal": (("mu", "sigma"), ("sigma",)),
     "LogNormal": (("median", "sigma"), ("median", "sigma")),
     "HalfNormal": (("sigma",), ("sigma",)),
+    "HalfStudentT": (("nu", "sigma"), ("nu", "sigma")),
+    "StudentT": (("nu", "mu", "sigma"), ("nu", "sigma")),
     "Gamma": (("alpha", "beta"), ("alpha", "beta")),
+    "Beta": (("alpha", "beta"), ("alpha", "beta")),
 }
 
 
@@ -21,7 +24,8 @@ class Prior:
     Attributes
     ----------
     dist : str
-        Normal(mu, sigma), LogNormal(median, sigma), HalfNormal(sigma) or Gamma(alpha, beta).
+        Normal(mu, sigma), LogNormal(median, sigma), HalfNormal(sigma), StudentT(nu, mu, sigma), HalfStudentT(nu, sigma),
+        Gamma(alpha, beta) or Beta(alpha, beta).
     numbers : dict of str to float
         The distribution's numbers; sigma of LogNormal is that of the log.
     """

@@ -64,6 +64,8 @@ class ModelSpec(_Table):
         Scatter of runs about the law.
     drift : Drift
         Error of the law beyond the runs.
+    options : dict
+        What the law lets a file choose, such as the number of breaks.
     text : str
         The file, verbatim; `changes` is what was changed since.
     """
@@ -76,6 +78,7 @@ class ModelSpec(_Table):
     priors: Annotated[dict[str, Prior], BeforeValidator(_read_priors)]
     noise: Noise
     drift: Drift = Drift()
+    options: dict[str, Any] = {}
     text: str = Field(default="", repr=False)
     changes: dict[str, Any] = {}
 
@@ -85,10 +88,9 @@ class ModelSpec(_Table):
             raise ValueError(
                 f"`law` must be one of {', '.join(sorted(LAWS))}. Got {self.law!r}.{suggest(self.law, LAWS)}"
             )
-        for what, given, wanted in (
-            ("inputs", self.inputs, LAWS[self.law].inputs),
-            ("priors", self.priors, LAWS[self.law].sampled),
-        ):
+        self._check_options()
+        law = self.get_law()
+        for what, given, wanted in (("inputs", self.inputs, law.inputs), ("priors", self.priors, law.sampled)):
             for name in given:
                 if name not in wanted:
                     raise ValueError(
@@ -97,8 +99,8 @@ class ModelSpec(_Table):
             missing = [name for name in wanted if name not in given]
             if missing:
                 raise ValueError(f"`{what}` lacks {', '.join(missing)}, which law '{self.law}' needs.")
-        level = LAWS[self.law].level
-        if self.priors[level].dist != "LogNormal":
+        level = law.level
+        if level and self.priors[level].dist != "LogNormal":
             raise ValueError(
                 f"Prior `{level}`, the level of the loss, must be LogNormal. Got {self.priors[level].dist}."
             )
@@ -106,11 +108,30 @@ class ModelSpec(_Table):
 
     def get_law(self) -> Law:
         """Return the law itself."""
-        return LAWS[self.law]
+        law = LAWS[self.law]
+        return law.configured(**{**law.options, **self.options}) if law.configured else law
 
-    def changed(self, *, inputs: Mapping[str, str] | None = None, fade: float | None = None) -> "ModelSpec":
-        """Return this spec with other input columns or another fade; `changes` keeps what was asked, beside the verbatim text."""
+    def _check_options(self) -> None:
+        known = LAWS[self.law].options
+        for name in self.options:
+            if name not in known:
+                takes = f"takes {', '.join(known)}" if known else "takes none"
+                raise ValueError(f"`options.{name}`: law '{self.law}' {takes}.{suggest(name, known)}")
+
+    def changed(
+        self,
+        *,
+        inputs: Mapping[str, str] | None = None,
+        fade: float | None = None,
+        response: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> "ModelSpec":
+        """Return this spec with other input columns, fade, response column or options; `changes` keeps what was asked."""
         changes = dict(self.changes)
+        if response is not None:
+            changes["response"] = response
+        if options:
+            changes["options"] = {**changes.get("options", {}), **options}
         if inputs:
             changes["inputs"] = {**changes.get("inputs", {}), **inputs}
         if fade is not None:
@@ -126,7 +147,7 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     text : str
         The file's text.
     changes : mapping, optional
-        ``{"inputs": {law argument: column}, "fade": number}``, applied on top of the text.
+        Of the arguments of `ModelSpec.changed`, applied on top of the text.
     name : str
         What to call the file in errors.
 
@@ -153,12 +174,36 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     changes = dict(changes or {})
     if changes.get("inputs"):
         table["inputs"] = {**table.get("inputs", {}), **changes["inputs"]}
+    if changes.get("options"):
+        table["options"] = {**table.get("options", {}), **changes["options"]}
+    if "response" in changes:
+        table["response"] = changes["response"]
     if "fade" in changes:
         table["noise"] = {**table.get("noise", {}), "fade": changes["fade"]}
+    table["priors"] = _each_numbered(table)
     try:
         return ModelSpec.model_validate({**table, "text": text, "changes": changes})
     except ValidationError as error:
         raise ValueError("\n".join(_problem(name, item) for item in error.errors())) from None
+
+
+def _each_numbered(table: Mapping[str, Any]) -> Any:
+    """Return the priors with one entry for `c` written out for `c_1`, `c_2`, ... of a law that has as many as its options say."""
+    priors, law = table.get("priors"), LAWS.get(str(table.get("law")))
+    if not isinstance(priors, Mapping) or law is None or law.configured is None:
+        return priors
+    options = {name: value for name, value in dict(table.get("options", {})).items() if name in law.options}
+    sampled = law.configured(**{**law.options, **options}).sampled
+    numbered = {name: name.rpartition("_")[0] for name in sampled if name.rpartition("_")[2].isdigit()}
+    templates = {*numbered.values(), *(name.rpartition("_")[0] for name in _most(law).sampled)}
+    written = {name: priors[base] for name, base in numbered.items() if base in priors and name not in priors}
+    return {**{name: entry for name, entry in priors.items() if name in sampled or name not in templates}, **written}
+
+
+def _most(law: Law) -> Law:
+    """The law with its default options, of which the numbered parameters have their names."""
+    assert law.configured is not None
+    return law.configured(**law.options)
 
 
 _TABLES: dict[str, type[BaseModel]] = {"noise": Noise, "drift": Drift}

@@ -1,0 +1,34 @@
+"""The closed set of laws that a model file may name."""
+
+from . import chinchilla, power
+from .law import Law, compute
+
+LAWS: dict[str, Law] = {
+    "chinchilla": Law(
+        name="chinchilla",
+        inputs=("params", "tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta"),
+        loss=chinchilla.loss,
+        anchors=chinchilla.anchors,
+        constants=chinchilla.constants,
+        reach=compute,
+        optimum=chinchilla.optimum,
+        compute_saved=chinchilla.compute_saved,
+    ),
+    "power": Law(
+        name="power",
+        inputs=("x",),
+        sampled=("T", "u1", "log_alpha"),
+        loss=power.loss,
+        anchors=power.anchors,
+        constants=power.constants,
+        reach=power.reach,
+    ),
+}
+
+
+def get_law(name: str) -> Law:
+    """Return the law of that name, or raise ValueError with the names that exist."""
+    if name not in LAWS:
+        raise ValueError(f"`law` must be one of {', '.join(sorted(LAWS))}. Got {name!r} instead.")
+    return LAWS[name]
