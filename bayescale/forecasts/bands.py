@@ -15,6 +15,7 @@ _CARRIED = (
     "decades_covered",
     "largest_runs_share",
 )  # warnings of a check that bear on any forecast
+_USUAL_RATIO = (1.0, 1000.0)  # tokens per parameter; Sardana et al. 2024 is the one law fitted up to 10,000
 _OTHER_COUNT = 1.1  # factor between two ways to count flops
 
 
@@ -152,6 +153,9 @@ def _outside(row: pd.Series, ranges: dict[str, list[float]], inputs: dict[str, s
     if {"params", "tokens"} <= set(inputs):
         values["tokens per parameter"] = row[inputs["tokens"]] / row[inputs["params"]]
     said = []
+    ratio = values.get("tokens per parameter")
+    if ratio is not None and not _USUAL_RATIO[0] <= ratio <= _USUAL_RATIO[1]:
+        said.append(f"{ratio:.3g} tokens per parameter: hardly any published law was fitted that far from 20.")
     for name, (least, most) in ranges.items():
         above, below = np.log10(values[name] / most), np.log10(least / values[name])
         if len(inputs) == 1:
