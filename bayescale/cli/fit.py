@@ -175,9 +175,13 @@ def _parameters(idata: Any) -> list[dict[str, Any]]:
     tails = [(1 - _PROB) / 2, 0.5, (1 + _PROB) / 2]
     found = []
     for name in draws.data_vars:
-        if name not in sampled:
+        if name not in sampled and draws[name].dims == ("chain", "draw"):
             lower, median, upper = draws[name].quantile(tails).to_numpy()
             found.append({"name": str(name), "median": median, "lower": lower, "upper": upper})
+    if fitted_spec(idata).get_law().best:
+        from .rates import cell_parameters
+
+        found += cell_parameters(idata, _PROB)
     return found
 
 

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, check_out, pairs
-from .output import count, meaning, print_json, print_notes, print_table, print_text
+from .output import count, meaning, number, print_json, print_notes, print_table, print_text
 
-_KEYS = (
+KEYS = (
     "params",
     "tokens",
     "loss_median",
@@ -39,6 +39,10 @@ def forecast(
     ] = None,
     plans: Annotated[str | None, typer.Option(help="A table of plans; a measured `loss` in it is scored.")] = None,
     column: Columns = None,
+    through: Annotated[
+        str | None,
+        typer.Option(help="A fit of an input of this one: accuracy.nc --through loss.nc takes plans of the loss."),
+    ] = None,
     score: Annotated[
         bool, typer.Option("--score", help="Sum up how the forecasts did where `loss` was measured.")
     ] = False,
@@ -54,26 +58,47 @@ def forecast(
     json_: Json = False,
 ) -> None:
     """Forecast the loss of larger runs, with a band, and score it once they are measured."""
-    from ..forecasts import bands
+    from ..forecasts import bands, best_rates
     from ..forecasts import forecast as forecast_loss
     from ..forecasts import score as score_table
+    from ..posterior import fitted_spec
+    from .rates import give_rates
     from .saved import load_passed
 
     check_out(out, plans)
     idata = load_passed(fit, force=force, params_kind=params_kind)
     wanted = _plans(params, tokens, at, plans, column)
+    if fitted_spec(idata).get_law().best:
+        table = best_rates(
+            idata,
+            wanted,
+            prob=band,
+            drift=not no_drift,
+            max_extrapolation=max_extrapolation,
+            random_seed=random_seed,
+        )
+        give_rates(table, idata, out=out, json_=json_)
+        return
     loss = forecast_loss(
-        idata, wanted, drift=not no_drift, max_extrapolation=max_extrapolation, random_seed=random_seed
+        idata,
+        wanted,
+        through=load_passed(through, force=force, params_kind=params_kind) if through else None,
+        drift=not no_drift,
+        max_extrapolation=max_extrapolation,
+        random_seed=random_seed,
     )
+    response = str(loss.attrs["response"])
     table = bands(loss, prob=band)
     scored = score_table(table) if score else None
     if out:
         table.to_csv(out)
     if json_:
         inputs = list(json.loads(loss.attrs["inputs"]).values())
-        print_json({**meaning(idata), "forecasts": records(table, inputs), **({"score": scored} if scored else {})})
+        print_json(
+            {**meaning(idata), "forecasts": records(table, inputs, response), **({"score": scored} if scored else {})}
+        )
         return
-    print_bands(table, idata.attrs["loss_unit"])
+    print_bands(table, idata.attrs["loss_unit"] if response == "loss" else "", response)
     if scored:
         print_text(
             f"{scored['inside']} of {scored['plans']} measured losses inside the {band:.0%} band; median error "
@@ -114,35 +139,44 @@ def _plans(
     return pd.DataFrame([values])
 
 
-def records(table: Any, inputs: list[str]) -> list[dict[str, Any]]:
-    """Rows of a table of bands as in the JSON contract."""
+def records(table: Any, inputs: list[str], response: str = "loss") -> list[dict[str, Any]]:
+    """Rows of a table of bands as in the JSON contract; a response other than loss adds keys of its own."""
+    own = [] if response == "loss" else [response, *(f"{response}_{edge}" for edge in ("median", "lower", "upper"))]
     return [
-        {"plan": plan, **{key: row.get(key) for key in _KEYS}, "inputs": {name: row[name] for name in inputs}}
+        {"plan": plan, **{key: row.get(key) for key in (*KEYS, *own)}, "inputs": {name: row[name] for name in inputs}}
         for plan, row in zip(table.index, table.to_dict(orient="records"), strict=True)
     ]
 
 
-def print_bands(table: Any, unit: str) -> None:
+def print_bands(table: Any, unit: str, response: str = "loss") -> None:
     """Print forecasts as a table, and warnings below."""
-    shown = list(table.columns[: list(table.columns).index("loss_median")])
-    measured = "loss" in table
+    shown = list(table.columns[: list(table.columns).index(f"{response}_median")])
+    measured = response in table and response not in shown
     head = [
         "plan",
         *shown,
-        "loss",
+        response,
         f"{table['probability'].iloc[0]:.0%} band",
         "beyond",
         *(["measured", ""] if measured else []),
     ]
     rows = []
     for plan, row in table.iterrows():
-        cells = [str(plan), *(count(row[name]) for name in shown), f"{row['loss_median']:.3f}"]
-        cells += [f"{row['loss_lower']:.3f}-{row['loss_upper']:.3f}", f"{row['extrapolation_decades']:.2f}"]
+        cells = [
+            str(plan),
+            *(count(row[name]) if row[name] >= 1000 else number(row[name]) for name in shown),
+            f"{row[f'{response}_median']:.3f}",
+        ]
+        cells += [
+            f"{row[f'{response}_lower']:.3f}-{row[f'{response}_upper']:.3f}",
+            f"{row['extrapolation_decades']:.2f}",
+        ]
         if measured:
             inside = {True: "inside", False: "OUTSIDE"}.get(row["inside"], "")
-            cells += [f"{row['loss']:.3f}" if inside else "-", inside]
+            cells += [f"{row[response]:.3f}" if inside else "-", inside]
         rows.append(cells)
-    print_table(f"Forecast loss, {unit} (beyond: decades past the largest fitted run)", head, rows)
+    what = f"{response}, {unit}" if unit else response
+    print_table(f"Forecast {what} (beyond: decades past the largest fitted run)", head, rows)
     print_warnings(table)
 
 

@@ -10,11 +10,17 @@ import xarray as xr
 _OUTSIDE = 0.5  # decades
 _DRAWS = ("chain", "draw")
 _CARRIED = (
+    "above_chance",
     "explained",
     "outlying_rows",
     "decades_covered",
     "largest_runs_share",
 )  # warnings of a check that bear on any forecast
+_SCALES: dict[str, Any] = {
+    "log": xr.ufuncs.log,
+    "logit": lambda share: xr.ufuncs.log(share) - xr.ufuncs.log1p(-share),
+    "identity": lambda value: value,
+}
 _USUAL_RATIO = (1.0, 1000.0)  # tokens per parameter; Sardana et al. 2024 is the one law fitted up to 10,000
 _OTHER_COUNT = 1.1  # factor between two ways to count flops
 
@@ -53,15 +59,16 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
     for column in ("params", "tokens", *json.loads(loss.attrs["inputs"]).values()):
         if column in loss.coords:
             table[column] = loss[column].to_numpy()
-    for name, variable in (("loss", "observed_loss"), ("expected", "expected_loss")):
+    response = loss.attrs["response"]
+    for name, variable in ((response, f"observed_{response}"), ("expected", f"expected_{response}")):
         lower, median, upper = loss[variable].quantile(tails, _DRAWS).to_numpy()
         table[f"{name}_median"], table[f"{name}_lower"], table[f"{name}_upper"] = median, lower, upper
     table["probability"] = prob
     table["extrapolation_decades"] = loss["extrapolation_decades"].to_numpy()
-    for name, column in _shares(loss, tails).items():  # type: ignore[assignment]
+    for name, column in _shares(loss, tails).items():
         table[str(name)] = column.array
     if "log_density" in loss:
-        for name, column in _scored(loss, table).items():  # type: ignore[assignment]
+        for name, column in _scored(loss, table).items():
             table[str(name)] = column.array
     table["warning"] = plan_warnings(loss, table)
     return table
@@ -74,11 +81,12 @@ def check_prob(prob: float) -> None:
 
 
 def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
-    """Squared widths, in log loss, of what parameters, noise and drift do alone; each as a share of their sum."""
-    log_expected = xr.ufuncs.log(loss["expected_loss"])
+    """Squared widths, on the scale of the noise, of what parameters, noise and drift do alone; each as a share of their sum."""
+    scale = _SCALES["identity" if loss.attrs["counts"] else loss.attrs["link"]]
+    expected, observed = (scale(loss[f"{kind}_{loss.attrs['response']}"]) for kind in ("expected", "observed"))
     parts: dict[str, xr.DataArray] = {
-        "share_parameters": log_expected - loss["drift"],
-        "share_noise": xr.ufuncs.log(loss["observed_loss"]) - log_expected,
+        "share_parameters": expected - loss["drift"],
+        "share_noise": observed - expected,
         "share_drift": loss["drift"],
     }
     squares = {}
@@ -95,16 +103,17 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
 
 def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     """Where a measured loss fell in its forecast."""
-    measured = loss["loss"].to_numpy()
+    response = loss.attrs["response"]
+    measured = loss[response].to_numpy()
     known = np.isfinite(measured)
-    below = (loss["observed_loss"] < loss["loss"]).mean(_DRAWS).to_numpy()
+    below = (loss[f"observed_{response}"] < loss[response]).mean(_DRAWS).to_numpy()
     density = loss["log_density"].stack(sample=_DRAWS).transpose("plan", "sample").to_numpy()
     top = density.max(axis=1, keepdims=True)
     log_score = np.log(np.exp(density - top).mean(axis=1)) + top[:, 0]
-    inside = (measured >= table["loss_lower"].to_numpy()) & (measured <= table["loss_upper"].to_numpy())
+    inside = (measured >= table[f"{response}_lower"].to_numpy()) & (measured <= table[f"{response}_upper"].to_numpy())
     return pd.DataFrame(
         {
-            "loss": measured,
+            response: measured,
             "percentile": np.where(known, 100 * below, np.nan),
             "inside": pd.arrays.BooleanArray(inside, ~known),
             "log_score": np.where(known, log_score, np.nan),

@@ -17,7 +17,7 @@ from ..laws.law import compute
 from ..posterior import fitted_spec
 from ..runs import read_plans
 from ..spec.data import law_loss
-from ..spec.noise import draw_noise, noise_log_density, noise_scale
+from ..spec.noise import COUNTS, draw_observed, from_link, log_density, to_link
 from ..spec.spec import ModelSpec
 
 MAX_EXTRAPOLATION = 3.0
@@ -27,6 +27,7 @@ def forecast(
     idata: xr.DataTree,
     plans: pd.DataFrame,
     *,
+    through: xr.DataTree | None = None,
     drift: bool = True,
     max_extrapolation: float = MAX_EXTRAPOLATION,
     random_seed: int | np.random.Generator | None = None,
@@ -39,6 +40,9 @@ def forecast(
         From `fit` or `load_fit`.
     plans : pandas.DataFrame
         One row per plan, with the columns that the law takes; `run` names them; a measured `loss` is scored.
+    through : xarray.DataTree, optional
+        A fit whose response is an input of this one, such as a loss for a law of accuracy: its draws take the place of that column, so
+        that both fits' uncertainties are carried.
     drift : bool
         Whether the law may go wrong beyond its runs.
     max_extrapolation : float
@@ -63,10 +67,18 @@ def forecast(
     >>> forecast(idata, pd.DataFrame({"params": [70e9], "tokens": [1.4e12]}))  # doctest: +SKIP
     """
     spec = fitted_spec(idata)
-    plans = _complete(spec, plans)
     draws = idata["posterior"].to_dataset()
-    inputs = {name: xr.DataArray(plans[column].to_numpy(float), dims="plan") for name, column in spec.inputs.items()}
-    signed = signed_decades(idata, spec, inputs)
+    upstream = None
+    if through is not None:
+        _check_link(spec, fitted_spec(through))
+        upstream = forecast(through, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
+    plans = _complete(spec, plans, upstream)
+    given, measured_inputs = _inputs(spec, plans), _inputs(spec, plans)
+    if upstream is not None:
+        given |= _paired(spec, upstream, draws, "expected", random_seed or 0)
+        measured_inputs |= _paired(spec, upstream, draws, "observed", random_seed or 0)
+    signed = signed_decades(idata, spec, given)
+    signed = signed.median(("chain", "draw")) if upstream is not None else signed
     check_reach(spec, plans["run"].tolist(), signed.to_numpy(), max_extrapolation)
     beyond = signed.clip(min=0)
     # Plan by plan, so that a plan's numbers do not hang on those that follow it.
@@ -74,21 +86,38 @@ def forecast(
     # One standard draw per posterior draw, the same for every plan, drawn before anything whose size depends on the plans.
     standard = xr.DataArray(rng.standard_normal(draws["sigma"].shape), dims=("chain", "draw"))
     drifts = standard * beyond * (spec.drift.per_decade if drift else 0.0)
-    curve = law_loss(spec, draws, inputs)
-    scale = noise_scale(spec, draws, (-signed).clip(min=0)).transpose("chain", "draw", "plan")
-    expected = curve * np.exp(drifts)
+    curve = law_loss(spec, draws, given)
+    below, n_items = (-signed).clip(min=0), _n_items(idata, plans)
+    expected = from_link(spec, to_link(spec, curve) + drifts)
+    # A run is as good at a task as its own loss says, noise and all.
+    own = (
+        from_link(spec, to_link(spec, law_loss(spec, draws, measured_inputs)) + drifts)
+        if upstream is not None
+        else expected
+    )
+    names = {"expected": f"expected_{spec.response}", "observed": f"observed_{spec.response}"}
     result = xr.Dataset(
         {
             "drift": drifts,
-            "expected_loss": expected,
-            "observed_loss": expected * np.exp(draw_noise(spec, draws, scale.transpose("plan", "chain", "draw"), rng)),
+            names["expected"]: expected,
+            names["observed"]: draw_observed(spec, draws, own, below, n_items, rng),
         }
     ).transpose("chain", "draw", "plan")
-    if "loss" in plans:
-        measured = xr.DataArray(np.log(plans["loss"].to_numpy(float)), dims="plan")
-        away = measured - xr.ufuncs.log(result["expected_loss"])
-        result["log_density"] = noise_log_density(spec, draws, scale, away).transpose("chain", "draw", "plan")
-    return _label(result, plans, beyond, idata, drift)
+    if spec.response in plans:
+        measured = xr.DataArray(plans[spec.response].to_numpy(float), dims="plan")
+        density = log_density(spec, draws, own, measured, below, n_items)
+        result["log_density"] = density.transpose("chain", "draw", "plan")
+    result = _label(result, plans, beyond, idata, drift)
+    return result if upstream is None else _labelled_through(result, upstream)
+
+
+def _n_items(idata: xr.DataTree, plans: pd.DataFrame) -> xr.DataArray | None:
+    """Test items of each plan: its own, else those of the fitted runs where they all had one number; None where unknown."""
+    if "n_items" in plans and plans["n_items"].notna().all():
+        return xr.DataArray(plans["n_items"].to_numpy(float), dims="plan")
+    data = idata["constant_data"]
+    fitted = np.unique(data["n_items"].to_numpy()) if "n_items" in data else np.array([])
+    return xr.DataArray(np.full(len(plans), float(fitted[0])), dims="plan") if len(fitted) == 1 else None
 
 
 def signed_decades(idata: xr.DataTree, spec: ModelSpec, inputs: dict[str, xr.DataArray]) -> xr.DataArray:
@@ -97,18 +126,64 @@ def signed_decades(idata: xr.DataTree, spec: ModelSpec, inputs: dict[str, xr.Dat
     return (reach - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
 
 
-def _complete(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
-    """Check the plans' columns; flops and the like are filled as for runs."""
+def _inputs(spec: ModelSpec, plans: pd.DataFrame) -> dict[str, xr.DataArray]:
+    return {
+        name: xr.DataArray(plans[column].to_numpy(float), dims="plan")
+        for name, column in spec.inputs.items()
+        if column in plans
+    }
+
+
+def _check_link(spec: ModelSpec, upstream: ModelSpec) -> None:
+    if upstream.response not in spec.inputs.values():
+        raise ValueError(
+            f"The fit to go through gives '{upstream.response}', and this one takes {', '.join(map(repr, spec.inputs.values()))}: one of "
+            "them must be the other's response."
+        )
+
+
+def _paired(
+    spec: ModelSpec, upstream: xr.Dataset, draws: xr.Dataset, kind: str, seed: int | np.random.Generator
+) -> dict[str, xr.DataArray]:
+    """Give each draw of this fit one of the other's, at random: the two were fitted apart, so they are independent."""
+    response = upstream.attrs["response"]
+    values = upstream[f"{kind}_{response}"].transpose("chain", "draw", "plan").to_numpy()
+    values = values.reshape(-1, values.shape[-1])
+    shape = draws["sigma"].shape
+    order = np.random.default_rng(seed).permutation(max(len(values), draws["sigma"].size)) % len(values)
+    paired = values[order[: draws["sigma"].size]].reshape(*shape, -1)
+    name = next(name for name, column in spec.inputs.items() if column == response)
+    return {name: xr.DataArray(paired, dims=("chain", "draw", "plan"))}
+
+
+def _labelled_through(result: xr.Dataset, upstream: xr.Dataset) -> xr.Dataset:
+    """Say of the joint forecast how far out its plans are for the fit that they enter first, and carry the warnings of both."""
+    result["extrapolation_decades"] = upstream["extrapolation_decades"]
+    checks = [*json.loads(upstream.attrs["check"]), *json.loads(result.attrs["check"])]
+    ranges = {**json.loads(upstream.attrs["ranges"])}
+    return result.assign_attrs(
+        check=json.dumps(checks),
+        ranges=json.dumps(ranges),
+        inputs=upstream.attrs["inputs"],
+        flops_ratio=upstream.attrs["flops_ratio"],
+    )
+
+
+def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None) -> pd.DataFrame:
+    """Check the plans' columns; flops and the like are filled as for runs. What comes from upstream need not be there."""
     if not isinstance(plans, pd.DataFrame):
         raise TypeError(f"`plans` must be a DataFrame. Got {type(plans).__name__} instead.")
     plans = read_plans(plans)
-    missing = [column for column in spec.inputs.values() if column not in plans]
+    if upstream is not None:
+        plans = plans.drop(columns=upstream.attrs["response"], errors="ignore")
+    own = [column for column in spec.inputs.values() if upstream is None or column != upstream.attrs["response"]]
+    missing = [column for column in own if column not in plans]
     if missing:
         raise ValueError(
             f"The plans lack {', '.join(repr(name) for name in missing)}, which this fit takes; they have "
             f"{', '.join(map(str, plans.columns))}. Give {' '.join(f'--at {name}=VALUE' for name in missing)}."
         )
-    for column in spec.inputs.values():
+    for column in own:
         values = pd.to_numeric(plans[column], errors="coerce").to_numpy(float)
         bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
         if len(bad):
@@ -149,6 +224,9 @@ def _label(
     result = result.assign_coords(coordinates)
     spec = fitted_spec(idata)
     result.attrs = {
+        "response": spec.response,
+        "counts": int(spec.noise.dist == COUNTS),
+        "link": spec.noise.link,
         "loss_unit": idata.attrs["loss_unit"],
         "params_kind": idata.attrs["params_kind"],
         "with_drift": int(drift),

@@ -18,8 +18,9 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     -------
     dict
         `plans` scored; `inside`, how many of them lie in their band, and `coverage`, their share, beside `probability`, what was claimed;
-        `median_abs_error`, of log loss (about the relative error); `bias`, the median of measured over forecast log loss;
-        `interval_score` of the band in log loss, x100 (Gneiting and Raftery 2007, eq. 43: width, plus 2 / (1 - prob) times each miss);
+        `median_abs_error`, of log loss (about the relative error; other responses are scored as they are); `bias`, the median of measured
+        over forecast log loss; `interval_score` of the band in log loss, x100 (Gneiting and Raftery 2007, eq. 43: width, plus
+        2 / (1 - prob) times each miss);
         `log_score`, mean log density of log loss; `warning`.
 
     Raises
@@ -31,12 +32,15 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     --------
     >>> score(bands(forecast(idata, measured_runs)))["coverage"]  # doctest: +SKIP
     """
-    if "loss" not in table or not np.isfinite(table["loss"].to_numpy(float)).any():
-        raise ValueError("No plan has a measured `loss`; --score needs it as a column of the plans.")
-    table = table[np.isfinite(table["loss"].to_numpy(float))]
+    response = next(str(name) for name in table if str(name).endswith("_median")).removesuffix("_median")
+    if response not in table or not np.isfinite(table[response].to_numpy(float)).any():
+        raise ValueError(f"No plan has a measured `{response}`; --score needs it as a column of the plans.")
+    table = table[np.isfinite(table[response].to_numpy(float))]
     measured, middle, lower, upper = (
-        np.log(table[name].to_numpy(float)) for name in ("loss", "loss_median", "loss_lower", "loss_upper")
+        table[f"{response}{edge}"].to_numpy(float) for edge in ("", "_median", "_lower", "_upper")
     )
+    if response == "loss":
+        measured, middle, lower, upper = (np.log(values) for values in (measured, middle, lower, upper))
     prob = float(table["probability"].iloc[0])
     misses = np.maximum(lower - measured, 0) + np.maximum(measured - upper, 0)
     error = measured - middle

@@ -1,7 +1,10 @@
 """The closed set of laws that a model file may name."""
 
 from . import chinchilla, power
+from .approaches import APPROACHES
 from .law import Law, compute
+from .rate_surface import SURFACES
+from .tasks import TASKS
 
 LAWS: dict[str, Law] = {
     "chinchilla": Law(
@@ -24,6 +27,9 @@ LAWS: dict[str, Law] = {
         constants=power.constants,
         reach=power.reach,
     ),
+    **APPROACHES,
+    **SURFACES,
+    **TASKS,
 }
 
 

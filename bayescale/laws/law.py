@@ -42,8 +42,17 @@ class Law:
         ``optimum(flops, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x tokens.
     compute_saved : callable, optional
         ``compute_saved(loss, best_loss, **constants)``: the share of compute with which the optimum would reach `loss`.
+    cells : tuple of str
+        Inputs whose combinations each have a level of their own, so that `loss` is relative to it; empty for one level of all runs.
+    best : callable, optional
+        ``best(inputs, **constants)``: natural logs of the best values of the inputs that are no `cells`, by name.
+    keep : callable, optional
+        ``keep(inputs, response)``: why each run is of no use to the law, empty where it is. Approaches 1 and 2 have it, which give the
+        best size of a compute and no loss of a plan: their `loss` is relative to the best at its compute.
     repeats : bool
         Whether the law knows what repeated data do.
+    spans : bool
+        Whether the reach is a scale of which runs should span decades; a loss is none.
     options : mapping of str to object
         What a model file may choose in `[options]`, with defaults.
     configured : callable, optional
@@ -60,7 +69,11 @@ class Law:
     level: str = "T"
     optimum: Callable[..., Any] | None = None
     compute_saved: Callable[..., Any] | None = None
+    cells: tuple[str, ...] = ()
+    best: Callable[..., Any] | None = None
+    keep: Callable[[Inputs, Any], list[str]] | None = None
     repeats: bool = False
+    spans: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     configured: Callable[..., "Law"] | None = None
 

@@ -64,7 +64,7 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     import arviz_stats as azs  # slow to import, and needed only here
 
     spec = fitted_spec(idata)
-    names = [*spec.priors, "sigma", *(["nu"] if spec.noise.nu is not None else [])]
+    names = list(spec.sampled)
     draws = idata["posterior"].to_dataset()[names]
     stats = idata["sample_stats"]
     rhat = azs.rhat(draws).to_array()
@@ -72,7 +72,7 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     energy = stats["energy"]
     bfmi = (energy.diff("draw") ** 2).mean("draw") / energy.var("draw")
     # A chain that stands still, or a single one, has no R-hat: that is the worst of all.
-    ranked = rhat.fillna(np.inf)
+    ranked = rhat.fillna(np.inf).max([dim for dim in rhat.dims if dim != "variable"])
     worst = str(rhat["variable"].values[int(ranked.argmax())])
     if idata["posterior"].sizes["chain"] == 1:
         more = "One chain cannot be compared with another: use --chains 4."

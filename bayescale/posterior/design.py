@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..spec.data import law_loss
+from ..spec.noise import noise_scale, to_link
 from ..spec.spec import ModelSpec
+from .surface import surface_checks
+from .profiles import profile_checks
 from .verdict import verdict
 
 _COLLINEAR = 0.95  # |correlation| of ln params and ln tokens
@@ -14,17 +18,33 @@ _RATIO_DECADES = 1.0
 _REACH_DECADES = 2.0
 _RUNS_PER_PARAMETER = 2.0
 _LARGEST_SHARE = 0.2
+_ABOVE_CHANCE = 2.0  # standard errors
 
 
 def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     """Return the checks of the table's design; for a law of params and tokens also those of their ratio."""
     data, law = idata["constant_data"], spec.get_law()
+    if law.cells:
+        return surface_checks(idata, spec)
     inputs = {name: data[name].to_numpy() for name in law.inputs}
     log10_reach = np.log10(law.reach(**inputs))
-    n_sampled = len(spec.priors) + 1 + (spec.noise.nu is not None)
+    n_sampled = len(spec.sampled)
     checks = []
-    if {"params", "tokens"} <= set(inputs):
+    if law.keep:
+        checks += profile_checks(idata)
+    elif {"params", "tokens"} <= set(inputs):
         checks += _size_and_data_checks(inputs["params"], inputs["tokens"])
+    if "floor" in idata["posterior"]:
+        checks.append(_above_chance(idata, spec))
+    runs_per_parameter = verdict(
+        "runs_per_parameter",
+        len(log10_reach) / n_sampled,
+        _RUNS_PER_PARAMETER,
+        "at least",
+        f"{len(log10_reach)} runs for {n_sampled} parameters: much of the posterior is the prior.",
+    )
+    if not law.spans:
+        return [*checks, runs_per_parameter]
     share = float((log10_reach > log10_reach.max() - 1).mean())
     reach = "compute" if "params" in inputs else f"'{next(iter(spec.inputs.values()))}'"
     return [
@@ -36,13 +56,7 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             "at least",
             f"The runs span {np.ptp(log10_reach):.2f} decades of {reach}: floor and exponents rest on the prior.",
         ),
-        verdict(
-            "runs_per_parameter",
-            len(log10_reach) / n_sampled,
-            _RUNS_PER_PARAMETER,
-            "at least",
-            f"{len(log10_reach)} runs for {n_sampled} parameters: much of the posterior is the prior.",
-        ),
+        runs_per_parameter,
         verdict(
             "largest_runs_share",
             share,
@@ -51,6 +65,21 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             f"Only {share:.0%} of the runs lie within a factor 10 of the largest {reach}: they carry the forecast. Add runs up there.",
         ),
     ]
+
+
+def _above_chance(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
+    """How far the best fitted accuracy lies above the floor, in standard errors of one run."""
+    data, draws = idata["constant_data"], idata["posterior"].to_dataset()
+    curve = law_loss(spec, draws, {name: data[name] for name in spec.get_law().inputs})
+    scale = noise_scale(spec, draws, 0.0, expected=curve, n_items=data.get("n_items"))
+    rise = (to_link(spec, curve) - to_link(spec, draws["floor"])) / scale
+    return verdict(
+        "above_chance",
+        float(rise.median(("chain", "draw")).max()),
+        _ABOVE_CHANCE,
+        "at least",
+        "No run is clearly above chance: the bend is not in the data, and where it comes is the prior's.",
+    )
 
 
 def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[str, Any]]:

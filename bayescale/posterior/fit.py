@@ -10,8 +10,12 @@ import xarray as xr
 
 from .. import __version__
 from ..runs import select_rows
+from ..spec.cells import check_cells
+from ..spec.data import model_inputs
+from ..spec.noise import COUNTS
 from ..spec.spec import ModelSpec
 from .check import check_fit
+from .profiles import add_envelope, keep_rows
 from .store import FORMAT
 
 PARAMS_KINDS = ("total", "non-embedding", "active", "unknown")
@@ -86,12 +90,17 @@ def fit(
         family=family,
         repeats=spec.get_law().repeats,
     )
+    if spec.get_law().keep:
+        rows, left_out = keep_rows(spec, rows, left_out)
+    spec, rows = _counted(spec, rows)
     _check_rows(spec, rows)
     columns = _columns(rows)  # before sampling: nothing may be lost after it
     seed = _seed(random_seed)
     from .nuts import sample_model  # PyMC takes seconds to import, and only sampling needs it
 
     idata = sample_model(spec, rows, random_seed=seed, **sample_kwargs)
+    if "sizes" in idata["constant_data"]:
+        add_envelope(idata)
     data = idata["constant_data"].to_dataset()
     idata["constant_data"] = xr.DataTree(data.assign({k: v for k, v in columns.items() if k not in data.variables}))
     idata.attrs.update(
@@ -136,14 +145,39 @@ def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
         raise ValueError(f"`runs` is not a table from read_runs: {fault}. Use fit(spec, read_runs(runs)).")
 
 
+def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFrame]:
+    """Without the number of items a share of right answers is no count: model it on its logit, or as it is beyond (0, 1)."""
+    if spec.noise.dist != COUNTS:
+        return spec, rows
+    response = rows[spec.response].to_numpy(dtype=float)
+    if "n_items" in rows and rows["n_items"].notna().all():
+        bad = ~((response >= 0) & (response <= 1))
+        if bad.any():
+            raise ValueError(
+                f"Column '{spec.response}' must be a share in [0, 1] where n_items counts them. Got {response[bad][0]!r} "
+                f"in run {rows.loc[bad, 'run'].iloc[0]}; a percentage is divided by 100, a centred score has no n_items."
+            )
+        return spec, rows
+    inside = bool(((response > 0) & (response < 1)).all())
+    link = "logit" if inside else "identity"
+    how = "on its logit" if inside else "as it is, since some values lie outside (0, 1)"
+    rows.attrs["notes"]["n_items"] = (
+        f"The table has no n_items, so '{spec.response}' is modelled {how}, with Student-t noise; n_items would say how much of the "
+        "scatter is that of the test."
+    )
+    return spec.changed(noise={"dist": "StudentT", "link": link}), rows
+
+
 def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
     """Raise where the rows cannot move the law at all."""
     response = rows[spec.response].to_numpy(dtype=float)
-    if not (response > 0).all():
+    if spec.noise.link == "log" and spec.noise.dist != COUNTS and not (response > 0).all():
         bad = rows.loc[response <= 0, "run"].astype(str)
         raise ValueError(
             f"Column '{spec.response}' has {len(bad)} values <= 0 (runs {', '.join(bad[:5])}); it is modelled in logs and must be > 0."
         )
+    if spec.get_law().cells:
+        check_cells(spec.get_law(), model_inputs(spec, rows))
     if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
         columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
         raise ValueError(

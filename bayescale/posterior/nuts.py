@@ -12,7 +12,7 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from ..spec.build import build_model
-from ..spec.data import OBSERVED
+from ..spec.noise import observed_name
 from ..spec.prior import suggest
 from ..spec.spec import ModelSpec
 from .quiet import quiet
@@ -66,7 +66,7 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
         prior = pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seeds[2])
     for group in ("prior", "prior_predictive"):
         idata[group] = prior[group]
-    _weigh(idata)
+    _weigh(idata, observed_name(spec))
     return idata
 
 
@@ -93,9 +93,9 @@ def _check_options(options: dict[str, Any]) -> None:
             raise ValueError(f"`{name}` is no keyword of pymc.sample.{suggest(name, known)}")
 
 
-def _weigh(idata: xr.DataTree) -> None:
+def _weigh(idata: xr.DataTree, name: str) -> None:
     """Multiply each row's log likelihood by its weight, as the sampled density did."""
     weight = idata["constant_data"]["weight"]
     idata["log_likelihood"] = xr.DataTree(
-        idata["log_likelihood"].to_dataset().assign({OBSERVED: idata["log_likelihood"][OBSERVED] * weight})
+        idata["log_likelihood"].to_dataset().assign({name: idata["log_likelihood"][name] * weight})
     )

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from ..spec.data import OBSERVED, law_loss
-from ..spec.noise import noise_scale
+from ..spec.data import law_loss
+from ..spec.noise import COUNTS, noise_scale, observed_name, to_link
 from ..spec.spec import ModelSpec
 from .verdict import verdict
 
@@ -19,20 +19,23 @@ _LISTED = 8
 
 
 def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
-    """Return the checks `explained`, `outlying_rows` and `influential_rows`; rows are named with measured over expected loss."""
+    """Return the checks `explained`, `outlying_rows` and `influential_rows`; rows are named with measured over expected response."""
     residual, decades_below, sigma, scale = _residuals(idata, spec)
     outlying = np.maximum(np.abs(residual) / scale, _against_neighbours(residual, decades_below, sigma))
     names = [str(run) for run in idata["constant_data"]["run"].to_numpy()]
-    factors = {i: f"{names[i]}: {np.exp(residual[i]):.2f}x" for i in range(len(names))}
+    off = [
+        f"{np.exp(r):.2f}x" if spec.noise.link == "log" and spec.noise.dist != COUNTS else f"{r:+.3g}" for r in residual
+    ]
+    factors = {i: f"{names[i]}: {off[i]}" for i in range(len(names))}
     k = _pareto_k(idata)
-    explained = _explained(residual, idata["observed_data"][OBSERVED].to_numpy())
+    explained = _explained(residual, _measured(idata, spec))
     return [
         verdict(
             "explained",
             explained,
             _EXPLAINED,
             "at least",
-            f"The law explains {max(explained, 0):.0%} of the spread of log loss among these runs: they do not fall as it says. "
+            f"The law explains {max(explained, 0):.0%} of the spread of {observed_name(spec)} among these runs: they do not go as it says. "
             "Look at units and columns; where only noise is left between the runs, add runs further apart.",
         ),
         verdict(
@@ -40,7 +43,7 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             float((outlying > _OUTLYING).sum()),
             0,
             "at most",
-            "Measured over expected loss is far off in "
+            f"Measured over expected {spec.response} is far off in "
             + _listed([factors[i] for i in np.argsort(-outlying) if outlying[i] > _OUTLYING])
             + ". A factor tells the cause: 0.69 or 1.44 is bits for nats, another may be a wrong digit or an unfinished run.",
         ),
@@ -56,16 +59,25 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     ]
 
 
+def _measured(idata: xr.DataTree, spec: ModelSpec) -> np.ndarray:
+    """What was measured, on the link's scale; of counts the share that is right. Shape (run,)."""
+    measured = idata["observed_data"][observed_name(spec)].to_numpy()
+    return measured / idata["constant_data"]["n_items"].to_numpy() if spec.noise.dist == COUNTS else measured
+
+
 def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
-    """Median residual of log loss, decades below the largest run, sigma, and the scale of noise, shapes (run,)."""
+    """Median residual on the link's scale, decades below the largest run, the sd of a run there, and the scale of its noise."""
     data, draws = idata["constant_data"], idata["posterior"].to_dataset()
     law = spec.get_law()
     inputs = {name: data[name] for name in law.inputs}
     decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
-    expected = np.log(law_loss(spec, draws, inputs)).median(("chain", "draw"))
-    residual = (idata["observed_data"][OBSERVED] - expected).to_numpy()
-    scale = noise_scale(spec, draws, decades).median(("chain", "draw")).to_numpy()
-    return residual, decades.to_numpy(), float(draws["sigma"].median()), scale
+    curve = draws["expected_loss"] if law.keep else law_loss(spec, draws, inputs)
+    if law.cells:
+        curve = curve * (draws[law.level] * data["member"]).sum("cell")
+    residual = _measured(idata, spec) - to_link(spec, curve).median(("chain", "draw")).to_numpy()
+    scale = noise_scale(spec, draws, decades, expected=curve, n_items=data.get("n_items")).median(("chain", "draw"))
+    least = float(scale.min()) if spec.noise.dist == COUNTS else float(draws["sigma"].median())
+    return residual, decades.to_numpy(), least, scale.to_numpy()
 
 
 def _explained(residual: np.ndarray, measured: np.ndarray) -> float:

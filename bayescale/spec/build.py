@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 
+from .cells import find_cells
 from .centred import centred_lognormal
-from .data import OBSERVED, model_data
+from .data import model_data
+from .noise import COUNTS, TINY, observed_name, to_link
 from .prior import Prior
+from .profiles import profile_curve
 from .spec import ModelSpec
 
 
@@ -37,15 +40,19 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
     """
     law = spec.get_law()
     values = model_data(spec, runs)
-    with pm.Model(coords={"run": runs["run"].to_numpy(dtype=str)}) as model:
-        data = {name: pm.Data(name, value, dims="run" if np.ndim(value) else None) for name, value in values.items()}
+    coords = {"run": runs["run"].to_numpy(dtype=str)}
+    if law.cells:
+        coords["cell"] = np.array(find_cells(law, values)[0])
+    with pm.Model(coords=coords) as model:
+        dims = {0: None, 1: ("run",), 2: ("cell", "run")}
+        data = {name: pm.Data(name, value, dims=dims[np.ndim(value)]) for name, value in values.items()}
         inputs = {name: data[name] for name in law.inputs}
-        measured = data[f"{OBSERVED}_measured"]
+        measured = data[f"{observed_name(spec)}_measured"]
         decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
         sigma = _variable("sigma", spec.noise.sigma)
         scale = np.sqrt(sigma**2 + (spec.noise.fade * decades) ** 2)
         sampled = {name: _variable(name, prior) for name, prior in spec.priors.items() if name != law.level}
-        if law.level and spec.noise.fade > 0:
+        if law.level and (spec.noise.fade > 0 or law.cells):
             shape = np.log(_curve(spec, inputs, law.constants({**sampled, law.level: 1.0}, data)))
             sampled[law.level] = centred_lognormal(
                 law.level,
@@ -54,12 +61,16 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
                 shape=shape,
                 scale=scale,
                 weight=data["weight"],
+                member=data.get("member"),
             )
         elif law.level:
             sampled[law.level] = _variable(law.level, spec.priors[law.level])
         constants = {name: pm.Deterministic(name, value) for name, value in law.constants(sampled, data).items()}
-        noise, arguments = _noise(spec, np.log(_curve(spec, inputs, constants)), scale)
-        observed = noise(OBSERVED, **arguments, observed=measured, dims="run")
+        curve = profile_curve(spec, sampled, constants, values) if law.keep else _curve(spec, inputs, constants)
+        if law.cells:
+            curve = curve * (sampled[law.level] @ data["member"])
+        noise, arguments = _noise(spec, curve, scale, data)
+        observed = noise(observed_name(spec), **arguments, observed=measured, dims="run")
         if not np.all(values["weight"] == 1):
             # The observed variable itself counts once; the potential adds the rest, so that predictions stay those of one run.
             pm.Potential("weighting", ((data["weight"] - 1) * pm.logp(observed, measured)).sum())
@@ -71,9 +82,14 @@ def _curve(spec: ModelSpec, inputs: Mapping[str, Any], constants: Mapping[str, A
     return law.loss(**inputs, **{name: constants[name] for name in law.loss_constants})
 
 
-def _noise(spec: ModelSpec, centre: Any, scale: Any) -> tuple[Any, dict[str, Any]]:
-    """Distribution and arguments of log loss about the law's curve."""
-    if spec.noise.nu is not None:
+def _noise(spec: ModelSpec, curve: Any, scale: Any, data: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Distribution and arguments of a run about the law's curve, on the scale of the link."""
+    if spec.noise.dist == COUNTS:
+        size = 1 / (scale**2 + TINY)
+        return pm.BetaBinomial, {"n": data["n_items"], "alpha": curve * size, "beta": (1 - curve) * size}
+    centre = to_link(spec, curve)
+    if spec.noise.dist == "StudentT":
+        assert spec.noise.nu is not None
         return pm.StudentT, {"nu": _variable("nu", spec.noise.nu), "mu": centre, "sigma": scale}
     if spec.noise.dist == "Laplace":
         return pm.Laplace, {"mu": centre, "b": scale / np.sqrt(2)}  # so that sigma is the sd

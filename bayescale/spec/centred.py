@@ -30,8 +30,10 @@ class _Centred(Transform):
         return pt.log(inputs[-1]) + inputs[-2] + inputs[-1] * value
 
 
-def centred_lognormal(name: str, mu: float, sigma: float, *, measured: Any, shape: Any, scale: Any, weight: Any) -> Any:
-    """Return a LogNormal(mu, sigma) variable, sampled relative to the level that the runs imply.
+def centred_lognormal(
+    name: str, mu: float, sigma: float, *, measured: Any, shape: Any, scale: Any, weight: Any, member: Any = None
+) -> Any:
+    """Return a LogNormal(mu, sigma) variable, sampled relative to the level that the runs imply; or one for each cell of runs.
 
     Parameters
     ----------
@@ -41,14 +43,17 @@ def centred_lognormal(name: str, mu: float, sigma: float, *, measured: Any, shap
         Of the log, a priori.
     measured, shape, scale, weight : TensorVariable
         Log loss, log of the law at T = 1, scale of the noise and weight of each run; dims (run,).
+    member : TensorVariable, optional
+        1 where a run belongs to a cell, else 0, dims (cell, run); without it all runs have one level.
 
     Returns
     -------
     TensorVariable
     """
-    precision = weight / scale**2
-    centre = (precision * (measured - shape)).sum() / precision.sum()
-    width = 1 / pt.sqrt(precision.sum())
+    precision = (1 if member is None else member) * weight / scale**2
+    total = precision.sum(-1)
+    centre = (precision * (measured - shape)).sum(-1) / total
+    width = 1 / pt.sqrt(total)
     return pm.CustomDist(
         name,
         mu,
@@ -60,4 +65,5 @@ def centred_lognormal(name: str, mu: float, sigma: float, *, measured: Any, shap
         support_point=lambda rv, size, mu, sigma, centre, width: pt.exp(centre),
         signature="(),(),(),()->()",
         transform=_Centred(),
+        dims=None if member is None else "cell",
     )

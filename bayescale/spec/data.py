@@ -8,6 +8,8 @@ import pandas as pd
 import xarray as xr
 
 from ..laws.law import all_anchors
+from .cells import find_cells
+from .noise import COUNTS, observed_name, to_link
 from .spec import ModelSpec
 
 OBSERVED = "log_loss"
@@ -31,16 +33,25 @@ def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        Inputs and `weight`, shape (run,); anchors, scalars; `log_loss_measured`, shape (run,).
+        Inputs, `weight` (and `n_items` of counts), shape (run,); anchors, scalars; `log_loss_measured`, or what else is modelled,
+        shape (run,).
     """
     inputs = model_inputs(spec, runs)
-    measured = np.log(runs[spec.response].to_numpy(dtype=float))
+    response = runs[spec.response].to_numpy(dtype=float)
+    counts = {}
+    if spec.noise.dist == COUNTS:
+        counts = {"n_items": np.round(runs["n_items"].to_numpy(dtype=float))}
+        measured = np.round(response * counts["n_items"])
+    else:
+        measured = to_link(spec, response)
     weight = runs["weight"].fillna(1.0).to_numpy(dtype=float) if "weight" in runs else np.ones(len(runs))
     return {
         **inputs,
-        **all_anchors(spec.get_law(), inputs, measured),
+        **all_anchors(spec.get_law(), inputs, to_link(spec, response)),
         "weight": weight,
-        f"{OBSERVED}_measured": measured,
+        **({"member": find_cells(spec.get_law(), inputs)[1]} if spec.get_law().cells else {}),
+        **counts,
+        f"{observed_name(spec)}_measured": measured,
     }
 
 

@@ -1,4 +1,8 @@
-"""The noise of a run in NumPy, on draws: the same distribution that `build` puts into the graph."""
+"""The scale on which a response is modelled, and the noise of a run about the law there: NumPy's side of what `build` puts in the graph.
+
+Losses and other positive responses are modelled in logs. A share of right answers is a count of items where their number is known
+(BetaBinomial), else Student-t on its logit, or as it is where values leave (0, 1), as centred scores do.
+"""
 
 from typing import Any
 
@@ -7,25 +11,84 @@ import xarray as xr
 
 from .spec import ModelSpec
 
+COUNTS = "BetaBinomial"
+TINY = 1e-6  # least squared sigma of counts: far below what any number of items shows, and far from overflow
 
-def noise_scale(spec: ModelSpec, draws: xr.Dataset, decades_below: Any) -> xr.DataArray:
-    """Scale of log loss about the law, sqrt(sigma^2 + (fade x decades below the largest fitted run)^2)."""
+
+def observed_name(spec: ModelSpec) -> str:
+    """Name of the observed variable: `log_loss`, or what else is modelled."""
+    if spec.noise.dist == COUNTS:
+        return "correct"
+    if spec.noise.link == "log":
+        return "log_loss" if spec.response == "loss" else f"log_{spec.response}"
+    return spec.response if spec.noise.link == "identity" else f"{spec.noise.link}_{spec.response}"
+
+
+def to_link(spec: ModelSpec, value: Any) -> Any:
+    """Return a response on the scale on which its noise is added; counts keep theirs."""
+    if spec.noise.dist == COUNTS or spec.noise.link == "identity":
+        return value
+    return np.log(value) if spec.noise.link == "log" else np.log(value) - np.log1p(-value)
+
+
+def from_link(spec: ModelSpec, value: Any) -> Any:
+    """Return a response from the scale of its noise."""
+    if spec.noise.dist == COUNTS or spec.noise.link == "identity":
+        return value
+    return np.exp(value) if spec.noise.link == "log" else (1 + np.tanh(value / 2)) / 2
+
+
+def noise_scale(
+    spec: ModelSpec, draws: xr.Dataset, decades_below: Any, *, expected: Any = None, n_items: Any = None
+) -> xr.DataArray:
+    """Scale of a run's noise about the law on the link's scale.
+
+    sqrt(sigma^2 + (fade x decades below the largest fitted run)^2); of counts the sd of the share that is right,
+    sqrt(p (1 - p) (1 / n_items + sigma^2)).
+    """
+    if spec.noise.dist == COUNTS:
+        return np.sqrt(expected * (1 - expected) * (1 / n_items + draws["sigma"] ** 2))
     return np.sqrt(draws["sigma"] ** 2 + (spec.noise.fade * decades_below) ** 2)
 
 
-def draw_noise(spec: ModelSpec, draws: xr.Dataset, scale: xr.DataArray, rng: np.random.Generator) -> xr.DataArray:
-    """Return one run's noise in log loss per draw, of the shape of `scale`."""
+def draw_observed(
+    spec: ModelSpec,
+    draws: xr.Dataset,
+    expected: xr.DataArray,
+    decades_below: Any,
+    n_items: Any,
+    rng: np.random.Generator,
+) -> xr.DataArray:
+    """Return what a new run would measure, per draw; dims (plan, chain, draw), so that a plan's numbers hang on no later one."""
+    if spec.noise.dist == COUNTS:
+        expected = expected.transpose("plan", "chain", "draw")
+        size = (1 / (draws["sigma"] ** 2 + TINY)).broadcast_like(expected).transpose(*expected.dims)
+        share = expected.copy(data=rng.beta(expected * size, (1 - expected) * size))
+        if n_items is None:
+            return share
+        n = n_items.broadcast_like(expected).transpose(*expected.dims)
+        return share.copy(data=rng.binomial(n.astype(int), share) / n)
+    scale = noise_scale(spec, draws, decades_below).transpose("plan", "chain", "draw")
+    return from_link(spec, to_link(spec, expected) + _standard(spec, draws, scale, rng) * scale)
+
+
+def _standard(spec: ModelSpec, draws: xr.Dataset, scale: xr.DataArray, rng: np.random.Generator) -> Any:
     if spec.noise.dist == "StudentT":
         nu = draws["nu"].broadcast_like(scale).transpose(*scale.dims)
-        return scale * rng.standard_t(nu.to_numpy())
+        return rng.standard_t(nu.to_numpy())
     if spec.noise.dist == "Laplace":
-        return scale * rng.laplace(scale=np.sqrt(0.5), size=scale.shape)
-    return scale * rng.standard_normal(scale.shape)
+        return rng.laplace(scale=np.sqrt(0.5), size=scale.shape)
+    return rng.standard_normal(scale.shape)
 
 
-def noise_log_density(spec: ModelSpec, draws: xr.Dataset, scale: xr.DataArray, noise: xr.DataArray) -> xr.DataArray:
-    """Log density of a run's noise in log loss, per draw."""
-    z = noise / scale
+def log_density(
+    spec: ModelSpec, draws: xr.Dataset, expected: xr.DataArray, measured: xr.DataArray, decades_below: Any, n_items: Any
+) -> xr.DataArray:
+    """Log density of a measured response on the link's scale, per draw; of counts the log probability of their number."""
+    if spec.noise.dist == COUNTS:
+        return _log_counts(draws, expected, measured, n_items)
+    scale = noise_scale(spec, draws, decades_below)
+    z = (to_link(spec, measured) - to_link(spec, expected)) / scale
     if spec.noise.dist == "StudentT":
         from scipy.special import gammaln  # slow to import, and most uses of this module need none of it
 
@@ -35,3 +98,14 @@ def noise_log_density(spec: ModelSpec, draws: xr.Dataset, scale: xr.DataArray, n
     if spec.noise.dist == "Laplace":
         return -np.abs(z) * np.sqrt(2) - np.log(scale * np.sqrt(2))
     return -(z**2) / 2 - np.log(scale * np.sqrt(2 * np.pi))
+
+
+def _log_counts(draws: xr.Dataset, expected: xr.DataArray, measured: xr.DataArray, n_items: Any) -> xr.DataArray:
+    from scipy.special import betaln, gammaln
+
+    n = np.round(n_items) if n_items is not None else xr.full_like(measured, 1000.0)
+    right = np.round(measured * n)
+    size = 1 / (draws["sigma"] ** 2 + TINY)
+    a, b = expected * size, (1 - expected) * size
+    ways = gammaln(n + 1) - gammaln(right + 1) - gammaln(n - right + 1)
+    return ways + betaln(a + right, b + n - right) - betaln(a, b)

@@ -17,19 +17,26 @@ class _Table(BaseModel):
 
 
 class Noise(_Table):
-    """How one run's log loss scatters about the law: sqrt(sigma^2 + (fade x decades below the largest run)^2) is its scale."""
+    """How one run scatters about the law, on the scale of `link`: sqrt(sigma^2 + (fade x decades below the largest run)^2) is its scale.
 
-    dist: Literal["StudentT", "Normal", "Laplace"]
+    BetaBinomial counts right answers among `n_items`, with 1 / sigma^2 as the size of the Beta; a table without `n_items` gets StudentT.
+    """
+
+    dist: Literal["StudentT", "Normal", "Laplace", "BetaBinomial"]
+    link: Literal["log", "logit", "identity"] = "log"
     sigma: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.sigma", entry))]
     nu: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.nu", entry))] | None = None
     fade: NonNegative = 0.0
 
     @model_validator(mode="after")
     def _nu_belongs_to_student(self) -> "Noise":
-        if (self.dist == "StudentT") != (self.nu is not None):
+        if (self.dist in ("StudentT", "BetaBinomial")) != (self.nu is not None):
             raise ValueError(
-                f"`noise.nu` goes with StudentT and with nothing else. Got dist = {self.dist!r}, nu = {self.nu}."
+                "`noise.nu` goes with StudentT, and with BetaBinomial for tables without n_items. "
+                f"Got dist = {self.dist!r}, nu = {self.nu}."
             )
+        if self.dist == "BetaBinomial" and self.fade:
+            raise ValueError(f"`noise.fade` must be 0 with BetaBinomial. Got {self.fade}.")
         return self
 
 
@@ -106,6 +113,11 @@ class ModelSpec(_Table):
             )
         return self
 
+    @property
+    def sampled(self) -> tuple[str, ...]:
+        """Names of all that is sampled: the law's parameters and the noise's."""
+        return (*self.priors, "sigma", *(("nu",) if self.noise.dist == "StudentT" else ()))
+
     def get_law(self) -> Law:
         """Return the law itself."""
         law = LAWS[self.law]
@@ -125,11 +137,14 @@ class ModelSpec(_Table):
         fade: float | None = None,
         response: str | None = None,
         options: Mapping[str, Any] | None = None,
+        noise: Mapping[str, Any] | None = None,
     ) -> "ModelSpec":
-        """Return this spec with other input columns, fade, response column or options; `changes` keeps what was asked."""
+        """Return this spec with other input columns, fade, response column, options or keys of noise; `changes` keeps what was asked."""
         changes = dict(self.changes)
         if response is not None:
             changes["response"] = response
+        if noise:
+            changes["noise"] = {**changes.get("noise", {}), **noise}
         if options:
             changes["options"] = {**changes.get("options", {}), **options}
         if inputs:
@@ -178,6 +193,8 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
         table["options"] = {**table.get("options", {}), **changes["options"]}
     if "response" in changes:
         table["response"] = changes["response"]
+    if "noise" in changes:
+        table["noise"] = {**table.get("noise", {}), **changes["noise"]}
     if "fade" in changes:
         table["noise"] = {**table.get("noise", {}), "fade": changes["fade"]}
     table["priors"] = _each_numbered(table)

@@ -9,26 +9,28 @@ import pytest
 from bayescale.laws import LAWS, get_law
 from bayescale.laws.law import all_anchors, compute
 
+SMALL = ("loss", "accuracy")  # inputs that are no counts
+
 
 @pytest.mark.parametrize("name", LAWS)
 def test_its_parts_fit_together(name):
     law = LAWS[name]
     rng = np.random.default_rng(sum(map(ord, name)))
-    inputs = {key: np.exp(rng.uniform(18, 25, 7)) for key in law.inputs}
-    anchors = law.anchors(inputs)
+    inputs = {key: rng.uniform(0.2, 0.9, 7) if key in SMALL else np.exp(rng.uniform(18, 25, 7)) for key in law.inputs}
+    anchors = law.anchors(inputs, np.log(rng.uniform(2, 4, 7)))
     assert all(isinstance(value, float) and np.isfinite(value) for value in anchors.values())
     constants = law.constants(dict.fromkeys(law.sampled, 0.5), anchors)
     assert set(law.loss_constants) <= set(constants)
     assert not set(constants) & set(law.sampled), "a constant would hide a sampled parameter in the posterior"
     loss = law.loss(**inputs, **{key: constants[key] for key in law.loss_constants})
     assert loss.shape == (7,) and np.isfinite(loss).all()
-    assert law.level in law.sampled
+    assert law.level in law.sampled or not law.level
     assert law.name == name
     assert set(inspect.signature(law.reach).parameters) == set(law.inputs)
     assert law.sizes_models == (law.optimum is not None) == (law.compute_saved is not None)
 
 
-@pytest.mark.parametrize("name", LAWS)
+@pytest.mark.parametrize("name", [name for name, law in LAWS.items() if law.level])
 def test_the_whole_loss_is_proportional_to_its_level(name):
     law = LAWS[name]
     inputs = {key: np.geomspace(1e8, 1e11, 5) for key in law.inputs}
@@ -44,7 +46,7 @@ def test_laws_are_frozen():
 
 
 def test_unknown_law():
-    with pytest.raises(ValueError, match=r"`law` must be one of chinchilla, power\. Got 'chinchila' instead\."):
+    with pytest.raises(ValueError, match=r"`law` must be one of .*chinchilla, .*power.* Got 'chinchila' instead\."):
         get_law("chinchila")
     assert get_law("power") is LAWS["power"]
 

@@ -14,7 +14,7 @@ from bayescale import fit, load_spec
 from bayescale.laws import LAWS
 from bayescale.posterior import failed_checks, fitted_spec, nuts
 from bayescale.spec.data import law_loss
-from bayescale.spec.noise import noise_log_density, noise_scale
+from bayescale.spec.noise import log_density
 
 GROUPS = {
     "posterior", "sample_stats", "log_likelihood", "log_prior", "posterior_predictive", "prior", "prior_predictive",
@@ -87,8 +87,8 @@ def test_log_likelihood_is_the_density_in_numpy(small_fit):
     spec, draws, data = fitted_spec(small_fit), small_fit["posterior"].to_dataset(), small_fit["constant_data"]
     inputs = {"params": data["params"], "tokens": data["tokens"]}
     decades = np.log10(np.exp(data["log_reach_max"]) / data["flops"])
-    away = small_fit["observed_data"]["log_loss"] - np.log(law_loss(spec, draws, inputs))
-    density = noise_log_density(spec, draws, noise_scale(spec, draws, decades), away)
+    measured = np.exp(small_fit["observed_data"]["log_loss"])
+    density = log_density(spec, draws, law_loss(spec, draws, inputs), measured, decades, None)
     xr.testing.assert_allclose(
         density.transpose("chain", "draw", "run").drop_vars("run"),
         small_fit["log_likelihood"]["log_loss"].drop_vars("run").drop_attrs(),

@@ -9,7 +9,7 @@ from scipy import stats
 
 from bayescale import load_spec
 from bayescale.spec import build, parse_spec
-from bayescale.spec.noise import draw_noise, noise_log_density, noise_scale
+from bayescale.spec.noise import TINY, draw_observed, log_density, noise_scale
 
 NOISES = ["StudentT", "Normal", "Laplace"]
 
@@ -54,7 +54,8 @@ def test_log_density_is_that_of_scipy(noise):
     spec, ours = with_noise(noise), draws()
     scale = noise_scale(spec, ours, below())
     away = xr.DataArray([0.01, -0.2, 0.0], dims="plan")
-    density = noise_log_density(spec, ours, scale, away).transpose("chain", "draw", "plan")
+    one = xr.DataArray(1.0)
+    density = log_density(spec, ours, one, np.exp(away), below(), None).transpose("chain", "draw", "plan")
     nu = ours["nu"].to_numpy()[..., None]
     expected = frozen(noise, scale.transpose("chain", "draw", "plan").to_numpy(), nu).logpdf(away.to_numpy())
     np.testing.assert_allclose(density, expected, rtol=1e-10)
@@ -63,10 +64,10 @@ def test_log_density_is_that_of_scipy(noise):
 @pytest.mark.parametrize("noise", NOISES)
 def test_log_density_is_that_of_the_graph(noise):
     spec, away = with_noise(noise), np.array([0.01, -0.2, 0.0, 0.03])
-    scale, nu = np.array([0.01, 0.05, 0.02, 0.008]), 7.5
+    scale, nu = np.array([0.01, 0.05, 0.02, 0.012]), 7.5
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
         with pm.Model():
-            distribution, arguments = build._noise(spec, 1.1, scale)
+            distribution, arguments = build._noise(spec, np.exp(1.1), scale, {})
         nu_variable = arguments.pop("nu", None)
         arguments = {
             **arguments,
@@ -74,7 +75,8 @@ def test_log_density_is_that_of_the_graph(noise):
         }  # a float 7.5 would be single precision
         graph = pm.logp(distribution.dist(**arguments), 1.1 + away).eval()
     ours = xr.Dataset({"sigma": xr.DataArray(0.01), "nu": xr.DataArray(nu)})
-    density = noise_log_density(spec, ours, xr.DataArray(scale, dims="plan"), xr.DataArray(away, dims="plan"))
+    decades = xr.DataArray(np.sqrt(scale**2 - 0.01**2) / 0.06, dims="plan")
+    density = log_density(spec, ours, xr.DataArray(1.0), xr.DataArray(np.exp(away), dims="plan"), decades, None)
     np.testing.assert_allclose(density, graph, rtol=1e-8)
     assert (nu_variable is not None) == (noise == "StudentT")
 
@@ -84,9 +86,29 @@ def test_draws_follow_the_density(noise):
     spec = with_noise(noise, fade=0.06)
     dims, n = ("chain", "draw"), 20000
     ours = xr.Dataset({"sigma": (dims, np.full((1, n), 0.01)), "nu": (dims, np.full((1, n), 4.0))})
-    scale = noise_scale(spec, ours, below()).transpose("chain", "draw", "plan")
-    drawn = draw_noise(spec, ours, scale, np.random.default_rng(sum(map(ord, noise))))
-    assert drawn.dims == ("chain", "draw", "plan")
+    rng = np.random.default_rng(sum(map(ord, noise)))
+    drawn = np.log(draw_observed(spec, ours, xr.DataArray(1.0), below(), None, rng))
+    assert drawn.dims == ("plan", "chain", "draw")
     for plan in range(3):
         size = float(np.hypot(0.01, 0.06 * below()[plan]))
         assert stats.kstest(drawn.isel(plan=plan, chain=0), frozen(noise, size, 4.0).cdf).pvalue > 1e-3
+
+
+def test_counts_are_those_of_scipy_and_of_the_graph():
+    text = (
+        load_spec("chinchilla").text.replace('dist = "StudentT" ', 'dist = "BetaBinomial" ').replace("fade = 0.06", "")
+    )
+    spec, p, sigma, n = parse_spec(text), 0.3, 0.1, 500
+    ours = xr.Dataset({"sigma": (("chain", "draw"), np.full((1, 20000), sigma))})
+    share, items = xr.DataArray([p], dims="plan"), xr.DataArray([float(n)], dims="plan")
+    size = 1 / (sigma**2 + TINY)
+    expected = stats.betabinom(n, p * size, (1 - p) * size)
+    density = log_density(spec, ours, share, xr.DataArray([0.25], dims="plan"), None, items)
+    np.testing.assert_allclose(density.isel(chain=0, draw=0), expected.logpmf(125), rtol=1e-10)
+    distribution, arguments = build._noise(spec, p, sigma, {"n_items": n})
+    np.testing.assert_allclose(pm.logp(distribution.dist(**arguments), 125).eval(), expected.logpmf(125), rtol=1e-10)
+    drawn = draw_observed(spec, ours, share.expand_dims(chain=1, draw=20000), None, items, np.random.default_rng(1))
+    assert float(drawn.mean()) == pytest.approx(p, abs=0.002)
+    assert float(drawn.std()) == pytest.approx(expected.std() / n, rel=0.03)
+    scale = noise_scale(spec, ours, None, expected=p, n_items=n)
+    assert float(scale.mean()) == pytest.approx(expected.std() / n, rel=0.01)

@@ -1,0 +1,202 @@
+"""Laws of tasks as models: accuracy against loss or against scale, error against loss, exact match against accuracy, loss elsewhere.
+
+Each is fitted to pairs of one run's own measurements, so it has no noise of scale; the way from a plan to its loss is another fit, and
+`forecast(..., through=)` joins the two draw by draw. The forms are in `downstream` and `transfer`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from . import downstream, transfer
+from .arrays import logistic
+from .law import Law
+
+_Numbers = Mapping[str, Any]
+
+
+def inverse(loss: Any) -> Any:
+    """Extrapolation along a loss is counted downwards."""
+    return 1 / loss
+
+
+def itself(x: Any) -> Any:
+    """Extrapolation is counted along the input itself."""
+    return x
+
+
+def accuracy_in_loss(loss: Any, *, floor: Any, ceiling: Any, k: Any, L0: Any) -> Any:
+    """Accuracy, falling from `ceiling` at no loss to `floor` (chance): half-way at L0, steepness k (OLMo ladder, arXiv:2412.04403).
+
+    Parameters
+    ----------
+    loss : float or array
+        Loss, any unit.
+    floor, ceiling, k, L0 : float or array
+        In the ladder's names b = ceiling and a = floor - ceiling.
+
+    Returns
+    -------
+    float or array
+        Share of right answers.
+    """
+    return downstream.sigmoid_accuracy(loss, a=floor - ceiling, b=ceiling, k=k, L0=L0)
+
+
+def _loss_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
+    return {"loss_mean": float(np.mean(inputs["loss"])), "loss_max": float(np.max(inputs["loss"]))}
+
+
+def _accuracy_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Ceiling as a share of what lies above chance, half-way loss as a share of the largest fitted, steepness times that loss."""
+    L0 = sampled["half_way"] * anchors["loss_max"]
+    return {
+        "floor": sampled["chance"],
+        "ceiling": sampled["chance"] + (1 - sampled["chance"]) * sampled["head"],
+        "k": np.exp(sampled["log_steepness"]) / L0,
+        "L0": L0,
+    }
+
+
+def accuracy_in_scale(x: Any, *, floor: Any, ceiling: Any, k: Any, log_x0: Any) -> Any:
+    """Accuracy against params, tokens or FLOP: a sigmoid in ln x from `floor` to `ceiling`, half-way at x0, k a factor e of x.
+
+    Parameters
+    ----------
+    x : float or array
+        Any scale, > 0.
+    floor, ceiling, k, log_x0 : float or array
+        Chance, limit, steepness (> 0) and natural log of the half-way scale.
+
+    Returns
+    -------
+    float or array
+        Share of right answers.
+    """
+    return floor + (ceiling - floor) * logistic(k * (np.log(x) - log_x0))
+
+
+def _scale_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
+    return {"log_x_mean": float(np.mean(np.log(inputs["x"])))}
+
+
+def _scale_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Floor below T, the accuracy in the middle of the rows, and ceiling above it, each as a share of what is left; ln steepness."""
+    T, k = sampled["T"], np.exp(sampled["log_steepness"])
+    floor, ceiling = T * sampled["low"], T + (1 - T) * sampled["head"]
+    log_x0 = anchors["log_x_mean"] + (np.log(ceiling - T) - np.log(T - floor)) / k
+    return {"floor": floor, "ceiling": ceiling, "k": k, "log_x0": log_x0}
+
+
+def _error_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Gadre's constants from T, the error at the mean loss, the share of the way from there to 1 at which it ends, and ln gamma."""
+    gamma = np.exp(sampled["log_gamma"])
+    eps = sampled["T"] + (1 - sampled["T"]) * sampled["gap"]
+    return {"eps": eps, "k": (eps - sampled["T"]) * np.exp(gamma * anchors["loss_mean"]), "gamma": gamma}
+
+
+def match(accuracy: Any, *, length: Any) -> Any:
+    """Exact match of a block, accuracy^length: every token right (Schaeffer et al. 2023, arXiv:2304.15004).
+
+    Parameters
+    ----------
+    accuracy : float or array
+        Share of single tokens that are right, in (0, 1).
+    length : float or array
+        Tokens in the block; where errors come together, an effective length below the true one.
+
+    Returns
+    -------
+    float or array
+        Share of blocks that are right throughout.
+    """
+    return np.exp(length * np.log(accuracy))
+
+
+def _of_accuracy(accuracy: Any) -> Any:
+    return accuracy
+
+
+def _match_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
+    return {}
+
+
+def _transfer_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Offset from T, the loss elsewhere at the mean loss here, and ln slope."""
+    slope = np.exp(sampled["log_slope"])
+    return {"offset": sampled["T"] - slope * anchors["loss_mean"], "slope": slope}
+
+
+def _exact_match(tokens: int = 10) -> Law:
+    """The law of exact match for blocks of so many tokens."""
+
+    def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+        return {"length": tokens * np.exp(sampled["log_ratio"])}
+
+    return Law(
+        name="exact-match",
+        inputs=("accuracy",),
+        sampled=("log_ratio",),
+        loss=match,
+        anchors=_match_anchors,
+        constants=constants,
+        reach=_of_accuracy,
+        level="",
+        repeats=True,
+        spans=False,
+        options={"tokens": 10},
+        configured=_exact_match,
+    )
+
+
+TASKS = {
+    "accuracy": Law(
+        name="accuracy",
+        inputs=("loss",),
+        sampled=("chance", "head", "half_way", "log_steepness"),
+        loss=accuracy_in_loss,
+        anchors=_loss_anchors,
+        constants=_accuracy_constants,
+        reach=inverse,
+        level="",
+        repeats=True,
+        spans=False,
+    ),
+    "accuracy-scale": Law(
+        name="accuracy-scale",
+        inputs=("x",),
+        sampled=("T", "low", "head", "log_steepness"),
+        loss=accuracy_in_scale,
+        anchors=_scale_anchors,
+        constants=_scale_constants,
+        reach=itself,
+        level="",
+        repeats=True,
+    ),
+    "error": Law(
+        name="error",
+        inputs=("loss",),
+        sampled=("T", "gap", "log_gamma"),
+        loss=downstream.top1_error,
+        anchors=_loss_anchors,
+        constants=_error_constants,
+        reach=inverse,
+        level="",
+        repeats=True,
+        spans=False,
+    ),
+    "exact-match": _exact_match(),
+    "transfer": Law(
+        name="transfer",
+        inputs=("loss",),
+        sampled=("T", "log_slope"),
+        loss=transfer.linear,
+        anchors=_loss_anchors,
+        constants=_transfer_constants,
+        reach=inverse,
+        level="",
+        repeats=True,
+        spans=False,
+    ),
+}

@@ -1,0 +1,127 @@
+"""What a fit of approach 1 or 2 is besides its draws: which rows it takes, the envelope of its sizes, and checks of its own."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..laws.approaches import envelope, envelope_computes, size_curve
+from ..spec.data import model_inputs
+from ..spec.spec import ModelSpec
+from .verdict import verdict
+
+_DRAWS = ("chain", "draw")
+_BUDGETS = 3
+_OFF_CENTRE = 0.5  # of the half-width of a budget's sizes
+_ENVELOPE_DECADES = 1.0
+
+
+def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leave out the rows that the law has no use for, each with its reason.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Of a law with `keep`.
+    rows, left_out : pandas.DataFrame
+        From `select_rows`.
+
+    Returns
+    -------
+    rows, left_out : pandas.DataFrame
+        The same, after it.
+
+    Raises
+    ------
+    ValueError
+        If the table does not support the approach.
+    """
+    law = spec.get_law()
+    assert law.keep is not None
+    reasons = np.array(law.keep(model_inputs(spec, rows), rows[spec.response].to_numpy(float)), dtype=object)
+    out = reasons != ""
+    more = pd.DataFrame({"run": rows["run"].astype(str)[out].to_numpy(), "reason": reasons[out].astype(str)})
+    kept = rows[~out].reset_index(drop=True)
+    kept.attrs = rows.attrs
+    if out.any():
+        notes = {**rows.attrs.get("notes", {}), law.name: f"{(~out).sum()} of {len(out)} rows are of use to {law.name}."}
+        kept.attrs = {**rows.attrs, "notes": notes}
+    return kept, pd.concat([left_out, more], ignore_index=True)
+
+
+def add_envelope(idata: xr.DataTree) -> None:
+    """Add to the posterior of approach 1 what its draws say of N*(C): `log_G`, `params_exponent` and `curvature`.
+
+    At log-spaced computes at which three sizes can be compared, each draw's best size is the vertex of the parabola through the size
+    of least loss and its two neighbours. A straight line through these, draw by draw, gives G and a. Its points are many readings of
+    few curves; it is the draws that carry the uncertainty, never their number.
+    """
+    data, draws = idata["constant_data"], idata["posterior"].to_dataset()
+    params, tokens = data["params"].to_numpy(), data["tokens"].to_numpy()
+    log_flops, covered = envelope_computes(params, tokens)
+    log_sizes = np.log(data["sizes"].to_numpy())
+    level, ratio, exponent = (
+        draws[name].transpose(*_DRAWS, "size").to_numpy().reshape(-1, 1, len(log_sizes))
+        for name in ("log_level", "ratio", "exponent")
+    )
+    log_tokens = log_flops[:, None] - np.log(6) - log_sizes - float(data["log_tokens_mean"])
+    found = envelope(log_sizes, size_curve(log_tokens, level, ratio, exponent), covered)
+    inside = found["inside"].mean(axis=0) >= 0.5
+    if inside.sum() < 2:
+        raise ValueError(
+            "Approach 1 finds no envelope: at each compute the smallest or the largest size that can be compared is best. Train sizes "
+            "on both sides of the best one, or use --model chinchilla, which takes any runs."
+        )
+    x, best = log_flops[inside] - np.log(6), found["log_params"][:, inside]
+    off = x - x.mean()
+    slope = best @ off / (off @ off)
+    values = {
+        "log_G": best.mean(axis=1) - slope * x.mean(),
+        "params_exponent": slope,
+        "curvature": found["curvature"][:, inside].mean(axis=1),
+    }
+    shape = (draws.sizes["chain"], draws.sizes["draw"])
+    idata["posterior"] = xr.DataTree(draws.assign({k: (_DRAWS, v.reshape(shape)) for k, v in values.items()}))
+    idata["constant_data"] = xr.DataTree(
+        data.to_dataset().assign(envelope_flops=("compute", np.exp(log_flops[inside])))
+    )
+
+
+def profile_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
+    """Return the checks of the design of an approach: do its runs surround the best size, and over how much compute."""
+    data, draws = idata["constant_data"], idata["posterior"].to_dataset()
+    if "envelope_flops" in data:
+        decades = float(np.ptp(np.log10(data["envelope_flops"].to_numpy())))
+        return [
+            verdict(
+                "envelope_decades",
+                decades,
+                _ENVELOPE_DECADES,
+                "at least",
+                f"Only over {decades:.2f} decades of compute does the best size lie inside the sizes that can be compared there: the exponent "
+                "rests on little.",
+            )
+        ]
+    budgets, vertices = data["budgets"].to_numpy(), draws["vertex"].median(_DRAWS).to_numpy()
+    log_params, index = np.log(data["params"].to_numpy()), data["budget_of_run"].to_numpy()
+    low, high = (np.array([end(log_params[index == i]) for i in range(len(budgets))]) for end in (np.min, np.max))
+    off = np.abs(vertices - (low + high) / 2) / ((high - low) / 2)
+    worst = int(np.argmax(off))
+    return [
+        verdict(
+            "budgets",
+            float(len(budgets)),
+            _BUDGETS,
+            "at least",
+            f"{len(budgets)} budgets of compute: how the best size grows rests on the prior. Add isoFLOP runs at another compute.",
+        ),
+        verdict(
+            "off_centre",
+            float(off[worst]),
+            _OFF_CENTRE,
+            "at most",
+            f"The best size at {budgets[worst]:.3g} FLOP lies {off[worst]:.0%} of the way from the middle of its sizes to their end: a "
+            "parabola is biased there. Add sizes beyond it.",
+        ),
+    ]

@@ -1,0 +1,65 @@
+"""Public cases of tasks: accuracy at chance, a noisy composite, a plateau or a slow rise."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale import bands, fit, forecast, load_spec, read_runs
+
+SEED = sum(map(ord, "tasks"))
+
+
+def sample(model, path, **changes):
+    runs = read_runs(path, drop_bad=changes.pop("drop_bad", False))
+    where = changes.pop("where", ())
+    idata = fit(
+        load_spec(model).changed(**changes), runs, where=where, random_seed=SEED, draws=600, tune=800, progressbar=False
+    )
+    return idata, {row["name"]: row for row in json.loads(idata.attrs["check"])}
+
+
+def band(idata, **plan):
+    return bands(forecast(idata, pd.DataFrame([plan]))).iloc[0]
+
+
+@pytest.mark.slow
+def test_flat_at_chance(table):
+    idata, checks = sample("accuracy", table("flat-at-chance"))
+    assert not checks["above_chance"]["passed"] and checks["rhat"]["passed"]
+    row = band(idata, loss=1.8)
+    assert row["accuracy_upper"] >= 0.6 and row["accuracy_upper"] - row["accuracy_lower"] >= 0.4
+    assert "the bend is not in the data" in row["warning"]
+
+
+@pytest.mark.slow
+def test_noisy_composite(table):
+    idata, _ = sample("accuracy", table("core-metric"), response="core", where="params<=268e6")
+    row = band(idata, loss=0.8572)
+    assert row["core_lower"] < 0.1708 < row["core_upper"]
+    assert row["core_upper"] - row["core_lower"] > 0.022
+    assert "no n_items" in json.loads(idata.attrs["notes"])["n_items"]
+
+
+def test_a_negative_score_is_modelled_as_it_is():
+    from bayescale.posterior.fit import _counted
+
+    rows = pd.DataFrame({"run": list("abcde"), "loss": np.linspace(3, 2, 5), "core": [-0.01, 0.0, 0.05, 0.1, 0.2]})
+    rows.attrs["notes"] = {}
+    spec, rows = _counted(load_spec("accuracy").changed(response="core"), rows)
+    assert (spec.noise.dist, spec.noise.link) == ("StudentT", "identity")
+    assert "as it is" in rows.attrs["notes"]["n_items"]
+
+
+@pytest.mark.slow
+def test_plateau_or_not(table):
+    with pytest.raises(ValueError, match=r"tokens.*non-positive.*row 1"):
+        read_runs(table("gsm8k-by-tokens"))
+    idata, checks = sample("accuracy-scale", table("gsm8k-by-tokens"), inputs={"x": "tokens"}, drop_bad=True)
+    assert checks["rhat"]["passed"]
+    row = band(idata, tokens=19e9)
+    assert row["accuracy_lower"] < 0.69 < row["accuracy_upper"]
+    assert row["accuracy_upper"] - row["accuracy_lower"] >= 0.03
+    curve = [band(idata, tokens=x)["expected_median"] for x in (3.83e9, 9.57e9, 19e9)]
+    assert curve == sorted(curve), "no decline is claimed"
