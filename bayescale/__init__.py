@@ -20,8 +20,11 @@ _HOMES = {
     "forecast": "forecasts",
     "bands": "forecasts",
     "score": "forecasts",
+    "best_rates": "forecasts",
     "allocate": "decide",
     "plans_for": "decide",
+    "recipes": "decide",
+    "recipe_for": "decide",
 }
 
 __all__ = sorted(_HOMES)

@@ -2,6 +2,7 @@
 
 from .bands import bands
 from .forecast import forecast
+from .rates import best_rates
 from .score import score
 
-__all__ = ["bands", "forecast", "score"]
+__all__ = ["bands", "best_rates", "forecast", "score"]

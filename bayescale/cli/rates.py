@@ -1,0 +1,59 @@
+"""What `fit` and `forecast` print of a fit that says which learning rate (and batch) is best, and nothing about the loss."""
+
+from typing import Any
+
+from .forecast import KEYS, print_warnings
+from .output import count, meaning, number, print_json, print_table
+
+_EDGES = ("median", "lower", "upper")
+
+
+def give_rates(table: Any, idata: Any, *, out: str | None, json_: bool) -> None:
+    """Print the best rates of plans, as a table or as the JSON of `forecast` with null for what is not known."""
+    if out:
+        table.to_csv(out)
+    if not json_:
+        print_rates(table)
+        return
+    rows = []
+    for plan, row in zip(table.index, table.to_dict(orient="records"), strict=True):
+        best = {name: row.get(name) for name in _best_names(table)}
+        inputs = {name: row[name] for name in ("params", "tokens", "batch_tokens") if name in row}
+        rows.append({"plan": plan, **{key: row.get(key) for key in KEYS}, **best, "inputs": inputs})
+    print_json({**meaning(idata), "forecasts": rows})
+
+
+def cell_parameters(idata: Any, prob: float) -> list[dict[str, Any]]:
+    """Rows of parameters for the best values of each cell of the sweep."""
+    from ..forecasts import best_rates
+
+    table = best_rates(idata, prob=prob)
+    return [
+        {"name": f"best_{name.removesuffix('_median')}[{plan}]", **{edge: row[name[:-6] + edge] for edge in _EDGES}}
+        for plan, row in table.iterrows()
+        for name in _best_names(table)
+        if name.endswith("_median")
+    ]
+
+
+def print_rates(table: Any) -> None:
+    """Print the best rates of plans, with their bands; warnings below."""
+    given = [name for name in ("params", "tokens", "batch_tokens") if name in table]
+    tuned = [name.removesuffix("_median") for name in _best_names(table) if name.endswith("_median")]
+    tuned = [name for name in tuned if name not in given]
+    prob = f"{table['probability'].iloc[0]:.0%} band"
+    words = {"lr": "best lr", "batch_tokens": "best batch"}
+    head = ["plan", *given, *(text for name in tuned for text in (words[name], prob)), "beyond"]
+    rows = []
+    for plan, row in table.iterrows():
+        cells = [str(plan), *(count(row[name]) for name in given)]
+        for name in tuned:
+            write = (lambda value: number(value, 3)) if name == "lr" else count
+            cells += [write(row[f"{name}_median"]), f"{write(row[f'{name}_lower'])} to {write(row[f'{name}_upper'])}"]
+        rows.append([*cells, f"{row['extrapolation_decades']:.2f}"])
+    print_table("Best values (beyond: decades past the largest fitted run); no forecast of the loss", head, rows)
+    print_warnings(table)
+
+
+def _best_names(table: Any) -> list[str]:
+    return [f"{name}_{edge}" for name in ("lr", "batch_tokens") for edge in _EDGES if f"{name}_{edge}" in table]

@@ -1,0 +1,148 @@
+"""`best_rates`: the best learning rate (and batch) of plans from a fitted rate surface, with bands; nothing is said about the loss.
+
+The rule for the best rate goes wrong beyond its runs as any law does. So ln best is given drift there: Normal, with an sd that grows
+with the decades of compute beyond the largest fitted run.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..posterior import fitted_spec
+from ..runs import read_plans
+from ..spec.spec import ModelSpec
+from .bands import check_prob
+from .forecast import MAX_EXTRAPOLATION, check_reach
+
+_OUTSIDE = 0.3  # decades: a factor 2
+_CARRIED = ("params_tokens_collinear", "exponents_from_prior", "optimum_bracketed", "one_batch_per_cell")
+
+
+def best_rates(
+    idata: xr.DataTree,
+    plans: pd.DataFrame | None = None,
+    *,
+    prob: float = 0.9,
+    drift: bool = True,
+    max_extrapolation: float = MAX_EXTRAPOLATION,
+    random_seed: int | np.random.Generator | None = None,
+) -> pd.DataFrame:
+    """Return the best learning rate of plans.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of `lr-surface` or `lr-batch-surface`.
+    plans : pandas.DataFrame, optional
+        One row per plan, with `params` and `tokens`; of `lr-batch-surface` also `batch_tokens` where the batch is given. Without
+        it, the cells of the fitted sweep.
+    prob : float
+        Probability of the equal-tailed bands, in (0, 1).
+    drift : bool
+        Whether the rule may go wrong beyond its runs.
+    max_extrapolation : float
+        Decades of compute beyond the largest fitted run that are allowed.
+    random_seed : int, numpy.random.Generator or None
+        Seed of the drift; None takes the fit's own.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index plan. `params`, `tokens`, `lr_median, lr_lower, lr_upper` (and `batch_tokens_median, ...`; the rate is that of a given
+        batch, else of the best one), `probability`, `extrapolation_decades`, and `warning`, last.
+
+    Raises
+    ------
+    ValueError
+        If the fit is of another law, a column is missing, or a plan lies too far out.
+
+    Examples
+    --------
+    >>> best_rates(idata, pd.DataFrame({"params": [1e9], "tokens": [2e10]}))  # doctest: +SKIP
+    """
+    check_prob(prob)
+    spec = fitted_spec(idata)
+    law = spec.get_law()
+    if law.best is None:
+        raise ValueError(f"A fit of '{spec.law}' says nothing about learning rates; fit --model lr-surface to a sweep.")
+    table = _cells(idata, spec) if plans is None else _plans(spec, plans)
+    decades = _decades(idata, spec, table)
+    check_reach(spec, table.index.tolist(), decades, max_extrapolation)
+    draws = idata["posterior"].to_dataset()
+    given = {name: xr.DataArray(table[name].to_numpy(float), dims="plan") for name in table}
+    constants = {name: draws[name] for name in law.loss_constants}
+    best = law.best(given, **constants)
+    if plans is None and "batch_tokens" in given:  # the rate at the batch of the cell, and the best batch
+        best |= {"batch_tokens": law.best({name: given.pop(name) for name in law.cells}, **constants)["batch_tokens"]}
+    rng = np.random.default_rng(int(idata.attrs["random_seed"]) if random_seed is None else random_seed)
+    sd = np.clip(decades, 0, None) * (spec.drift.per_decade if drift else 0.0)
+    tails = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
+    for name, middle in best.items():
+        standard = xr.DataArray(rng.standard_normal(draws["sigma"].shape), dims=("chain", "draw"))
+        moved = middle if name in given else middle + standard * xr.DataArray(sd, dims="plan")
+        lower, median, upper = np.exp(moved.quantile(tails, ("chain", "draw")).to_numpy())
+        table[f"{name}_median"], table[f"{name}_lower"], table[f"{name}_upper"] = median, lower, upper
+    table["probability"] = prob
+    table["extrapolation_decades"] = np.clip(decades, 0, None)
+    table["warning"] = _warnings(idata, spec, table, decades)
+    return table
+
+
+def _cells(idata: xr.DataTree, spec: ModelSpec) -> pd.DataFrame:
+    """Params and tokens of each cell of the sweep, and its mean batch."""
+    data = idata["constant_data"]
+    member = data["member"].to_numpy()
+    names = [name for name in spec.inputs if name != "lr"]
+    centres = {name: np.exp(member @ np.log(data[name].to_numpy()) / member.sum(axis=1)) for name in names}
+    return pd.DataFrame(centres, index=pd.Index(data["cell"].to_numpy().astype(str), name="plan"))
+
+
+def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
+    """Check the plans' columns; keep those that the rule takes, by the law's names."""
+    read = read_plans(plans)
+    columns = {name: spec.inputs[name] for name in spec.get_law().cells}
+    if spec.inputs.get("batch_tokens") in read:
+        columns["batch_tokens"] = spec.inputs["batch_tokens"]
+    for column in columns.values():
+        if column not in read:
+            raise ValueError(f"The plans lack '{column}', which this fit takes. Give --at {column}=VALUE.")
+        values = pd.to_numeric(read[column], errors="coerce").to_numpy(float)
+        if not (np.isfinite(values) & (values > 0)).all():
+            raise ValueError(f"Column '{column}' of the plans must be > 0 in every row. Got {read[column].tolist()!r}.")
+    index = pd.Index(read["run"].astype(str), name="plan")
+    return pd.DataFrame({name: read[column].to_numpy(float) for name, column in columns.items()}, index=index)
+
+
+def _decades(idata: xr.DataTree, spec: ModelSpec, table: pd.DataFrame) -> np.ndarray:
+    """Decades of compute beyond the largest fitted run; negative below it."""
+    law = spec.get_law()
+    inputs = {name: table[name].to_numpy() if name in table else 1.0 for name in law.inputs}
+    return (np.log(law.reach(**inputs)) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
+
+
+def _warnings(idata: xr.DataTree, spec: ModelSpec, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
+    checks = json.loads(idata.attrs.get("check", "[]"))
+    advice = [
+        ("" if row["severity"] == "warn" else f"The fit failed its check '{row['name']}': these numbers mean nothing. ")
+        + row["advice"]
+        for row in checks
+        if not row["passed"] and (row["severity"] == "fail" or row["name"] in _CARRIED)
+    ]
+    data, texts = idata["constant_data"], []
+    for plan in range(len(table)):
+        said: list[Any] = []
+        for name in spec.get_law().cells:
+            least, most = float(data[name].min()), float(data[name].max())
+            value = table[name].iloc[plan]
+            if max(np.log10(value / most), np.log10(least / value)) > _OUTSIDE:
+                said.append(f"{name} {value:.3g} lies outside those of the sweep, {least:.3g} to {most:.3g}.")
+        if decades[plan] > _OUTSIDE:
+            said.append(
+                f"{decades[plan]:.1f} decades of compute beyond the sweep, the rule itself drifts by "
+                f"{spec.drift.per_decade * decades[plan]:.2f} (sd of ln lr)."
+            )
+        texts.append(" ".join([*said, *advice]))
+    return texts
