@@ -19,6 +19,7 @@ _COMMANDS = {
     "allocate": "bayescale.cli.allocate",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",
+    "recipes": "bayescale.cli.recipes",
 }
 
 _INTERRUPTED = 130

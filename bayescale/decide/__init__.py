@@ -2,5 +2,6 @@
 
 from .allocate import allocate
 from .plans import plans_for
+from .recipes import recipe_for, recipes
 
-__all__ = ["allocate", "plans_for"]
+__all__ = ["allocate", "plans_for", "recipe_for", "recipes"]

@@ -70,6 +70,7 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch):
         "allocate": ["allocate", fit_file, "--flops", "1e21", "--flops", "1e22"],
         "models": ["models"],
         "datasets": ["datasets"],
+        "recipes": ["recipes", "--params", "500M", "--tokens", "10B"],
         "quickstart": ["quickstart"],
     }
 
