@@ -88,13 +88,14 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
         ]
         for row in table.itertuples()
     ]
+    known = bool(table["loss_median"].notna().all())  # approaches 1 and 2 know no loss
     # Eight columns do not fit 80 characters, so budgets are columns where there are few of them.
     print_table(
-        f"Allocation, loss in {unit}",
+        f"Allocation, loss in {unit}" if known else "Allocation",
         ["", *(row[0] for row in rows)],
-        [[head[i], *(row[i] for row in rows)] for i in range(1, 8)],
+        [[head[i], *(row[i] for row in rows)] for i in range(1, 8) if known or i not in (3, 6, 7)],
     )
-    for row in table.itertuples():
+    for row in table.itertuples() if known else ():
         print_text(
             f"  {row.flops:.3g} FLOP: expected regret {row.expected_regret:.2g} {unit}, as if {row.wasted_compute:.1%} of the "
             "compute were wasted, for not knowing the law better."

@@ -22,6 +22,14 @@ from .plans import check_flops
 
 _FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
 _DESIGN = ("params_tokens_collinear", "input_decades", "tokens_per_param_decades")
+_PROFILES = ("budgets", "off_centre", "envelope_decades", "explained")
+_OF_LOSS = (
+    "flat_params_lower",
+    "flat_params_upper",
+    "wasted_compute",
+    "expected_regret",
+    *(f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")),
+)  # what a law of the loss says of a plan
 
 
 def allocate(
@@ -39,7 +47,8 @@ def allocate(
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens.
+        A fit of a law of params and tokens, or of approach 1 or 2, which give the best size and no loss: the columns of losses,
+        `flat_params_*`, `expected_regret` and `wasted_compute` are then NaN.
     flops : float or sequence of float
         Budgets of training compute C = 6 x params x tokens, FLOP.
     prob : float
@@ -81,6 +90,8 @@ def allocate(
     check_reach(spec, [f"of {budget:.6g} FLOP" for budget in budgets], signed, max_extrapolation)
     draws = idata["posterior"].to_dataset()
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
+    if law.keep:
+        return _direct(idata, law, constants, budgets, signed, prob)
     choices = [_choose(law, constants, float(budget), prob, within_compute) for budget in budgets]
     table = pd.DataFrame(choices)
     plans = table[["params", "tokens"]].rename(columns=spec.inputs).assign(run=[f"{budget:.6g}" for budget in budgets])
@@ -98,9 +109,9 @@ def allocate(
 
 def _check_request(law: Law, budgets: list[float], prob: float, within_compute: float) -> None:
     if not law.sizes_models:
-        able = ", ".join(name for name, other in LAWS.items() if other.sizes_models)
+        able = [name for name, other in LAWS.items() if other.sizes_models]
         raise ValueError(
-            f"Law '{law.name}' has no params and tokens to choose; allocate needs a fit of {able} (--model {able})."
+            f"Law '{law.name}' has no params and tokens to choose; allocate needs a fit of {', '.join(able)} (--model {able[0]})."
         )
     if not budgets:
         raise ValueError("`flops` must hold at least one budget, e.g. 5.76e23. Got none.")
@@ -146,6 +157,44 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
         "excess": loss - best_loss,
         "wasted_compute": float(np.mean(1 - law.compute_saved(loss, best_loss, **constants))),
     }
+
+
+def _direct(
+    idata: xr.DataTree, law: Law, constants: dict[str, np.ndarray], budgets: list[float], signed: np.ndarray, prob: float
+) -> pd.DataFrame:
+    """Return the table for approaches 1 and 2: the median of ln N* of the draws, and nothing of losses."""
+    assert law.optimum is not None
+    checks = json.loads(idata.attrs.get("check", "[]"))
+    open_ = [c["advice"] for c in checks if c["name"] in _PROFILES and not c["passed"]]
+    rows = []
+    for flops, decades in zip(budgets, signed, strict=True):
+        best = np.asarray(law.optimum(flops, **constants))
+        lower, middle, upper = np.quantile(best, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
+        ratio = np.exp(np.log(flops / 6) - 2 * np.array([middle, upper, lower]))
+        said = [
+            "No loss is known: this fit gives the best size alone, so the cost of missing it and the flat bottom are left out "
+            "(--model chinchilla gives them).",
+            *open_,
+        ]
+        if decades > _FAR:
+            said.append(f"{decades:.2f} decades beyond the runs: the interval knows nothing of how the power law itself may bend.")
+        rows.append(
+            {
+                "flops": flops,
+                "params": np.exp(middle),
+                "tokens": flops / (6 * np.exp(middle)),
+                "tokens_per_param": ratio[0],
+                "tokens_per_param_lower": ratio[1],
+                "tokens_per_param_upper": ratio[2],
+                "params_lower": np.exp(lower),
+                "params_upper": np.exp(upper),
+                **dict.fromkeys(_OF_LOSS, np.nan),
+                "probability": prob,
+                "extrapolation_decades": max(float(decades), 0.0),
+                "warning": " ".join([*said, *filter(None, [_counts(idata)])]),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 # Written out here because importing scipy.optimize takes longer than the whole allocation.

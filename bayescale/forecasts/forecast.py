@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..laws import LAWS
 from ..laws.law import compute
 from ..posterior import fitted_spec
 from ..runs import read_plans
@@ -67,6 +68,7 @@ def forecast(
     >>> forecast(idata, pd.DataFrame({"params": [70e9], "tokens": [1.4e12]}))  # doctest: +SKIP
     """
     spec = fitted_spec(idata)
+    check_gives_loss(spec)
     draws = idata["posterior"].to_dataset()
     upstream = None
     if through is not None:
@@ -118,6 +120,16 @@ def _n_items(idata: xr.DataTree, plans: pd.DataFrame) -> xr.DataArray | None:
     data = idata["constant_data"]
     fitted = np.unique(data["n_items"].to_numpy()) if "n_items" in data else np.array([])
     return xr.DataArray(np.full(len(plans), float(fitted[0])), dims="plan") if len(fitted) == 1 else None
+
+
+def check_gives_loss(spec: ModelSpec) -> None:
+    """Raise ValueError where the law gives the best size of a compute and no loss of a plan."""
+    if spec.get_law().keep:
+        able = ", ".join(name for name, law in LAWS.items() if law.sizes_models and not law.keep)
+        raise ValueError(
+            f"Law '{spec.law}' gives the best size of a compute and no loss: `allocate` takes this fit, a forecast needs one of {able} "
+            f"(--model {able.split(',')[0]})."
+        )
 
 
 def signed_decades(idata: xr.DataTree, spec: ModelSpec, inputs: dict[str, xr.DataArray]) -> xr.DataArray:

@@ -45,7 +45,10 @@ def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tu
     kept = rows[~out].reset_index(drop=True)
     kept.attrs = rows.attrs
     if out.any():
-        notes = {**rows.attrs.get("notes", {}), law.name: f"{(~out).sum()} of {len(out)} rows are of use to {law.name}."}
+        notes = {
+            **rows.attrs.get("notes", {}),
+            law.name: f"{(~out).sum()} of {len(out)} rows are of use to {law.name}.",
+        }
         kept.attrs = {**rows.attrs, "notes": notes}
     return kept, pd.concat([left_out, more], ignore_index=True)
 
@@ -99,7 +102,7 @@ def profile_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
                 decades,
                 _ENVELOPE_DECADES,
                 "at least",
-                f"Only over {decades:.2f} decades of compute does the best size lie inside the sizes that can be compared there: the exponent "
+                f"Only over {decades:.2f} decades of compute does the best size lie inside the sizes compared there: the exponent "
                 "rests on little.",
             )
         ]

@@ -40,7 +40,9 @@ def profile_curve(
     return pm.Deterministic(EXPECTED, np.exp(curve(spec, sampled, constants, values)), dims="run")
 
 
-def _isoflop(spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
+def _isoflop(
+    spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, Any], values: Mapping[str, Any]
+) -> Any:
     """Log loss: a level per budget, about a power of compute, and a parabola in ln params about the budget's vertex."""
     params, tokens = values["params"], values["tokens"]
     log_flops = np.log(compute(params, tokens))
@@ -75,9 +77,7 @@ def _sizes(spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, 
     sizes = np.array([log_params[index == i].mean() for i in range(index.max() + 1)])
     _group("size", np.exp(sizes), index)
     x = sizes - values["log_params_mean"]
-    level = pm.Normal(
-        "log_level", np.log(sampled["T"]) + sampled["slope_T"] * x, sampled["spread_T"], dims="size"
-    )
+    level = pm.Normal("log_level", np.log(sampled["T"]) + sampled["slope_T"] * x, sampled["spread_T"], dims="size")
     ratio = sampled["u"] + sampled["slope_u"] * x + sampled["spread_u"] * pm.Normal("z_u", dims="size")
     exponent = constants["beta"] * np.exp(sampled["spread_beta"] * pm.Normal("z_beta", dims="size"))
     ratio, exponent = pm.Deterministic("ratio", ratio, dims="size"), pm.Deterministic("exponent", exponent, dims="size")
