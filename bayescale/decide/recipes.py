@@ -41,8 +41,10 @@ def recipes(params: float | None = None, tokens: float | None = None, *, name: s
 
     Parameters
     ----------
-    params, tokens : float, optional
-        Of a plan, raw counts: recipes are sorted by the distance in ln params, then in ln tokens.
+    params : float, optional
+        Of a plan, raw count: recipes are sorted by the distance in ln params.
+    tokens : float, optional
+        Of the plan, raw count: then by that in ln tokens.
     name : str, optional
         Return this recipe alone.
 
@@ -99,10 +101,14 @@ def recipe_for(
 
     Parameters
     ----------
-    params, tokens : float
-        Of the plan, raw counts; without tokens, rules that take them do not answer.
-    batch_tokens, lr : float, optional
-        Tokens a step and peak learning rate where they are given: the weight decay is that of them.
+    params : float
+        Of the plan, raw count.
+    tokens : float, optional
+        Of the plan, raw count; without it, rules that take tokens do not answer.
+    batch_tokens : float, optional
+        Tokens a step, where it is given: the weight decay is that of this batch.
+    lr : float, optional
+        Peak learning rate, where it is given: the weight decay is that of this rate.
 
     Returns
     -------
