@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from .forecast import print_warnings
-from .options import Band, Force, Json, MaxExtrapolation, NoDrift, Out, check_out
+from .options import Band, Force, Json, MaxExtrapolation, NoDrift, Out, check_out, pairs
 from .output import count, meaning, print_json, print_table, print_text
 
 
@@ -22,6 +22,12 @@ def allocate(
             help="Sizes count as good as the best when they lose at most this share of compute.",
         ),
     ] = 0.02,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE", help="What the fit takes beside params and tokens, e.g. family=NAME; repeatable."
+        ),
+    ] = None,
     band: Band = 0.9,
     no_drift: NoDrift = False,
     max_extrapolation: MaxExtrapolation = 3.0,
@@ -50,6 +56,7 @@ def allocate(
         budgets,
         prob=band,
         within_compute=within_compute,
+        at={name: _value(text) for name, text in pairs("--at", at).items()},
         drift=not no_drift,
         max_extrapolation=max_extrapolation,
         random_seed=random_seed,
@@ -60,6 +67,15 @@ def allocate(
         print_json({**meaning(idata), "allocations": table.to_dict(orient="records")})
         return
     print_allocations(table, idata.attrs["loss_unit"], within_compute)
+
+
+def _value(text: str) -> Any:
+    from ..runs import parse_number
+
+    try:
+        return parse_number(text)
+    except ValueError:
+        return text  # the name of a group
 
 
 def print_allocations(table: Any, unit: str, within_compute: float) -> None:

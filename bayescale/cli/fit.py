@@ -54,7 +54,10 @@ def fit(
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
-    target_accept: Annotated[float, typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for.")] = 0.95,
+    target_accept: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for. Default: 0.95, grouped fits 0.99."),
+    ] = None,
     nuts_sampler: Annotated[str, typer.Option(help="pymc or nutpie.")] = "pymc",
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fit.")] = 1,
     json_: Json = False,
@@ -90,7 +93,7 @@ def fit(
             draws=draws,
             tune=tune,
             chains=chains,
-            target_accept=target_accept,
+            **({} if target_accept is None else {"target_accept": target_accept}),
             nuts_sampler=nuts_sampler,
             progressbar=sys.stderr.isatty(),
         )

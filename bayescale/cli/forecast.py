@@ -67,7 +67,7 @@ def forecast(
 
     check_out(out, plans)
     idata = load_passed(fit, force=force, params_kind=params_kind)
-    wanted = _plans(params, tokens, at, plans, column)
+    wanted = _plans(params, tokens, at, plans, column, _grouped_by(idata))
     if fitted_spec(idata).get_law().best:
         table = best_rates(
             idata,
@@ -107,8 +107,20 @@ def forecast(
         )
 
 
+def _grouped_by(idata: Any) -> str | None:
+    from ..posterior import fitted_spec
+
+    groups = fitted_spec(idata).groups
+    return groups.by if groups else None
+
+
 def _plans(
-    params: str | None, tokens: str | None, at: list[str] | None, plans: str | None, column: list[str] | None
+    params: str | None,
+    tokens: str | None,
+    at: list[str] | None,
+    plans: str | None,
+    column: list[str] | None,
+    group: str | None = None,
 ) -> Any:
     """Return a table of plans, from a file or from one plan's options."""
     import pandas as pd
@@ -130,12 +142,14 @@ def _plans(
         return table
     if column:
         raise ValueError("--column goes with --plans FILE.")
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in one.items():
         try:
             values[name] = parse_number(value)
         except ValueError as error:
-            raise ValueError(f"'{name}' of the plan: {error}") from None
+            if name != group:  # the name of a group is text
+                raise ValueError(f"'{name}' of the plan: {error}") from None
+            values[name] = value
     return pd.DataFrame([values])
 
 

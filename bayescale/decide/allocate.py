@@ -5,7 +5,8 @@ line, not picked from a grid. Drift is common to all plans of a budget; it widen
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..laws import LAWS, Law
 from ..laws.law import compute
 from ..posterior import fitted_spec
+from ..spec.groups import local_draws
 from ..spec.spec import ModelSpec
 from .plans import check_flops
 
@@ -38,6 +40,7 @@ def allocate(
     *,
     prob: float = 0.9,
     within_compute: float = 0.02,
+    at: Mapping[str, Any] | None = None,
     drift: bool = True,
     max_extrapolation: float = MAX_EXTRAPOLATION,
     random_seed: int | np.random.Generator | None = None,
@@ -55,6 +58,8 @@ def allocate(
         Probability of the equal-tailed intervals.
     within_compute : float
         How flat the bottom is: `flat_params_*` are the sizes that still reach the best expected loss of (1 - within_compute) C.
+    at : mapping, optional
+        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit.
     drift : bool
         Whether the law may go wrong beyond its runs (widens the loss band only).
     max_extrapolation : float
@@ -88,13 +93,15 @@ def allocate(
     # Asked before choosing: far enough out the terms of the law vanish in rounding.
     signed = (np.log(budgets) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
     check_reach(spec, [f"of {budget:.6g} FLOP" for budget in budgets], signed, max_extrapolation)
-    draws = idata["posterior"].to_dataset()
+    draws = local_draws(spec, idata, {name: [value] for name, value in (at or {}).items()}, "plan")
+    draws = draws.isel(plan=0, drop=True) if "plan" in draws.dims else draws
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     if law.keep:
         return _direct(idata, law, constants, budgets, signed, prob)
     choices = [_choose(law, constants, float(budget), prob, within_compute) for budget in budgets]
     table = pd.DataFrame(choices)
-    plans = table[["params", "tokens"]].rename(columns=spec.inputs).assign(run=[f"{budget:.6g}" for budget in budgets])
+    plans = table[["params", "tokens"]].rename(columns=spec.inputs)
+    plans = plans.assign(run=[f"{budget:.6g}" for budget in budgets], **dict(at or {}))
     loss = forecast(idata, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     # Regret is of the law's curve with its drift, so each draw's difference is scaled by its own exp(drift).
     drifted = np.exp(loss["drift"].stack(sample=("chain", "draw")).transpose("plan", "sample").to_numpy())
@@ -160,7 +167,12 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
 
 
 def _direct(
-    idata: xr.DataTree, law: Law, constants: dict[str, np.ndarray], budgets: list[float], signed: np.ndarray, prob: float
+    idata: xr.DataTree,
+    law: Law,
+    constants: dict[str, np.ndarray],
+    budgets: list[float],
+    signed: np.ndarray,
+    prob: float,
 ) -> pd.DataFrame:
     """Return the table for approaches 1 and 2: the median of ln N* of the draws, and nothing of losses."""
     assert law.optimum is not None
@@ -177,7 +189,9 @@ def _direct(
             *open_,
         ]
         if decades > _FAR:
-            said.append(f"{decades:.2f} decades beyond the runs: the interval knows nothing of how the power law itself may bend.")
+            said.append(
+                f"{decades:.2f} decades beyond the runs: the interval knows nothing of how the power law itself may bend."
+            )
         rows.append(
             {
                 "flops": flops,

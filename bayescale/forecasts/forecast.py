@@ -18,6 +18,7 @@ from ..laws.law import compute
 from ..posterior import fitted_spec
 from ..runs import read_plans
 from ..spec.data import law_loss
+from ..spec.groups import local_draws
 from ..spec.noise import COUNTS, draw_observed, from_link, log_density, to_link
 from ..spec.spec import ModelSpec
 
@@ -75,6 +76,7 @@ def forecast(
         _check_link(spec, fitted_spec(through))
         upstream = forecast(through, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     plans = _complete(spec, plans, upstream)
+    draws = local_draws(spec, idata, plans, "plan", random_seed=int(idata.attrs["random_seed"]))
     given, measured_inputs = _inputs(spec, plans), _inputs(spec, plans)
     if upstream is not None:
         given |= _paired(spec, upstream, draws, "expected", random_seed or 0)

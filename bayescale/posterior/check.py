@@ -67,8 +67,9 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     names = list(spec.sampled)
     draws = idata["posterior"].to_dataset()[names]
     stats = idata["sample_stats"]
-    rhat = azs.rhat(draws).to_array()
-    bulk, tail = (azs.ess(draws, method=method).to_array() for method in ("bulk", "tail"))
+    # Parameters of groups are vectors; each counts by its worst element.
+    rhat = azs.rhat(draws).max(skipna=False).to_array()
+    bulk, tail = (azs.ess(draws, method=method).min(skipna=False).to_array() for method in ("bulk", "tail"))
     energy = stats["energy"]
     bfmi = (energy.diff("draw") ** 2).mean("draw") / energy.var("draw")
     # A chain that stands still, or a single one, has no R-hat: that is the worst of all.

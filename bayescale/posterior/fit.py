@@ -10,8 +10,10 @@ import xarray as xr
 
 from .. import __version__
 from ..runs import select_rows
+from ..runs.select import EVERY_FAMILY
 from ..spec.cells import check_cells
 from ..spec.data import model_inputs
+from ..spec.groups import check_groups
 from ..spec.noise import COUNTS
 from ..spec.spec import ModelSpec
 from .check import check_fit
@@ -80,6 +82,7 @@ def fit(
     loss_unit = str(runs.attrs.get("loss_unit", "nats/token")) if loss_unit is None else loss_unit
     if not loss_unit.strip():
         raise ValueError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty text instead.")
+    family = EVERY_FAMILY if family is None and spec.groups and spec.groups.by == "family" else family
     where = [where] if isinstance(where, str) else list(where)
     _check_table(spec, runs)
     rows, left_out = select_rows(
@@ -93,6 +96,7 @@ def fit(
     if spec.get_law().keep:
         rows, left_out = keep_rows(spec, rows, left_out)
     spec, rows = _counted(spec, rows)
+    check_groups(spec, rows)
     _check_rows(spec, rows)
     columns = _columns(rows)  # before sampling: nothing may be lost after it
     seed = _seed(random_seed)

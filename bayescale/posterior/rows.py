@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..spec.data import law_loss
+from ..spec.groups import local_draws
 from ..spec.noise import COUNTS, noise_scale, observed_name, to_link
 from ..spec.spec import ModelSpec
 from .verdict import verdict
@@ -67,8 +68,8 @@ def _measured(idata: xr.DataTree, spec: ModelSpec) -> np.ndarray:
 
 def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """Median residual on the link's scale, decades below the largest run, the sd of a run there, and the scale of its noise."""
-    data, draws = idata["constant_data"], idata["posterior"].to_dataset()
-    law = spec.get_law()
+    data = idata["constant_data"]
+    draws, law = local_draws(spec, idata, data, "run"), spec.get_law()
     inputs = {name: data[name] for name in law.inputs}
     decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
     curve = draws["expected_loss"] if law.keep else law_loss(spec, draws, inputs)

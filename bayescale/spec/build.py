@@ -10,6 +10,7 @@ import pymc as pm
 from .cells import find_cells
 from .centred import centred_lognormal
 from .data import model_data
+from .groups import group_names, pooled
 from .noise import COUNTS, TINY, observed_name, to_link
 from .prior import Prior
 from .profiles import profile_curve
@@ -41,6 +42,8 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
     law = spec.get_law()
     values = model_data(spec, runs)
     coords = {"run": runs["run"].to_numpy(dtype=str)}
+    if spec.groups:
+        coords["group"] = np.array(group_names(spec, runs))
     if law.cells:
         coords["cell"] = np.array(find_cells(law, values)[0])
     with pm.Model(coords=coords) as model:
@@ -51,9 +54,11 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
         sigma = _variable("sigma", spec.noise.sigma)
         scale = np.sqrt(sigma**2 + (spec.noise.fade * decades) ** 2)
-        sampled = {name: _variable(name, prior) for name, prior in spec.priors.items() if name != law.level}
+        common = {name: _variable(name, prior) for name, prior in spec.priors.items() if name != law.level}
+        sampled = {name: _pooled(spec, name, value) for name, value in common.items()}
         if law.level and (spec.noise.fade > 0 or law.cells):
-            shape = np.log(_curve(spec, inputs, law.constants({**sampled, law.level: 1.0}, data)))
+            unit = {**sampled, law.level: _pooled(spec, law.level, 1.0)}
+            shape = np.log(_curve(spec, inputs, _at_runs(spec, law.constants(unit, data), data)))
             sampled[law.level] = centred_lognormal(
                 law.level,
                 **_numbers(spec.priors[law.level]),
@@ -65,7 +70,10 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
             )
         elif law.level:
             sampled[law.level] = _variable(law.level, spec.priors[law.level])
-        constants = {name: pm.Deterministic(name, value) for name, value in law.constants(sampled, data).items()}
+        if law.level and spec.groups and law.level in spec.groups.partial:
+            sampled[law.level] = _pooled(spec, law.level, sampled[law.level])
+        constants = {name: _deterministic(name, value) for name, value in law.constants(sampled, data).items()}
+        constants = _at_runs(spec, constants, data)
         curve = profile_curve(spec, sampled, constants, values) if law.keep else _curve(spec, inputs, constants)
         if law.cells:
             curve = curve * (sampled[law.level] @ data["member"])
@@ -75,6 +83,40 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
             # The observed variable itself counts once; the potential adds the rest, so that predictions stay those of one run.
             pm.Potential("weighting", ((data["weight"] - 1) * pm.logp(observed, measured)).sum())
     return model
+
+
+def _deterministic(name: str, value: Any) -> Any:
+    return pm.Deterministic(
+        name, value, dims="group" if getattr(value, "ndim", 0) and "group" in pm.modelcontext(None).coords else None
+    )
+
+
+def _pooled(spec: ModelSpec, name: str, common: Any) -> Any:
+    """The parameter of each group, shape (group,), where the spec pools it; else the common one."""
+    if not spec.groups or name not in spec.groups.partial:
+        return common
+    model = pm.modelcontext(None)
+    if f"z_{name}" not in model.named_vars:
+        _variable(f"spread_{name}", spec.groups.spread)
+        pm.Normal(f"z_{name}", 0, 1, dims="group")
+    return pooled(spec, name, common, model[f"spread_{name}"], model[f"z_{name}"])
+
+
+def _at_runs(spec: ModelSpec, constants: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The constants of each run: those of its group, moved by its covariates."""
+    found = dict(constants)
+    if spec.groups:
+        found = {k: v[data["group_index"]] if getattr(v, "ndim", 0) else v for k, v in found.items()}
+    model = pm.modelcontext(None)
+    for name, columns in spec.covariates.items():
+        for column in columns:
+            slope = (
+                model[f"{name}_{column}"]
+                if f"{name}_{column}" in model.named_vars
+                else pm.Normal(f"{name}_{column}", 0, 1)
+            )
+            found[name] = found[name] * np.exp(slope * data[f"{column}_z"])
+    return found
 
 
 def _curve(spec: ModelSpec, inputs: Mapping[str, Any], constants: Mapping[str, Any]) -> Any:

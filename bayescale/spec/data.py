@@ -9,6 +9,7 @@ import xarray as xr
 
 from ..laws.law import all_anchors
 from .cells import find_cells
+from .groups import group_data
 from .noise import COUNTS, observed_name, to_link
 from .spec import ModelSpec
 
@@ -51,6 +52,7 @@ def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
         "weight": weight,
         **({"member": find_cells(spec.get_law(), inputs)[1]} if spec.get_law().cells else {}),
         **counts,
+        **group_data(spec, runs),
         f"{observed_name(spec)}_measured": measured,
     }
 

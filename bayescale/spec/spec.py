@@ -46,6 +46,16 @@ class Drift(_Table):
     per_decade: NonNegative = 0.0
 
 
+class Groups(_Table):
+    """Runs that share a law but for some parameters, which are partially pooled: `by` is a column, `partial` names sampled parameters."""
+
+    by: str
+    partial: tuple[str, ...]
+    spread: Annotated[Prior, BeforeValidator(lambda entry: read_prior("groups.spread", entry))] = Prior(
+        "HalfNormal", {"sigma": 0.3}
+    )
+
+
 def _read_priors(entries: Any) -> dict[str, Prior]:
     if not isinstance(entries, Mapping):
         raise ValueError("`priors` must be a table with one entry per sampled parameter.")
@@ -73,6 +83,10 @@ class ModelSpec(_Table):
         Error of the law beyond the runs.
     options : dict
         What the law lets a file choose, such as the number of breaks.
+    groups : Groups, optional
+        Column of groups and the parameters that differ between them.
+    covariates : dict of str to tuple of str
+        Constant -> columns that move its log, by a slope for one sd of the column, Normal(0, 1).
     text : str
         The file, verbatim; `changes` is what was changed since.
     """
@@ -86,6 +100,8 @@ class ModelSpec(_Table):
     noise: Noise
     drift: Drift = Drift()
     options: dict[str, Any] = {}
+    groups: Groups | None = None
+    covariates: dict[str, tuple[str, ...]] = {}
     text: str = Field(default="", repr=False)
     changes: dict[str, Any] = {}
 
@@ -106,6 +122,14 @@ class ModelSpec(_Table):
             missing = [name for name in wanted if name not in given]
             if missing:
                 raise ValueError(f"`{what}` lacks {', '.join(missing)}, which law '{self.law}' needs.")
+        for name in self.groups.partial if self.groups else ():
+            if name not in law.sampled:
+                raise ValueError(f"`groups.partial`: law '{self.law}' samples {', '.join(law.sampled)}. Got {name!r}.")
+        for name in self.covariates:
+            if name not in law.loss_constants:
+                raise ValueError(
+                    f"`covariates.{name}`: law '{self.law}' has constants {', '.join(law.loss_constants)}."
+                )
         level = law.level
         if level and self.priors[level].dist != "LogNormal":
             raise ValueError(
@@ -116,7 +140,21 @@ class ModelSpec(_Table):
     @property
     def sampled(self) -> tuple[str, ...]:
         """Names of all that is sampled: the law's parameters and the noise's."""
-        return (*self.priors, "sigma", *(("nu",) if self.noise.dist == "StudentT" else ()))
+        grouped = [
+            f"{kind}_{name}" for name in (self.groups.partial if self.groups else ()) for kind in ("spread", "z")
+        ]
+        slopes = [f"{name}_{column}" for name, columns in self.covariates.items() for column in columns]
+        return (*self.priors, *grouped, *slopes, "sigma", *(("nu",) if self.noise.dist == "StudentT" else ()))
+
+    @property
+    def covariate_columns(self) -> list[str]:
+        """Columns of all covariates, each once."""
+        return list(dict.fromkeys(column for columns in self.covariates.values() for column in columns))
+
+    @property
+    def local_columns(self) -> list[str]:
+        """Columns that a plan needs beside the law's inputs."""
+        return [*([self.groups.by] if self.groups else []), *self.covariate_columns]
 
     def get_law(self) -> Law:
         """Return the law itself."""
@@ -223,7 +261,7 @@ def _most(law: Law) -> Law:
     return law.configured(**law.options)
 
 
-_TABLES: dict[str, type[BaseModel]] = {"noise": Noise, "drift": Drift}
+_TABLES: dict[str, type[BaseModel]] = {"noise": Noise, "drift": Drift, "groups": Groups}
 
 
 def _problem(name: str, item: Any) -> str:
