@@ -74,7 +74,11 @@ def test_isoflop_axes(idata, allocation, ax):
     assert ax.get_xscale() == "log"
     assert ax.get_xlabel() == "total params" and ax.get_ylabel() == "loss (nats/token)"
     assert ax.get_title() == "1e22 FLOP"
-    assert labels(ax) == ["law, 90% band", "flat: hardly worse than the choice", "choice, 90% interval of the best size"]
+    assert labels(ax) == [
+        "law, 90% band",
+        "flat: hardly worse than the choice",
+        "choice, 90% interval of the best size",
+    ]
     other, plain = idata.copy(), Figure().subplots()
     other.attrs["params_kind"] = "unknown"
     assert plot_isoflop(other, allocation, plain).get_xlabel() == "params"
