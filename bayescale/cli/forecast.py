@@ -69,6 +69,8 @@ def forecast(
     idata = load_passed(fit, force=force, params_kind=params_kind)
     wanted = _plans(params, tokens, at, plans, column, _grouped_by(idata))
     if fitted_spec(idata).get_law().best:
+        if score or through:
+            raise ValueError(f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply.")
         table = best_rates(
             idata,
             wanted,

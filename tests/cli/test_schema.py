@@ -146,7 +146,7 @@ def test_a_law_of_one_input_has_no_params(run, power_file):
 
 def test_values_out_of_range_fail(printed):
     document = printed("forecast")
-    for key, value in {"loss_median": None, "params": -1, "probability": 90, "inside": "yes", "plan": 1}.items():
+    for key, value in {"loss_median": 0, "params": -1, "probability": 90, "inside": "yes", "plan": 1}.items():
         row = {**document["forecasts"][0], key: value}
         assert problems({**document, "forecasts": [row]}, "forecast"), key
     assert not np.isnan(document["forecasts"][0]["loss_median"])

@@ -1,13 +1,16 @@
 """Best rates from hand-made posteriors: medians, drift beyond the sweep, batches, refusals, what is said."""
 
 import json
+from importlib.resources import files
 
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from jsonschema import Draft202012Validator
 
 from bayescale import best_rates, load_spec, save_fit
+from bayescale.cli.main import main
 from bayescale.posterior.store import FORMAT
 from bayescale.spec.cells import find_cells
 
@@ -110,17 +113,33 @@ def test_refusals(rate_fit, small_fit):
         best_rates(rate_fit, INSIDE, prob=1)
 
 
-def test_on_the_command_line(rate_fit, tmp_path, capsys):
-    from bayescale.cli.main import main
+def said(words, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    return left.value.code or 0, out, err
 
-    path = save_fit(rate_fit, tmp_path / "rates.nc")
-    for extra in ([], ["--json"]):
-        with pytest.raises(SystemExit) as left:
-            main(["forecast", str(path), "--at", "params=1e9", "--at", "tokens=2e10", *extra])
-        assert not left.value.code
-        out = capsys.readouterr().out
-        assert max(map(len, out.splitlines())) <= 80 or extra
-    (row,) = json.loads(out)["forecasts"]
+
+@pytest.fixture(scope="module")
+def batch_file(tmp_path_factory):
+    return save_fit(hand_made("lr-batch-surface"), tmp_path_factory.mktemp("fits") / "rates.nc")
+
+
+def test_on_the_command_line(batch_file, capsys):
+    words = ["forecast", batch_file, "--at", "params=1e9", "--at", "tokens=2e10"]
+    code, out, _ = said(words, capsys)
+    assert code == 0 and max(map(len, out.splitlines())) <= 80
+    code, out, _ = said([*words, "--json"], capsys)
+    document = json.loads(out)
+    (row,) = document["forecasts"]
     assert row["loss_median"] is row["expected_median"] is row["share_noise"] is row["loss"] is None
     assert row["lr_lower"] < row["lr_median"] < row["lr_upper"]
     assert row["inputs"] == {"params": 1e9, "tokens": 2e10}
+    schema = json.loads(files("bayescale.cli").joinpath("schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator({"$ref": "#/$defs/forecast", "$defs": schema["$defs"]}).validate(document)
+    assert set(row) <= set(schema["$defs"]["forecasts"]["items"]["properties"])
+
+
+def test_no_loss_is_scored(batch_file, capsys):
+    code, _, err = said(["forecast", batch_file, "--at", "params=1e9", "--at", "tokens=2e10", "--score"], capsys)
+    assert code == 2 and "nothing about the loss" in err
