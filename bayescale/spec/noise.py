@@ -35,7 +35,7 @@ def from_link(spec: ModelSpec, value: Any) -> Any:
     """Return a response from the scale of its noise."""
     if spec.noise.dist == COUNTS or spec.noise.link == "identity":
         return value
-    return np.exp(value) if spec.noise.link == "log" else (1 + np.tanh(value / 2)) / 2
+    return np.exp(value) if spec.noise.link == "log" else 1 / (1 + np.exp(-value))
 
 
 def noise_scale(
