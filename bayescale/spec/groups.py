@@ -4,7 +4,7 @@ One level of partial pooling, non-centred: a group's parameter is the common one
 z standard Normal. A covariate multiplies a constant by e^(slope x z), z the column's distance from its mean in its own sd.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
