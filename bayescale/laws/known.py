@@ -4,6 +4,7 @@ from . import chinchilla, power
 from .approaches import APPROACHES
 from .law import Law, compute
 from .rate_surface import SURFACES
+from .sizes import SIZES
 from .tasks import TASKS
 
 LAWS: dict[str, Law] = {
@@ -27,6 +28,7 @@ LAWS: dict[str, Law] = {
         constants=power.constants,
         reach=power.reach,
     ),
+    **SIZES,
     **APPROACHES,
     **SURFACES,
     **TASKS,

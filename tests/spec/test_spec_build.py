@@ -39,6 +39,7 @@ def table(n=9):
         "loss_ood": loss + 1,
         "n_items": 1000.0,
     }
+    more |= {"family": ["web", "books", "code"] * (n // 3)}
     more |= {"steps": tokens / 5e5, "unique_tokens": tokens / 2, "batch_tokens": 5e5, "lr": np.geomspace(1e-4, 1e-2, n)}
     return pd.DataFrame(
         {"run": runs, "params": params, "tokens": tokens, "flops": 6 * params * tokens, "loss": loss, **more}
