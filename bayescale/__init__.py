@@ -22,6 +22,7 @@ _HOMES = {
     "score": "forecasts",
     "best_rates": "forecasts",
     "allocate": "decide",
+    "compare_approaches": "decide",
     "plans_for": "decide",
     "recipes": "decide",
     "recipe_for": "decide",

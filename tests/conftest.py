@@ -183,6 +183,24 @@ def _posterior_from_constants(
 
 
 @pytest.fixture(scope="session")
+def profile_from_constants():
+    """Return a fit of approach 2 made without a sampler: two budgets of three runs each."""
+
+    def make(log_G, params_exponent, *, check="[]"):
+        idata = _posterior_from_constants(
+            {"log_G": log_G, "params_exponent": params_exponent, "curvature": 0.05}, model="approach-2", fade=None
+        )
+        sizes = np.exp(np.log(idata["constant_data"]["params"].to_numpy()).mean() + np.array([-1.0, 0, 1, -1, 0, 1]))
+        data = idata["constant_data"].to_dataset().assign(params=("run", sizes))
+        own = {"budgets": ("budget", [1e19, 1e21]), "budget_of_run": ("run", np.repeat([0, 1], 3))}
+        idata["constant_data"] = xr.DataTree(data.assign(own))
+        idata.attrs["check"] = check
+        return idata
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def many_draws():
     """Constants about those of Besiroglu et al., four hundred draws that agree in the middle of the runs."""
     rng = np.random.default_rng(sum(map(ord, "many draws")))

@@ -17,6 +17,7 @@ _COMMANDS = {
     "check": "bayescale.cli.fit",
     "forecast": "bayescale.cli.forecast",
     "allocate": "bayescale.cli.allocate",
+    "compare-approaches": "bayescale.cli.approaches",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",
     "recipes": "bayescale.cli.recipes",
@@ -51,7 +52,7 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_version)
     for name, module in _COMMANDS.items():
-        app.command(name)(getattr(import_module(module), name))
+        app.command(name)(getattr(import_module(module), name.replace("-", "_")))
     return app
 
 

@@ -166,6 +166,13 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
     }
 
 
+def profile_advice(idata: xr.DataTree) -> list[str]:
+    """Advice of the open checks that bear on N*(C) of approaches 1 and 2; nothing for other fits."""
+    checks = json.loads(idata.attrs.get("check", "[]"))
+    names = _PROFILES if fitted_spec(idata).get_law().keep else ()
+    return [str(c["advice"]) for c in checks if c["name"] in names and not c["passed"]]
+
+
 def _direct(
     idata: xr.DataTree,
     law: Law,
@@ -176,8 +183,7 @@ def _direct(
 ) -> pd.DataFrame:
     """Return the table for approaches 1 and 2: the median of ln N* of the draws, and nothing of losses."""
     assert law.optimum is not None
-    checks = json.loads(idata.attrs.get("check", "[]"))
-    open_ = [c["advice"] for c in checks if c["name"] in _PROFILES and not c["passed"]]
+    open_ = profile_advice(idata)
     rows = []
     for flops, decades in zip(budgets, signed, strict=True):
         best = np.asarray(law.optimum(flops, **constants))

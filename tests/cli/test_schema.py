@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
+import bayescale.decide.approaches
 import bayescale.quickstart
-from bayescale import allocate, bands, forecast, load_fit
+from bayescale import allocate, bands, forecast, load_fit, save_fit
 from bayescale.cli.main import _COMMANDS
 
 SCHEMA = json.loads(files("bayescale.cli").joinpath("schema.json").read_text(encoding="utf-8"))
@@ -45,7 +46,7 @@ def shorter(printed, schema):
 
 
 @pytest.fixture
-def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch):
+def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_from_constants):
     """Run a command and give what it prints."""
     table = tmp_path / "plans.csv"
     table.write_text("run,params,tokens,loss\na,2B,40B,2.4\nb,3B,60B,\nc,3B,60B,9\n")
@@ -63,11 +64,19 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch):
         "files": [tmp_path / "fit.nc"],
     }
     monkeypatch.setattr(bayescale.quickstart, "run", lambda *_, **__: result)
+
+    def fit_approach(spec, *_, **__):
+        if spec.law == "approach-1":
+            raise ValueError("Approach 1 needs more sizes.")
+        return fit if spec.law == "chinchilla" else profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
+
+    monkeypatch.setattr(bayescale.decide.approaches, "fit", fit_approach)
     words = {
         "fit": ["fit", bad, "--drop-bad", "--where", "params>1e6", "--out", tmp_path / "fit.nc"],
         "check": ["check", fit_file],
         "forecast": ["forecast", fit_file, "--plans", table, "--score"],
         "allocate": ["allocate", fit_file, "--flops", "1e21", "--flops", "1e22"],
+        "compare-approaches": ["compare-approaches", runs_file, "--flops", "1e21", "--flops", "1e22"],
         "models": ["models"],
         "datasets": ["datasets"],
         "recipes": ["recipes", "--params", "500M", "--tokens", "10B"],
@@ -142,6 +151,16 @@ def test_a_law_of_one_input_has_no_params(run, power_file):
     assert problems(document, "forecast") == []
     (row,) = document["forecasts"]
     assert row["params"] is row["tokens"] is row["loss"] is None and row["inputs"] == {"flops": 1e21}
+
+
+def test_a_fit_without_a_loss(run, profile_from_constants, tmp_path):
+    path = save_fit(profile_from_constants(np.linspace(0, 0.1, 9), 0.5), tmp_path / "profile.nc")
+    code, out, _ = run("allocate", path, "--flops", "1e22", "--json")
+    assert code == 0 and problems(json.loads(out), "allocate") == []
+    (row,) = json.loads(out)["allocations"]
+    assert row["params"] > 0 and row["loss_median"] is row["expected_regret"] is row["wasted_compute"] is None
+    code, out, err = run("forecast", path, *PLAN, "--json")
+    assert code == 2 and "a forecast needs one of chinchilla" in err
 
 
 def test_values_out_of_range_fail(printed):

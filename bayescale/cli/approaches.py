@@ -1,0 +1,132 @@
+"""`bayescale compare-approaches`."""
+
+import contextlib
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from .options import Band, Columns, Json, Out, check_out, pairs
+from .output import count, print_json, print_notes, print_table, print_text
+
+
+def compare_approaches(
+    runs: Annotated[str, typer.Argument(help="A table of runs, or a data set name.")],
+    flops: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--flops",
+            help="Compute at which to compare, 6 x params x tokens, e.g. 5.76e23; repeatable. Default: the largest run's and 10 times it.",
+        ),
+    ] = None,
+    curves: Annotated[
+        str | None,
+        typer.Option(help="A table of checkpoints (run, tokens, loss) for approach 1; their losses are biased."),
+    ] = None,
+    budgets: Annotated[
+        str | None, typer.Option(help="Budgets of approach 2, FLOP with commas between. Default: they are found.")
+    ] = None,
+    within: Annotated[
+        float, typer.Option(help="How far from its budget a run's compute may lie in approach 2, as a share.")
+    ] = 0.15,
+    column: Columns = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="The family, where there are several.")] = None,
+    band: Band = 0.9,
+    draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1500,
+    tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
+    chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
+    random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same answer.")] = 1,
+    out: Out = None,
+    json_: Json = False,
+) -> None:
+    """Compare the best size by all three approaches: envelope of sizes, isoFLOP parabolas, and a law of the loss."""
+    from ..decide import compare_approaches as compare
+    from ..runs import parse_number, read_runs
+
+    check_out(out, runs, curves)
+
+    def numbers(option: str, texts: list[str]) -> list[float]:
+        try:
+            return [parse_number(text) for text in texts]
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from None
+
+    wanted = numbers("--flops", flops) if flops else None
+    given = numbers("--budgets", budgets.split(",")) if budgets else []
+    table = read_runs(runs, pairs("--column", column) or None)
+    print_notes(table.attrs["notes"])
+    with contextlib.redirect_stdout(sys.stderr):
+        result = compare(
+            table,
+            wanted,
+            curves=read_runs(curves, drop_bad=True) if curves else None,
+            budgets=given,
+            within=within,
+            where=where or (),
+            family=family,
+            prob=band,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            random_seed=random_seed,
+            progressbar=sys.stderr.isatty(),
+        )
+    if out:
+        result.to_csv(out, index=False)
+    if json_:
+        print_json(_document(result, band))
+        return
+    _print(result)
+
+
+def _document(table: Any, prob: float) -> dict[str, Any]:
+    """The JSON contract: one entry per approach, with its best sizes by compute."""
+    once = ["approach", "model", "runs", *(f"params_exponent_{edge}" for edge in ("median", "lower", "upper"))]
+    sizes = ["flops", "params_median", "params_lower", "params_upper"]
+    return {
+        "probability": prob,
+        "approaches": [
+            {
+                **rows[once].iloc[0].to_dict(),
+                "optima": rows[sizes].to_dict(orient="records"),
+                **rows[["reason", "warning"]].iloc[0].to_dict(),
+            }
+            for _, rows in table.groupby("approach")
+        ],
+        "disagreements": table.attrs["disagreements"],
+    }
+
+
+def _print(table: Any) -> None:
+    rows = []
+    for number, of in table.groupby("approach"):
+        first = of.iloc[0]
+        if first["reason"]:
+            rows.append([f"{number} ({first['model']})", "-", "-", *("-" for _ in of.index)])
+            continue
+        exponent = f"{first['params_exponent_median']:.3f} ({first['params_exponent_lower']:.2f}-{first['params_exponent_upper']:.2f})"
+        cells = [f"{count(r.params_median)} ({count(r.params_lower)}-{count(r.params_upper)})" for r in of.itertuples()]
+        rows.append([f"{number} ({first['model']})", str(first["runs"]), exponent, *cells])
+    budgets = [f"N* at {value:.3g}" for value in table["flops"].unique()]
+    print_table(
+        f"Best size N* = G (C/6)^a by approach, {table['probability'].iloc[0]:.0%} intervals",
+        ["", *(row[0] for row in rows)],
+        [[name, *(row[i + 1] for row in rows)] for i, name in enumerate(["runs", "a", *budgets])],
+    )
+    for number, of in table.groupby("approach"):
+        for text in filter(None, (of["reason"].iloc[0], of["warning"].iloc[0])):
+            print_text(f"  Approach {number}: {text}")
+    found = table.attrs["disagreements"]
+    if not found:
+        print_text("The approaches that the table supports do not disagree: no ratio of best sizes leaves out one.")
+    for entry in found:
+        one, other = entry["approaches"]
+        print_text(
+            f"  Approaches {one} and {other} disagree at {entry['flops']:.3g} FLOP: the best size of {one} is {entry['ratio_median']:.2f} "
+            f"({entry['ratio_lower']:.2f}-{entry['ratio_upper']:.2f}) times that of {other}."
+        )
+    for text in dict.fromkeys(entry["reason"] for entry in found):
+        print_text(f"  Why: {text}")
