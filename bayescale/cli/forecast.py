@@ -70,7 +70,9 @@ def forecast(
     wanted = _plans(params, tokens, at, plans, column, _grouped_by(idata))
     if fitted_spec(idata).get_law().best:
         if score or through:
-            raise ValueError(f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply.")
+            raise ValueError(
+                f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply."
+            )
         table = best_rates(
             idata,
             wanted,

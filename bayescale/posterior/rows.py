@@ -73,10 +73,12 @@ def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndar
     inputs = {name: data[name] for name in law.inputs}
     decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
     curve = draws["expected_loss"] if law.keep else law_loss(spec, draws, inputs)
+    misfit = spec.noise.misfit * np.log(curve) if law.cells else 0.0
     if law.cells:
         curve = curve * (draws[law.level] * data["member"]).sum("cell")
     residual = _measured(idata, spec) - to_link(spec, curve).median(("chain", "draw")).to_numpy()
-    scale = noise_scale(spec, draws, decades, expected=curve, n_items=data.get("n_items")).median(("chain", "draw"))
+    scale = noise_scale(spec, draws, decades, expected=curve, n_items=data.get("n_items"))
+    scale = ((scale**2 + misfit**2) ** 0.5).median(("chain", "draw"))
     least = float(scale.min()) if spec.noise.dist == COUNTS else float(draws["sigma"].median())
     return residual, decades.to_numpy(), least, scale.to_numpy()
 

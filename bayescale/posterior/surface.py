@@ -52,14 +52,14 @@ def _prior_driven(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
     names = [name for name in _EXPONENTS if name in spec.priors]
     ratio = {name: float(idata["posterior"][name].std() / idata["prior"][name].std()) for name in names}
     driven = [name for name in names if ratio[name] > _PRIOR_DRIVEN]
-    wanted = " and ".join(_EXPONENTS[name][1] for name in driven)
+    wanted = "; ".join(_EXPONENTS[name][1] for name in driven)
     listed = ", ".join(f"{_EXPONENTS[name][0]} ({ratio[name]:.0%} of the prior's width is left)" for name in driven)
     return verdict(
         "exponents_from_prior",
         float(len(driven)),
         0,
         "at most",
-        f"These exponents are the prior's, not the sweep's: {listed}. They would take {wanted}.",
+        f"These exponents are the prior's, not the sweep's: {listed}. To learn them takes {wanted}.",
     )
 
 

@@ -59,6 +59,8 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         if law.level and (spec.noise.fade > 0 or law.cells):
             unit = {**sampled, law.level: _pooled(spec, law.level, 1.0)}
             shape = np.log(_curve(spec, inputs, _at_runs(spec, law.constants(unit, data), data)))
+            if law.cells:
+                scale = np.sqrt(scale**2 + (spec.noise.misfit * shape) ** 2)
             sampled[law.level] = centred_lognormal(
                 law.level,
                 **_numbers(spec.priors[law.level]),

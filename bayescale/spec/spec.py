@@ -19,6 +19,7 @@ class _Table(BaseModel):
 class Noise(_Table):
     """How one run scatters about the law, on the scale of `link`: sqrt(sigma^2 + (fade x decades below the largest run)^2) is its scale.
 
+    `misfit`, of a law with cells, adds that share of the rise of log loss above the cell's level.
     BetaBinomial counts right answers among `n_items`, with 1 / sigma^2 as the size of the Beta; a table without `n_items` gets StudentT.
     """
 
@@ -27,6 +28,7 @@ class Noise(_Table):
     sigma: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.sigma", entry))]
     nu: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.nu", entry))] | None = None
     fade: NonNegative = 0.0
+    misfit: NonNegative = 0.0
 
     @model_validator(mode="after")
     def _nu_belongs_to_student(self) -> "Noise":
