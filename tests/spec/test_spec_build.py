@@ -14,7 +14,7 @@ from bayescale.spec.noise import observed_name
 
 MODELS = sorted(list_models().index)
 # Laws of a loss of which the level T is a factor, with a floor.
-SHARES = [name for name in MODELS if {"T", "u1"} <= set(load_spec(name).priors)]
+SHARES = [name for name in MODELS if {"T", "u1"} <= set(load_spec(name).priors) and not load_spec(name).groups]
 
 
 @pytest.fixture(autouse=True)

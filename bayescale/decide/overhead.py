@@ -1,0 +1,214 @@
+"""Sizes off the optimum, as posteriors: what a smaller model costs in tokens and compute, and the batch that meets a deadline.
+
+The answers hang on exponents, or on a critical batch, which no two fits share, so each is a band over draws. The formulas are in
+`laws/overtraining` ("Go smol or go home") and `laws/batch` (McCandlish et al. 2018).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..forecasts.bands import check_prob
+from ..laws import Law, batch, overtraining
+from ..posterior import fitted_spec
+from ..spec.groups import local_draws
+
+PARAMS_RATIOS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.57, 0.75, 1.0, 1.5, 2.0)
+_SUMS = ("chinchilla", "skaling", "overtrained", "repeated", "repeated-rising", "batch")  # of a power of params and one of tokens
+
+
+def overhead_curve(
+    idata: xr.DataTree,
+    params_ratio: float | Sequence[float] = PARAMS_RATIOS,
+    *,
+    prob: float = 0.9,
+    at: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Tokens and compute with which a model of k_N times the optimal size reaches the same loss.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law whose loss rests on a power of params plus one of tokens. Of repeated data, each token is seen once.
+    params_ratio : float or sequence of float
+        k_N, sizes over the compute-optimal one.
+    prob : float
+        Probability of the equal-tailed bands.
+    at : mapping, optional
+        Column -> value of what the fit takes beside its inputs, such as the family of a grouped fit.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per ratio: `params_ratio`; bands `tokens_ratio_*` of k_D and `overhead_*` of the extra compute k_N k_D - 1, each
+        `_median, _lower, _upper`, infinite where no amount of data will do; `reachable`, the share of draws in which some does;
+        `critical_ratio_*`, the band of the size below which none does, the same in all rows; `tokens_per_param`, the median at the
+        largest fitted compute; `probability`; `warning`.
+
+    Raises
+    ------
+    ValueError
+        If the law has no such exponents, or a ratio is not > 0.
+
+    Examples
+    --------
+    >>> overhead_curve(idata, 0.5)["overhead_median"]  # doctest: +SKIP
+
+    References
+    ----------
+    "Go smol or go home", harmdevries.com/post/model-size-vs-compute-overhead.
+    """
+    law = fitted_spec(idata).get_law()
+    check_prob(prob)
+    ratios = np.atleast_1d(np.asarray(params_ratio, dtype=float))
+    if not (np.isfinite(ratios) & (ratios > 0)).all() or not ratios.size:
+        raise ValueError(f"`params_ratio` must be > 0, e.g. 0.5. Got {params_ratio!r} instead.")
+    draws = local_draws(fitted_spec(idata), idata, {name: [value] for name, value in (at or {}).items()}, "plan")
+    alpha, beta = _exponents(law, draws)
+    critical = _band("critical_ratio", overtraining.least_params_ratio(alpha=alpha, beta=beta), prob)
+    per_param, most = _tokens_per_param(idata, law, draws)
+    rows = []
+    for ratio in ratios:
+        k_D = overtraining.tokens_ratio(ratio, alpha=alpha, beta=beta)
+        seen = float(np.exp(_quantiles(np.log(k_D / ratio) + per_param, prob)[1]))
+        rows.append(
+            {
+                "params_ratio": ratio,
+                **_band("tokens_ratio", k_D, prob),
+                **_band("overhead", ratio * k_D - 1, prob),
+                "reachable": float(np.mean(np.isfinite(k_D))),
+                **critical,
+                "tokens_per_param": seen,
+                "probability": prob,
+                "warning": _beyond(seen, most),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def batch_for_steps(
+    idata: xr.DataTree, *, tokens: float, steps: float | Sequence[float], batch_tokens: float = 0.0, prob: float = 0.9
+) -> pd.DataFrame:
+    """Batch with which a run ends after so many steps at the loss that it was planned to have.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of law `batch`: the critical batch is the user's own, never a published one.
+    tokens : float
+        Tokens of the run as planned.
+    steps : float or sequence of float
+        Deadline, in optimiser steps: the time that there is over that of a step, which more devices leave as it is.
+    batch_tokens : float
+        Tokens a step of the run as planned; 0 is a batch far below the critical one.
+    prob : float
+        Probability of the equal-tailed bands.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per deadline: `steps`; bands `batch_tokens_*` of the batch and `tokens_*` of the tokens that it takes (steps x batch),
+        each `_median, _lower, _upper`, infinite where the deadline is shorter than the least steps; `reachable`, the share of draws
+        in which it is not; `critical_batch_*` and `least_steps_*`, bands that are the same in all rows; `probability`; `warning`.
+
+    Raises
+    ------
+    ValueError
+        If the law has no critical batch, or a number breaks its rule.
+
+    Examples
+    --------
+    >>> batch_for_steps(idata, tokens=1e9, steps=2e4)["batch_tokens_median"]  # doctest: +SKIP
+
+    References
+    ----------
+    McCandlish et al. 2018, arXiv:1812.06162, eq. 2.11.
+    """
+    law = fitted_spec(idata).get_law()
+    if "B_crit" not in law.loss_constants:
+        raise ValueError(f"Law '{law.name}' has no critical batch: fit a batch sweep (--model batch).")
+    check_prob(prob)
+    deadlines = np.atleast_1d(np.asarray(steps, dtype=float))
+    for name, values, least in (
+        ("tokens", np.array([tokens]), 1e-300),
+        ("steps", deadlines, 1e-300),
+        ("batch_tokens", np.array([batch_tokens]), 0),
+    ):
+        if not (np.isfinite(values) & (values >= least)).all():
+            raise ValueError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()} instead.")
+    B_crit = idata["posterior"]["B_crit"].to_numpy().ravel()
+    fewest = batch.effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
+    least_steps = fewest / B_crit
+    same = {**_band("critical_batch", B_crit, prob), **_band("least_steps", least_steps, prob)}
+    data = idata["constant_data"]["batch_tokens"]
+    rows = []
+    for deadline in deadlines:
+        with np.errstate(divide="ignore"):
+            wanted = batch.for_step_overhead(np.maximum(deadline / least_steps - 1, 0), B_crit=B_crit)
+        middle = _quantiles(wanted, prob)[1]
+        rows.append(
+            {
+                "steps": deadline,
+                **_band("batch_tokens", wanted, prob),
+                **_band("tokens", deadline * wanted, prob),
+                "reachable": float(np.mean(np.isfinite(wanted))),
+                **same,
+                "probability": prob,
+                "warning": _outside(middle, float(data.min()), float(data.max())),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Exponents of params and of tokens in the sum that the loss of each draw rests on."""
+    if law.name == "kaplan-nd":  # the sum is inside the bracket, where tokens have exponent 1
+        alpha = (draws["alpha_N"] / draws["alpha_D"]).to_numpy().ravel()
+        return alpha, np.ones_like(alpha)
+    if law.name not in _SUMS:
+        raise ValueError(
+            f"Law '{law.name}' has no exponents of a power of params beside one of tokens, on which the overhead hangs: it needs a fit of "
+            f"{', '.join(_SUMS)} or kaplan-nd (--model {_SUMS[0]})."
+        )
+    return draws["alpha"].to_numpy().ravel(), draws["beta"].to_numpy().ravel()
+
+
+def _tokens_per_param(idata: xr.DataTree, law: Law, draws: xr.Dataset) -> tuple[np.ndarray, float]:
+    """Natural log of each draw's best tokens a parameter at the largest fitted compute, and the most that a run saw."""
+    assert law.optimum is not None
+    data = idata["constant_data"]
+    log_flops = float(data["log_reach_max"])
+    constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
+    # Each token is seen once, in batches of the runs' middle.
+    once = {"unique_tokens": np.exp(log_flops), "batch_tokens": np.exp(float(data.get("log_batch_mean", 0.0)))}
+    others = {name: once[name] for name in law.others}
+    best = np.asarray(law.optimum(np.exp(log_flops), **others, **constants))
+    return log_flops - np.log(6) - 2 * best, float((data["tokens"] / data["params"]).max())
+
+
+def _quantiles(values: np.ndarray, prob: float) -> np.ndarray:
+    """Lower edge, median and upper edge of values of which some may be infinite, so without interpolation."""
+    return np.quantile(values, [(1 - prob) / 2, 0.5, (1 + prob) / 2], method="inverted_cdf")
+
+
+def _band(name: str, values: np.ndarray, prob: float) -> dict[str, float]:
+    lower, middle, upper = _quantiles(values, prob)
+    return {f"{name}_median": float(middle), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+
+
+def _beyond(tokens_per_param: float, most: float) -> str:
+    if tokens_per_param <= 1.5 * most:
+        return ""
+    return (
+        f"At the largest fitted compute that is {tokens_per_param:.3g} tokens a parameter; the runs have at most {most:.3g}: the data "
+        "term is extrapolated."
+    )
+
+
+def _outside(batch_tokens: float, low: float, high: float) -> str:
+    if low <= batch_tokens <= high:
+        return ""
+    return f"The batch lies outside those of the runs, {low:.3g} to {high:.3g} tokens a step."
