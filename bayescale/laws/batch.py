@@ -6,9 +6,13 @@ Two overheads are in use. That in steps, S / S_min - 1 = B_crit / B, falls with 
 B / B_crit, rises with it. Zhang et al. 2024 call critical the batch at which the second is 20%. Each function says which it takes.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from . import chinchilla
+from .law import compute
 
 
 def steps(batch: Any, *, S_min: Any, E_min: Any) -> Any:
@@ -133,3 +137,49 @@ def sgd_rate(batch: Any, *, rate_max: Any, noise: Any) -> Any:
 def adam_rate(batch: Any, *, rate_max: Any, noise: Any) -> Any:
     """Best learning rate of Adam, which peaks at the noise scale: 2 rate_max / (sqrt(noise / B) + sqrt(B / noise)) (arXiv:2405.14578)."""
     return 2 * rate_max / (np.sqrt(noise / batch) + np.sqrt(batch / noise))
+
+
+def loss(
+    params: Any, tokens: Any, batch_tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any, B_crit: Any
+) -> Any:
+    """Expected loss of a run with a batch, Chinchilla's at `effective_tokens`.
+
+    Parameters
+    ----------
+    params, tokens, batch_tokens : float or array
+        Size, tokens seen, tokens a step.
+    E, A, alpha, B, beta : float or array
+        Constants of the Chinchilla loss, which is this one at tiny batches.
+    B_crit : float or array
+        Critical batch, tokens, at which half of the tokens are wasted.
+
+    Returns
+    -------
+    float or array
+        Loss in the unit of E.
+    """
+    worth = effective_tokens(tokens, batch_tokens, B_crit=B_crit)
+    return chinchilla.loss(params, worth, E=E, A=A, alpha=alpha, B=B, beta=beta)
+
+
+def reach(params: Any, tokens: Any, batch_tokens: Any) -> Any:
+    """Training FLOP, whatever the batch."""
+    return compute(params, tokens)
+
+
+def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
+    """Means of ln params, ln tokens and ln batch over the fitted runs."""
+    return {**chinchilla.anchors(inputs), "log_batch_mean": float(np.mean(np.log(inputs["batch_tokens"])))}
+
+
+def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
+    """Constants of `loss`; T and the shares are at the mean batch, and log_critical is ln B_crit less the mean ln batch."""
+    worth = anchors["log_tokens_mean"] - np.log1p(np.exp(-sampled["log_critical"]))
+    found = chinchilla.constants(sampled, {**anchors, "log_tokens_mean": worth})
+    return {**found, "B_crit": np.exp(anchors["log_batch_mean"] + sampled["log_critical"])}
+
+
+def optimum(flops: Any, batch_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any, B_crit: Any, **_: Any) -> Any:
+    """Natural log of the compute-optimal params at a batch, which wastes one share of the tokens of every size."""
+    wasted = np.log1p(batch_tokens / B_crit)
+    return chinchilla.optimum(flops, A=A, alpha=alpha, B=B * np.exp(beta * wasted), beta=beta)

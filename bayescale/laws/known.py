@@ -1,7 +1,8 @@
 """The closed set of laws that a model file may name."""
 
-from . import chinchilla, power
+from . import batch, chinchilla, power, repeated
 from .approaches import APPROACHES
+from .broken import BROKEN
 from .law import Law, compute
 from .rate_surface import SURFACES
 from .sizes import SIZES
@@ -19,6 +20,41 @@ LAWS: dict[str, Law] = {
         optimum=chinchilla.optimum,
         compute_saved=chinchilla.compute_saved,
     ),
+    "repeated": Law(
+        name="repeated",
+        inputs=("params", "tokens", "unique_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_R_D", "log_R_N"),
+        loss=repeated.loss,
+        anchors=repeated.anchors,
+        constants=repeated.constants,
+        reach=repeated.reach,
+        optimum=repeated.optimum,
+        compute_saved=repeated.compute_saved,
+        repeats=True,
+    ),
+    "repeated-rising": Law(
+        name="repeated-rising",
+        inputs=("params", "tokens", "unique_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_share", "log_bend", "log_kappa"),
+        loss=repeated.rising_loss,
+        anchors=repeated.rising_anchors,
+        constants=repeated.rising_constants,
+        reach=repeated.reach,
+        optimum=repeated.rising_optimum,
+        most_tokens=repeated.most_tokens,
+        repeats=True,
+    ),
+    "batch": Law(
+        name="batch",
+        inputs=("params", "tokens", "batch_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_critical"),
+        loss=batch.loss,
+        anchors=batch.anchors,
+        constants=batch.constants,
+        reach=batch.reach,
+        optimum=batch.optimum,
+        compute_saved=chinchilla.compute_saved,
+    ),
     "power": Law(
         name="power",
         inputs=("x",),
@@ -32,6 +68,7 @@ LAWS: dict[str, Law] = {
     **APPROACHES,
     **SURFACES,
     **TASKS,
+    **BROKEN,
 }
 
 

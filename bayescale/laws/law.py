@@ -39,9 +39,10 @@ class Law:
     level : str
         The sampled parameter that the whole loss is proportional to; its prior is LogNormal. Empty for a law without one.
     optimum : callable, optional
-        ``optimum(flops, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x tokens.
+        ``optimum(flops, **others, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x
+        tokens; `others` are the inputs beside these two.
     compute_saved : callable, optional
-        ``compute_saved(loss, best_loss, **constants)``: the share of compute with which the optimum would reach `loss`.
+        ``compute_saved(loss, best_loss, flops=, **others, **constants)``: the share of compute with which the optimum reaches `loss`.
     cells : tuple of str
         Inputs whose combinations each have a level of their own, so that `loss` is relative to it; empty for one level of all runs.
     best : callable, optional
@@ -50,7 +51,10 @@ class Law:
         ``keep(inputs, response)``: why each run is of no use to the law, empty where it is. Approaches 1 and 2 have it, which give the
         best size of a compute and no loss of a plan: their `loss` is relative to the best at its compute.
     repeats : bool
-        Whether the law knows what repeated data do.
+        Whether the law knows what repeated data do: it then takes `unique_tokens`.
+    most_tokens : callable, optional
+        ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, `others` the inputs beside params
+        and tokens; for laws that can rise.
     spans : bool
         Whether the reach is a scale of which runs should span decades; a loss is none.
     options : mapping of str to object
@@ -73,6 +77,7 @@ class Law:
     best: Callable[..., Any] | None = None
     keep: Callable[[Inputs, Any], list[str]] | None = None
     repeats: bool = False
+    most_tokens: Callable[..., Any] | None = None
     spans: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     configured: Callable[..., "Law"] | None = None
@@ -81,6 +86,11 @@ class Law:
     def loss_constants(self) -> tuple[str, ...]:
         """Names of the constants that `loss` takes."""
         return tuple(name for name in inspect.signature(self.loss).parameters if name not in self.inputs)
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Inputs beside params and tokens."""
+        return tuple(name for name in self.inputs if name not in ("params", "tokens"))
 
     @property
     def sizes_models(self) -> bool:

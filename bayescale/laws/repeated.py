@@ -5,14 +5,24 @@ second, of Lovelace et al. 2026 (arXiv:2605.01640), adds a penalty for over-fitt
 and at the optimal size, where the value is exact and the gradient finite.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from . import chinchilla
 from .arrays import positive_part
+from .law import compute
 
 _LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
+_REPEATED = 0.05  # repeats from which a run counts as repeated: rounding of counts stays below it
+_TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, where the published decay is laid
+_R_D, _R_N = 15.0, 5.0  # published decay, rounded
+_BELOW = 8.0  # of ln params below Chinchilla's optimum that are searched
+_GRID = 40
+_GOLDEN = (5**0.5 - 1) / 2
+_GOLDEN_STEPS = 30
+_STEPS = 26  # bisections of ln compute from 1 down to e^-8
 
 
 def log_repeats(tokens: Any, unique_tokens: Any) -> Any:
@@ -277,3 +287,120 @@ def bounded_loss(
     overfit = np.exp(np.log(c) + gamma * np.log(params) - delta * np.log(unique_tokens))
     h = chinchilla.loss(params, tokens, E=overfit, A=a, alpha=alpha, B=b, beta=beta)
     return E + (L0 - E) * h / (1 + h)
+
+
+def reach(params: Any, tokens: Any, unique_tokens: Any) -> Any:
+    """Training FLOP: a repeated token costs what a new one does."""
+    return compute(params, tokens)
+
+
+def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
+    """Means of ln params and ln tokens over the fitted runs, excess and repeats discounted as the published constants do.
+
+    Without the discount the middle of runs of a thousand epochs would lie where no run is worth as much.
+    """
+    params, tokens, unique = (inputs[name] for name in ("params", "tokens", "unique_tokens"))
+    worth = effective_tokens(tokens, unique, R_D=_R_D)
+    excess = positive_part(np.log(params) - np.log(np.minimum(tokens, unique) / _TOKENS_PER_PARAM))
+    return {
+        "log_params_mean": float(np.mean(_log_effective(np.log(params), excess, _R_N))),
+        "log_tokens_mean": float(np.mean(np.log(worth))),
+    }
+
+
+def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
+    """Constants of `loss`: those of Chinchilla from T and the shares at the anchors, and both decays."""
+    one_epoch = chinchilla.constants(sampled, anchors)
+    return {**one_epoch, "R_D": np.exp(sampled["log_R_D"]), "R_N": np.exp(sampled["log_R_N"])}
+
+
+def compute_saved(loss: Any, best_loss: Any, *, flops: Any, unique_tokens: Any, **constants: Any) -> Any:
+    """Share of the compute with which the per-draw optimum reaches `loss`, by bisection; at least e^-8."""
+    low, high = 0 * loss - 8.0, 0 * loss
+    for _step in range(_STEPS):
+        middle = (low + high) / 2
+        less = flops * np.exp(middle)
+        params = np.exp(optimum(less, unique_tokens, **constants))
+        up = _of_budget(params, less, unique_tokens, **constants) > loss
+        low, high = low + (middle - low) * up, high + (middle - high) * (1 - up)
+    return np.exp(high)
+
+
+def _of_budget(params: Any, flops: Any, unique_tokens: Any, *, E: Any, R_D: Any, R_N: Any, **terms: Any) -> Any:
+    terms = {name: terms[name] for name in ("A", "alpha", "B", "beta")}
+    return loss(params, flops / (6 * params), unique_tokens, E=E, R_D=R_D, R_N=R_N, **terms)
+
+
+def rising_anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
+    """Chinchilla's anchors, and the middle of the repeated runs: means of ln repeats and of ln params a unique token.
+
+    Without repeated runs the middle is that of all runs at two epochs.
+    """
+    params, tokens = inputs["params"], inputs["tokens"]
+    unique = np.minimum(inputs["unique_tokens"], tokens)
+    repeats = tokens / unique - 1
+    some = repeats > _REPEATED
+    ratio = np.log(params / unique)
+    return {
+        **chinchilla.anchors(inputs),
+        "log_repeats_mean": float(np.mean(np.log(repeats[some]))) if some.any() else 0.0,
+        "log_ratio_mean": float(np.mean(ratio[some] if some.any() else ratio)),
+    }
+
+
+def rising_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
+    """Constants of `rising_loss`; the penalty is a share of T in the middle of the repeated runs, and delta is above 1.
+
+    With delta below 1 the first repeat would cost infinitely more than the later ones, and the loss would have two minima.
+    """
+    delta, kappa = 1 + np.exp(sampled["log_bend"]), np.exp(sampled["log_kappa"])
+    exponent = sampled["log_share"] - delta * anchors["log_repeats_mean"] - kappa * anchors["log_ratio_mean"]
+    one_epoch = chinchilla.constants(sampled, anchors)
+    return {**one_epoch, "P": sampled["T"] * np.exp(exponent), "delta": delta, "kappa": kappa}
+
+
+def most_tokens(params: Any, *, unique_tokens: Any, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, **_: Any) -> Any:
+    """Tokens at which `rising_loss` of a model on a pool is least: more make it worse."""
+    return unique_tokens * best_epochs(params, unique_tokens, B=B, beta=beta, P=P, delta=delta, kappa=kappa)
+
+
+def rising_optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
+    """Natural log of the params that minimise `rising_loss` at a compute of at most `flops`; its tokens may cost less than that.
+
+    Parameters
+    ----------
+    flops, unique_tokens : float or array
+        Largest training compute; size of the pool.
+    **constants : float or array
+        Of `rising_loss`.
+
+    Returns
+    -------
+    float or array
+        ln N*; the tokens are the lesser of flops / (6 N*) and `most_tokens`. On a grid first, as the loss may have two minima in N (few
+        epochs of a large model, many of a small one), then by golden section.
+    """
+    terms = {name: constants[name] for name in ("A", "alpha", "B", "beta")}
+    enough = chinchilla.optimum(flops, **terms)
+    one_epoch = np.log(flops / 6) - np.log(unique_tokens)  # ln params that see the pool once
+
+    def least(log_params: Any) -> Any:
+        tokens = np.minimum(flops / (6 * np.exp(log_params)), most_tokens(np.exp(log_params), **pool))
+        return rising_loss(np.exp(log_params), tokens, unique_tokens, **losses)
+
+    losses = {name: constants[name] for name in ("E", "A", "alpha", "B", "beta", "P", "delta", "kappa")}
+    pool = {"unique_tokens": unique_tokens, **losses}
+    top = enough + positive_part(one_epoch - enough)
+    step = (top - enough + _BELOW) / _GRID
+    best, loss_there = top, least(top)
+    for i in range(1, _GRID + 1):
+        here = top - i * step
+        loss_here = least(here)
+        better = loss_here < loss_there
+        best, loss_there = best + (here - best) * better, loss_there + (loss_here - loss_there) * better
+    low, high = best - step, best + step - positive_part(best + step - top)
+    for _step in range(_GOLDEN_STEPS):
+        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+        up = least(left) > least(right)
+        low, high = low + (left - low) * up, high + (right - high) * (1 - up)
+    return (low + high) / 2 + (enough - (low + high) / 2) * (enough >= one_epoch)

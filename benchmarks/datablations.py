@@ -1,0 +1,106 @@
+"""Repeated data on the published runs of Muennighoff et al. 2023: what they teach of the decay, and whether a law that rises beats it.
+
+With wide priors on the decay (sd 1.5 of ln), the posterior on the 182 rows of the published fit beside the published constants. On all 231
+rows, the difference in elpd (PSIS-LOO) of `repeated-rising` and `repeated` over the 49 rows that the published fit leaves out. Writes
+results/datablations.csv.
+
+    python benchmarks/datablations.py ../shared/data/datablations.csv
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import arviz as az
+import numpy as np
+import pandas as pd
+
+from bayescale import fit, load_spec, read_runs
+from bayescale.spec import parse_spec
+
+RESULTS = Path(__file__).parent / "results"
+SEED = sum(map(ord, "datablations"))
+WIDE = 1.5
+PUBLISHED = {"R_D": 15.387756, "R_N": 5.309743}
+PRIOR_SD = {"R_D": 0.5, "R_N": 0.6}
+SETTINGS = {"random_seed": SEED, "progressbar": False, "family": "*"}
+
+
+def wide_spec(base: str = "repeated"):
+    """The model file `repeated` with a prior sd of 1.5 on the logs of both decays."""
+    text = load_spec(base).text
+    for name, sd in PRIOR_SD.items():
+        line = next(line for line in text.splitlines() if line.startswith(f"log_{name} "))
+        text = text.replace(line, line.replace(f"sigma = {sd}", f"sigma = {WIDE}"))
+    return parse_spec(text)
+
+
+def decay_rows(idata, what: str, sds: dict[str, float]) -> list[dict[str, object]]:
+    """Posterior of each decay beside the published value, and the share of the prior's sd of ln that is left."""
+    rows = []
+    for name, published in PUBLISHED.items():
+        draws = idata["posterior"][f"log_{name}"].to_numpy().ravel()
+        lower, middle, upper = np.exp(np.quantile(draws, [0.05, 0.5, 0.95]))
+        rows.append(
+            {"what": f"{name}, {what}", "value": middle, "lower": lower, "upper": upper, "published": published}
+            | {"prior_sd": sds[name], "sd_ratio": draws.std() / sds[name]}
+        )
+    return rows
+
+
+def pointwise(idata) -> tuple[np.ndarray, np.ndarray]:
+    """Leave-one-out elpd of each row, and Pareto k."""
+    found = az.loo(idata, pointwise=True)
+    return np.asarray(found.elpd_i), np.asarray(found.pareto_k)
+
+
+def compared(flat, rising, rows: np.ndarray, what: str) -> dict[str, object]:
+    """Difference in elpd over some rows, rising less flat, with its standard error."""
+    (low, k_low), (high, k_high) = pointwise(flat), pointwise(rising)
+    difference = (high - low)[rows]
+    error = np.sqrt(len(difference) * difference.var(ddof=1))
+    return {
+        "what": f"elpd, rising less flat, {what} ({rows.sum()} rows)",
+        "value": difference.sum(),
+        "standard_error": error,
+        "standard_errors": difference.sum() / error,
+        "k_above_0.7_flat": int((k_low[rows] > 0.7).sum()),
+        "k_above_0.7_rising": int((k_high[rows] > 0.7).sum()),
+        "largest_k": max(k_low[rows].max(), k_high[rows].max()),
+    }
+
+
+def said(idata, what: str) -> dict[str, object]:
+    """Checks of a fit that are open."""
+    checks = json.loads(idata.attrs["check"])
+    return {"what": f"open checks, {what}", "note": ", ".join(c["name"] for c in checks if not c["passed"])}
+
+
+def main(path: str) -> None:
+    """Fit and compare."""
+    standard = pd.read_csv(path).query("variant == 'standard'").reset_index(drop=True)
+    runs, published = read_runs(standard), read_runs(standard[standard["in_fit"] == 1].reset_index(drop=True))
+    rows: list[dict[str, object]] = []
+    for spec, what, sds in (
+        (wide_spec(), "prior sd 1.5, 182 rows", dict.fromkeys(PUBLISHED, WIDE)),
+        (load_spec("repeated"), "prior of the model file, 182 rows", PRIOR_SD),
+    ):
+        idata = fit(spec, published, **SETTINGS)
+        rows += [*decay_rows(idata, what, sds), said(idata, what)]
+        print(pd.DataFrame(rows).to_string(), flush=True)
+    left_out = standard["in_fit"].to_numpy() == 0
+    for fade in (0.06, 0.0):
+        flat, rising = (
+            fit(load_spec(name).changed(fade=fade), runs, **SETTINGS) for name in ("repeated", "repeated-rising")
+        )
+        rows.append(compared(flat, rising, left_out, f"rows left out by the published fit, fade {fade}"))
+        rows.append(compared(flat, rising, ~left_out, f"rows of the published fit, fade {fade}"))
+        for idata, name in ((flat, "flat"), (rising, "rising")):
+            rows.append(said(idata, f"{name}, 231 rows, fade {fade}"))
+        print(pd.DataFrame(rows).to_string(), flush=True)
+    table = pd.DataFrame(rows)
+    table.to_csv(RESULTS / "datablations.csv", index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "../shared/data/datablations.csv")
