@@ -17,7 +17,8 @@ from ..posterior import fitted_spec
 from ..spec.groups import local_draws
 
 PARAMS_RATIOS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.57, 0.75, 1.0, 1.5, 2.0)
-_SUMS = ("chinchilla", "skaling", "overtrained", "repeated", "repeated-rising", "batch")  # of a power of params and one of tokens
+# Laws of a power of params plus one of tokens
+_SUMS = ("chinchilla", "skaling", "overtrained", "repeated", "repeated-rising", "batch")
 
 
 def overhead_curve(
@@ -183,8 +184,9 @@ def _tokens_per_param(idata: xr.DataTree, law: Law, draws: xr.Dataset) -> tuple[
     log_flops = float(data["log_reach_max"])
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     # Each token is seen once, in batches of the runs' middle.
-    once = {"unique_tokens": np.exp(log_flops), "batch_tokens": np.exp(float(data.get("log_batch_mean", 0.0)))}
-    others = {name: once[name] for name in law.others}
+    batch_mean = float(data["log_batch_mean"]) if "log_batch_mean" in data else 0.0
+    once = {"unique_tokens": np.exp(log_flops), "batch_tokens": np.exp(batch_mean)}
+    others = {name: value for name, value in once.items() if name in law.inputs}
     best = np.asarray(law.optimum(np.exp(log_flops), **others, **constants))
     return log_flops - np.log(6) - 2 * best, float((data["tokens"] / data["params"]).max())
 
