@@ -27,6 +27,7 @@ check: .venv/.dev  ## Lint, check formatting, types and the layers
 bench: .venv/.dev  ## Run the benchmarks and write benchmarks/results/
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/chinchilla.py
+	$(BIN)/python benchmarks/approaches.py
 
 format: .venv/.dev  ## Format the code
 	$(BIN)/ruff check --fix .
