@@ -1,5 +1,6 @@
 """`bayescale allocate`."""
 
+from math import isnan
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +26,8 @@ def allocate(
     at: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COLUMN=VALUE", help="What the fit takes beside params and tokens, e.g. family=NAME; repeatable."
+            metavar="COLUMN=VALUE",
+            help="What the fit takes beside params and tokens, e.g. family=NAME or unique_tokens=1e8; repeatable.",
         ),
     ] = None,
     band: Band = 0.9,
@@ -112,8 +114,8 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
         [[head[i], *(row[i] for row in rows)] for i in range(1, 8) if known or i not in (3, 6, 7)],
     )
     for row in table.itertuples() if known else ():
+        wasted = "" if isnan(row.wasted_compute) else f", as if {row.wasted_compute:.1%} of the compute were wasted"
         print_text(
-            f"  {row.flops:.3g} FLOP: expected regret {row.expected_regret:.2g} {unit}, as if {row.wasted_compute:.1%} of the "
-            "compute were wasted, for not knowing the law better."
+            f"  {row.flops:.3g} FLOP: expected regret {row.expected_regret:.2g} {unit}{wasted}, for not knowing the law better."
         )
     print_warnings(table.set_index(table["flops"].map("{:.3g} FLOP".format)))

@@ -21,6 +21,7 @@ from ..posterior import fitted_spec
 from ..spec.groups import local_draws
 from ..spec.spec import ModelSpec
 from .plans import check_flops
+from .repeated import choose_to_minimum, other_inputs, unused_warning
 
 _FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
 _DESIGN = ("params_tokens_collinear", "input_decades", "tokens_per_param_decades")
@@ -59,7 +60,8 @@ def allocate(
     within_compute : float
         How flat the bottom is: `flat_params_*` are the sizes that still reach the best expected loss of (1 - within_compute) C.
     at : mapping, optional
-        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit.
+        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit, or `unique_tokens`, the pool
+        of a law of repeated data (without it every token is new).
     drift : bool
         Whether the law may go wrong beyond its runs (widens the loss band only).
     max_extrapolation : float
@@ -74,7 +76,8 @@ def allocate(
         `tokens_per_param_lower, tokens_per_param_upper`, the posterior of each draw's own optimum; `loss_*` of a run of that plan and
         `expected_*` of the law's curve; `flat_params_lower, flat_params_upper`; `expected_regret`, in the loss unit, over the best size of
         each draw; `wasted_compute`, the share of compute with which the per-draw optimum reaches this plan's loss, short of one, averaged
-        over draws; `probability`; `extrapolation_decades`; `warning`.
+        over draws; `probability`; `extrapolation_decades`; `warning`. Of a law that can rise, also `flops_used`: beyond the best number
+        of epochs the rest of a budget is left unused, and no share of it counts as wasted (NaN).
 
     Raises
     ------
@@ -98,7 +101,9 @@ def allocate(
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     if law.keep:
         return _direct(idata, law, constants, budgets, signed, prob)
-    choices = [_choose(law, constants, float(budget), prob, within_compute) for budget in budgets]
+    others = [other_inputs(spec, at or {}, budget) for budget in budgets]
+    choose = choose_to_minimum if law.most_tokens else _choose
+    choices = [choose(law, constants, *given, prob, within_compute) for given in zip(others, budgets, strict=True)]
     table = pd.DataFrame(choices)
     plans = table[["params", "tokens"]].rename(columns=spec.inputs)
     plans = plans.assign(run=[f"{budget:.6g}" for budget in budgets], **dict(at or {}))
@@ -110,7 +115,9 @@ def allocate(
     names = [f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")]
     table = table.join(summary[[*names, "probability", "extrapolation_decades"]])
     counted = _counts(idata)
-    table["warning"] = [_warning(spec, loss, row, counted) for _, row in summary.iterrows()]
+    unused = [unused_warning(row, given) for row, given in zip(choices, others, strict=True)]
+    said = [_warning(spec, loss, row, counted) for _, row in summary.iterrows()]
+    table["warning"] = [" ".join(filter(None, texts)) for texts in zip(unused, said, strict=True)]
     return table
 
 
@@ -129,24 +136,27 @@ def _check_request(law: Law, budgets: list[float], prob: float, within_compute: 
         raise ValueError(f"`within_compute` must be in (0, 1), e.g. 0.02. Got {within_compute!r} instead.")
 
 
-def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: float, within: float) -> dict[str, object]:
+def _choose(
+    law: Law, constants: dict[str, np.ndarray], others: dict[str, float], flops: float, prob: float, within: float
+) -> dict[str, object]:
     """Return the plan of one budget and what the draws say of it; `excess` is each draw's loss above its own best."""
     assert law.optimum is not None and law.compute_saved is not None
 
     def curves(log_params: np.ndarray, budget: float) -> np.ndarray:
         params = np.exp(log_params)
-        return law.loss(params, budget / (6 * params), **constants)
+        return law.loss(params, budget / (6 * params), **others, **constants)
 
     def expected(log_params: float, budget: float) -> float:
         return float(np.mean(curves(np.asarray(log_params), budget)))
 
-    best = np.asarray(law.optimum(flops, **constants))  # ln N* of each draw
+    best = np.asarray(law.optimum(flops, **others, **constants))  # ln N* of each draw
     log_params = _minimise(lambda x: expected(x, flops), best)
     smaller = flops * (1 - within)
-    less = np.asarray(law.optimum(smaller, **constants))
+    less = np.asarray(law.optimum(smaller, **others, **constants))
     reach = expected(_minimise(lambda x: expected(x, smaller), less), smaller)
     flat = [_crossing(lambda x: expected(x, flops) - reach, log_params, side) for side in (-1, 1)]
     loss, best_loss = curves(np.asarray(log_params), flops), curves(best, flops)
+    given = {"flops": flops, **others} if others else {}
     params, tails = float(np.exp(log_params)), [(1 - prob) / 2, (1 + prob) / 2]
     size = np.exp(np.quantile(best, tails))
     ratio = np.exp(np.quantile(np.log(flops / 6) - 2 * best, tails))
@@ -162,7 +172,7 @@ def _choose(law: Law, constants: dict[str, np.ndarray], flops: float, prob: floa
         "flat_params_lower": float(np.exp(flat[0])),
         "flat_params_upper": float(np.exp(flat[1])),
         "excess": loss - best_loss,
-        "wasted_compute": float(np.mean(1 - law.compute_saved(loss, best_loss, **constants))),
+        "wasted_compute": float(np.mean(1 - law.compute_saved(loss, best_loss, **given, **constants))),
     }
 
 

@@ -125,7 +125,9 @@ def _n_items(idata: xr.DataTree, plans: pd.DataFrame) -> xr.DataArray | None:
 
 
 def check_gives_loss(spec: ModelSpec) -> None:
-    """Raise ValueError where the law gives the best size of a compute and no loss of a plan."""
+    """Raise ValueError where the law gives the best size of a compute, or the best rate of a plan, and no loss of it."""
+    if spec.get_law().best:
+        raise ValueError(f"Law '{spec.law}' gives the best learning rate of a plan and no loss: use best_rates.")
     if spec.get_law().keep:
         able = ", ".join(name for name, law in LAWS.items() if law.sizes_models and not law.keep)
         raise ValueError(
@@ -191,6 +193,8 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None)
     if upstream is not None:
         plans = plans.drop(columns=upstream.attrs["response"], errors="ignore")
     own = [column for column in spec.inputs.values() if upstream is None or column != upstream.attrs["response"]]
+    if spec.get_law().repeats:
+        plans = _each_token_once(spec, plans)
     missing = [column for column in own if column not in plans]
     if missing:
         raise ValueError(
@@ -206,6 +210,14 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None)
                 f"in plan {plans['run'].iloc[bad[0]]}."
             )
     return plans
+
+
+def _each_token_once(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
+    """Give the plans that name no pool one as large as the run, so that every token is new."""
+    pool, tokens = spec.inputs["unique_tokens"], spec.inputs["tokens"]
+    if tokens not in plans:
+        return plans
+    return plans.assign(**{pool: plans[pool].fillna(plans[tokens]) if pool in plans else plans[tokens]})
 
 
 def check_reach(spec: ModelSpec, names: list[str], signed: np.ndarray, most: float) -> None:
