@@ -132,6 +132,10 @@ class ModelSpec(_Table):
                 raise ValueError(
                     f"`covariates.{name}`: law '{self.law}' has constants {', '.join(law.loss_constants)}."
                 )
+        if self.noise.misfit and not law.cells:
+            raise ValueError(
+                f"`noise.misfit` goes with laws that have cells. Got {self.noise.misfit} with '{self.law}'."
+            )
         level = law.level
         if level and self.priors[level].dist != "LogNormal":
             raise ValueError(

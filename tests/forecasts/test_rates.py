@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from jsonschema import Draft202012Validator
 
-from bayescale import best_rates, load_spec, save_fit
+from bayescale import allocate, best_rates, forecast, load_spec, save_fit
 from bayescale.cli.main import main
 from bayescale.posterior.store import FORMAT
 from bayescale.spec.cells import find_cells
@@ -109,6 +109,10 @@ def test_refusals(rate_fit, small_fit):
         best_rates(rate_fit, INSIDE[["params"]])
     with pytest.raises(ValueError, match="says nothing about learning rates"):
         best_rates(small_fit, INSIDE)
+    with pytest.raises(ValueError, match="no loss: use best_rates"):
+        forecast(rate_fit, INSIDE.assign(lr=1e-3))
+    with pytest.raises(ValueError, match="no params and tokens to choose"):
+        allocate(rate_fit, 1e20)
     with pytest.raises(ValueError, match="--band"):
         best_rates(rate_fit, INSIDE, prob=1)
 
