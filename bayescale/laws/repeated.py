@@ -18,8 +18,8 @@ _LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
 _REPEATED = 0.05  # repeats from which a run counts as repeated: rounding of counts stays below it
 _TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, where the published decay is laid
 _R_D, _R_N = 15.0, 5.0  # published decay, rounded
-_BELOW = 8.0  # of ln params below Chinchilla's optimum that are searched
-_GRID = 40
+_BELOW = 9.0  # of ln params that are searched below Chinchilla's optimum, and below one param a unique token
+_GRID = 64
 _GOLDEN = (5**0.5 - 1) / 2
 _GOLDEN_STEPS = 30
 _STEPS = 26  # bisections of ln compute from 1 down to e^-8
@@ -391,7 +391,8 @@ def rising_optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
     losses = {name: constants[name] for name in ("E", "A", "alpha", "B", "beta", "P", "delta", "kappa")}
     pool = {"unique_tokens": unique_tokens, **losses}
     top = enough + positive_part(one_epoch - enough)
-    step = (top - enough + _BELOW) / _GRID
+    bottom = enough - positive_part(enough - np.log(unique_tokens)) - _BELOW
+    step = (top - bottom) / _GRID
     best, loss_there = top, least(top)
     for i in range(1, _GRID + 1):
         here = top - i * step
