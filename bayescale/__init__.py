@@ -25,6 +25,7 @@ _HOMES = {
     "best_rates": "forecasts",
     "allocate": "decide",
     "compare_approaches": "decide",
+    "batch_for_steps": "decide",
     "overhead_curve": "decide",
     "plans_for": "decide",
     "recipes": "decide",

@@ -2,8 +2,8 @@
 
 from .allocate import allocate
 from .approaches import compare_approaches
-from .overhead import overhead_curve
+from .overhead import batch_for_steps, overhead_curve
 from .plans import plans_for
 from .recipes import recipe_for, recipes
 
-__all__ = ["allocate", "compare_approaches", "overhead_curve", "plans_for", "recipe_for", "recipes"]
+__all__ = ["allocate", "batch_for_steps", "compare_approaches", "overhead_curve", "plans_for", "recipe_for", "recipes"]

@@ -1,7 +1,7 @@
-"""Sizes off the optimum: what a smaller model costs in tokens and compute.
+"""Sizes off the optimum, as posteriors: what a smaller model costs in tokens and compute, and the batch that meets a deadline.
 
-The answer hangs on exponents that no two fits share, so it is a band over draws. The formulas ("Go smol or go home") are in
-`laws/overtraining`.
+The answers hang on exponents, or on a critical batch, which no two fits share, so each is a band over draws. The formulas are in
+`laws/overtraining` ("Go smol or go home") and `laws/batch` (McCandlish et al. 2018).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..forecasts.bands import check_prob
-from ..laws import Law, overtraining
+from ..laws import Law, batch, overtraining
 from ..posterior import fitted_spec
 from ..spec.groups import local_draws
 
@@ -90,6 +90,80 @@ def overhead_curve(
     return pd.DataFrame(rows)
 
 
+def batch_for_steps(
+    idata: xr.DataTree, *, tokens: float, steps: float | Sequence[float], batch_tokens: float = 0.0, prob: float = 0.9
+) -> pd.DataFrame:
+    """Batch with which a run ends after so many steps at the loss that it was planned to have.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of law `batch`: the critical batch is the user's own, never a published one.
+    tokens : float
+        Tokens of the run as planned.
+    steps : float or sequence of float
+        Deadline, in optimiser steps: the time that there is over that of a step, which more devices leave as it is.
+    batch_tokens : float
+        Tokens a step of the run as planned; 0 is a batch far below the critical one.
+    prob : float
+        Probability of the equal-tailed bands.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per deadline: `steps`; bands `batch_tokens_*` of the batch and `tokens_*` of the tokens that it takes (steps x batch),
+        each `_median, _lower, _upper`, infinite where the deadline is shorter than the least steps; `reachable`, the share of draws
+        in which it is not; `critical_batch_*` and `least_steps_*`, bands that are the same in all rows; `probability`; `warning`.
+
+    Raises
+    ------
+    ValueError
+        If the law has no critical batch, or a number breaks its rule.
+
+    Examples
+    --------
+    >>> batch_for_steps(idata, tokens=1e9, steps=2e4)["batch_tokens_median"]  # doctest: +SKIP
+
+    References
+    ----------
+    McCandlish et al. 2018, arXiv:1812.06162, eq. 2.11.
+    """
+    law = fitted_spec(idata).get_law()
+    if "B_crit" not in law.loss_constants:
+        raise ValueError(f"Law '{law.name}' has no critical batch: fit a batch sweep (--model batch).")
+    check_prob(prob)
+    deadlines = np.atleast_1d(np.asarray(steps, dtype=float))
+    for name, values, least in (
+        ("tokens", np.array([tokens]), 1e-300),
+        ("steps", deadlines, 1e-300),
+        ("batch_tokens", np.array([batch_tokens]), 0),
+    ):
+        if not (np.isfinite(values) & (values >= least)).all():
+            raise ValueError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()} instead.")
+    B_crit = idata["posterior"]["B_crit"].to_numpy().ravel()
+    fewest = batch.effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
+    least_steps = fewest / B_crit
+    same = {**_band("critical_batch", B_crit, prob), **_band("least_steps", least_steps, prob)}
+    data = idata["constant_data"]["batch_tokens"]
+    rows = []
+    for deadline in deadlines:
+        with np.errstate(divide="ignore"):
+            wanted = batch.for_step_overhead(np.maximum(deadline / least_steps - 1, 0), B_crit=B_crit)
+        middle = _quantiles(wanted, prob)[1]
+        rows.append(
+            {
+                "steps": deadline,
+                **_band("batch_tokens", wanted, prob),
+                **_band("tokens", deadline * wanted, prob),
+                "reachable": float(np.mean(np.isfinite(wanted))),
+                **same,
+                "probability": prob,
+                "warning": _outside(middle, float(data.min()), float(data.max())),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
 def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Exponents of params and of tokens in the sum that the loss of each draw rests on."""
     if law.name == "kaplan-nd":  # the sum is inside the bracket, where tokens have exponent 1
@@ -134,3 +208,9 @@ def _beyond(tokens_per_param: float, most: float) -> str:
         f"At the largest fitted compute that is {tokens_per_param:.3g} tokens a parameter; the runs have at most {most:.3g}: the data "
         "term is extrapolated."
     )
+
+
+def _outside(batch_tokens: float, low: float, high: float) -> str:
+    if low <= batch_tokens <= high:
+        return ""
+    return f"The batch lies outside those of the runs, {low:.3g} to {high:.3g} tokens a step."
