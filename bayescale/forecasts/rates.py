@@ -38,7 +38,7 @@ def best_rates(
         A fit of `lr-surface` or `lr-batch-surface`.
     plans : pandas.DataFrame, optional
         One row per plan, with `params` and `tokens`; of `lr-batch-surface` also `batch_tokens` where the batch is given. Without
-        it, the cells of the fitted sweep.
+        it, the cells of the fitted sweep that have two or more runs.
     prob : float
         Probability of the equal-tailed bands, in (0, 1).
     drift : bool
@@ -92,12 +92,13 @@ def best_rates(
 
 
 def _cells(idata: xr.DataTree, spec: ModelSpec) -> pd.DataFrame:
-    """Params and tokens of each cell of the sweep, and its mean batch."""
+    """Params and tokens of each cell of two or more runs, and its mean batch."""
     data = idata["constant_data"]
     member = data["member"].to_numpy()
     names = [name for name in spec.inputs if name != "lr"]
     centres = {name: np.exp(member @ np.log(data[name].to_numpy()) / member.sum(axis=1)) for name in names}
-    return pd.DataFrame(centres, index=pd.Index(data["cell"].to_numpy().astype(str), name="plan"))
+    table = pd.DataFrame(centres, index=pd.Index(data["cell"].to_numpy().astype(str), name="plan"))
+    return table[member.sum(axis=1) > 1]
 
 
 def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,8 @@ def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     """Return the checks of the design of a sweep, for a law that has a best value in each cell."""
     member = idata["constant_data"]["member"].to_numpy()
     logs = {name: np.log(idata["constant_data"][name].to_numpy()) for name in spec.inputs}
-    cells = {name: member @ logs[name] / member.sum(axis=1) for name in spec.get_law().cells}
+    teaching = member[member.sum(axis=1) > 1]  # a run alone in its cell has nothing to be compared with
+    cells = {name: teaching @ logs[name] / teaching.sum(axis=1) for name in spec.get_law().cells}
     return [
         _collinear(cells),
         _prior_driven(idata, spec),
@@ -34,7 +35,7 @@ def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
 
 def _collinear(cells: dict[str, np.ndarray]) -> dict[str, Any]:
     together = np.nan
-    if min(float(np.ptp(values)) for values in cells.values()) > 0.01:
+    if len(cells["params"]) > 1 and min(float(np.ptp(values)) for values in cells.values()) > 0.01:
         together = abs(float(np.corrcoef(np.stack(list(cells.values())))[0, 1]))
     return verdict(
         "params_tokens_collinear",

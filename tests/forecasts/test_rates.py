@@ -147,3 +147,11 @@ def test_on_the_command_line(batch_file, capsys):
 def test_no_loss_is_scored(batch_file, capsys):
     code, _, err = said(["forecast", batch_file, "--at", "params=1e9", "--at", "tokens=2e10", "--score"], capsys)
     assert code == 2 and "nothing about the loss" in err
+
+
+def test_a_run_alone_in_its_cell_is_no_cell_of_the_sweep(rate_fit):
+    fit = rate_fit.copy(deep=True)
+    data = fit["constant_data"].to_dataset()
+    data["member"] = data["member"].where(data["cell"] != data["cell"][0], xr.DataArray([1, 0, 0, 0, 0, 0], dims="run"))
+    fit["constant_data"] = xr.DataTree(data)
+    assert list(best_rates(fit).index) == ["params=1e+09 tokens=2e+10"]
