@@ -38,10 +38,15 @@ def value(x: Any, *, a: Any, b: Any, c0: Any, breaks: Breaks = ()) -> Any:
     >>> round(float(value(1000.0, a=0.0, b=2.0, c0=0.0, breaks=[(0.7, 1000.0, 0.3)])), 4)
     1.7291
     """
-    log_y = np.log(b) - c0 * np.log(x)
+    return a + np.exp(log_reducible(x, log_b=np.log(b), c0=c0, breaks=breaks))
+
+
+def log_reducible(x: Any, *, log_b: Any, c0: Any, breaks: Breaks = ()) -> Any:
+    """Natural log of the reducible part y - a, from ln b: b itself overflows where a steep slope is carried back to x = 1."""
+    log_y = log_b - c0 * np.log(x)
     for c, d, f in breaks:
         log_y = log_y - c * f * softplus((np.log(x) - np.log(d)) / f)
-    return a + np.exp(log_y)
+    return log_y
 
 
 def slope(x: Any, *, c0: Any, breaks: Breaks = ()) -> Any:

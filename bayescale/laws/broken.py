@@ -1,0 +1,123 @@
+"""Broken neural scaling laws as models: any number of breaks, along any one input, for any positive response, rising or falling.
+
+Sampled is what the runs can tell: the reducible part and its slope at the centre of the runs, the limit as a share of the smallest
+response, and of each break the change of slope, the place in the range of the runs and the sharpness. The constants of `bnsl.value`
+follow. Breaks are ordered by construction, so that no two of them can change labels.
+"""
+
+from collections.abc import Mapping
+from inspect import Parameter, Signature
+from typing import Any
+
+import numpy as np
+
+from . import bnsl
+from .arrays import logistic, softplus
+from .law import Law
+
+_Numbers = Mapping[str, Any]
+
+MOST_BREAKS = 4
+_MARGIN = 0.5 * float(np.log(10))  # breaks may lie half a decade beyond the runs
+
+
+def reach(x: Any) -> Any:
+    """Extrapolation is counted along the input itself."""
+    return x
+
+
+def anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
+    """Where the fitted runs lie.
+
+    Parameters
+    ----------
+    inputs : mapping
+        `x`, > 0.
+    response : array
+        Natural log of the response of each run.
+
+    Returns
+    -------
+    dict
+        Means of ln x and of ln y, the least ln y, and the range of ln x in which breaks may lie.
+    """
+    log_x = np.log(inputs["x"])
+    return {
+        "log_x_mean": float(np.mean(log_x)),
+        "log_x_low": float(np.min(log_x)) - _MARGIN,
+        "log_x_high": float(np.max(log_x)) + _MARGIN,
+        "log_y_mean": float(np.mean(response)),
+        "log_y_min": float(np.min(response)),
+    }
+
+
+def places(shares: list[Any]) -> list[Any]:
+    """Turn shares in (0, 1) into ascending places in (0, 1), by breaking a stick: uniform shares give sorted uniform places.
+
+    Each share says where in what is left the least of the places still to come lies; of k uniform ones it is 1 - (1 - share)^(1 / k).
+    """
+    found, left, n = [], 1.0, len(shares)
+    for i, share in enumerate(shares):
+        left = left * np.exp(np.log1p(-share) / (n - i))
+        found.append(1 - left)
+    return found
+
+
+def broken(breaks: int = 1) -> Law:
+    """The law with so many breaks, 0 to 4.
+
+    Raises
+    ------
+    ValueError
+        For another number of breaks.
+    """
+    if isinstance(breaks, bool) or not isinstance(breaks, int) or not 0 <= breaks <= MOST_BREAKS:
+        raise ValueError(f"`options.breaks` must be a whole number from 0 to {MOST_BREAKS}. Got {breaks!r}.")
+    numbers = range(1, breaks + 1)
+
+    def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+        a = sampled["limit_share"] * np.exp(anchors["log_y_min"])
+        centre, low = anchors["log_x_mean"], anchors["log_x_low"]
+        # What is left above the limit of the mean level: ln(e^mean - a), without a difference of near numbers.
+        log_y = anchors["log_y_mean"] + np.log1p(
+            -sampled["limit_share"] * np.exp(anchors["log_y_min"] - anchors["log_y_mean"])
+        )
+        found: dict[str, Any] = {}
+        log_y, c0 = log_y + sampled["shift"], sampled["fall"]
+        log_b = log_y
+        for i, place in zip(numbers, places([sampled[f"place_{i}"] for i in numbers]), strict=True):
+            c, f = sampled[f"change_{i}"], np.exp(sampled[f"log_f_{i}"])
+            log_d = low + place * (anchors["log_x_high"] - low)
+            c0 = c0 - c * logistic((centre - log_d) / f)
+            log_b = log_b + c * f * softplus((centre - log_d) / f)
+            found |= {f"c_{i}": 1.0 * c, f"d_{i}": np.exp(log_d), f"f_{i}": f}
+        return {"a": a, "log_b": log_b + c0 * centre, "c0": c0, **found}
+
+    def loss(x: Any, *, a: Any, log_b: Any, c0: Any, **parts: Any) -> Any:
+        found = [(parts[f"c_{i}"], parts[f"d_{i}"], parts[f"f_{i}"]) for i in numbers]
+        return a + np.exp(bnsl.log_reducible(x, log_b=log_b, c0=c0, breaks=found))
+
+    names = ("a", "log_b", "c0", *(f"{part}_{i}" for i in numbers for part in ("c", "d", "f")))
+    keywords = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]
+    loss.__signature__ = Signature([Parameter("x", Parameter.POSITIONAL_OR_KEYWORD), *keywords])  # type: ignore[attr-defined]
+    return Law(
+        name="bnsl",
+        inputs=("x",),
+        sampled=(
+            "limit_share",
+            "shift",
+            "fall",
+            *(f"{part}_{i}" for i in numbers for part in ("change", "place", "log_f")),
+        ),
+        loss=loss,
+        anchors=anchors,
+        constants=constants,
+        reach=reach,
+        level="",
+        repeats=True,
+        options={"breaks": 1},
+        configured=broken,
+    )
+
+
+BROKEN = {"bnsl": broken()}
