@@ -45,17 +45,17 @@ def accuracy_in_loss(loss: Any, *, floor: Any, ceiling: Any, k: Any, L0: Any) ->
 
 
 def _loss_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
-    return {"loss_mean": float(np.mean(inputs["loss"])), "loss_max": float(np.max(inputs["loss"]))}
+    return {"loss_mean": float(np.mean(inputs["loss"]))}
 
 
 def _accuracy_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Ceiling as a share of what lies above chance, half-way loss as a share of the largest fitted, steepness times that loss."""
-    L0 = sampled["half_way"] * anchors["loss_max"]
+    """Ceiling as a share of what lies above chance; the logit of how far the mean loss is up from chance to it; ln steepness there."""
+    k = np.exp(sampled["log_steepness"]) / anchors["loss_mean"]
     return {
         "floor": sampled["chance"],
         "ceiling": sampled["chance"] + (1 - sampled["chance"]) * sampled["head"],
-        "k": np.exp(sampled["log_steepness"]) / L0,
-        "L0": L0,
+        "k": k,
+        "L0": anchors["loss_mean"] + sampled["middle"] / k,
     }
 
 
@@ -154,7 +154,7 @@ TASKS = {
     "accuracy": Law(
         name="accuracy",
         inputs=("loss",),
-        sampled=("chance", "head", "half_way", "log_steepness"),
+        sampled=("chance", "head", "middle", "log_steepness"),
         loss=accuracy_in_loss,
         anchors=_loss_anchors,
         constants=_accuracy_constants,

@@ -19,10 +19,12 @@ def constants(name, sampled, inputs):
 def test_accuracy_is_the_ladder():
     ours = accuracy_in_loss(LOSS, floor=0.25, ceiling=0.9, k=9, L0=2)
     np.testing.assert_allclose(ours, sigmoid_accuracy(LOSS, a=0.25 - 0.9, b=0.9, k=9, L0=2))
-    found = constants("accuracy", {"chance": 0.25, "head": 0.8, "half_way": 0.5, "log_steepness": 2.0}, {"loss": LOSS})
+    found = constants("accuracy", {"chance": 0.25, "head": 0.8, "middle": -1.0, "log_steepness": 2.0}, {"loss": LOSS})
     assert found["ceiling"] == pytest.approx(0.25 + 0.75 * 0.8)
-    assert LAWS["accuracy"].loss(1.7, **found) == pytest.approx((found["floor"] + found["ceiling"]) / 2)
-    assert LAWS["accuracy"].loss(1e-9, **found) == pytest.approx(found["ceiling"], abs=0.07)
+    assert LAWS["accuracy"].loss(found["L0"], **found) == pytest.approx((found["floor"] + found["ceiling"]) / 2)
+    share = (LAWS["accuracy"].loss(LOSS.mean(), **found) - 0.25) / (found["ceiling"] - 0.25)
+    assert np.log(share / (1 - share)) == pytest.approx(-1)
+    assert LAWS["accuracy"].loss(-50.0, **found) == pytest.approx(found["ceiling"])
     assert LAWS["accuracy"].loss(50.0, **found) == pytest.approx(0.25)
 
 

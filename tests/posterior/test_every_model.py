@@ -1,0 +1,53 @@
+"""Every model in `models/` fits a real table that has its columns, and passes its check."""
+
+import pytest
+
+from bayescale import check_fit, fit, list_models, load_spec, read_runs
+
+ONE_EPOCH = "sweep in grid,isoflop,seed"
+MLP = {"runs": "kernel-bytes", "family": "kernel-bytes-mlp", "where": ONE_EPOCH}
+TRANSFORMERS = {"runs": "kernel-bytes", "family": "kernel-bytes"}
+# Model -> table and options of `fit`; bundled runs where they have the columns.
+TABLES = {
+    "chinchilla": MLP,
+    "chinchilla-families": {"runs": "kernel-bytes", "where": ONE_EPOCH},
+    "power": MLP,
+    "kaplan-nd": MLP,
+    "kaplan-nd-floor": MLP,
+    "kaplan-ns": MLP,
+    "kaplan-ns-floor": MLP,
+    "skaling": MLP,
+    "profile": MLP,
+    "overtrained": {"runs": "overtraining", "family": "rpj"},
+    "approach-1": MLP,
+    "approach-2": {"runs": "kernel-bytes", "family": "kernel-bytes", "where": ONE_EPOCH},
+    "accuracy": {**TRANSFORMERS, "where": ONE_EPOCH},
+    "accuracy-scale": {**MLP, "changes": {"inputs": {"x": "tokens"}}},
+    "error": {"runs": "overtraining", "family": "rpj", "changes": {"response": "err_avg17"}},
+    "exact-match": TRANSFORMERS,
+    "transfer": TRANSFORMERS,
+    "lr-surface": {**TRANSFORMERS, "where": "sweep in lr,grid"},
+    "lr-batch-surface": {**TRANSFORMERS, "where": "sweep in lr,batch,grid"},
+    "repeated": {"runs": "datablations", "where": ["variant==standard", "in_fit>=1"]},
+    "repeated-rising": {"runs": "datablations", "where": "variant==standard"},
+    "batch": {**TRANSFORMERS, "where": "sweep in grid,batch"},
+    "bnsl": {"runs": "bnsl_four_digit_addition", "changes": {"inputs": {"x": "dataset_size"}}},
+}
+
+
+def test_every_model_has_a_table():
+    assert set(list_models().index) == set(TABLES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", list_models().index)
+def test_it_fits(model):
+    how = dict(TABLES[model])
+    try:
+        runs = read_runs(how.pop("runs"))
+    except ValueError as error:
+        pytest.skip(str(error))
+    spec = load_spec(model).changed(**how.pop("changes", {}))
+    table = check_fit(fit(spec, runs, **how, random_seed=sum(map(ord, model)), progressbar=False))
+    failed = table[(table["severity"] == "fail") & ~table["passed"]]
+    assert failed.empty, failed[["name", "value", "advice"]].to_string()
