@@ -29,9 +29,8 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     ]
     factors = {i: f"{names[i]}: {off[i]}" for i in range(len(names))}
     k = _pareto_k(idata)
-    if (
-        "member" in idata["constant_data"]
-    ):  # without a run that is alone in its cell, its level is anything: of no consequence
+    if "member" in idata["constant_data"]:
+        # Without a run that is alone in its cell, the level there is anything: of no consequence.
         member = idata["constant_data"]["member"].to_numpy()
         k = np.where(member.sum(axis=1) @ member > 1, k, 0.0)
     explained = _explained(residual, _measured(idata, spec))
