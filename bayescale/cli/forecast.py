@@ -61,14 +61,14 @@ def forecast(
     from ..forecasts import bands, best_rates
     from ..forecasts import forecast as forecast_loss
     from ..forecasts import score as score_table
-    from ..posterior import fitted_spec
+    from ..posterior import fitted_spec, weighed_fits
     from .rates import give_rates
     from .saved import load_passed
 
     check_out(out, plans)
     idata = load_passed(fit, force=force, params_kind=params_kind)
     wanted = _plans(params, tokens, at, plans, column, _grouped_by(idata))
-    if fitted_spec(idata).get_law().best:
+    if any(fitted_spec(one).get_law().best for one in weighed_fits(idata).values()):
         if score or through:
             raise ValueError(
                 f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply."
@@ -112,10 +112,10 @@ def forecast(
 
 
 def _grouped_by(idata: Any) -> str | None:
-    from ..posterior import fitted_spec
+    from ..posterior import fitted_spec, weighed_fits
 
-    groups = fitted_spec(idata).groups
-    return groups.by if groups else None
+    groups = [fitted_spec(one).groups for one in weighed_fits(idata).values()]
+    return next((group.by for group in groups if group), None)
 
 
 def _plans(

@@ -17,7 +17,7 @@ from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..laws import LAWS, Law
 from ..laws.law import compute
-from ..posterior import fitted_spec
+from ..posterior import fit_weights, fitted_spec, is_average
 from ..spec.groups import local_draws
 from ..spec.spec import ModelSpec
 from .plans import check_flops
@@ -88,6 +88,10 @@ def allocate(
     --------
     >>> allocate(idata, 5.76e23)[["params", "tokens"]]  # doctest: +SKIP
     """
+    if is_average(idata):
+        raise ValueError(
+            f"This is an average of fits ({', '.join(fit_weights(idata))}), which forecasts and chooses no size; allocate one of them."
+        )
     spec = fitted_spec(idata)
     law = spec.get_law()
     wanted = np.atleast_1d(np.asarray(flops)).tolist()

@@ -15,12 +15,13 @@ import xarray as xr
 
 from ..laws import LAWS
 from ..laws.law import compute
-from ..posterior import fitted_spec
+from ..posterior import fit_weights, fitted_spec, is_average, weighed_fits
 from ..runs import read_plans
 from ..spec.data import law_loss
 from ..spec.groups import local_draws
 from ..spec.noise import COUNTS, draw_observed, from_link, log_density, to_link
 from ..spec.spec import ModelSpec
+from .averaged import mix_forecasts
 
 MAX_EXTRAPOLATION = 3.0
 
@@ -39,7 +40,7 @@ def forecast(
     Parameters
     ----------
     idata : xarray.DataTree
-        From `fit` or `load_fit`.
+        From `fit`, `average_fits` or `load_fit`; of an average the draws are those of its fits, as many of each as its weight says.
     plans : pandas.DataFrame
         One row per plan, with the columns that the law takes; `run` names them; a measured `loss` is scored.
     through : xarray.DataTree, optional
@@ -68,12 +69,21 @@ def forecast(
     --------
     >>> forecast(idata, pd.DataFrame({"params": [70e9], "tokens": [1.4e12]}))  # doctest: +SKIP
     """
+    if is_average(idata):
+        weights = fit_weights(idata)
+        each = {
+            name: forecast(
+                one, plans, through=through, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed
+            )
+            for name, one in weighed_fits(idata).items()
+        }
+        return mix_forecasts(each, weights, int(idata.attrs["random_seed"]))
     spec = fitted_spec(idata)
     check_gives_loss(spec)
     draws = idata["posterior"].to_dataset()
     upstream = None
     if through is not None:
-        _check_link(spec, fitted_spec(through))
+        _check_link(spec, fitted_spec(next(iter(weighed_fits(through).values()))))
         upstream = forecast(through, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     plans = _complete(spec, plans, upstream)
     draws = local_draws(spec, idata, plans, "plan", random_seed=int(idata.attrs["random_seed"]))

@@ -1,7 +1,22 @@
 """From a spec and runs to a posterior: sample it, check it, keep it."""
 
+from .average import average_fits
+from .breaks import fit_breaks
 from .check import check_fit, failed_checks, stored_check
 from .fit import fit
-from .store import fitted_spec, load_fit, save_fit
+from .store import fit_weights, fitted_spec, is_average, load_fit, save_fit, weighed_fits
 
-__all__ = ["check_fit", "failed_checks", "fit", "fitted_spec", "load_fit", "save_fit", "stored_check"]
+__all__ = [
+    "average_fits",
+    "check_fit",
+    "failed_checks",
+    "fit",
+    "fit_breaks",
+    "fit_weights",
+    "fitted_spec",
+    "is_average",
+    "load_fit",
+    "save_fit",
+    "stored_check",
+    "weighed_fits",
+]

@@ -5,6 +5,7 @@ with that answer.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import xarray as xr
 from .design import design_checks
 from .quiet import quiet
 from .rows import row_checks
-from .store import fitted_spec
+from .store import fitted_spec, is_average, weighed_fits
 from .verdict import verdict
 
 _RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
@@ -39,6 +40,8 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
     --------
     >>> check_fit(idata).query("not passed")  # doctest: +SKIP
     """
+    if is_average(idata):
+        return _of_each(idata, check_fit)
     spec = fitted_spec(idata)
     with quiet():  # ArviZ warns of what the table says
         rows = [
@@ -52,11 +55,22 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
 
 def stored_check(idata: xr.DataTree) -> pd.DataFrame:
     """Return the check table that `fit` stored."""
-    return pd.DataFrame(json.loads(idata.attrs["check"]))
+    return _of_each(idata, stored_check) if is_average(idata) else pd.DataFrame(json.loads(idata.attrs["check"]))
+
+
+def _of_each(idata: xr.DataTree, table: Callable[[xr.DataTree], pd.DataFrame]) -> pd.DataFrame:
+    """The tables of all fits of an average that have any weight, each check under the name of its fit."""
+    tables = []
+    for fit, one in weighed_fits(idata).items():
+        rows = table(one)
+        tables.append(rows.assign(name=fit + ": " + rows["name"]))
+    return pd.concat(tables, ignore_index=True)
 
 
 def failed_checks(idata: xr.DataTree) -> list[str]:
     """Names of the checks that failed when the fit was made; a fit with any of them decides nothing."""
+    if is_average(idata):
+        return [f"{fit}: {name}" for fit, one in weighed_fits(idata).items() for name in failed_checks(one)]
     return [row["name"] for row in json.loads(idata.attrs["check"]) if row["severity"] == "fail" and not row["passed"]]
 
 

@@ -104,16 +104,27 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
             with xr.open_datatree(path, engine="h5netcdf") as tree:
                 idata = tree.load()
         else:
-            idata = xr.DataTree.from_dict({f"/{name}": _load_group(path, name) for name in ("", *groups)})
+            root = _load_group(path, "")
+            parts = [f"{name}/" for name in json.loads(root.attrs.get("weights", "{}"))] or [
+                ""
+            ]  # of an average, or a fit
+            names = [
+                "",
+                *(part.rstrip("/") for part in parts if part),
+                *(f"{part}{name}" for part in parts for name in groups),
+            ]
+            idata = xr.DataTree.from_dict({f"/{name}": _load_group(path, name) for name in names})
     except Exception as error:  # h5py raises whatever a broken byte provokes; the user needs one line, not its kind
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise ValueError(
             f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}."
         ) from None
     found = idata.attrs.get("bayescale_format")
-    if found is None or "posterior" not in idata.children:
+    fits = [idata[name] for name in fit_weights(idata) if name in idata.children] if is_average(idata) else [idata]
+    if found is None or not fits or any("posterior" not in one.children for one in fits):
         raise ValueError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
-    missing = [name for name in ("spec", "check", "params_kind", "loss_unit", "random_seed") if name not in idata.attrs]
+    needed = ("spec", "check", "params_kind", "loss_unit", "random_seed")
+    missing = [name for name in needed if any(name not in one.attrs for one in fits)]
     if str(found) == str(FORMAT) and missing:
         raise ValueError(f"'{path}' is no complete fit: it lacks {', '.join(missing)}. Fit again.")
     if str(found) != str(FORMAT):
@@ -128,6 +139,38 @@ def _load_group(path: Path, name: str) -> xr.Dataset:
         return group.load()
 
 
+def is_average(idata: xr.DataTree) -> bool:
+    """Whether a tree is an average of fits."""
+    return "weights" in idata.attrs
+
+
+def fit_weights(idata: xr.DataTree) -> dict[str, float]:
+    """Name of each fit of an average -> its weight; of a plain fit nothing."""
+    return {str(name): float(weight) for name, weight in json.loads(idata.attrs.get("weights", "{}")).items()}
+
+
+def weighed_fits(idata: xr.DataTree) -> dict[str, xr.DataTree]:
+    """Fits of an average that have any weight; a plain fit is one without a name."""
+    if not is_average(idata):
+        return {"": idata}
+    return {
+        name: xr.DataTree.from_dict(_groups(idata, name)) for name, weight in fit_weights(idata).items() if weight > 0
+    }
+
+
+def _groups(idata: xr.DataTree, name: str) -> dict[str, xr.Dataset]:
+    """One fit of an average, cut out of its tree."""
+    return {
+        "/": idata[name].to_dataset(),
+        **{str(key): group.to_dataset() for key, group in idata[name].children.items()},
+    }
+
+
 def fitted_spec(idata: xr.DataTree) -> ModelSpec:
-    """Return the spec that a fit was made with, changes included."""
+    """Return the spec that a fit was made with, changes included; an average has one per fit."""
+    if is_average(idata):
+        names = list(fit_weights(idata))
+        raise ValueError(
+            f"This is an average of fits ({', '.join(names)}): take one of them, e.g. idata['{names[0]}']."
+        )
     return parse_spec(idata.attrs["spec"], changes=json.loads(idata.attrs.get("spec_changes", "{}")))

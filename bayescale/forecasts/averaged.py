@@ -1,0 +1,101 @@
+"""Forecasts of an average of fits: each draw is one fit's, and each fit has as many as its weight says."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ..posterior.average import share_out
+
+_RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade")
+
+
+def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float], seed: int) -> xr.Dataset:
+    """Take draws of each forecast in proportion to its weight.
+
+    Parameters
+    ----------
+    forecasts : mapping of str to xarray.Dataset
+        Of the same plans by each fit that has any weight, dims (chain, draw, plan).
+    weights : mapping of str to float
+        Of these fits.
+    seed : int
+        Says which draw is whose.
+
+    Returns
+    -------
+    xarray.Dataset
+        As `forecast` gives it: as many draws as each fit has. A plan lies as far out as for the fit that has seen least, and the
+        checks of all fits are carried.
+    """
+    first = next(iter(forecasts.values()))
+    shape = (first.sizes["chain"], first.sizes["draw"])
+    total = sum(weights[name] for name in forecasts)
+    counts = share_out({name: weights[name] / total for name in forecasts}, shape[0] * shape[1])
+    owner = np.repeat(np.arange(len(counts)), list(counts.values()))
+    owner = np.random.default_rng([seed, 1]).permutation(owner).reshape(shape)
+    # Draw i of the result is draw i of its owner, so fits of one seed keep their common drift.
+    picked = xr.DataArray(owner, dims=("chain", "draw"))
+    mixed = xr.Dataset(
+        {
+            name: _picked([one[name] for one in forecasts.values()], picked)
+            for name in first.data_vars
+            if all(name in one for one in forecasts.values())
+        }
+    ).transpose("chain", "draw", "plan")
+    coordinates = {str(name): value for one in reversed(list(forecasts.values())) for name, value in one.coords.items()}
+    beyond = np.max([one["extrapolation_decades"].to_numpy() for one in forecasts.values()], axis=0)
+    mixed = mixed.assign_coords({**coordinates, "extrapolation_decades": ("plan", beyond)})
+    attributes: dict[str, Any] = {name: value for name, value in first.attrs.items() if name not in _RESTING}
+    ratios = [one.attrs["flops_ratio"] for one in forecasts.values()]
+    return mixed.assign_attrs(
+        **attributes,
+        fade=min(one.attrs["fade"] for one in forecasts.values()),
+        inputs=json.dumps(_inputs(forecasts)),
+        ranges=json.dumps(_ranges(forecasts)),
+        flops_ratio=next((ratio for ratio in ratios if json.loads(ratio)), "[]"),
+        check=json.dumps(_checks(forecasts, weights)),
+        weights=json.dumps(dict(weights)),
+    )
+
+
+def _picked(values: list[xr.DataArray], owner: xr.DataArray) -> xr.DataArray:
+    result = values[0]
+    for i, value in enumerate(values[1:], start=1):
+        result = xr.where(owner == i, value, result)
+    return result.drop_vars([name for name in result.coords if name not in result.dims])
+
+
+def _inputs(forecasts: Mapping[str, xr.Dataset]) -> dict[str, str]:
+    """Columns that any of the fits takes; where two laws mean different columns by one name, under the column's own."""
+    found: dict[str, str] = {}
+    for one in forecasts.values():
+        for name, column in json.loads(one.attrs["inputs"]).items():
+            if column not in found.values():
+                found[name if name not in found else column] = column
+    return found
+
+
+def _ranges(forecasts: Mapping[str, xr.Dataset]) -> dict[str, list[float]]:
+    """Where all fits have seen runs."""
+    found: dict[str, list[float]] = {}
+    for one in forecasts.values():
+        for name, (least, most) in json.loads(one.attrs["ranges"]).items():
+            known = found.get(name, [least, most])
+            found[name] = [max(known[0], least), min(known[1], most)]
+    return found
+
+
+def _checks(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Checks of all fits; one that says the same in each is said once, others name their fit."""
+    rows = {name: json.loads(one.attrs["check"]) for name, one in forecasts.items()}
+    said = [{(row["name"], row["advice"]) for row in each if not row["passed"]} for each in rows.values()]
+    common = set.intersection(*said) if said else set()
+    found = [row for row in next(iter(rows.values())) if (row["name"], row["advice"]) in common]
+    for name, each in rows.items():
+        for row in each:
+            if not row["passed"] and (row["name"], row["advice"]) not in common:
+                found.append({**row, "advice": f"Of fit '{name}', weight {weights[name]:.2f}: {row['advice']}"})
+    return found
