@@ -12,8 +12,8 @@ def models(json_: Json = False) -> None:
     if json_:
         print_json({"models": table.to_dict(orient="records")})
         return
-    rows = [[str(row.model), str(row.inputs), f"{row.title} ({row.reference})"] for row in table.itertuples()]
-    print_table("Models", ["model", "inputs", "what"], rows, numeric=False)
+    rows = [[str(row.model), str(row.inputs), str(row.title)] for row in table.itertuples()]
+    print_table("Models (--json gives their sources)", ["model", "inputs", "what"], rows, numeric=False)
 
 
 def datasets(json_: Json = False) -> None:
@@ -29,7 +29,7 @@ def datasets(json_: Json = False) -> None:
         cells = [
             [
                 name.replace("_", " "),
-                count(row[name]) if name in ("rows", "bytes", "size") else str(row[name]),
+                count(row[name]) if name in ("rows", "size") else str(row[name]),
             ]
             for name in names
         ]
