@@ -35,8 +35,8 @@ LAWS: dict[str, Law] = {
     "repeated-rising": Law(
         name="repeated-rising",
         inputs=("params", "tokens", "unique_tokens"),
-        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_share", "log_bend", "log_kappa"),
-        loss=repeated.rising_loss,
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_share", "log_bend", "log_kappa", "log_R_D"),
+        loss=repeated.overfit_loss,
         anchors=repeated.rising_anchors,
         constants=repeated.rising_constants,
         reach=repeated.reach,

@@ -1,8 +1,9 @@
 """Losses of runs that see their data more than once: Muennighoff et al. 2023 (arXiv:2305.16264), and laws that can rise.
 
 The first discounts repeats (and params that one epoch of the data cannot use), so that its loss flattens but never rises. The
-second, of Lovelace et al. 2026 (arXiv:2605.01640), adds a penalty for over-fitting. All are smooth but for the kinks at one epoch
-and at the optimal size, where the value is exact and the gradient finite.
+second, of Lovelace et al. 2026 (arXiv:2605.01640), adds a penalty for over-fitting. What is fitted joins the two: Lovelace's law in
+effective repeats, so that endless repeats neither help nor hurt without end. All are smooth but for the kinks at one epoch and at the
+optimal size, where the value is exact and the gradient finite.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ _LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
 _REPEATED = 0.05  # repeats from which a run counts as repeated: rounding of counts stays below it
 _TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, where the published decay is laid
 _R_D, _R_N = 15.0, 5.0  # published decay, rounded
+_RISING_R_D = 40.0  # decay beside a penalty, where the model file expects it
+_LAST = 1 - 1e-9  # share of the effective repeats that there are, beyond which there are no more worth counting
 _BELOW = 9.0  # of ln params that are searched below Chinchilla's optimum, and below one param a unique token
 _GRID = 64
 _GOLDEN = (5**0.5 - 1) / 2
@@ -253,6 +256,48 @@ def best_epochs(params: Any, unique_tokens: Any, *, B: Any, beta: Any, P: Any, d
     return 1 + np.exp(low)
 
 
+def overfit_loss(
+    params: Any,
+    tokens: Any,
+    unique_tokens: Any,
+    *,
+    E: Any,
+    A: Any,
+    alpha: Any,
+    B: Any,
+    beta: Any,
+    P: Any,
+    delta: Any,
+    kappa: Any,
+    R_D: Any,
+) -> Any:
+    """Expected loss, `rising_loss` at `effective_tokens`: repeats lose their power to teach and to harm alike.
+
+    A sum of this project's: R_D to infinity is Lovelace's law, P to 0 Muennighoff's but for the discount of params. On 1e8 unique
+    tokens the losses of 147M params rise by 0.05 from 60 to 140 epochs and by 0.1 from there to 1740, which no penalty that is a power
+    of repeats can do beside the steep rise of larger models.
+
+    Parameters
+    ----------
+    params, tokens, unique_tokens : float or array
+        Size N, tokens seen, distinct tokens U; raw counts.
+    E, A, alpha, B, beta : float or array
+        Constants of the Chinchilla loss, which is this one at one epoch.
+    P, delta, kappa : float or array
+        Penalty as in `rising_loss`, of effective repeats.
+    R_D : float or array
+        Repeats after which another counts 1/e.
+
+    Returns
+    -------
+    float or array
+        Loss in the unit of E.
+    """
+    worth = effective_tokens(tokens, unique_tokens, R_D=R_D)
+    terms = {"E": E, "A": A, "alpha": alpha, "B": B, "beta": beta, "P": P, "delta": delta, "kappa": kappa}
+    return rising_loss(params, worth, unique_tokens, **terms)
+
+
 def bounded_loss(
     params: Any,
     tokens: Any,
@@ -290,8 +335,12 @@ def bounded_loss(
 
 
 def reach(params: Any, tokens: Any, unique_tokens: Any) -> Any:
-    """Training FLOP: a repeated token costs what a new one does."""
-    return compute(params, tokens)
+    """Training FLOP of the run in one epoch that its tokens are worth, by the published decay.
+
+    Repeats cost what new tokens do and lead no further out: were a small model of a thousand epochs the largest run, the fade would
+    leave it alone to decide.
+    """
+    return compute(params, effective_tokens(tokens, unique_tokens, R_D=_R_D))
 
 
 def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
@@ -332,47 +381,55 @@ def _of_budget(params: Any, flops: Any, unique_tokens: Any, *, E: Any, R_D: Any,
 
 
 def rising_anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
-    """Chinchilla's anchors, and the middle of the repeated runs: means of ln repeats and of ln params a unique token.
+    """Chinchilla's anchors in effective tokens, and the middle of the repeated runs: means of ln effective repeats and params a token.
 
     Without repeated runs the middle is that of all runs at two epochs.
     """
     params, tokens = inputs["params"], inputs["tokens"]
     unique = np.minimum(inputs["unique_tokens"], tokens)
-    repeats = tokens / unique - 1
-    some = repeats > _REPEATED
+    worth = effective_tokens(tokens, unique, R_D=_RISING_R_D)
+    repeats = worth / unique - 1
+    some = tokens / unique - 1 > _REPEATED
     ratio = np.log(params / unique)
     return {
-        **chinchilla.anchors(inputs),
+        **chinchilla.anchors({"params": params, "tokens": worth}),
         "log_repeats_mean": float(np.mean(np.log(repeats[some]))) if some.any() else 0.0,
         "log_ratio_mean": float(np.mean(ratio[some] if some.any() else ratio)),
     }
 
 
 def rising_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
-    """Constants of `rising_loss`; the penalty is a share of T in the middle of the repeated runs, and delta is above 1.
+    """Constants of `overfit_loss`; the penalty is a share of T in the middle of the repeated runs, and delta is above 1.
 
     With delta below 1 the first repeat would cost infinitely more than the later ones, and the loss would have two minima.
     """
     delta, kappa = 1 + np.exp(sampled["log_bend"]), np.exp(sampled["log_kappa"])
     exponent = sampled["log_share"] - delta * anchors["log_repeats_mean"] - kappa * anchors["log_ratio_mean"]
     one_epoch = chinchilla.constants(sampled, anchors)
-    return {**one_epoch, "P": sampled["T"] * np.exp(exponent), "delta": delta, "kappa": kappa}
+    penalty = {"P": sampled["T"] * np.exp(exponent), "delta": delta, "kappa": kappa}
+    return {**one_epoch, **penalty, "R_D": np.exp(sampled["log_R_D"])}
 
 
-def most_tokens(params: Any, *, unique_tokens: Any, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, **_: Any) -> Any:
-    """Tokens at which `rising_loss` of a model on a pool is least: more make it worse."""
-    return unique_tokens * best_epochs(params, unique_tokens, B=B, beta=beta, P=P, delta=delta, kappa=kappa)
+def most_tokens(
+    params: Any, *, unique_tokens: Any, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, R_D: Any, **_: Any
+) -> Any:
+    """Tokens at which `overfit_loss` of a model on a pool is least: more make it worse, or no better.
+
+    The best effective repeats are those of `best_epochs`; a penalty too small for them ever to be reached ends at 21 R_D repeats.
+    """
+    worth = best_epochs(params, unique_tokens, B=B, beta=beta, P=P, delta=delta, kappa=kappa) - 1
+    return unique_tokens * (1 - R_D * np.log1p(-np.minimum(worth / R_D, _LAST)))
 
 
 def rising_optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
-    """Natural log of the params that minimise `rising_loss` at a compute of at most `flops`; its tokens may cost less than that.
+    """Natural log of the params that minimise `overfit_loss` at a compute of at most `flops`; its tokens may cost less than that.
 
     Parameters
     ----------
     flops, unique_tokens : float or array
         Largest training compute; size of the pool.
     **constants : float or array
-        Of `rising_loss`.
+        Of `overfit_loss`.
 
     Returns
     -------
@@ -386,9 +443,9 @@ def rising_optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
 
     def least(log_params: Any) -> Any:
         tokens = np.minimum(flops / (6 * np.exp(log_params)), most_tokens(np.exp(log_params), **pool))
-        return rising_loss(np.exp(log_params), tokens, unique_tokens, **losses)
+        return overfit_loss(np.exp(log_params), tokens, unique_tokens, **losses)
 
-    losses = {name: constants[name] for name in ("E", "A", "alpha", "B", "beta", "P", "delta", "kappa")}
+    losses = {name: constants[name] for name in ("E", "A", "alpha", "B", "beta", "P", "delta", "kappa", "R_D")}
     pool = {"unique_tokens": unique_tokens, **losses}
     top = enough + positive_part(one_epoch - enough)
     bottom = enough - positive_part(enough - np.log(unique_tokens)) - _BELOW
