@@ -1,7 +1,7 @@
 """Choosing with repeated data: the pool that a budget draws on, and plans that stop where more tokens would make the loss worse.
 
-A law that can rise has its minimum at finite epochs, so the best plan may leave a part of the budget unused. Its expected loss over tokens
-is convex at each size, and over sizes it may have two minima: a grid finds the better one.
+A law that can rise has its minimum at finite epochs, so the best plan may leave a part of the budget unused. Over tokens the expected loss
+of a size is least between the minima of its draws; over sizes it may have two minima, so a grid finds the better one.
 """
 
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ import numpy as np
 from ..laws import Law
 from ..spec.spec import ModelSpec
 
-_SIZES = 49
+_SIZES = 33
 _ZOOMS = 3
 _GOLDEN = (5**0.5 - 1) / 2
 _GOLDEN_STEPS = 26  # of ln tokens, from at most 20 to below 1e-4
-_DRAWS = 1000  # of those that the choice itself averages over
+_DRAWS = 2000  # of those that the choice itself averages over
 
 
 def other_inputs(spec: ModelSpec, at: Mapping[str, Any], flops: float) -> dict[str, float]:
@@ -90,7 +90,7 @@ def choose_to_minimum(
     used = 6 * float(np.exp(n + d))
     used = flops if used > flops * (1 - 1e-6) else used
     reach = plan(used * (1 - within))[2]
-    wide = np.linspace(min(span[0], n - 2), max(span[1], n + 2), 8 * _SIZES)
+    wide = np.linspace(min(span[0], n - 2), max(span[1], n + 2), 4 * _SIZES)
     flat = wide[least(wide, used)[0] <= reach]
     loss = law.loss(np.exp(n), np.exp(d), **others, **constants)
     own = law.loss(np.exp(best), np.exp(best_tokens), **others, **constants)

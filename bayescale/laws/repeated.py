@@ -249,7 +249,7 @@ def best_epochs(params: Any, unique_tokens: Any, *, B: Any, beta: Any, P: Any, d
     target = np.log(beta) + np.log(B) - beta * log_unique - np.log(P) - np.log(delta)
     target = target - kappa * (np.log(params) - log_unique)
     low, high = 0 * target - 60.0, 0 * target + 60.0
-    for _step in range(80):
+    for _step in range(56):
         middle = (low + high) / 2
         up = (delta - 1) * middle + (beta + 1) * np.log1p(np.exp(middle)) < target
         low, high = low + (middle - low) * up, high + (middle - high) * (1 - up)
