@@ -80,7 +80,7 @@ def fit(
     )
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
     print_notes(table.attrs["notes"])
-    _check_sampler(nuts_sampler)
+    check_sampler(nuts_sampler)
     with contextlib.redirect_stdout(sys.stderr):
         idata = fit_model(
             spec,
@@ -140,7 +140,8 @@ def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str] | None:
     return pairs("--input", full) or None
 
 
-def _check_sampler(name: str) -> None:
+def check_sampler(name: str) -> None:
+    """Raise ValueError where there is no such sampler, before anything is sampled."""
     if name not in ("pymc", "nutpie"):
         raise ValueError(f"--nuts-sampler must be pymc or nutpie. Got '{name}'.")
     if name == "nutpie" and find_spec("nutpie") is None:

@@ -18,6 +18,7 @@ _COMMANDS = {
     "forecast": "bayescale.cli.forecast",
     "allocate": "bayescale.cli.allocate",
     "compare-approaches": "bayescale.cli.approaches",
+    "fit-breaks": "bayescale.cli.breaks",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",
     "recipes": "bayescale.cli.recipes",

@@ -203,7 +203,7 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None)
     if upstream is not None:
         plans = plans.drop(columns=upstream.attrs["response"], errors="ignore")
     own = [column for column in spec.inputs.values() if upstream is None or column != upstream.attrs["response"]]
-    if spec.get_law().repeats:
+    if {"unique_tokens", "tokens"} <= set(spec.inputs):
         plans = _each_token_once(spec, plans)
     missing = [column for column in own if column not in plans]
     if missing:

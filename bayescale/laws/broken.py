@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from . import bnsl
-from .arrays import logistic, softplus
+from .arrays import logistic, positive_part, softplus
 from .law import Law
 
 _Numbers = Mapping[str, Any]
 
 MOST_BREAKS = 4
+_LARGEST = 300.0  # ln of a value beyond any metric: a draw with a steep break beyond the runs would overflow
 _MARGIN = 0.5 * float(np.log(10))  # breaks may lie half a decade beyond the runs
 
 
@@ -95,7 +96,8 @@ def broken(breaks: int = 1) -> Law:
 
     def loss(x: Any, *, a: Any, log_b: Any, c0: Any, **parts: Any) -> Any:
         found = [(parts[f"c_{i}"], parts[f"d_{i}"], parts[f"f_{i}"]) for i in numbers]
-        return a + np.exp(bnsl.log_reducible(x, log_b=log_b, c0=c0, breaks=found))
+        log_y = bnsl.log_reducible(x, log_b=log_b, c0=c0, breaks=found)
+        return a + np.exp(_LARGEST - positive_part(_LARGEST - log_y))
 
     names = ("a", "log_b", "c0", *(f"{part}_{i}" for i in numbers for part in ("c", "d", "f")))
     keywords = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]

@@ -71,7 +71,9 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
         return fit if spec.law == "chinchilla" else profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
 
     monkeypatch.setattr(bayescale.decide.approaches, "fit", fit_approach)
+    monkeypatch.setattr(bayescale.posterior.breaks, "fit", lambda *_, **__: fit)
     words = {
+        "fit-breaks": ["fit-breaks", runs_file, "--at", "tokens", "--out", tmp_path / "average.nc"],
         "fit": ["fit", bad, "--drop-bad", "--where", "params>1e6", "--out", tmp_path / "fit.nc"],
         "check": ["check", fit_file],
         "forecast": ["forecast", fit_file, "--plans", table, "--score"],

@@ -1,0 +1,101 @@
+"""`bayescale fit-breaks`."""
+
+import contextlib
+import json
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .fit import check_sampler
+from .options import Columns, Json, pairs
+from .output import meaning, number, print_json, print_notes, print_table, print_text
+
+
+def fit_breaks(
+    runs: Annotated[str, typer.Argument(help="A table of runs, or a data set name.")],
+    at: Annotated[str, typer.Option("--at", metavar="COLUMN", help="Column along which the law goes.")],
+    breaks: Annotated[str, typer.Option(help="Numbers of breaks, 0 to 4, with commas between.")] = "0,1,2",
+    model: Annotated[str, typer.Option(help="A TOML file of a law with the option `breaks`.")] = "bnsl",
+    out: Annotated[str, typer.Option(help="Where to keep the average of the fits.")] = "fit.nc",
+    column: Columns = None,
+    where: Annotated[
+        list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
+    ] = None,
+    family: Annotated[str | None, typer.Option(help="The family to fit, where there are several.")] = None,
+    response: Annotated[str, typer.Option(help="Column that the law explains, > 0.")] = "loss",
+    loss_unit: Annotated[str | None, typer.Option(help="Unit of the loss; it labels all output.")] = None,
+    draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
+    tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
+    chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
+    target_accept: Annotated[float, typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for.")] = 0.95,
+    nuts_sampler: Annotated[str, typer.Option(help="pymc or nutpie.")] = "pymc",
+    random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fits.")] = 1,
+    json_: Json = False,
+) -> None:
+    """Fit a curve with several numbers of breaks, averaged by how well each forecasts the curve's own tail."""
+    from ..posterior import fit_breaks as fit_each
+    from ..posterior import save_fit
+    from ..posterior.store import check_replaceable, check_writable
+    from ..runs import read_runs
+
+    start = time.perf_counter()
+    check_writable(Path(out))
+    check_replaceable(Path(out))
+    check_sampler(nuts_sampler)
+    try:
+        numbers = [int(text) for text in breaks.split(",")]
+    except ValueError:
+        raise ValueError(f"--breaks takes whole numbers with commas between, e.g. 0,1,2. Got '{breaks}'.") from None
+    table = read_runs(runs, pairs("--column", column) or None)
+    print_notes(table.attrs["notes"])
+    with contextlib.redirect_stdout(sys.stderr):
+        idata = fit_each(
+            table,
+            x=at,
+            response=response,
+            breaks=numbers,
+            model=model,
+            where=where or (),
+            family=family,
+            random_seed=random_seed,
+            loss_unit=loss_unit,
+            draws=draws,
+            tune=tune,
+            chains=chains,
+            target_accept=target_accept,
+            nuts_sampler=nuts_sampler,
+            progressbar=sys.stderr.isatty(),
+        )
+    idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
+    notes = json.loads(idata.attrs["notes"])
+    print_notes({topic: text for topic, text in notes.items() if topic not in table.attrs["notes"]})
+    save_fit(idata, out)
+    _report(idata, out, list(notes.values()), time.perf_counter() - start, json_)
+
+
+def _report(idata: Any, out: str, notes: list[str], seconds: float, json_: bool) -> None:
+    tail, head, held = (json.loads(str(idata.attrs[name])) for name in ("tail", "head_rows", "tail_rows"))
+    if json_:
+        print_json(
+            {
+                "fit": out,
+                "head_rows": head,
+                "tail_rows": held,
+                "seconds": round(seconds, 1),
+                "warnings": notes,
+                **meaning(idata),
+                "breaks": tail,
+            }
+        )
+        return
+    rows = [[str(row["breaks"]), number(row["log_score"]), f"{row['weight']:.2f}", row["note"]] for row in tail]
+    print_table(
+        f"Breaks, by the forecast of the last {held} of {head + held} rows along {idata.attrs['tail_of']}",
+        ["breaks", "log score a row", "weight", ""],
+        rows,
+    )
+    print_text(f"Kept in {out} after {seconds:.0f} s; forecasts take draws of each fit as its weight says.")
