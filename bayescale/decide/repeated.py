@@ -19,6 +19,18 @@ _GOLDEN_STEPS = 26  # of ln tokens, from at most 20 to below 1e-4
 _DRAWS = 2000  # of those that the choice itself averages over
 
 
+def with_pool(spec: ModelSpec, at: Mapping[str, Any], unique_tokens: float | None) -> dict[str, Any]:
+    """Put the pool, where one is given, under the column that the fit takes it from; ValueError where it takes none."""
+    if unique_tokens is None:
+        return dict(at)
+    if "unique_tokens" not in spec.inputs:
+        raise ValueError(
+            f"Law '{spec.law}' does not know what repeated data do, so it has no use for `unique_tokens` (--unique-tokens): fit repeated or "
+            "repeated-rising."
+        )
+    return {**at, spec.inputs["unique_tokens"]: unique_tokens}
+
+
 def other_inputs(spec: ModelSpec, at: Mapping[str, Any], flops: float) -> dict[str, float]:
     """Values of what the law takes beside params and tokens; without a pool every token is new.
 
@@ -90,8 +102,8 @@ def choose_to_minimum(
     used = 6 * float(np.exp(n + d))
     used = flops if used > flops * (1 - 1e-6) else used
     reach = plan(used * (1 - within))[2]
-    wide = np.linspace(min(span[0], n - 2), max(span[1], n + 2), 4 * _SIZES)
-    flat = wide[least(wide, used)[0] <= reach]
+    away = np.r_[0.0, np.geomspace(1e-3, max(n - span[0], span[1] - n, 2), 2 * _SIZES)]
+    flat = [n + side * _end(away, least(n + side * away, used)[0] - reach) for side in (-1, 1)]
     loss = law.loss(np.exp(n), np.exp(d), **others, **constants)
     own = law.loss(np.exp(best), np.exp(best_tokens), **others, **constants)
     tails = [(1 - prob) / 2, (1 + prob) / 2]
@@ -106,11 +118,22 @@ def choose_to_minimum(
         "tokens_per_param_upper": ratio[1],
         "params_lower": size[0],
         "params_upper": size[1],
-        "flat_params_lower": float(np.exp(flat.min(initial=n))),
-        "flat_params_upper": float(np.exp(flat.max(initial=n))),
+        "flat_params_lower": float(np.exp(flat[0])),
+        "flat_params_upper": float(np.exp(flat[1])),
         "excess": loss - own,
         "wasted_compute": np.nan,
     }
+
+
+def _end(away: np.ndarray, above: np.ndarray) -> float:
+    """Distance at which `above` first reaches zero, interpolated; infinite where it does not."""
+    i = int(np.argmax(above > 0))
+    if above[i] <= 0:
+        return np.inf
+    if i == 0:
+        return 0.0
+    share = above[i - 1] / (above[i - 1] - above[i])
+    return float(away[i - 1] + share * (away[i] - away[i - 1]))
 
 
 def unused_warning(row: Mapping[str, Any], others: Mapping[str, float]) -> str:

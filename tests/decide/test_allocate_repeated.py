@@ -75,7 +75,14 @@ def test_the_rising_law_stops_at_its_minimum(make, flops, uses_all):
     assert row["flops_used"] <= flops * (1 + 1e-9)
     assert (row["flops_used"] > 0.999 * flops) == uses_all
     assert ("The plan uses" in row["warning"]) != uses_all
-    assert row["flat_params_lower"] <= row["params"] <= row["flat_params_upper"]
+    assert row["flat_params_lower"] < row["params"] < row["flat_params_upper"]
+    within = np.minimum(0.98 * row["flops_used"] / (6 * sizes), tokens)
+    less = LAWS["repeated-rising"].loss(sizes, within, POOL, **draws).mean(axis=2).min()
+    for edge in ("lower", "upper"):
+        size = row[f"flat_params_{edge}"]
+        ends = np.minimum(row["flops_used"] / (6 * size), POOL * np.exp(np.linspace(-3, 6, 2001)))[:, None]
+        there = LAWS["repeated-rising"].loss(size, ends, POOL, **draws).mean(axis=1).min()
+        assert there == pytest.approx(less, rel=2e-4)
     assert row["params_lower"] < row["params"] < row["params_upper"]
     assert row["expected_regret"] > 0 and np.isnan(row["wasted_compute"])
 
