@@ -27,7 +27,13 @@ def allocate(
         list[str] | None,
         typer.Option(
             metavar="COLUMN=VALUE",
-            help="What the fit takes beside params and tokens, e.g. family=NAME or unique_tokens=1e8; repeatable.",
+            help="What the fit takes beside params and tokens, e.g. family=NAME; repeatable.",
+        ),
+    ] = None,
+    unique_tokens: Annotated[
+        str | None,
+        typer.Option(
+            "--unique-tokens", help="The pool, for a law of repeated data, e.g. 1e8; without it every token is new."
         ),
     ] = None,
     band: Band = 0.9,
@@ -42,23 +48,18 @@ def allocate(
 ) -> None:
     """Choose params and tokens for a compute budget: least expected loss, with its interval and how flat the bottom is."""
     from ..decide import allocate as allocate_budgets
-    from ..runs import parse_number
     from .saved import load_passed
 
     check_out(out)
     idata = load_passed(fit, force=force)
-    budgets = []
-    for text in flops:
-        try:
-            budgets.append(parse_number(text))
-        except ValueError as error:
-            raise ValueError(f"--flops: {error}") from None
+    budgets = [_number("--flops", text) for text in flops]
     table = allocate_budgets(
         idata,
         budgets,
         prob=band,
         within_compute=within_compute,
         at={name: _value(text) for name, text in pairs("--at", at).items()},
+        unique_tokens=None if unique_tokens is None else _number("--unique-tokens", unique_tokens),
         drift=not no_drift,
         max_extrapolation=max_extrapolation,
         random_seed=random_seed,
@@ -69,6 +70,15 @@ def allocate(
         print_json({**meaning(idata), "allocations": table.to_dict(orient="records")})
         return
     print_allocations(table, idata.attrs["loss_unit"], within_compute)
+
+
+def _number(option: str, text: str) -> float:
+    from ..runs import parse_number
+
+    try:
+        return parse_number(text)
+    except ValueError as error:
+        raise ValueError(f"{option}: {error}") from None
 
 
 def _value(text: str) -> Any:

@@ -21,7 +21,7 @@ from ..posterior import fit_weights, fitted_spec, is_average
 from ..spec.groups import local_draws
 from ..spec.spec import ModelSpec
 from .plans import check_flops
-from .repeated import choose_to_minimum, other_inputs, unused_warning
+from .repeated import choose_to_minimum, other_inputs, unused_warning, with_pool
 
 _FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
 _DESIGN = ("params_tokens_collinear", "input_decades", "tokens_per_param_decades")
@@ -42,6 +42,7 @@ def allocate(
     prob: float = 0.9,
     within_compute: float = 0.02,
     at: Mapping[str, Any] | None = None,
+    unique_tokens: float | None = None,
     drift: bool = True,
     max_extrapolation: float = MAX_EXTRAPOLATION,
     random_seed: int | np.random.Generator | None = None,
@@ -60,8 +61,9 @@ def allocate(
     within_compute : float
         How flat the bottom is: `flat_params_*` are the sizes that still reach the best expected loss of (1 - within_compute) C.
     at : mapping, optional
-        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit, or `unique_tokens`, the pool
-        of a law of repeated data (without it every token is new).
+        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit.
+    unique_tokens : float, optional
+        The pool, for a law of repeated data; without it every token is new.
     drift : bool
         Whether the law may go wrong beyond its runs (widens the loss band only).
     max_extrapolation : float
@@ -96,21 +98,25 @@ def allocate(
     law = spec.get_law()
     wanted = np.atleast_1d(np.asarray(flops)).tolist()
     _check_request(law, wanted, prob, within_compute)
+    at = with_pool(spec, at or {}, unique_tokens)
     budgets = [float(budget) for budget in wanted]
-    # Asked before choosing: far enough out the terms of the law vanish in rounding.
     signed = (np.log(budgets) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
-    check_reach(spec, [f"of {budget:.6g} FLOP" for budget in budgets], signed, max_extrapolation)
-    draws = local_draws(spec, idata, {name: [value] for name, value in (at or {}).items()}, "plan")
+    if not (
+        law.most_tokens and spec.inputs["unique_tokens"] in at
+    ):  # such a plan ends at its best epochs, whatever the budget
+        # Asked before choosing: far enough out the terms of the law vanish in rounding.
+        check_reach(spec, [f"of {budget:.6g} FLOP" for budget in budgets], signed, max_extrapolation)
+    draws = local_draws(spec, idata, {name: [value] for name, value in at.items()}, "plan")
     draws = draws.isel(plan=0, drop=True) if "plan" in draws.dims else draws
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     if law.keep:
         return _direct(idata, law, constants, budgets, signed, prob)
-    others = [other_inputs(spec, at or {}, budget) for budget in budgets]
+    others = [other_inputs(spec, at, budget) for budget in budgets]
     choose = choose_to_minimum if law.most_tokens else _choose
     choices = [choose(law, constants, *given, prob, within_compute) for given in zip(others, budgets, strict=True)]
     table = pd.DataFrame(choices)
     plans = table[["params", "tokens"]].rename(columns=spec.inputs)
-    plans = plans.assign(run=[f"{budget:.6g}" for budget in budgets], **dict(at or {}))
+    plans = plans.assign(run=[f"{budget:.6g}" for budget in budgets], **dict(at))
     loss = forecast(idata, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     # Regret is of the law's curve with its drift, so each draw's difference is scaled by its own exp(drift).
     drifted = np.exp(loss["drift"].stack(sample=("chain", "draw")).transpose("plan", "sample").to_numpy())

@@ -25,8 +25,8 @@ def with_pool(spec: ModelSpec, at: Mapping[str, Any], unique_tokens: float | Non
         return dict(at)
     if "unique_tokens" not in spec.inputs:
         raise ValueError(
-            f"Law '{spec.law}' does not know what repeated data do, so it has no use for `unique_tokens` (--unique-tokens): fit repeated or "
-            "repeated-rising."
+            f"Law '{spec.law}' does not know what repeated data do, so it has no use for `unique_tokens` (--unique-tokens): fit "
+            "repeated or repeated-rising."
         )
     return {**at, spec.inputs["unique_tokens"]: unique_tokens}
 

@@ -68,7 +68,7 @@ def test_the_best_epochs_fall_with_size(ask, rising, plans):
 
 @slow
 def test_the_best_loss_and_its_plan(ask, rising, answer):
-    said = ask("allocate", rising, "--flops", "1e21", "--at", "unique_tokens=1e8")
+    said = ask("allocate", rising, "--flops", "1e21", "--unique-tokens", "1e8")
     assert said.code == 0
     (row,) = said.document["allocations"]
     low, high = accepted(answer("epochs-that-hurt")["best_loss"])
@@ -79,6 +79,7 @@ def test_the_best_loss_and_its_plan(ask, rising, answer):
 
 
 @slow
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter of Pareto")
 def test_a_law_that_rises_beats_the_flat_one(table, ask, rising, tmp_path):
     import arviz as az
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bayescale import overhead_curve
+from bayescale.laws import chinchilla, kaplan
 
 
 def test_published_values(posterior_from_constants, besi):
@@ -37,3 +38,34 @@ def test_a_law_without_exponents(posterior_from_constants):
     idata = posterior_from_constants({"E": 1.0, "A": 2.0, "alpha": 0.3}, model="power", n_draws=5)
     with pytest.raises(ValueError, match="no exponents"):
         overhead_curve(idata)
+
+
+def test_the_sum_inside_kaplans_bracket_counts(posterior_from_constants):
+    """[(N_c / N)^(a / b) + D_c / D]^b: a model of k_N times the best size reaches the loss with k_D times the tokens."""
+    constants = {"E": 0.0, "N_c": 6.4e13, "alpha_N": 0.076, "D_c": 1.8e13, "alpha_D": 0.103}
+    row = overhead_curve(posterior_from_constants(constants, model="kaplan-nd", n_draws=5), 0.5).iloc[0]
+    best = np.exp(kaplan.optimum_nd(1e22, **constants))
+    tokens = 1e22 / (6 * best)
+    assert kaplan.loss_nd(best / 2, row["tokens_ratio_median"] * tokens, **constants) == pytest.approx(
+        kaplan.loss_nd(best, tokens, **constants), rel=1e-9
+    )
+
+
+def test_a_law_of_repeated_data_is_asked_at_one_epoch(posterior_from_constants, besi):
+    columns = {"unique_tokens": np.geomspace(1e9, 1e10, 6)}
+    idata = posterior_from_constants({**besi, "R_D": 15.0, "R_N": 5.0}, model="repeated", n_draws=5, columns=columns)
+    plain = overhead_curve(posterior_from_constants(besi, n_draws=5), 0.5).iloc[0]
+    row = overhead_curve(idata, 0.5).iloc[0]
+    assert row["overhead_median"] == pytest.approx(plain["overhead_median"])
+
+
+def test_the_data_term_far_beyond_the_runs(posterior_from_constants, besi):
+    near, far = (overhead_curve(posterior_from_constants(besi, n_draws=5), k).iloc[0] for k in (1.0, 0.2))
+    assert near["warning"] == "" and "tokens a parameter; the runs have at most 20" in far["warning"]
+    assert near["tokens_per_param"] == pytest.approx(1e21 / 6 / np.exp(chinchilla.optimum(1e21, **besi)) ** 2, rel=1e-6)
+
+
+def test_a_profile_of_cut_links_has_no_such_answer(posterior_from_constants):
+    constants = {"E": 1.7, "R0": 0.7, "alpha": 0.35, "beta": 0.35, "x0": 20.0, "s": 0.5, "g": 0.16, "c0": 44.0}
+    with pytest.raises(ValueError, match="no exponents"):
+        overhead_curve(posterior_from_constants(constants, model="profile", n_draws=5))
