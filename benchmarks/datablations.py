@@ -54,6 +54,11 @@ def pointwise(idata) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(found.elpd_i), np.asarray(found.pareto_k)
 
 
+def _standard_errors(difference: np.ndarray) -> float:
+    """Sum of differences in elpd over its standard error."""
+    return difference.sum() / np.sqrt(len(difference) * difference.var(ddof=1))
+
+
 def compared(flat, rising, rows: np.ndarray, what: str) -> dict[str, object]:
     """Difference in elpd over some rows, rising less flat, with its standard error."""
     (low, k_low), (high, k_high) = pointwise(flat), pointwise(rising)
@@ -67,6 +72,7 @@ def compared(flat, rising, rows: np.ndarray, what: str) -> dict[str, object]:
         "k_above_0.7_flat": int((k_low[rows] > 0.7).sum()),
         "k_above_0.7_rising": int((k_high[rows] > 0.7).sum()),
         "largest_k": max(k_low[rows].max(), k_high[rows].max()),
+        "standard_errors_of_rows_below_0.7": _standard_errors(difference[np.maximum(k_low, k_high)[rows] <= 0.7]),
     }
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from bayescale.laws import rate_surface
 
+pytestmark = pytest.mark.slow  # one fit of half a minute
+
 TRUTH = {"lr_coef": 1.79, "exponent_params": -0.713, "exponent_tokens": 0.307}
 
 
