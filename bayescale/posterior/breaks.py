@@ -38,7 +38,7 @@ def fit_breaks(
     where: str | Sequence[str] = (),
     family: str | None = None,
     random_seed: int = 1,
-    **kwargs: Any,
+    **sample_kwargs: Any,
 ) -> xr.DataTree:
     """Fit broken laws with several numbers of breaks, and average them by how well they forecast the tail of the runs.
 
@@ -60,7 +60,7 @@ def fit_breaks(
         The family to fit, where there are several.
     random_seed : int
         Seed of all fits.
-    **kwargs
+    **sample_kwargs
         As for `fit`.
 
     Returns
@@ -82,7 +82,7 @@ def fit_breaks(
     if not breaks or len(set(breaks)) != len(breaks):
         raise ValueError(f"`breaks` must be different numbers, e.g. (0, 1, 2). Got {tuple(breaks)}.")
     specs = {n: load_spec(model).changed(inputs={"x": x}, response=response, options={"breaks": n}) for n in breaks}
-    options = {"where": where, "family": family, "random_seed": random_seed, **kwargs}
+    options = {"where": where, "family": family, "random_seed": random_seed, **sample_kwargs}
     first = next(iter(specs.values()))
     rows, _ = select_rows(runs, inputs=first.inputs, response=response, where=where, family=family, repeats=True)
     head, tail = split_tail(rows, x)
