@@ -148,12 +148,13 @@ def _plans(
         raise ValueError("--column goes with --plans FILE.")
     values: dict[str, Any] = {}
     for name, value in one.items():
+        if name == group:  # a name such as 7B is no number
+            values[name] = value
+            continue
         try:
             values[name] = parse_number(value)
         except ValueError as error:
-            if name != group:  # the name of a group is text
-                raise ValueError(f"'{name}' of the plan: {error}") from None
-            values[name] = value
+            raise ValueError(f"'{name}' of the plan: {error}") from None
     return pd.DataFrame([values])
 
 

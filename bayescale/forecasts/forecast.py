@@ -84,13 +84,15 @@ def forecast(
     upstream = None
     if through is not None:
         _check_link(spec, fitted_spec(next(iter(weighed_fits(through).values()))))
+        _check_units(idata, through)
         upstream = forecast(through, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     plans = _complete(spec, plans, upstream)
     draws = local_draws(spec, idata, plans, "plan", random_seed=int(idata.attrs["random_seed"]))
     given, measured_inputs = _inputs(spec, plans), _inputs(spec, plans)
     if upstream is not None:
-        given |= _paired(spec, upstream, draws, "expected", random_seed or 0)
-        measured_inputs |= _paired(spec, upstream, draws, "observed", random_seed or 0)
+        pairing = int(idata.attrs["random_seed"])  # the same for both: a run's noise belongs to its own expected loss
+        given |= _paired(spec, upstream, draws, "expected", pairing)
+        measured_inputs |= _paired(spec, upstream, draws, "observed", pairing)
     signed = signed_decades(idata, spec, given)
     signed = signed.median(("chain", "draw")) if upstream is not None else signed
     check_reach(spec, plans["run"].tolist(), signed.to_numpy(), max_extrapolation)
@@ -168,9 +170,15 @@ def _check_link(spec: ModelSpec, upstream: ModelSpec) -> None:
         )
 
 
-def _paired(
-    spec: ModelSpec, upstream: xr.Dataset, draws: xr.Dataset, kind: str, seed: int | np.random.Generator
-) -> dict[str, xr.DataArray]:
+def _check_units(idata: xr.DataTree, through: xr.DataTree) -> None:
+    own, other = idata.attrs["loss_unit"], through.attrs["loss_unit"]
+    if own != other:
+        raise ValueError(
+            f"The fit to go through gives a loss in {other}, this one was fitted to losses in {own}: fit both in one unit."
+        )
+
+
+def _paired(spec: ModelSpec, upstream: xr.Dataset, draws: xr.Dataset, kind: str, seed: int) -> dict[str, xr.DataArray]:
     """Give each draw of this fit one of the other's, at random: the two were fitted apart, so they are independent."""
     response = upstream.attrs["response"]
     values = upstream[f"{kind}_{response}"].transpose("chain", "draw", "plan").to_numpy()
