@@ -18,7 +18,9 @@ from ..spec.spec import ModelSpec
 from .quiet import quiet
 
 # The mass matrix is dense and these posteriors are curved: on the bundled runs jitter+adapt_full takes 5 leapfrogs where PyMC's default
-# takes 46, and 0.95 keeps divergences away from short tables at little cost.
+# takes 46, and 0.95 keeps divergences away from short tables at little cost. Of many parameters (each of 37 sizes has three) a dense
+# matrix is not learnt within tuning, and chains stand still at R-hat 2.8: beyond these many it is diagonal.
+_DENSE = 50
 _DEFAULTS: dict[str, Any] = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.95}
 _PRIOR_DRAWS = 1000
 _NUTS = ("target_accept", "max_treedepth", "adapt_step_size", "nuts", "step_scale")  # of its step method, taken by name
@@ -54,10 +56,11 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
 def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict[str, Any]) -> xr.DataTree:
     _check_options(options)
     options = {"cores": min(options["chains"], os.cpu_count() or 1), **options}
-    if options.get("nuts_sampler", "pymc") == "pymc":
-        options = {"init": "jitter+adapt_full", **options}
     seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
     model = build_model(spec, runs)
+    if options.get("nuts_sampler", "pymc") == "pymc":
+        dense = sum(np.size(value) for value in model.initial_point().values()) <= _DENSE
+        options = {"init": "jitter+adapt_full" if dense else "jitter+adapt_diag", **options}
     # One thread: on arrays this small, BLAS threads only wait for each other.
     with model, threadpool_limits(limits=1), quiet():
         idata = _uninterrupted(seeds[0], options)
