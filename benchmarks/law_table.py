@@ -20,6 +20,7 @@ from bayescale.laws import (
     overtraining,
     reinforcement,
     repeated,
+    rising,
     transfer,
     vocabulary,
 )
@@ -136,7 +137,7 @@ def _rising_loss(
     kappa: float,
 ) -> Any:
     constants = {"E": E, "A": A, "alpha": alpha, "B": B, "beta": beta, "P": P, "delta": delta, "kappa": kappa}
-    return repeated.rising_loss(N, U_D * epochs, U_D, **constants)
+    return rising.lovelace_loss(N, U_D * epochs, U_D, **constants)
 
 
 def _gadre(*, C: float, M: float, E: float, a: float, b: float, eta: float) -> Any:

@@ -1,6 +1,6 @@
 """The closed set of laws that a model file may name."""
 
-from . import batch, chinchilla, power, repeated
+from . import batch, chinchilla, power, repeated, rising
 from .approaches import APPROACHES
 from .broken import BROKEN
 from .law import Law, compute
@@ -36,12 +36,12 @@ LAWS: dict[str, Law] = {
         name="repeated-rising",
         inputs=("params", "tokens", "unique_tokens"),
         sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_share", "log_bend", "log_kappa", "log_R_D"),
-        loss=repeated.overfit_loss,
-        anchors=repeated.rising_anchors,
-        constants=repeated.rising_constants,
+        loss=rising.loss,
+        anchors=rising.anchors,
+        constants=rising.constants,
         reach=repeated.reach,
-        optimum=repeated.rising_optimum,
-        most_tokens=repeated.most_tokens,
+        optimum=rising.optimum,
+        most_tokens=rising.most_tokens,
         repeats=True,
     ),
     "batch": Law(

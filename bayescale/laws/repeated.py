@@ -1,9 +1,7 @@
-"""Losses of runs that see their data more than once: Muennighoff et al. 2023 (arXiv:2305.16264), and laws that can rise.
+"""Losses of runs that see their data more than once: Muennighoff et al. 2023 (arXiv:2305.16264).
 
-The first discounts repeats (and params that one epoch of the data cannot use), so that its loss flattens but never rises. The
-second, of Lovelace et al. 2026 (arXiv:2605.01640), adds a penalty for over-fitting. What is fitted joins the two: Lovelace's law in
-effective repeats, so that endless repeats neither help nor hurt without end. All are smooth but for the kinks at one epoch and at the
-optimal size, where the value is exact and the gradient finite.
+Repeats are discounted, and params that one epoch of the data cannot use, so that the loss flattens but never rises (`rising` has laws that
+do). All is smooth but for the kinks at one epoch and at the optimal size, where the value is exact and the gradient finite.
 """
 
 from collections.abc import Mapping
@@ -15,16 +13,8 @@ from . import chinchilla
 from .arrays import positive_part
 from .law import compute
 
-_LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
-_REPEATED = 0.05  # repeats from which a run counts as repeated: rounding of counts stays below it
 _TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, where the published decay is laid
 _R_D, _R_N = 15.0, 5.0  # published decay, rounded
-_RISING_R_D = 40.0  # decay beside a penalty, where the model file expects it
-_LAST = 1 - 1e-9  # share of the effective repeats that there are, beyond which there are no more worth counting
-_BELOW = 9.0  # of ln params that are searched below Chinchilla's optimum, and below one param a unique token
-_GRID = 64
-_GOLDEN = (5**0.5 - 1) / 2
-_GOLDEN_STEPS = 30
 _STEPS = 26  # bisections of ln compute from 1 down to e^-8
 
 
@@ -194,146 +184,6 @@ def optimum(
     return enough * pool_suffices + low * (1 - pool_suffices)
 
 
-def rising_loss(
-    params: Any,
-    tokens: Any,
-    unique_tokens: Any,
-    *,
-    E: Any,
-    A: Any,
-    alpha: Any,
-    B: Any,
-    beta: Any,
-    P: Any,
-    delta: Any,
-    kappa: Any,
-) -> Any:
-    """Expected loss that repeats can raise, Chinchilla + P R^delta (N / U)^kappa, R = epochs - 1 (Lovelace et al. 2026).
-
-    Parameters
-    ----------
-    params, tokens, unique_tokens : float or array
-        Size N, tokens seen, distinct tokens U; raw counts.
-    E, A, alpha, B, beta : float or array
-        Constants of the Chinchilla loss, which is this one at one epoch.
-    P, delta, kappa : float or array
-        Penalty of one repeat at one param a unique token; its exponents in repeats and in params a unique token.
-
-    Returns
-    -------
-    float or array
-        Loss in the unit of E. For P > 0 the best number of epochs is finite.
-    """
-    excess = log_repeats(tokens, unique_tokens)
-    log_ratio = np.log(params) - np.log(tokens) + excess
-    penalty = np.exp(np.log(P) + delta * np.log(np.expm1(excess) + _LEAST) + kappa * log_ratio)
-    return chinchilla.loss(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=beta) + penalty
-
-
-def best_epochs(params: Any, unique_tokens: Any, *, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, **_: Any) -> Any:
-    """Epochs at which `rising_loss` of a model is least; delta must be at least 1, or there may be several minima.
-
-    Parameters
-    ----------
-    params, unique_tokens : float or array
-        Size and distinct tokens.
-    B, beta, P, delta, kappa : float or array
-        Constants of `rising_loss`.
-
-    Returns
-    -------
-    float or array
-        1 + R, R the root of beta B (U (1 + R))^-beta / (1 + R) = P delta R^(delta - 1) (N / U)^kappa, by bisection in ln R.
-    """
-    log_unique = np.log(unique_tokens)
-    target = np.log(beta) + np.log(B) - beta * log_unique - np.log(P) - np.log(delta)
-    target = target - kappa * (np.log(params) - log_unique)
-    low, high = 0 * target - 60.0, 0 * target + 60.0
-    for _step in range(56):
-        middle = (low + high) / 2
-        up = (delta - 1) * middle + (beta + 1) * np.log1p(np.exp(middle)) < target
-        low, high = low + (middle - low) * up, high + (middle - high) * (1 - up)
-    return 1 + np.exp(low)
-
-
-def overfit_loss(
-    params: Any,
-    tokens: Any,
-    unique_tokens: Any,
-    *,
-    E: Any,
-    A: Any,
-    alpha: Any,
-    B: Any,
-    beta: Any,
-    P: Any,
-    delta: Any,
-    kappa: Any,
-    R_D: Any,
-) -> Any:
-    """Expected loss, `rising_loss` at `effective_tokens`: repeats lose their power to teach and to harm alike.
-
-    A sum of this project's: R_D to infinity is Lovelace's law, P to 0 Muennighoff's but for the discount of params. On 1e8 unique
-    tokens the losses of 147M params rise by 0.05 from 60 to 140 epochs and by 0.1 from there to 1740, which no penalty that is a power
-    of repeats can do beside the steep rise of larger models.
-
-    Parameters
-    ----------
-    params, tokens, unique_tokens : float or array
-        Size N, tokens seen, distinct tokens U; raw counts.
-    E, A, alpha, B, beta : float or array
-        Constants of the Chinchilla loss, which is this one at one epoch.
-    P, delta, kappa : float or array
-        Penalty as in `rising_loss`, of effective repeats.
-    R_D : float or array
-        Repeats after which another counts 1/e.
-
-    Returns
-    -------
-    float or array
-        Loss in the unit of E.
-    """
-    worth = effective_tokens(tokens, unique_tokens, R_D=R_D)
-    terms = {"E": E, "A": A, "alpha": alpha, "B": B, "beta": beta, "P": P, "delta": delta, "kappa": kappa}
-    return rising_loss(params, worth, unique_tokens, **terms)
-
-
-def bounded_loss(
-    params: Any,
-    tokens: Any,
-    unique_tokens: Any,
-    *,
-    E: Any,
-    L0: Any,
-    a: Any,
-    alpha: Any,
-    b: Any,
-    beta: Any,
-    c: Any,
-    gamma: Any,
-    delta: Any,
-) -> Any:
-    """Loss between E and that of an untrained model, E + (L0 - E) h / (1 + h), h = a / N^alpha + b / T^beta + c N^gamma / U^delta.
-
-    Parameters
-    ----------
-    params, tokens, unique_tokens : float or array
-        N, tokens seen T, distinct tokens U.
-    E, L0 : float or array
-        Loss of perfect training and of none.
-    a, alpha, b, beta, c, gamma, delta : float or array
-        Terms of size, of training, and of over-fitting, which grows with the size.
-
-    Returns
-    -------
-    float or array
-        Loss in the unit of E (arXiv:2605.09189).
-    """
-    overfit = np.exp(np.log(c) + gamma * np.log(params) - delta * np.log(unique_tokens))
-    h = chinchilla.loss(params, tokens, E=overfit, A=a, alpha=alpha, B=b, beta=beta)
-    return E + (L0 - E) * h / (1 + h)
-
-
 def reach(params: Any, tokens: Any, unique_tokens: Any) -> Any:
     """Training FLOP of the run in one epoch that its tokens are worth, by the published decay.
 
@@ -378,87 +228,3 @@ def compute_saved(loss: Any, best_loss: Any, *, flops: Any, unique_tokens: Any, 
 def _of_budget(params: Any, flops: Any, unique_tokens: Any, *, E: Any, R_D: Any, R_N: Any, **terms: Any) -> Any:
     terms = {name: terms[name] for name in ("A", "alpha", "B", "beta")}
     return loss(params, flops / (6 * params), unique_tokens, E=E, R_D=R_D, R_N=R_N, **terms)
-
-
-def rising_anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
-    """Chinchilla's anchors in effective tokens, and the middle of the repeated runs: means of ln effective repeats and params a token.
-
-    Without repeated runs the middle is that of all runs at two epochs.
-    """
-    params, tokens = inputs["params"], inputs["tokens"]
-    unique = np.minimum(inputs["unique_tokens"], tokens)
-    worth = effective_tokens(tokens, unique, R_D=_RISING_R_D)
-    repeats = worth / unique - 1
-    some = tokens / unique - 1 > _REPEATED
-    ratio = np.log(params / unique)
-    return {
-        **chinchilla.anchors({"params": params, "tokens": worth}),
-        "log_repeats_mean": float(np.mean(np.log(repeats[some]))) if some.any() else 0.0,
-        "log_ratio_mean": float(np.mean(ratio[some] if some.any() else ratio)),
-    }
-
-
-def rising_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
-    """Constants of `overfit_loss`; the penalty is a share of T in the middle of the repeated runs, and delta is above 1.
-
-    With delta below 1 the first repeat would cost infinitely more than the later ones, and the loss would have two minima.
-    """
-    delta, kappa = 1 + np.exp(sampled["log_bend"]), np.exp(sampled["log_kappa"])
-    exponent = sampled["log_share"] - delta * anchors["log_repeats_mean"] - kappa * anchors["log_ratio_mean"]
-    one_epoch = chinchilla.constants(sampled, anchors)
-    penalty = {"P": sampled["T"] * np.exp(exponent), "delta": delta, "kappa": kappa}
-    return {**one_epoch, **penalty, "R_D": np.exp(sampled["log_R_D"])}
-
-
-def most_tokens(
-    params: Any, *, unique_tokens: Any, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, R_D: Any, **_: Any
-) -> Any:
-    """Tokens at which `overfit_loss` of a model on a pool is least: more make it worse, or no better.
-
-    The best effective repeats are those of `best_epochs`; a penalty too small for them ever to be reached ends at 21 R_D repeats.
-    """
-    worth = best_epochs(params, unique_tokens, B=B, beta=beta, P=P, delta=delta, kappa=kappa) - 1
-    return unique_tokens * (1 - R_D * np.log1p(-np.minimum(worth / R_D, _LAST)))
-
-
-def rising_optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
-    """Natural log of the params that minimise `overfit_loss` at a compute of at most `flops`; its tokens may cost less than that.
-
-    Parameters
-    ----------
-    flops, unique_tokens : float or array
-        Largest training compute; size of the pool.
-    **constants : float or array
-        Of `overfit_loss`.
-
-    Returns
-    -------
-    float or array
-        ln N*; the tokens are the lesser of flops / (6 N*) and `most_tokens`. On a grid first, as the loss may have two minima in N (few
-        epochs of a large model, many of a small one), then by golden section.
-    """
-    terms = {name: constants[name] for name in ("A", "alpha", "B", "beta")}
-    enough = chinchilla.optimum(flops, **terms)
-    one_epoch = np.log(flops / 6) - np.log(unique_tokens)  # ln params that see the pool once
-
-    def least(log_params: Any) -> Any:
-        tokens = np.minimum(flops / (6 * np.exp(log_params)), most_tokens(np.exp(log_params), **pool))
-        return overfit_loss(np.exp(log_params), tokens, unique_tokens, **losses)
-
-    losses = {name: constants[name] for name in ("E", "A", "alpha", "B", "beta", "P", "delta", "kappa", "R_D")}
-    pool = {"unique_tokens": unique_tokens, **losses}
-    top = enough + positive_part(one_epoch - enough)
-    bottom = enough - positive_part(enough - np.log(unique_tokens)) - _BELOW
-    step = (top - bottom) / _GRID
-    best, loss_there = top, least(top)
-    for i in range(1, _GRID + 1):
-        here = top - i * step
-        loss_here = least(here)
-        better = loss_here < loss_there
-        best, loss_there = best + (here - best) * better, loss_there + (loss_here - loss_there) * better
-    low, high = best - step, best + step - positive_part(best + step - top)
-    for _step in range(_GOLDEN_STEPS):
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        up = least(left) > least(right)
-        low, high = low + (left - low) * up, high + (right - high) * (1 - up)
-    return (low + high) / 2 + (enough - (low + high) / 2) * (enough >= one_epoch)

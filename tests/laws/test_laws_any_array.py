@@ -17,6 +17,7 @@ from bayescale.laws import (
     overtraining,
     reinforcement,
     repeated,
+    rising,
     transfer,
 )
 from bayescale.laws.arrays import log_add, logistic, positive_part, softplus
@@ -52,9 +53,9 @@ CASES = {
     ),
     "bnsl": (two_breaks, {"x": PARAMS}, {"a": 0.4, "b": 50.0, "c0": 0.05, **BREAKS}),
     "repeated": (repeated.loss, POOL, MRB),
-    "rising": (repeated.rising_loss, POOL, {**BESI, "P": 0.01, "delta": 1.2, "kappa": 0.5}),
+    "rising": (rising.lovelace_loss, POOL, {**BESI, "P": 0.01, "delta": 1.2, "kappa": 0.5}),
     "bounded": (
-        repeated.bounded_loss,
+        rising.bounded_loss,
         POOL,
         {
             "E": 1.8,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from bayescale.laws import chinchilla, mupt, repeated
+from bayescale.laws import chinchilla, mupt, repeated, rising
 from bayescale.laws.published import PUBLISHED
 
 SETTINGS = settings(max_examples=40, derandomize=True, deadline=None)
@@ -110,31 +110,31 @@ RISING = {**BESI, "P": 0.01, "delta": 1.2, "kappa": 0.5}
 
 @pytest.mark.parametrize("params", [1e7, 3e8, 1e10])
 def test_the_best_epochs(params):
-    best = repeated.best_epochs(params, 1e9, **RISING)
+    best = rising.best_epochs(params, 1e9, **RISING)
     found = minimize_scalar(
-        lambda log_r: repeated.rising_loss(params, (1 + np.exp(log_r)) * 1e9, 1e9, **RISING),
+        lambda log_r: rising.lovelace_loss(params, (1 + np.exp(log_r)) * 1e9, 1e9, **RISING),
         bounds=(-8, 8),
         method="bounded",
     )
     assert best - 1 == pytest.approx(np.exp(found.x), rel=1e-3)
-    assert repeated.rising_loss(params, 1000 * best * 1e9, 1e9, **RISING) > repeated.rising_loss(
+    assert rising.lovelace_loss(params, 1000 * best * 1e9, 1e9, **RISING) > rising.lovelace_loss(
         params, 1e9, 1e9, **RISING
     )
 
 
 def test_without_repeats_or_penalty_it_is_chinchilla():
-    assert repeated.rising_loss(3e8, 5e8, 5e8, **RISING) == chinchilla.loss(3e8, 5e8, **BESI)
-    assert repeated.rising_loss(3e8, 4e8, 5e8, **RISING) == chinchilla.loss(3e8, 4e8, **BESI)
-    small = repeated.rising_loss(3e8, 9e9, 5e8, **{**RISING, "P": 1e-300})
+    assert rising.lovelace_loss(3e8, 5e8, 5e8, **RISING) == chinchilla.loss(3e8, 5e8, **BESI)
+    assert rising.lovelace_loss(3e8, 4e8, 5e8, **RISING) == chinchilla.loss(3e8, 4e8, **BESI)
+    small = rising.lovelace_loss(3e8, 9e9, 5e8, **{**RISING, "P": 1e-300})
     assert small == pytest.approx(chinchilla.loss(3e8, 9e9, **BESI), rel=1e-13)
 
 
 def test_a_bounded_loss_stays_between():
     constants = {"a": 400.0, "alpha": 0.35, "b": 2e3, "beta": 0.37, "c": 1e-3, "gamma": 0.5, "delta": 0.5}
     sizes = np.geomspace(1, 1e15, 30)
-    loss = repeated.bounded_loss(sizes[:, None], sizes, 1e9, E=1.8, L0=11.0, **constants)
+    loss = rising.bounded_loss(sizes[:, None], sizes, 1e9, E=1.8, L0=11.0, **constants)
     assert (loss > 1.8).all() and (loss <= 11).all()
-    assert repeated.bounded_loss(1e-9, 1e9, 1e9, E=1.8, L0=11.0, **constants) == pytest.approx(11, rel=1e-2)
+    assert rising.bounded_loss(1e-9, 1e9, 1e9, E=1.8, L0=11.0, **constants) == pytest.approx(11, rel=1e-2)
 
 
 def test_mupt():

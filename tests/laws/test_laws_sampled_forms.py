@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale.laws import LAWS, chinchilla, repeated
+from bayescale.laws import LAWS, chinchilla, repeated, rising
 from bayescale.laws.published import PUBLISHED
 
 SETTINGS = settings(max_examples=60, derandomize=True, deadline=None)
@@ -59,7 +59,7 @@ def test_the_penalty_is_its_share_of_T_in_the_middle_of_the_repeated_runs():
 
 def test_runs_of_one_epoch_give_anchors_too():
     once = {**runs(), "unique_tokens": 1e13}
-    anchors = repeated.rising_anchors(once)
+    anchors = rising.anchors(once)
     assert anchors["log_repeats_mean"] == 0 and np.isfinite(anchors["log_ratio_mean"])
     assert anchors["log_tokens_mean"] == pytest.approx(repeated.anchors(once)["log_tokens_mean"])
 
@@ -89,12 +89,12 @@ def test_no_plan_is_better_than_the_rising_optimum(log10_flops, log10_pool, alph
     flops, pool = 10**log10_flops, 10**log10_pool
     constants = {"E": 1.8, "A": 0.3 * 1e9**alpha, "alpha": alpha, "B": 0.3 * 2e10**beta, "beta": beta}
     constants |= {"P": 0.01, "delta": delta, "kappa": 0.7, "R_D": R_D}
-    best = np.exp(repeated.rising_optimum(flops, pool, **constants))
-    tokens = np.minimum(flops / (6 * best), repeated.most_tokens(best, unique_tokens=pool, **constants))
+    best = np.exp(rising.optimum(flops, pool, **constants))
+    tokens = np.minimum(flops / (6 * best), rising.most_tokens(best, unique_tokens=pool, **constants))
     sizes = np.exp(np.linspace(np.log(best) - 8, np.log(best) + 8, 601))[:, None]
     plans = np.minimum(flops / (6 * sizes), pool * np.exp(np.linspace(-6, 9, 601)))
-    found = repeated.overfit_loss(best, tokens, pool, **constants)
-    assert found <= repeated.overfit_loss(sizes, plans, pool, **constants).min() * (1 + 1e-7)
+    found = rising.loss(best, tokens, pool, **constants)
+    assert found <= rising.loss(sizes, plans, pool, **constants).min() * (1 + 1e-7)
 
 
 @pytest.mark.parametrize("flops", [1e20, 1e22])
@@ -117,36 +117,34 @@ def test_repeats_are_worth_less_than_new_tokens_and_more_than_nothing(log10_para
     one_epoch = repeated.loss(params, tokens, tokens, **flat)
     assert repeated.loss(params, tokens, pool, **flat) >= one_epoch * (1 - 1e-12)
     assert repeated.loss(params, 2 * tokens, pool, **flat) <= repeated.loss(params, tokens, pool, **flat) * (1 + 1e-12)
-    assert np.isfinite(repeated.overfit_loss(params, tokens, pool, **RISING))
+    assert np.isfinite(rising.loss(params, tokens, pool, **RISING))
 
 
 def test_the_law_that_rises_joins_two():
     """Without decay it is Lovelace's; without penalty Muennighoff's, but for the discount of params."""
     params, tokens = np.geomspace(1e7, 1e9, 5)[:, None], POOL * np.geomspace(0.5, 1000, 9)
     penalty = {key: RISING[key] for key in ("P", "delta", "kappa")}
-    lovelace = repeated.rising_loss(params, tokens, POOL, **BESI, **penalty)
-    np.testing.assert_allclose(
-        repeated.overfit_loss(params, tokens, POOL, **{**RISING, "R_D": 1e12}), lovelace, rtol=1e-6
-    )
+    lovelace = rising.lovelace_loss(params, tokens, POOL, **BESI, **penalty)
+    np.testing.assert_allclose(rising.loss(params, tokens, POOL, **{**RISING, "R_D": 1e12}), lovelace, rtol=1e-6)
     flat = repeated.loss(params, tokens, POOL, **BESI, R_D=40.0, R_N=1e15)
-    np.testing.assert_allclose(repeated.overfit_loss(params, tokens, POOL, **{**RISING, "P": 1e-200}), flat, rtol=1e-6)
+    np.testing.assert_allclose(rising.loss(params, tokens, POOL, **{**RISING, "P": 1e-200}), flat, rtol=1e-6)
 
 
 @pytest.mark.parametrize("P", [0.01, 0.1])
 def test_more_tokens_than_the_most_make_it_worse(P):
     sizes, constants = np.geomspace(1e8, 1e10, 5), {**RISING, "P": P}
-    most = repeated.most_tokens(sizes, unique_tokens=POOL, **constants)
+    most = rising.most_tokens(sizes, unique_tokens=POOL, **constants)
     here, less, more = (
-        repeated.overfit_loss(sizes, factor * most, POOL, **constants) for factor in (1, np.exp(-0.02), np.exp(0.02))
+        rising.loss(sizes, factor * most, POOL, **constants) for factor in (1, np.exp(-0.02), np.exp(0.02))
     )
     assert (here < less).all() and (here < more).all() and (most > POOL).all()
 
 
 def test_a_penalty_too_small_to_matter_never_ends_the_training():
     constants = {**RISING, "P": 1e-30}
-    most = repeated.most_tokens(1e8, unique_tokens=POOL, **constants)
+    most = rising.most_tokens(1e8, unique_tokens=POOL, **constants)
     assert most > 20 * RISING["R_D"] * POOL and np.isfinite(most)
-    losses = repeated.overfit_loss(1e8, most * np.array([0.1, 1, 10]), POOL, **constants)
+    losses = rising.loss(1e8, most * np.array([0.1, 1, 10]), POOL, **constants)
     assert (np.diff(losses) <= 1e-12).all()
 
 

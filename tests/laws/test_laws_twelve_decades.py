@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale.laws import bnsl, chinchilla, coupled, kaplan, moe, overtraining, repeated
+from bayescale.laws import bnsl, chinchilla, coupled, kaplan, moe, overtraining, repeated, rising
 from bayescale.laws.published import PUBLISHED
 
 SETTINGS = settings(max_examples=100, derandomize=True, deadline=None)
@@ -53,7 +53,7 @@ def test_repeated(constants, log_pool, R_D, R_N):
 @given(additive(), st.floats(1e-6, 10), st.floats(0.2, 3), st.floats(0, 2), st.floats(6, 12))
 def test_rising(constants, P, delta, kappa, pool):
     with np.errstate(all="raise", under="ignore"):
-        loss = repeated.rising_loss(PARAMS, TOKENS, 10**pool, **constants, P=P, delta=delta, kappa=kappa)
+        loss = rising.lovelace_loss(PARAMS, TOKENS, 10**pool, **constants, P=P, delta=delta, kappa=kappa)
     assert np.isfinite(loss).all()
     once = TOKENS[0] <= 10**pool * (1 - 1e-12)
     flat = chinchilla.loss(PARAMS, TOKENS, **constants)
