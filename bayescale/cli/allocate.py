@@ -48,17 +48,18 @@ def allocate(
 ) -> None:
     """Choose params and tokens for a compute budget: least expected loss, with its interval and how flat the bottom is."""
     from ..decide import allocate as allocate_budgets
-    from .saved import load_passed
+    from .saved import grouped_by, load_passed
 
     check_out(out)
     idata = load_passed(fit, force=force)
     budgets = [_number("--flops", text) for text in flops]
+    group = grouped_by(idata)  # a name such as 7B is no number
     table = allocate_budgets(
         idata,
         budgets,
         prob=band,
         within_compute=within_compute,
-        at={name: _value(text) for name, text in pairs("--at", at).items()},
+        at={name: text if name == group else _value(text) for name, text in pairs("--at", at).items()},
         unique_tokens=None if unique_tokens is None else _number("--unique-tokens", unique_tokens),
         drift=not no_drift,
         max_extrapolation=max_extrapolation,

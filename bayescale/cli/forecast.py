@@ -63,11 +63,11 @@ def forecast(
     from ..forecasts import score as score_table
     from ..posterior import fitted_spec, weighed_fits
     from .rates import give_rates
-    from .saved import load_passed
+    from .saved import grouped_by, load_passed
 
     check_out(out, plans)
     idata = load_passed(fit, force=force, params_kind=params_kind)
-    wanted = _plans(params, tokens, at, plans, column, _grouped_by(idata))
+    wanted = _plans(params, tokens, at, plans, column, grouped_by(idata))
     if any(fitted_spec(one).get_law().best for one in weighed_fits(idata).values()):
         if score or through:
             raise ValueError(
@@ -109,13 +109,6 @@ def forecast(
             f"{scored['median_abs_error']:.2%}, bias {scored['bias']:+.2%}, interval score {scored['interval_score']:.1f} (log loss x100), "
             f"mean log score {scored['log_score']:.2f}. {scored['warning']}"
         )
-
-
-def _grouped_by(idata: Any) -> str | None:
-    from ..posterior import fitted_spec, weighed_fits
-
-    groups = [fitted_spec(one).groups for one in weighed_fits(idata).values()]
-    return next((group.by for group in groups if group), None)
 
 
 def _plans(

@@ -27,3 +27,11 @@ def load_passed(path: str, *, force: bool, params_kind: str = "unknown") -> Any:
             "params, or fit again with the other count."
         )
     return idata
+
+
+def grouped_by(idata: Any) -> str | None:
+    """Column of the groups of a fit, or of the fits of an average; None for one without."""
+    from ..posterior import fitted_spec, weighed_fits
+
+    groups = [fitted_spec(one).groups for one in weighed_fits(idata).values()]
+    return next((group.by for group in groups if group), None)

@@ -99,6 +99,7 @@ def allocate(
     wanted = np.atleast_1d(np.asarray(flops)).tolist()
     _check_request(law, wanted, prob, within_compute)
     at = with_pool(spec, at or {}, unique_tokens)
+    _check_at(spec, at)
     budgets = [float(budget) for budget in wanted]
     signed = (np.log(budgets) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
     if not (
@@ -106,7 +107,8 @@ def allocate(
     ):  # such a plan ends at its best epochs, whatever the budget
         # Asked before choosing: far enough out the terms of the law vanish in rounding.
         check_reach(spec, [f"of {budget:.6g} FLOP" for budget in budgets], signed, max_extrapolation)
-    draws = local_draws(spec, idata, {name: [value] for name, value in at.items()}, "plan")
+    seed = int(idata.attrs["random_seed"])
+    draws = local_draws(spec, idata, {name: [value] for name, value in at.items()}, "plan", random_seed=seed)
     draws = draws.isel(plan=0, drop=True) if "plan" in draws.dims else draws
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     if law.keep:
@@ -129,6 +131,18 @@ def allocate(
     said = [_warning(spec, loss, row, counted) for _, row in summary.iterrows()]
     table["warning"] = [" ".join(filter(None, texts)) for texts in zip(unused, said, strict=True)]
     return table
+
+
+def _check_at(spec: ModelSpec, at: Mapping[str, Any]) -> None:
+    if spec.response != "loss" and not spec.get_law().keep:
+        raise ValueError(
+            f"allocate minimises a loss, and this fit explains '{spec.response}': fit a column named loss (--column loss=COLUMN)."
+        )
+    known = [*(spec.inputs[name] for name in spec.get_law().others), *spec.local_columns]
+    for name in at:
+        if name not in known:
+            takes = f"takes {', '.join(known)}" if known else "takes nothing"
+            raise ValueError(f"`at` (--at) names '{name}', and this fit {takes} beside params and tokens.")
 
 
 def _check_request(law: Law, budgets: list[float], prob: float, within_compute: float) -> None:

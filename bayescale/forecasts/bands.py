@@ -89,6 +89,8 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
         "share_noise": observed - expected,
         "share_drift": loss["drift"],
     }
+    if loss.attrs.get("through"):  # the other fit's drift is inside the draws: it cannot be told apart here
+        return pd.DataFrame(np.nan, index=loss["plan"].values.astype(str), columns=list(parts))
     squares = {}
     for name, part in parts.items():
         edges = part.quantile([tails[0], tails[2]], _DRAWS).to_numpy()
@@ -134,14 +136,25 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
         advice.append(
             f"The fitted runs have flops of {ratio[0]:.2f} to {ratio[1]:.2f} times 6 x params x tokens: count a plan's flops as theirs."
         )
+    unseen = json.loads(loss.attrs.get("unseen", "[]")) or [""] * len(table)
+    beyond = json.loads(loss.attrs.get("outside", "[]")) or [""] * len(table)
     texts = []
-    for _, row in table.iterrows():
+    for (_, row), group, outside in zip(table.iterrows(), unseen, beyond, strict=True):
         said = _outside(row, ranges, inputs)
+        if outside:
+            said.append(outside)
+        if group:
+            said.append(f"No fitted run is of group '{group}': its level is drawn from the spread of the others.")
         if row["extrapolation_decades"] > _OUTSIDE:
-            said.append(
-                f"{row['extrapolation_decades']:.1f} decades beyond the largest fitted run; the band's width is "
-                f"{row['share_parameters']:.0%} parameters, {row['share_noise']:.0%} noise, {row['share_drift']:.0%} drift."
+            width = (
+                ""
+                if loss.attrs.get("through")
+                else (
+                    f"; the band's width is {row['share_parameters']:.0%} parameters, {row['share_noise']:.0%} noise, "
+                    f"{row['share_drift']:.0%} drift"
+                )
             )
+            said.append(f"{row['extrapolation_decades']:.1f} decades beyond the largest fitted run{width}.")
         if not loss.attrs["with_drift"] and row["extrapolation_decades"] > 0:
             said.append(
                 "Without drift: on public suites, 90% bands of parameters and noise alone covered 18 to 50% of runs ten or more times "

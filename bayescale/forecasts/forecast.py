@@ -18,7 +18,7 @@ from ..laws.law import compute
 from ..posterior import fit_weights, fitted_spec, is_average, weighed_fits
 from ..runs import read_plans
 from ..spec.data import law_loss
-from ..spec.groups import local_draws
+from ..spec.groups import local_draws, unseen_groups
 from ..spec.noise import COUNTS, draw_observed, from_link, log_density, to_link
 from ..spec.spec import ModelSpec
 from .averaged import mix_forecasts
@@ -124,16 +124,17 @@ def forecast(
         density = log_density(spec, draws, own, measured, below, n_items)
         result["log_density"] = density.transpose("chain", "draw", "plan")
     result = _label(result, plans, beyond, idata, drift)
-    return result if upstream is None else _labelled_through(result, upstream)
+    result.attrs["unseen"] = json.dumps(unseen_groups(spec, idata, plans))
+    return result if upstream is None else _labelled_through(result, upstream, spec, given)
 
 
-def _n_items(idata: xr.DataTree, plans: pd.DataFrame) -> xr.DataArray | None:
-    """Test items of each plan: its own, else those of the fitted runs where they all had one number; None where unknown."""
-    if "n_items" in plans and plans["n_items"].notna().all():
-        return xr.DataArray(plans["n_items"].to_numpy(float), dims="plan")
+def _n_items(idata: xr.DataTree, plans: pd.DataFrame) -> xr.DataArray:
+    """Test items of each plan: its own, else those of the fitted runs where they all had one number; NaN where unknown."""
     data = idata["constant_data"]
     fitted = np.unique(data["n_items"].to_numpy()) if "n_items" in data else np.array([])
-    return xr.DataArray(np.full(len(plans), float(fitted[0])), dims="plan") if len(fitted) == 1 else None
+    same = float(fitted[0]) if len(fitted) == 1 else np.nan
+    own = plans["n_items"].to_numpy(float) if "n_items" in plans else np.full(len(plans), np.nan)
+    return xr.DataArray(np.where(np.isfinite(own), own, same), dims="plan")
 
 
 def check_gives_loss(spec: ModelSpec) -> None:
@@ -171,6 +172,11 @@ def _check_link(spec: ModelSpec, upstream: ModelSpec) -> None:
 
 
 def _check_units(idata: xr.DataTree, through: xr.DataTree) -> None:
+    kinds = {idata.attrs["params_kind"], through.attrs["params_kind"]} - {"unknown"}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"The two fits count params in two ways, {' and '.join(sorted(kinds))}: fit both with one count."
+        )
     own, other = idata.attrs["loss_unit"], through.attrs["loss_unit"]
     if own != other:
         raise ValueError(
@@ -190,12 +196,27 @@ def _paired(spec: ModelSpec, upstream: xr.Dataset, draws: xr.Dataset, kind: str,
     return {name: xr.DataArray(paired, dims=("chain", "draw", "plan"))}
 
 
-def _labelled_through(result: xr.Dataset, upstream: xr.Dataset) -> xr.Dataset:
+def _labelled_through(
+    result: xr.Dataset, upstream: xr.Dataset, spec: ModelSpec, given: dict[str, xr.DataArray]
+) -> xr.Dataset:
     """Say of the joint forecast how far out its plans are for the fit that they enter first, and carry the warnings of both."""
     result["extrapolation_decades"] = upstream["extrapolation_decades"]
     checks = [*json.loads(upstream.attrs["check"]), *json.loads(result.attrs["check"])]
-    ranges = {**json.loads(upstream.attrs["ranges"])}
+    ranges = json.loads(upstream.attrs["ranges"])
+    response = upstream.attrs["response"]
+    name = next(name for name, column in spec.inputs.items() if column == response)
+    least, most = json.loads(result.attrs["ranges"])[response]
+    middles = given[name].median(("chain", "draw")).to_numpy()
+    outside = [
+        ""
+        if least <= middle <= most
+        else f"Its {response} of {middle:.4g} lies outside the {least:.4g} to {most:.4g} that this law was "
+        "fitted to, and this law has no drift."
+        for middle in middles
+    ]
     return result.assign_attrs(
+        through=1,
+        outside=json.dumps(outside),
         check=json.dumps(checks),
         ranges=json.dumps(ranges),
         inputs=upstream.attrs["inputs"],

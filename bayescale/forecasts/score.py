@@ -39,7 +39,7 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     measured, middle, lower, upper = (
         table[f"{response}{edge}"].to_numpy(float) for edge in ("", "_median", "_lower", "_upper")
     )
-    if response == "loss":
+    if response.startswith("loss"):
         measured, middle, lower, upper = (np.log(values) for values in (measured, middle, lower, upper))
     prob = float(table["probability"].iloc[0])
     misses = np.maximum(lower - measured, 0) + np.maximum(measured - upper, 0)

@@ -19,6 +19,7 @@ from .store import fitted_spec, is_average, weighed_fits
 from .verdict import verdict
 
 _RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
+_OF_EACH = ("log_level", "z_u", "z_beta", "z_vertex", "z_curvature")
 _PRIOR_TAIL = 0.05
 
 
@@ -78,7 +79,8 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     import arviz_stats as azs  # slow to import, and needed only here
 
     spec = fitted_spec(idata)
-    names = list(spec.sampled)
+    # Laws of the best size sample a value for each size or budget beside those that the spec names.
+    names = [*spec.sampled, *(name for name in _OF_EACH if name in idata["posterior"] and name not in spec.sampled)]
     draws = idata["posterior"].to_dataset()[names]
     stats = idata["sample_stats"]
     # Parameters of groups are vectors; each counts by its worst element.

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..spec.data import law_loss
-from ..spec.groups import local_draws
+from ..spec.groups import fitted_draws
 from ..spec.noise import noise_scale, to_link
 from ..spec.spec import ModelSpec
 from .profiles import profile_checks
@@ -70,7 +70,7 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
 
 def _above_chance(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
     """How far the best fitted accuracy lies above the floor, in standard errors of one run."""
-    data, draws = idata["constant_data"], local_draws(spec, idata, idata["constant_data"], "run")
+    data, draws = idata["constant_data"], fitted_draws(spec, idata)
     curve = law_loss(spec, draws, {name: data[name] for name in spec.get_law().inputs})
     scale = noise_scale(spec, draws, 0.0, expected=curve, n_items=data.get("n_items"))
     rise = (to_link(spec, curve) - to_link(spec, draws["floor"])) / scale

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ..spec.data import law_loss
-from ..spec.groups import local_draws
+from ..spec.groups import fitted_draws
 from ..spec.noise import COUNTS, noise_scale, observed_name, to_link
 from ..spec.spec import ModelSpec
 from .verdict import verdict
@@ -73,7 +73,7 @@ def _measured(idata: xr.DataTree, spec: ModelSpec) -> np.ndarray:
 def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
     """Median residual on the link's scale, decades below the largest run, the sd of a run there, and the scale of its noise."""
     data = idata["constant_data"]
-    draws, law = local_draws(spec, idata, data, "run"), spec.get_law()
+    draws, law = fitted_draws(spec, idata), spec.get_law()
     inputs = {name: data[name] for name in law.inputs}
     decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
     curve = draws["expected_loss"] if law.keep else law_loss(spec, draws, inputs)

@@ -16,7 +16,14 @@ from .spec import ModelSpec
 
 def group_names(spec: ModelSpec, runs: pd.DataFrame) -> list[str]:
     """Groups of the runs, in order of first appearance; none for a spec without."""
-    return list(dict.fromkeys(runs[spec.groups.by].astype(str))) if spec.groups else []
+    return list(dict.fromkeys(map(group_key, runs[spec.groups.by]))) if spec.groups else []
+
+
+def group_key(value: Any) -> str:
+    """Name of a group as text, the same whether a table, a file or an option gave it: 1, 1.0 and "1" are one group, blank is none."""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.15g}"
+    return str(value).strip()
 
 
 def group_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
@@ -24,7 +31,7 @@ def group_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
     data: dict[str, Any] = {}
     if spec.groups:
         names = group_names(spec, runs)
-        data["group_index"] = np.array([names.index(name) for name in runs[spec.groups.by].astype(str)])
+        data["group_index"] = np.array([names.index(group_key(name)) for name in runs[spec.groups.by]])
     for column in spec.covariate_columns:
         values = runs[column].to_numpy(dtype=float)
         data |= {f"{column}_mean": float(values.mean()), f"{column}_sd": float(values.std())}
@@ -58,13 +65,31 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
             raise ValueError(f"Covariate '{column}' must be a number in every row.")
 
 
+def fitted_draws(spec: ModelSpec, idata: xr.DataTree) -> xr.Dataset:
+    """Return the posterior with the law's constants as they are for each fitted run, dims run; see `local_draws`."""
+    data, columns = idata["constant_data"], {}
+    if spec.groups:
+        columns[spec.groups.by] = idata["posterior"]["group"].to_numpy()[data["group_index"].to_numpy().astype(int)]
+    for column in spec.covariate_columns:
+        columns[column] = data[f"{column}_mean"].item() + data[f"{column}_sd"].item() * data[f"{column}_z"].to_numpy()
+    return local_draws(spec, idata, columns, "run")
+
+
+def unseen_groups(spec: ModelSpec, idata: xr.DataTree, plans: pd.DataFrame) -> list[str]:
+    """For each plan the name of its group where no fitted run has it, else ""."""
+    if not spec.groups:
+        return [""] * len(plans)
+    known = {str(name) for name in idata["posterior"]["group"].to_numpy()}
+    return ["" if key in known else key for key in map(group_key, plans[spec.groups.by])]
+
+
 def local_draws(
     spec: ModelSpec,
     idata: xr.DataTree,
     columns: Any,
     dim: str,
     *,
-    random_seed: int | np.random.Generator = 0,
+    random_seed: int = 0,
 ) -> xr.Dataset:
     """Return the posterior with the law's constants as they are for each row of a table.
 
@@ -74,11 +99,11 @@ def local_draws(
         The model.
     idata : xarray.DataTree
         The fit.
-    columns : pandas.DataFrame, mapping or node of the fit
-        Column -> values of each row; a table of plans, or the fit's own `constant_data`.
+    columns : pandas.DataFrame or mapping
+        Column -> values of each row, such as a table of plans.
     dim : str
         Name of the rows' dimension.
-    random_seed : int or numpy.random.Generator
+    random_seed : int
         For groups that were not fitted: each is drawn from the spread of those that were.
 
     Returns
@@ -89,7 +114,7 @@ def local_draws(
     Raises
     ------
     ValueError
-        If a column is missing.
+        If a column is missing, or a value in it blank or no number.
     """
     draws = idata["posterior"].to_dataset()
     if not spec.groups and not spec.covariate_columns:
@@ -101,20 +126,29 @@ def local_draws(
             f"Give {' '.join(f'--at {name}=VALUE' for name in missing)}."
         )
     if spec.groups:
-        draws = _of_groups(
-            spec, idata, draws, [str(name) for name in np.asarray(columns[spec.groups.by])], dim, random_seed
-        )
+        names = [group_key(name) for name in columns[spec.groups.by]]
+        if "" in names:
+            raise ValueError(f"Column '{spec.groups.by}' of the plans is blank; each plan needs the name of its group.")
+        draws = _of_groups(spec, idata, draws, names, dim, random_seed)
     anchors = idata["constant_data"]
-    for name, names in spec.covariates.items():
-        for column in names:
-            values = xr.DataArray(np.asarray(columns[column], dtype=float), dims=dim)
+    for name, of_name in spec.covariates.items():
+        for column in of_name:
+            values = xr.DataArray(_numbers(column, columns[column]), dims=dim)
             z = (values - float(anchors[f"{column}_mean"])) / float(anchors[f"{column}_sd"])
             draws = draws.assign({name: draws[name] * np.exp(draws[f"{name}_{column}"] * z)})
     return draws
 
 
+def _numbers(column: str, values: Any) -> np.ndarray:
+    numbers = pd.to_numeric(pd.Series(list(values)), errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(numbers).all():
+        bad = list(values)[int(np.flatnonzero(~np.isfinite(numbers))[0])]
+        raise ValueError(f"Covariate '{column}' of the plans must be a number in every plan. Got {bad!r}.")
+    return numbers
+
+
 def _of_groups(
-    spec: ModelSpec, idata: xr.DataTree, draws: xr.Dataset, names: Sequence[str], dim: str, seed: Any
+    spec: ModelSpec, idata: xr.DataTree, draws: xr.Dataset, names: Sequence[str], dim: str, seed: int
 ) -> xr.Dataset:
     known = [str(name) for name in draws["group"].to_numpy()]
     new = [name for name in dict.fromkeys(names) if name not in known]
@@ -127,14 +161,15 @@ def _of_groups(
     )
 
 
-def _unseen(spec: ModelSpec, idata: xr.DataTree, draws: xr.Dataset, names: list[str], seed: Any) -> xr.Dataset:
+def _unseen(spec: ModelSpec, idata: xr.DataTree, draws: xr.Dataset, names: list[str], seed: int) -> xr.Dataset:
     """Constants of groups without runs, each drawn from the spread of the fitted ones."""
     assert spec.groups is not None
-    rng = np.random.default_rng(seed)
-    shape = (*draws["sigma"].shape, len(names))
+    # A seed for each name, so that a group's numbers do not hang on which others are asked for.
+    streams = [np.random.default_rng([seed, *name.encode()]) for name in names]
     sampled: dict[str, Any] = {name: draws[name] for name in spec.priors}
     for name in spec.groups.partial:
-        z = xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw", "group"), coords={"group": names})
+        standard = np.stack([rng.standard_normal(draws["sigma"].shape) for rng in streams], axis=-1)
+        z = xr.DataArray(standard, dims=("chain", "draw", "group"), coords={"group": names})
         sampled[name] = pooled(spec, name, draws[name], draws[f"spread_{name}"], z)
     anchors = {str(name): float(value) for name, value in idata["constant_data"].data_vars.items() if value.ndim == 0}
     return xr.Dataset(spec.get_law().constants(sampled, anchors))

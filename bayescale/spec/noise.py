@@ -12,6 +12,7 @@ import xarray as xr
 from .spec import ModelSpec
 
 COUNTS = "BetaBinomial"
+_EDGE = 1e-9  # a share is this far from 0 and 1 where a law saturates in rounding
 TINY = 1e-6  # least squared sigma of counts: far below what any number of items shows, and far from overflow
 
 
@@ -61,13 +62,13 @@ def draw_observed(
 ) -> xr.DataArray:
     """Return what a new run would measure, per draw; dims (plan, chain, draw), so that a plan's numbers hang on no later one."""
     if spec.noise.dist == COUNTS:
-        expected = expected.transpose("plan", "chain", "draw")
+        expected = expected.transpose("plan", "chain", "draw").clip(_EDGE, 1 - _EDGE)
         size = (1 / (draws["sigma"] ** 2 + TINY)).broadcast_like(expected).transpose(*expected.dims)
         share = expected.copy(data=rng.beta(expected * size, (1 - expected) * size))
-        if n_items is None:
-            return share
-        n = n_items.broadcast_like(expected).transpose(*expected.dims)
-        return share.copy(data=rng.binomial(n.astype(int), share) / n)
+        n = n_items.broadcast_like(expected).transpose(*expected.dims).to_numpy()
+        known = np.isfinite(n)  # a test of unknown length is as exact as the share itself
+        items = np.where(known, n, 1).astype(int)
+        return share.copy(data=np.where(known, rng.binomial(items, share) / items, share))
     scale = noise_scale(spec, draws, decades_below).transpose("plan", "chain", "draw")
     return from_link(spec, to_link(spec, expected) + _standard(spec, draws, scale, rng) * scale)
 
@@ -103,8 +104,8 @@ def log_density(
 def _log_counts(draws: xr.Dataset, expected: xr.DataArray, measured: xr.DataArray, n_items: Any) -> xr.DataArray:
     from scipy.special import betaln, gammaln
 
-    n = np.round(n_items) if n_items is not None else xr.full_like(measured, 1000.0)
-    right = np.round(measured * n)
+    n = np.round(n_items)  # unknown, NaN: a share of no number of items has no probability
+    right, expected = np.round(measured * n), expected.clip(_EDGE, 1 - _EDGE)
     size = 1 / (draws["sigma"] ** 2 + TINY)
     a, b = expected * size, (1 - expected) * size
     ways = gammaln(n + 1) - gammaln(right + 1) - gammaln(n - right + 1)

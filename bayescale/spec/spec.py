@@ -127,6 +127,15 @@ class ModelSpec(_Table):
         for name in self.groups.partial if self.groups else ():
             if name not in law.sampled:
                 raise ValueError(f"`groups.partial`: law '{self.law}' samples {', '.join(law.sampled)}. Got {name!r}.")
+            if self.priors[name].dist not in ("Normal", "StudentT", "LogNormal"):
+                raise ValueError(
+                    f"`groups.partial`: {name} has a {self.priors[name].dist} prior, whose range a group would leave; pool parameters with "
+                    "Normal, StudentT or LogNormal priors."
+                )
+        if (self.groups or self.covariates) and (law.cells or law.keep):
+            raise ValueError(
+                f"Law '{self.law}' takes no `groups` or `covariates`: fit each group by itself, with --where."
+            )
         for name in self.covariates:
             if name not in law.loss_constants:
                 raise ValueError(

@@ -9,7 +9,7 @@ import pytest
 from bayescale import allocate, bands, fit, forecast, load_spec
 from bayescale.spec import parse_spec
 from bayescale.spec.data import law_loss
-from bayescale.spec.groups import check_groups, local_draws
+from bayescale.spec.groups import check_groups, fitted_draws
 
 SEED = sum(map(ord, "groups"))
 LEVELS = {"web": 1.0, "books": 1.3}
@@ -61,7 +61,7 @@ def test_levels_and_slope_are_recovered(idata):
 
 def test_draws_say_what_the_graph_says(spec, idata):
     data = idata["constant_data"]
-    draws = local_draws(spec, idata, data, "run")
+    draws = fitted_draws(spec, idata)
     expected = np.log(law_loss(spec, draws, {name: data[name] for name in ("params", "tokens")}))
     away = (idata["posterior_predictive"]["log_loss"] - expected).mean(("chain", "draw"))
     assert float(np.abs(away).max()) < 0.002
