@@ -31,8 +31,7 @@ def fit_breaks(
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
-    target_accept: Annotated[float, typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for.")] = 0.95,
-    nuts_sampler: Annotated[str, typer.Option(help="pymc or nutpie.")] = "pymc",
+    nuts_sampler: Annotated[str | None, typer.Option(help="pymc, nutpie or smc. Default: smc.")] = None,
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fits.")] = 1,
     json_: Json = False,
 ) -> None:
@@ -66,8 +65,7 @@ def fit_breaks(
             draws=draws,
             tune=tune,
             chains=chains,
-            target_accept=target_accept,
-            nuts_sampler=nuts_sampler,
+            **({} if nuts_sampler is None else {"nuts_sampler": nuts_sampler}),
             progressbar=sys.stderr.isatty(),
         )
     idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])

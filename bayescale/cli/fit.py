@@ -58,7 +58,9 @@ def fit(
         float | None,
         typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for. Default: 0.95, grouped fits 0.99."),
     ] = None,
-    nuts_sampler: Annotated[str, typer.Option(help="pymc or nutpie.")] = "pymc",
+    nuts_sampler: Annotated[
+        str | None, typer.Option(help="pymc, nutpie or smc. Default: smc for broken laws, pymc for all others.")
+    ] = None,
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fit.")] = 1,
     json_: Json = False,
 ) -> None:
@@ -94,7 +96,7 @@ def fit(
             tune=tune,
             chains=chains,
             **({} if target_accept is None else {"target_accept": target_accept}),
-            nuts_sampler=nuts_sampler,
+            **({} if nuts_sampler is None else {"nuts_sampler": nuts_sampler}),
             progressbar=sys.stderr.isatty(),
         )
     idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
@@ -140,10 +142,10 @@ def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str] | None:
     return pairs("--input", full) or None
 
 
-def check_sampler(name: str) -> None:
+def check_sampler(name: str | None) -> None:
     """Raise ValueError where there is no such sampler, before anything is sampled."""
-    if name not in ("pymc", "nutpie"):
-        raise ValueError(f"--nuts-sampler must be pymc or nutpie. Got '{name}'.")
+    if name not in (None, "pymc", "nutpie", "smc"):
+        raise ValueError(f"--nuts-sampler must be pymc, nutpie or smc. Got '{name}'.")
     if name == "nutpie" and find_spec("nutpie") is None:
         raise ValueError("--nuts-sampler nutpie needs the package: pip install 'bayescale[nutpie]'.")
 

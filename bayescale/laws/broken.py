@@ -64,6 +64,12 @@ def places(shares: list[Any]) -> list[Any]:
     return found
 
 
+def shares(found: Any) -> Any:
+    """Turn ascending places, shape (n, breaks), into the shares that `places` takes."""
+    left = 1 - np.concatenate([np.zeros((len(found), 1)), found], axis=1)
+    return 1 - (left[:, 1:] / left[:, :-1]) ** np.arange(found.shape[1], 0, -1)
+
+
 def broken(breaks: int = 1) -> Law:
     """The law with so many breaks, 0 to 4.
 
@@ -99,6 +105,32 @@ def broken(breaks: int = 1) -> Law:
         log_y = bnsl.log_reducible(x, log_b=log_b, c0=c0, breaks=found)
         return a + np.exp(_LARGEST - positive_part(_LARGEST - log_y))
 
+    def linear(sampled: _Numbers, anchors: _Numbers, response: Any) -> tuple[tuple[str, ...], Any, Any, Any]:
+        """Given limit, places and sharpness, ln(y - a) is linear in `shift`, `fall` and the changes; noise of ln y is wider there."""
+        log_x, centre, low = np.log(anchors["x"]), anchors["log_x_mean"], anchors["log_x_low"]
+        a = sampled["limit_share"][:, None] * np.exp(anchors["log_y_min"])
+        left = np.maximum(1 - a * np.exp(-response), np.finfo(float).tiny)
+        aim = response + np.log(left) - anchors["log_y_mean"] - np.log1p(-a * np.exp(-anchors["log_y_mean"]))
+        columns = [np.ones_like(aim), np.zeros_like(aim) + centre - log_x]
+        for i, place in zip(numbers, places([sampled[f"place_{i}"] for i in numbers]), strict=True):
+            f, log_d = np.exp(sampled[f"log_f_{i}"])[:, None], (low + place * (anchors["log_x_high"] - low))[:, None]
+            bend = f * (softplus((log_x - log_d) / f) - softplus((centre - log_d) / f))
+            columns.append(logistic((centre - log_d) / f) * (log_x - centre) - bend)
+        names = ("shift", "fall", *(f"change_{i}" for i in numbers))
+        return names, np.stack(columns, axis=-1), aim, left**2
+
+    def redrawn(sampled: _Numbers, fresh: _Numbers, rng: np.random.Generator) -> dict[str, Any]:
+        """One break somewhere else, uniformly, with another sharpness; breaks are numbered in their new order."""
+        place = np.stack(places([sampled[f"place_{i}"] for i in numbers]), axis=1)
+        log_f = np.stack([sampled[f"log_f_{i}"] for i in numbers], axis=1)
+        rows, one = np.arange(len(place)), rng.integers(breaks, size=len(place))
+        place[rows, one], log_f[rows, one] = rng.random(len(place)), fresh["log_f_1"]
+        order = np.argsort(place, axis=1)
+        place, log_f = np.take_along_axis(place, order, axis=1), np.take_along_axis(log_f, order, axis=1)
+        tiny = np.finfo(float).eps
+        new = shares(place).clip(tiny, 1 - tiny)
+        return {f"place_{i}": new[:, i - 1] for i in numbers} | {f"log_f_{i}": log_f[:, i - 1] for i in numbers}
+
     names = ("a", "log_b", "c0", *(f"{part}_{i}" for i in numbers for part in ("c", "d", "f")))
     keywords = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]
     loss.__signature__ = Signature([Parameter("x", Parameter.POSITIONAL_OR_KEYWORD), *keywords])  # type: ignore[attr-defined]
@@ -117,6 +149,8 @@ def broken(breaks: int = 1) -> Law:
         reach=reach,
         level="",
         repeats=True,
+        linear=linear,
+        redrawn=redrawn if breaks else None,
         options={"breaks": 1},
         configured=broken,
     )

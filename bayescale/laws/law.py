@@ -55,6 +55,13 @@ class Law:
     most_tokens : callable, optional
         ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, `others` the inputs beside params
         and tokens; for laws that can rise.
+    linear : callable, optional
+        ``linear(sampled, anchors, response)``: names of sampled parameters in which some transform of the law is linear once the others
+        are given, with its design, shape (n, run, names), what it aims at and the weight of each run, shapes (n, run). A sampler then
+        draws them given the others.
+    redrawn : callable, optional
+        ``redrawn(sampled, fresh, rng)``: values of sampled parameters with one of several like parts, such as breaks, taken from `fresh`,
+        draws of the prior, and the parts numbered anew; a move that keeps the prior.
     spans : bool
         Whether the reach is a scale of which runs should span decades; a loss is none.
     options : mapping of str to object
@@ -78,6 +85,8 @@ class Law:
     keep: Callable[[Inputs, Any], list[str]] | None = None
     repeats: bool = False
     most_tokens: Callable[..., Any] | None = None
+    linear: Callable[[Inputs, Inputs, Any], tuple[tuple[str, ...], Any, Any, Any]] | None = None
+    redrawn: Callable[[Inputs, Inputs, np.random.Generator], dict[str, Any]] | None = None
     spans: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     configured: Callable[..., "Law"] | None = None

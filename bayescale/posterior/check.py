@@ -20,6 +20,7 @@ from .verdict import verdict
 
 _RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
 _OF_EACH = ("log_level", "z_u", "z_beta", "z_vertex", "z_curvature")
+_ACCEPTANCE = 0.01
 _PRIOR_TAIL = 0.05
 
 
@@ -86,8 +87,6 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     # Parameters of groups are vectors; each counts by its worst element.
     rhat = azs.rhat(draws).max(skipna=False).to_array()
     bulk, tail = (azs.ess(draws, method=method).min(skipna=False).to_array() for method in ("bulk", "tail"))
-    energy = stats["energy"]
-    bfmi = (energy.diff("draw") ** 2).mean("draw") / energy.var("draw")
     # A chain that stands still, or a single one, has no R-hat: that is the worst of all.
     ranked = rhat.fillna(np.inf).max([dim for dim in rhat.dims if dim != "variable"])
     worst = str(rhat["variable"].values[int(ranked.argmax())])
@@ -120,6 +119,27 @@ def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
             f"Too few independent draws in the tails. {more}",
             fails=True,
         ),
+        *(_nuts_checks(stats) if "diverging" in stats else _smc_checks(stats, more)),
+    ]
+
+
+def _smc_checks(stats: Any, more: str) -> list[dict[str, Any]]:
+    return [
+        verdict(
+            "acceptance",
+            float(stats["acceptance"].min()),
+            _ACCEPTANCE,
+            "at least",
+            f"The points of a run hardly moved after their last weighting. {more}",
+            fails=True,
+        )
+    ]
+
+
+def _nuts_checks(stats: Any) -> list[dict[str, Any]]:
+    energy = stats["energy"]
+    bfmi = (energy.diff("draw") ** 2).mean("draw") / energy.var("draw")
+    return [
         verdict(
             "divergences",
             float(stats["diverging"].mean()),

@@ -1,4 +1,4 @@
-"""NUTS on a built model, with the groups that ArviZ works on: likelihood, prior and predictions."""
+"""NUTS (or SMC, where a posterior has modes that no chain crosses) on a built model, with the groups that ArviZ works on."""
 
 import inspect
 import os
@@ -12,10 +12,12 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from ..spec.build import build_model
+from ..spec.density import Density, has_density
 from ..spec.noise import observed_name
 from ..spec.prior import suggest
 from ..spec.spec import ModelSpec
 from .quiet import quiet
+from .smc import sample_smc
 
 # The mass matrix is dense and these posteriors are curved: on the bundled runs jitter+adapt_full takes 5 leapfrogs where PyMC's default
 # takes 46, and 0.95 keeps divergences away from short tables at little cost. Of many parameters (each of 37 sizes has three) a dense
@@ -23,6 +25,7 @@ from .quiet import quiet
 _DENSE = 50
 _DEFAULTS: dict[str, Any] = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.95}
 _PRIOR_DRAWS = 1000
+_SMC = ("draws", "tune", "chains", "cores", "progressbar", "nuts_sampler")
 _NUTS = ("target_accept", "max_treedepth", "adapt_step_size", "nuts", "step_scale")  # of its step method, taken by name
 
 
@@ -38,7 +41,7 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
     random_seed : int
         Seed of the chains and of all predictions.
     **sample_kwargs
-        For `pymc.sample`.
+        For `pymc.sample`; `nuts_sampler="smc"` is our own, and the default of laws that it knows how to take apart (`Law.linear`).
 
     Returns
     -------
@@ -50,11 +53,17 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
     # magnifies the last bit: one seed must give one answer.
     with pytensor.config.change_flags(numba__fastmath=False):
         grouped = {"target_accept": 0.99} if spec.groups else {}  # groups with many runs make a funnel of z and spread
-        return _sample(spec, runs, random_seed, {**_DEFAULTS, **grouped, **sample_kwargs})
+        defaults = {"nuts_sampler": "smc"} if spec.get_law().linear and has_density(spec) else {}
+        return _sample(spec, runs, random_seed, {**_DEFAULTS, **grouped, **defaults, **sample_kwargs}, sample_kwargs)
 
 
-def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict[str, Any]) -> xr.DataTree:
+def _sample(
+    spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict[str, Any], asked: dict[str, Any]
+) -> xr.DataTree:
     _check_options(options)
+    by_smc = options.get("nuts_sampler") == "smc"
+    if by_smc:
+        _check_smc(spec, asked)
     options = {"cores": min(options["chains"], os.cpu_count() or 1), **options}
     seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
     model = build_model(spec, runs)
@@ -63,12 +72,12 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
         options = {"init": "jitter+adapt_full" if dense else "jitter+adapt_diag", **options}
     # One thread: on arrays this small, BLAS threads only wait for each other.
     with model, threadpool_limits(limits=1), quiet():
-        idata = _uninterrupted(seeds[0], options)
+        idata = _by_smc(spec, runs, seeds[0], options) if by_smc else _uninterrupted(seeds[0], options)
         pm.compute_log_likelihood(idata, progressbar=False)
         pm.compute_log_prior(idata, progressbar=False)
         pm.sample_posterior_predictive(idata, random_seed=seeds[1], progressbar=False, extend_inferencedata=True)
         prior = pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seeds[2])
-    for group in ("prior", "prior_predictive"):
+    for group in ("prior", "prior_predictive", *(("constant_data", "observed_data") if by_smc else ())):
         idata[group] = prior[group]
     _weigh(idata, observed_name(spec))
     return idata
@@ -86,6 +95,28 @@ def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:
     if (sizes["chain"], sizes["draw"]) != (options["chains"], options["draws"]):
         raise KeyboardInterrupt
     return idata
+
+
+def _check_smc(spec: ModelSpec, asked: dict[str, Any]) -> None:
+    """Raise ValueError where SMC cannot do what was asked."""
+    other = [name for name in asked if name not in _SMC]
+    if other:
+        raise ValueError(f"`{other[0]}` is for NUTS, and law '{spec.law}' is sampled by SMC; add nuts_sampler='pymc'.")
+    if not has_density(spec):
+        raise ValueError("`nuts_sampler` 'smc' takes no groups, covariates, cells or counts; use 'pymc' or 'nutpie'.")
+
+
+def _by_smc(spec: ModelSpec, runs: pd.DataFrame, seed: int, options: dict[str, Any]) -> xr.DataTree:
+    """Sample by SMC, with the law's constants, in the form that PyMC gives."""
+    density = Density(spec, runs)
+    sizes = {name: options[name] for name in ("draws", "tune", "chains", "cores")}
+    sampled, stats = sample_smc(density, **sizes, random_seed=seed)
+    constants = spec.get_law().constants(sampled, density.data)
+    values = {**sampled, **{name: np.broadcast_to(v, sampled["sigma"].shape) for name, v in constants.items()}}
+    coords = {"chain": np.arange(options["chains"]), "draw": np.arange(options["draws"])}
+    posterior = xr.Dataset({name: (("chain", "draw"), value) for name, value in values.items()}, coords)
+    sample_stats = xr.Dataset({name: ("chain", value) for name, value in stats.items()}, {"chain": coords["chain"]})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sample_stats})
 
 
 def _check_options(options: dict[str, Any]) -> None:

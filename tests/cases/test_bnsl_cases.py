@@ -4,15 +4,6 @@ import re
 
 import pytest
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.xfail(
-        reason="the posterior has two modes, a flat end by the limit and a turn by the break, and chains of NUTS cross neither way",
-        raises=AssertionError,
-        strict=True,
-    ),
-]
-
 
 @pytest.fixture(scope="module")
 def numbers(answer):

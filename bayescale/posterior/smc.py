@@ -1,0 +1,220 @@
+"""Sequential Monte Carlo for curves that several explanations fit: the posterior is approached from the prior, by many points at once.
+
+A broken law has modes that no chain crosses (a flat end is a limit or one more break; a break may serve here or there), and NUTS
+stays in that in which it starts. Points drawn from the prior are instead weighted and resampled along prior x likelihood^t, t from
+0 to 1 (Del Moral et al. 2006), and moved at each step by differences of other points (ter Braak 2006), which carry the shape of
+every mode, and by a break put somewhere else. Each run is one chain, so R-hat compares whole runs, as their evidence does.
+
+Where a law is linear in some parameters given the others (`Law.linear`), these are drawn anew from their least squares at every move,
+so that only the others are searched: this is what makes it quick. The draws are exact for the model all the same; least squares only
+proposes.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from ..spec.density import Density
+
+_KEPT = 0.8  # effective share of points that a step of t leaves
+_MOVES, _LAST = 25, 2  # moves a step: tune / 25, after the last one tune / 2
+_TURNS = (
+    "rest",
+    "whole",
+    "rest",
+    "redrawn",
+)  # what moves by differences, and in every fourth move a part drawn from its prior
+_JUMP = 0.1  # share of moves by a whole difference, which lead from mode to mode
+_SPREAD = 1.5  # of the priors of linear parameters in their least squares, for their heavy tails
+_TAILS = 3  # degrees of freedom of the draws of linear parameters: no lighter than their priors, or points would stick in the tails
+_TINY = 1e-5
+
+
+def sample_smc(
+    density: Density, *, draws: int, tune: int, chains: int, cores: int, random_seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Sample a posterior.
+
+    Parameters
+    ----------
+    density : Density
+        Of the model on its runs.
+    draws : int
+        Points of each run.
+    tune : int
+        Effort: tune / 25 moves at each step, tune / 2 after the last.
+    chains, cores : int
+        Runs, and how many of them at a time.
+    random_seed : int
+        Seed of all runs.
+
+    Returns
+    -------
+    draws : dict of str to array
+        Each sampled parameter, shape (chain, draw).
+    stats : dict of str to array
+        `log_evidence`, `acceptance` of the last moves and `steps` of each run, shape (chain,).
+    """
+    seeds = np.random.SeedSequence(random_seed).spawn(chains)
+    with ThreadPoolExecutor(max(1, min(cores, chains))) as pool:
+        found = list(pool.map(lambda seed: _run(density, draws, tune, np.random.default_rng(seed)), seeds))
+    values = [density.values(points) for points, _ in found]
+    stats = {name: np.array([one[name] for _, one in found]) for name in ("log_evidence", "acceptance", "steps")}
+    return {name: np.stack([one[name] for one in values]) for name in density.names}, stats
+
+
+def _run(density: Density, n: int, tune: int, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, float]]:
+    target = _Target(density)
+    points, log_q = target.fill(density.draw(rng, 2 * ((n + 1) // 2)), rng)
+    state = target.state(points, log_q)
+    t, evidence, steps, accepted = 0.0, 0.0, 0, 0.0
+    while t < 1:
+        gain = state["gain"]
+        new = _next(gain, t)
+        weight = np.exp((new - t) * (gain - gain.max()))
+        evidence += float(np.log(weight.mean()) + (new - t) * gain.max())
+        state = _resampled(state, weight, rng)
+        t, steps = new, steps + 1
+        moves = max(tune // (_MOVES if t < 1 else _LAST), 10)
+        accepted = float(np.mean([target.move(state, t, _TURNS[i % len(_TURNS)], rng) for i in range(moves)]))
+    return state["points"][:n], {"log_evidence": evidence, "acceptance": accepted, "steps": steps}
+
+
+def _next(gain: np.ndarray, t: float) -> float:
+    """The next power, at which the effective number of points has fallen to the share that is kept."""
+
+    def share(new: float) -> float:
+        weight = np.exp((new - t) * (gain - gain.max()))
+        return float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
+
+    low, high = t, 1.0
+    if share(high) >= _KEPT:
+        return high
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if share(middle) > _KEPT else (low, middle)
+    return high
+
+
+def _resampled(state: dict[str, np.ndarray], weight: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    n = len(weight)
+    steps = (np.arange(n) + rng.random()) / n
+    chosen = np.searchsorted(np.cumsum(weight / weight.sum()), steps).clip(max=n - 1)
+    return {name: value[chosen] for name, value in state.items()}
+
+
+class _Target:
+    """Points with what their moves need: `base`, the density at t = 0, in two parts, and `gain`, what the likelihood adds at t = 1."""
+
+    def __init__(self, density: Density) -> None:
+        from scipy.special import gammaln  # slow to import
+
+        self.density, law = density, density.law
+        self.linear: list[int] = []
+        if law.linear is not None:
+            names = law.linear(
+                density.values(density.draw(np.random.default_rng(0), 1)), density.data, density.measured
+            )[0]
+            self.linear = [density.names.index(name) for name in names]
+            self.spread = _SPREAD * np.array([density.spec.priors[name].numbers["sigma"] for name in names])
+        k = len(self.linear)
+        self.log_top = gammaln((_TAILS + k) / 2) - gammaln(_TAILS / 2) - k / 2 * np.log(_TAILS * np.pi)
+        self.rest = [i for i in range(len(density.names)) if i not in self.linear]
+
+    def state(self, points: np.ndarray, log_q: np.ndarray) -> dict[str, np.ndarray]:
+        priors = self.density.log_priors(points)
+        prior, rest = priors.sum(axis=1), priors[:, self.rest].sum(axis=1)
+        gain = prior + self.density.log_likelihood(points) - rest - log_q
+        return {
+            "points": points,
+            "rest": np.where(np.isfinite(rest), rest, -np.inf),
+            "log_q": log_q,
+            "gain": np.where(np.isfinite(gain), gain, -np.inf),
+        }
+
+    def fill(self, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the linear parameters from their least squares given the others; with the log density of that draw."""
+        if not self.linear:
+            return points, np.zeros(len(points))
+        mean, root = self._least_squares(points)
+        standard = rng.standard_normal(mean.shape)[..., None]
+        standard /= np.sqrt(rng.chisquare(_TAILS, len(points)) / _TAILS)[:, None, None]
+        points = points.copy()
+        points[:, self.linear] = mean + np.linalg.solve(np.swapaxes(root, 1, 2), standard)[..., 0]
+        return points, self._log_t(points, mean, root)
+
+    def log_q(self, points: np.ndarray) -> np.ndarray:
+        return self._log_t(points, *self._least_squares(points)) if self.linear else np.zeros(len(points))
+
+    def _log_t(self, points: np.ndarray, mean: np.ndarray, root: np.ndarray) -> np.ndarray:
+        """Log density of the multivariate t from which they are drawn."""
+        away = (np.swapaxes(root, 1, 2) @ (points[:, self.linear] - mean)[..., None])[..., 0]
+        log_root: np.ndarray = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
+        return log_root + self.log_top - (_TAILS + len(self.linear)) / 2 * np.log1p((away**2).sum(axis=1) / _TAILS)
+
+    def _least_squares(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and the Cholesky root of the precision, shapes (n, k) and (n, k, k); those of the prior where the design overflows."""
+        density, law = self.density, self.density.law
+        assert law.linear is not None
+        values = density.values(points)
+        with np.errstate(all="ignore"):
+            _, design, aim, share = law.linear(values, density.data, density.measured)
+            variance = values["sigma"] ** 2 * (1 + 2 / np.maximum(values["nu"], 1.0) if "nu" in values else 1.0)
+            scaled = np.swapaxes(design * (density.weight * share / (variance[:, None] + _TINY**2))[..., None], 1, 2)
+            precision, right = scaled @ design, scaled @ aim[..., None]
+        bad = ~(np.isfinite(precision).all(axis=(1, 2)) & np.isfinite(right).all(axis=(1, 2)))
+        precision[bad], right[bad] = 0.0, 0.0
+        precision = precision + np.diag(1 / self.spread**2)
+        return np.linalg.solve(precision, right)[..., 0], np.linalg.cholesky(precision)
+
+    def move(self, state: dict[str, np.ndarray], t: float, kind: str, rng: np.random.Generator) -> float:
+        """Move one random half of the points with the help of the other half, then the other way; give the share accepted."""
+        kind = "rest" if kind == "redrawn" and self.density.law.redrawn is None else kind
+        half = len(state["gain"]) // 2
+        order = rng.permutation(2 * half)
+        accepted = 0.0
+        for me, others in ((order[:half], order[half:]), (order[half:], order[:half])):
+            if kind == "redrawn":
+                points, log_q = self._redrawn(state["points"][me], rng)
+            else:
+                points, log_q = self._by_differences(state["points"][me], state["points"][others], kind == "whole", rng)
+            new = self.state(points, log_q)
+            old = {name: value[me] for name, value in state.items()}
+            with np.errstate(invalid="ignore"):
+                ratio = t * (new["gain"] - old["gain"])
+                if kind != "redrawn":  # which keeps the prior
+                    ratio = ratio + new["rest"] - old["rest"]
+                if kind == "whole":
+                    ratio = ratio + new["log_q"] - old["log_q"]
+            taken = np.log(rng.random(half)) < ratio
+            for name, value in state.items():
+                value[me[taken]] = new[name][taken]
+            accepted += taken.mean() / 2
+        return accepted
+
+    def _redrawn(self, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        density, law = self.density, self.density.law
+        assert law.redrawn is not None
+        fresh = density.values(density.draw(rng, len(points)))
+        points = points.copy()
+        for name, value in law.redrawn(density.values(points), fresh, rng).items():
+            i = density.names.index(name)
+            points[:, i] = density.coordinates[i].number(value)
+        return self.fill(points, rng)
+
+    def _by_differences(
+        self, points: np.ndarray, others: np.ndarray, whole: bool, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        half = len(points)
+        moved = np.array(self.rest if not whole else range(points.shape[1]))
+        first = rng.integers(half, size=half)
+        second = (first + 1 + rng.integers(half - 1, size=half)) % half
+        usual = 2.38 / np.sqrt(2 * len(moved)) * np.exp(0.7 * rng.standard_normal(half) - 0.3)
+        length = np.where(rng.random(half) < _JUMP, 1.0, usual)
+        # Half of the moves take all coordinates, the others some.
+        taken = rng.random((half, len(moved))) < np.where(rng.random(half) < 0.5, 1.0, 0.4)[:, None]
+        taken[np.arange(half), rng.integers(len(moved), size=half)] = True
+        step = length[:, None] * (others[first] - others[second])[:, moved] + _TINY * rng.standard_normal(taken.shape)
+        points = points.copy()
+        points[:, moved] += taken * step
+        return (points, self.log_q(points)) if whole else self.fill(points, rng)

@@ -1,0 +1,143 @@
+"""The log density of a model in NumPy, for many points at once: what the graph of `build` says, without PyMC.
+
+Points are rows of unconstrained numbers, as a sampler moves them: positive parameters in logs, shares as logits. Models of groups,
+covariates, cells or counts are not for it.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from .data import model_data
+from .noise import COUNTS, log_density, observed_name
+from .prior import Prior
+from .spec import ModelSpec
+
+_NORMAL = np.log(2 * np.pi) / 2
+
+
+class Coordinate(NamedTuple):
+    """One sampled parameter: its value, the number of a value, its log prior density and draws from that prior, in such numbers."""
+
+    value: Callable[[Any], Any]
+    number: Callable[[Any], Any]
+    log_prior: Callable[[Any], Any]
+    draw: Callable[[np.random.Generator, int], np.ndarray]
+
+
+class Density:
+    """Prior and likelihood of a model on its runs.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    rows : pandas.DataFrame
+        The rows to fit.
+
+    Examples
+    --------
+    >>> density = Density(load_spec("bnsl"), rows)  # doctest: +SKIP
+    >>> points = density.draw(np.random.default_rng(1), 1000)  # doctest: +SKIP
+    >>> log_posterior = density.log_priors(points).sum(1) + density.log_likelihood(points)  # doctest: +SKIP
+    """
+
+    def __init__(self, spec: ModelSpec, rows: pd.DataFrame) -> None:
+        self.spec, self.law = spec, spec.get_law()
+        priors = {**spec.priors, "sigma": spec.noise.sigma}
+        if spec.noise.dist == "StudentT":
+            assert spec.noise.nu is not None
+            priors["nu"] = spec.noise.nu
+        self.names = tuple(priors)
+        self.coordinates = [coordinate(prior) for prior in priors.values()]
+        self.data = model_data(spec, rows)
+        self.inputs = {name: self.data[name] for name in self.law.inputs}
+        self.measured, self.weight = self.data[f"{observed_name(spec)}_measured"], self.data["weight"]
+        reach = np.log(self.law.reach(**self.inputs))
+        self.decades = (self.data["log_reach_max"] - reach)[:, None] / np.log(10)
+
+    def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Points from the prior, shape (n, parameters)."""
+        return np.stack([one.draw(rng, n) for one in self.coordinates], axis=1)
+
+    def values(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Parameters by name, each of shape (n,)."""
+        columns = zip(self.names, self.coordinates, points.T, strict=True)
+        return {name: one.value(column) for name, one, column in columns}
+
+    def log_priors(self, points: np.ndarray) -> np.ndarray:
+        """Log prior density of each coordinate, shape (n, parameters); they are independent."""
+        columns = zip(self.coordinates, points.T, strict=True)
+        return np.stack([one.log_prior(column) for one, column in columns], axis=1)
+
+    def log_likelihood(self, points: np.ndarray) -> np.ndarray:
+        """Log likelihood of all runs, shape (n,); minus infinity where the law leaves what floats can hold."""
+        values: Any = self.values(points)
+        with np.errstate(all="ignore"):
+            constants = self.law.constants(values, self.data)
+            inputs = {name: column[:, None] for name, column in self.inputs.items()}
+            curve = self.law.loss(**inputs, **{name: constants[name] for name in self.law.loss_constants})
+            measured = np.exp(self.measured) if self.spec.noise.link == "log" else self.measured
+            each: Any = log_density(self.spec, values, curve, measured[:, None], self.decades, None)
+            total = self.weight @ np.asarray(each)
+        return np.where(np.isfinite(total), total, -np.inf)
+
+
+def has_density(spec: ModelSpec) -> bool:
+    """Whether a model has its density here."""
+    plain = not (spec.groups or spec.covariates or spec.get_law().cells or spec.get_law().keep)
+    return plain and spec.noise.dist != COUNTS and spec.noise.link in ("log", "identity")
+
+
+def coordinate(prior: Prior) -> Coordinate:
+    """How a parameter of this prior looks to a sampler."""
+    from scipy.special import betaln, expit, gammaln, logit  # slow to import, and fits by NUTS need none of it
+
+    n = prior.numbers
+    if prior.dist in ("Normal", "LogNormal"):
+        mu = np.log(n["median"]) if prior.dist == "LogNormal" else n["mu"]
+        return Coordinate(
+            np.exp if prior.dist == "LogNormal" else np.asarray,
+            np.log if prior.dist == "LogNormal" else np.asarray,
+            lambda u: -(((u - mu) / n["sigma"]) ** 2) / 2 - np.log(n["sigma"]) - _NORMAL,
+            lambda rng, size: mu + n["sigma"] * rng.standard_normal(size),
+        )
+    if prior.dist in ("StudentT", "HalfStudentT"):
+        half, nu, mu = prior.dist == "HalfStudentT", n["nu"], n.get("mu", 0.0)
+        top = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2 - np.log(n["sigma"])
+
+        def log_t(t: Any) -> Any:
+            return top - (nu + 1) / 2 * np.log1p(((t - mu) / n["sigma"]) ** 2 / nu)
+
+        if half:
+            return Coordinate(
+                np.exp,
+                np.log,
+                lambda u: log_t(np.exp(u)) + u + np.log(2),
+                lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_t(nu, size))),
+            )
+        return Coordinate(np.asarray, np.asarray, log_t, lambda rng, size: mu + n["sigma"] * rng.standard_t(nu, size))
+    if prior.dist == "HalfNormal":
+        return Coordinate(
+            np.exp,
+            np.log,
+            lambda u: -((np.exp(u) / n["sigma"]) ** 2) / 2 - np.log(n["sigma"]) - _NORMAL + np.log(2) + u,
+            lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_normal(size))),
+        )
+    a, b = n["alpha"], n["beta"]
+    if prior.dist == "Gamma":
+        return Coordinate(
+            np.exp,
+            np.log,
+            lambda u: a * u - b * np.exp(u) + a * np.log(b) - gammaln(a),
+            lambda rng, size: np.log(rng.gamma(a, 1 / b, size)),
+        )
+
+    return Coordinate(
+        expit,
+        logit,
+        lambda u: -a * np.logaddexp(0, -u) - b * np.logaddexp(0, u) - betaln(a, b),
+        lambda rng, size: logit(rng.beta(a, b, size)),
+    )
