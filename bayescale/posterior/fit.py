@@ -53,7 +53,8 @@ def fit(
     random_seed : int, numpy.random.Generator or None
         Seed; the one used is stored.
     **sample_kwargs
-        For `pymc.sample`: draws, tune, chains, cores, target_accept, progressbar, nuts_sampler, ...
+        For `pymc.sample`: draws, tune, chains, cores, target_accept, progressbar, nuts_sampler, ... Broken laws are sampled by our own
+        SMC (`nuts_sampler="smc"`), which takes draws, tune, chains and cores.
 
     Returns
     -------

@@ -67,7 +67,7 @@ REFUSED = {
     "an input of a law with two": (["fit", "RUNS", "--input", "tokens", "--out", "OUT"], "--input takes NAME=VALUE"),
     "an input that is no column": (["fit", "RUNS", "--model", "power", "--input", "stepz", "--out", "OUT"], "stepz"),
     "a negative fade": (["fit", "RUNS", "--fade", "-1", "--out", "OUT"], "`noise.fade`"),
-    "another sampler": (["fit", "RUNS", "--nuts-sampler", "stan", "--out", "OUT"], "--nuts-sampler must be pymc or nutpie"),
+    "another sampler": (["fit", "RUNS", "--nuts-sampler", "stan", "--out", "OUT"], "--nuts-sampler must be pymc, nutpie or smc"),
     "a filter of all": (["fit", "RUNS", "--where", "params>1e30", "--out", "OUT"], "at least 5 are needed"),
     "no unit": (["fit", "RUNS", "--loss-unit", "", "--out", "OUT"], "`loss_unit` must name a unit"),
     "a kind of params to fit": (["fit", "RUNS", "--params-kind", "all", "--out", "OUT"], "`params_kind` must be one of"),
