@@ -47,7 +47,7 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
     spec = fitted_spec(idata)
     with quiet():  # ArviZ warns of what the table says
         rows = [
-            *_sampling_checks(idata),
+            *sampling_checks(_sampled_draws(idata), idata["sample_stats"]),
             *_prior_checks(idata),
             *row_checks(idata, spec),
             *design_checks(idata, spec),
@@ -73,24 +73,33 @@ def failed_checks(idata: xr.DataTree) -> list[str]:
     """Names of the checks that failed when the fit was made; a fit with any of them decides nothing."""
     if is_average(idata):
         return [f"{fit}: {name}" for fit, one in weighed_fits(idata).items() for name in failed_checks(one)]
-    return [row["name"] for row in json.loads(idata.attrs["check"]) if row["severity"] == "fail" and not row["passed"]]
+    return failures(json.loads(idata.attrs["check"]))
 
 
-def _sampling_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
-    import arviz_stats as azs  # slow to import, and needed only here
+def failures(rows: list[dict[str, Any]]) -> list[str]:
+    """Names of the checks in a table's rows that failed."""
+    return [row["name"] for row in rows if row["severity"] == "fail" and not row["passed"]]
 
+
+def _sampled_draws(idata: xr.DataTree) -> xr.Dataset:
+    """Draws of all sampled parameters, of which the constants are functions."""
     spec = fitted_spec(idata)
     # Laws of the best size sample a value for each size or budget beside those that the spec names.
     names = [*spec.sampled, *(name for name in _OF_EACH if name in idata["posterior"] and name not in spec.sampled)]
-    draws = idata["posterior"].to_dataset()[names]
-    stats = idata["sample_stats"]
+    return idata["posterior"].to_dataset()[names]
+
+
+def sampling_checks(draws: xr.Dataset, stats: Any) -> list[dict[str, Any]]:
+    """Whether sampled parameters have converged: the checks that fail a fit, from its draws and the statistics of its sampler."""
+    import arviz_stats as azs  # slow to import, and needed only here
+
     # Parameters of groups are vectors; each counts by its worst element.
     rhat = azs.rhat(draws).max(skipna=False).to_array()
     bulk, tail = (azs.ess(draws, method=method).min(skipna=False).to_array() for method in ("bulk", "tail"))
     # A chain that stands still, or a single one, has no R-hat: that is the worst of all.
     ranked = rhat.fillna(np.inf).max([dim for dim in rhat.dims if dim != "variable"])
     worst = str(rhat["variable"].values[int(ranked.argmax())])
-    if idata["posterior"].sizes["chain"] == 1:
+    if draws.sizes["chain"] == 1:
         more = "One chain cannot be compared with another: use --chains 4."
     else:
         more = "Sample longer, e.g. --draws 4000 --tune 4000."
