@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,10 +23,13 @@ import xarray as xr
 from bayescale import bands, fit, forecast, load_spec, read_runs
 from bayescale.laws import bnsl
 from bayescale.posterior.breaks import score_draws, split_tail, weigh
+from bayescale.posterior.check import failures, sampling_checks
+from bayescale.posterior.quiet import quiet
 from bayescale.posterior.smc import sample_smc
 from bayescale.spec.data import law_loss
 from bayescale.spec.density import Density
 from bayescale.spec.noise import draw_observed, from_link, to_link
+from bayescale.spec.spec import ModelSpec
 
 RESULTS = Path(__file__).parent / "results"
 SHARED = Path(os.environ.get("BAYESCALE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
@@ -110,37 +113,40 @@ def thinned(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.iloc[rows].reset_index(drop=True)
 
 
-class Sampled:
-    """The broken law with so many breaks, sampled as `fit` does, without what a tree holds beside the draws."""
+class Fitted(NamedTuple):
+    """Draws of all parameters and constants, shape (chain, draw), and what is said of them."""
 
-    def __init__(self, breaks: int) -> None:
-        self.spec = load_spec("bnsl").changed(inputs={"x": "examples_seen"}, options={"breaks": breaks})
-
-    def sample(self, runs: pd.DataFrame, seed: int) -> tuple[xr.Dataset, float, float]:
-        """Draws of all parameters and constants, ln of the largest x, and the largest R-hat."""
-        import arviz_stats as azs
-
-        density = Density(self.spec, runs)
-        found, _ = sample_smc(density, draws=DRAWS, tune=TUNE, chains=CHAINS, cores=CHAINS, random_seed=seed)
-        sampled = xr.Dataset({name: (("chain", "draw"), value) for name, value in found.items()})
-        rhat = float(azs.rhat(sampled).to_array().max())
-        constants = self.spec.get_law().constants(found, density.data)
-        draws = sampled.assign({name: (("chain", "draw"), value) for name, value in constants.items()})
-        return draws, float(density.data["log_reach_max"]), rhat
+    draws: xr.Dataset
+    log_reach_max: float
+    rhat: float
+    failed: str
 
 
-def predict(one: Sampled, draws: xr.Dataset, x: np.ndarray, log_reach_max: float, seed: int) -> np.ndarray:
+def sample(spec: ModelSpec, runs: pd.DataFrame, seed: int) -> Fitted:
+    """Sample and check as `fit` does, without what a tree holds beside the draws."""
+    density = Density(spec, runs)
+    found, statistics = sample_smc(density, draws=DRAWS, tune=TUNE, chains=CHAINS, cores=1, random_seed=seed)
+    sampled = xr.Dataset({name: (("chain", "draw"), value) for name, value in found.items()})
+    with quiet():
+        checks = sampling_checks(sampled, statistics)
+    rhat = next(row["value"] for row in checks if row["name"] == "rhat")
+    constants = spec.get_law().constants(found, density.data)
+    draws = sampled.assign({name: (("chain", "draw"), value) for name, value in constants.items()})
+    return Fitted(draws, float(density.data["log_reach_max"]), rhat, ", ".join(failures(checks)))
+
+
+def predict(spec: ModelSpec, fitted: Fitted, x: np.ndarray, seed: int) -> np.ndarray:
     """Draws of new points, shape (draws, points), with drift and noise as `forecast` makes them."""
-    spec, rng = one.spec, np.random.default_rng(seed)
+    draws, rng = fitted.draws, np.random.default_rng(seed)
     inputs = {"x": xr.DataArray(x, dims="plan")}
-    beyond = ((np.log(inputs["x"]) - log_reach_max) / np.log(10)).clip(min=0)
+    beyond = ((np.log(inputs["x"]) - fitted.log_reach_max) / np.log(10)).clip(min=0)
     standard = xr.DataArray(rng.standard_normal(draws["sigma"].shape), dims=("chain", "draw"))
     expected = from_link(spec, to_link(spec, law_loss(spec, draws, inputs)) + standard * beyond * spec.drift.per_decade)
     new = draw_observed(spec, draws, expected, xr.zeros_like(inputs["x"]), None, rng)
     return new.stack(sample=("chain", "draw")).transpose("sample", "plan").to_numpy()
 
 
-def judge(task: pd.DataFrame, sampled: dict[int, Sampled], seed: int) -> dict[str, Any]:
+def judge(task: pd.DataFrame, seed: int) -> dict[str, Any]:
     """One task: RMSLE of all forms beyond the training points, and coverage of the averaged forecast's bands."""
     train = task[task["split"] == "train"].reset_index(drop=True)
     held = task[task["split"] != "train"]
@@ -154,27 +160,41 @@ def judge(task: pd.DataFrame, sampled: dict[int, Sampled], seed: int) -> dict[st
     for form in ("M1", "M2", "M3"):
         curve = least_squares(form, train["examples_seen"].to_numpy(float), train["loss"].to_numpy(float))
         row[form] = bnsl.rmsle(y, curve(x))
-    used = thinned(train)
+    return row | broken(thinned(train), x, y, seed)
+
+
+def broken(used: pd.DataFrame, x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Any]:
+    """Each number of breaks on its own, and their average as `fit_breaks` weighs it: one whose check failed has weight 0."""
     head, tail = split_tail(used, "examples_seen")
-    row["used"], row["tail"] = len(used), len(tail)
+    row: dict[str, Any] = {"used": len(used), "tail": len(tail)}
     scores, drawn = {}, {}
     inputs = {"x": xr.DataArray(tail["examples_seen"].to_numpy(float), dims="plan")}
     measured = xr.DataArray(tail["loss"].to_numpy(float), dims="plan")
-    for n, one in sampled.items():
-        draws, most, row[f"rhat_head_{n}"] = one.sample(head, seed)
-        row[f"score_{n}"] = scores[n] = score_draws(one.spec, draws, inputs, measured, most, seed)
-        draws, most, row[f"rhat_{n}"] = one.sample(used, seed)
-        drawn[n] = predict(one, draws, x, most, seed)
+    for n in BREAKS:
+        spec = load_spec("bnsl").changed(inputs={"x": "examples_seen"}, options={"breaks": n})
+        start = time.perf_counter()
+        on_head, on_all = sample(spec, head, seed), sample(spec, used, seed)
+        row[f"seconds_{n}"] = (time.perf_counter() - start) / 2
+        row |= {f"rhat_head_{n}": on_head.rhat, f"failed_head_{n}": on_head.failed}
+        row |= {f"rhat_{n}": on_all.rhat, f"failed_{n}": on_all.failed}
+        row[f"score_{n}"] = score_draws(spec, on_head.draws, inputs, measured, on_head.log_reach_max, seed)
+        scores[n] = np.nan if on_head.failed or on_all.failed else row[f"score_{n}"]
+        drawn[n] = predict(spec, on_all, x, seed)
         row[f"breaks_{n}"] = bnsl.rmsle(y, np.median(drawn[n], axis=0))
-    weights = weigh(scores)
-    row |= {f"weight_{n}": weight for n, weight in weights.items()}
-    total = DRAWS * CHAINS
+    return row | averaged(drawn, weigh(scores), y, seed)
+
+
+def averaged(drawn: dict[int, np.ndarray], weights: dict[int, float], y: np.ndarray, seed: int) -> dict[str, Any]:
+    """RMSLE, coverage and width of the mixture; empty where no number of breaks passed its check, as `fit_breaks` refuses that."""
+    row: dict[str, Any] = {f"weight_{n}": weights.get(n, 0.0) for n in drawn}
     rng = np.random.default_rng(seed)
-    mixed = np.concatenate([drawn[n][rng.permutation(total)[: round(w * total)]] for n, w in weights.items()])
+    total = DRAWS * CHAINS
+    parts = [drawn[n][rng.permutation(total)[: round(weight * total)]] for n, weight in weights.items()]
+    mixed = np.concatenate(parts) if parts else np.full((1, len(y)), np.nan)
     row["averaged"] = bnsl.rmsle(y, np.median(mixed, axis=0))
     for prob in BANDS:
         low, high = np.quantile(mixed, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-        row[f"coverage_{prob:.0%}"] = float(np.mean((y >= low) & (y <= high)))
+        row[f"coverage_{prob:.0%}"] = float(np.mean((y >= low) & (y <= high))) if parts else np.nan
         row[f"width_{prob:.0%}"] = float(np.mean(np.log(high / low)))
     return row
 
@@ -187,10 +207,9 @@ def tasks(every: int = 1) -> None:
     done = {row["task"] for row in rows}
     names = list(dict.fromkeys(table["task"]))[::every]
     left = [name for name in names if name not in done]
-    sampled = {n: Sampled(n) for n in BREAKS} if left else {}
     for name in left:
         start = time.perf_counter()
-        row = judge(table[table["task"] == name], sampled, SEED)
+        row = judge(table[table["task"] == name], SEED)
         rows.append({**row, "seconds": time.perf_counter() - start})
         pd.DataFrame(rows).to_csv(path, index=False, float_format="%.5g")
         print(name, *(f"{key} {row[key]:.4f}" for key in ("M1", "M2", "M3", "averaged", "coverage_90%")), flush=True)
@@ -205,8 +224,15 @@ def domains(rows: pd.DataFrame) -> None:
     for name, part in parts:
         row = {"domain": name, "tasks": len(part)}
         row |= {f"{form}_{how}": float(getattr(part[form], how)()) for form in forms for how in ("mean", "median")}
-        found.append(row | {f"coverage_{p:.0%}": float(part[f"coverage_{p:.0%}"].mean()) for p in BANDS})
+        row |= {f"coverage_{p:.0%}": float(part[f"coverage_{p:.0%}"].mean()) for p in BANDS}
+        row |= {f"failed_{n}": int(_any_failed(part, n).sum()) for n in BREAKS}
+        found.append(row | {"refused": int(part["averaged"].isna().sum())})
     _write(pd.DataFrame(found), "bnsl_domains.csv")
+
+
+def _any_failed(rows: pd.DataFrame, n: int) -> pd.Series:
+    """Whether a check failed on the head or on all rows; read back from the file, nothing failed is a blank."""
+    return rows[[f"failed_head_{n}", f"failed_{n}"]].fillna("").ne("").any(axis=1)
 
 
 def _write(table: pd.DataFrame, name: str) -> None:
