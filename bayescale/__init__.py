@@ -28,6 +28,9 @@ _HOMES = {
     "batch_for_steps": "decide",
     "overhead_curve": "decide",
     "plans_for": "decide",
+    "CostModel": "decide",
+    "read_costs": "decide",
+    "accelerators": "decide",
     "recipes": "decide",
     "recipe_for": "decide",
 }

@@ -1,9 +1,22 @@
 """From draws to choices: which size on how much data for a budget."""
 
+from .accelerators import accelerators
 from .allocate import allocate
 from .approaches import compare_approaches
+from .costs import CostModel, read_costs
 from .overhead import batch_for_steps, overhead_curve
 from .plans import plans_for
 from .recipes import recipe_for, recipes
 
-__all__ = ["allocate", "batch_for_steps", "compare_approaches", "overhead_curve", "plans_for", "recipe_for", "recipes"]
+__all__ = [
+    "CostModel",
+    "accelerators",
+    "allocate",
+    "batch_for_steps",
+    "compare_approaches",
+    "overhead_curve",
+    "plans_for",
+    "read_costs",
+    "recipe_for",
+    "recipes",
+]
