@@ -1,18 +1,23 @@
 """From draws to choices: which size on how much data for a budget."""
 
 from .accelerators import accelerators
-from .allocate import allocate
+from .allocate import allocate, cheapest_plan
 from .approaches import compare_approaches
 from .costs import CostModel, read_costs
+from .limits import Demand, Limits, Target
 from .overhead import batch_for_steps, overhead_curve
 from .plans import plans_for
 from .recipes import recipe_for, recipes
 
 __all__ = [
     "CostModel",
+    "Demand",
+    "Limits",
+    "Target",
     "accelerators",
     "allocate",
     "batch_for_steps",
+    "cheapest_plan",
     "compare_approaches",
     "overhead_curve",
     "plans_for",

@@ -1,319 +1,366 @@
-"""`allocate`: params and tokens that minimise expected loss for a compute budget, how sure that is and how little it matters.
+"""`allocate`: params and tokens that minimise a risk under a budget and limits, how sure that is and how little it matters.
 
-At one budget the loss of each draw is convex in ln params (a sum of exponentials), so the expected loss is too: its minimum is found on a
-line, not picked from a grid. Drift is common to all plans of a budget; it widens the loss band and leaves the choice alone.
+The plan is one for all draws, chosen before the law, the drift or the demand are known; each draw's own best plan under the same limits
+says how far knowing more would move it. `answer` turns choices into the table; `search` finds them.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..forecasts import bands, forecast
 from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
-from ..laws import LAWS, Law
-from ..laws.law import compute
-from ..posterior import fit_weights, fitted_spec, is_average
+from ..laws import LAWS
+from ..posterior import fit_weights, fitted_spec, is_average, weighed_fits
 from ..spec.groups import local_draws
 from ..spec.spec import ModelSpec
-from .plans import check_flops
-from .repeated import choose_to_minimum, other_inputs, unused_warning, with_pool
-
-_FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
-_DESIGN = ("params_tokens_collinear", "input_decades", "tokens_per_param_decades")
-_PROFILES = ("budgets", "off_centre", "envelope_decades", "explained")
-_OF_LOSS = (
-    "flat_params_lower",
-    "flat_params_upper",
-    "wasted_compute",
-    "expected_regret",
-    *(f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")),
-)  # what a law of the loss says of a plan
+from .answer import answer, count_warning
+from .budget import Request, asked_budgets, flops_ratio, spending_of, with_critical_batch
+from .costs import CostModel
+from .direct import direct_sizes
+from .draws import LossDraws, loss_draws
+from .limits import Demand, Limits, Target
+from .repeated import with_published_repeats
+from .risk import Risk, parse_risk
+from .search import Choice, choose
+from .shapes import choose_shape, feasible_shapes
+from .spending import Spending
+from .targets import cheapest, most_likely, out_of_reach
 
 
 def allocate(
     idata: xr.DataTree,
-    flops: float | Sequence[float],
+    flops: float | Sequence[float] | None = None,
     *,
+    gpu_hours: float | Sequence[float] | None = None,
+    usd: float | Sequence[float] | None = None,
+    risk: str | Risk = "mean",
+    target: Target | None = None,
+    limits: Limits | None = None,
+    demand: Demand | None = None,
+    train_only: bool = False,
+    costs: CostModel | None = None,
+    repeats: str | None = None,
+    flops_rule: str = "6nd",
+    at: Mapping[str, Any] | None = None,
     prob: float = 0.9,
     within_compute: float = 0.02,
-    at: Mapping[str, Any] | None = None,
-    unique_tokens: float | None = None,
     drift: bool = True,
-    max_extrapolation: float = MAX_EXTRAPOLATION,
+    max_extrapolation: float | None = None,
     random_seed: int | np.random.Generator | None = None,
 ) -> pd.DataFrame:
-    """Choose params and tokens for each compute budget.
+    """Choose params and tokens for each budget.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, or of approach 1 or 2, which give the best size and no loss: the columns of losses,
-        `flat_params_*`, `expected_regret` and `wasted_compute` are then NaN.
-    flops : float or sequence of float
-        Budgets of training compute C = 6 x params x tokens, FLOP.
+        A fit of a law of params and tokens, or an average of such; or of approach 1 or 2, which give the best size of `flops` and no loss,
+        and take no limits: what a loss would say is then NaN.
+    flops, gpu_hours, usd : float or sequence of float, optional
+        Budgets in one of these units, each an upper limit on all that a plan spends: FLOP (6 x params x tokens and 2 x params a token
+        served), accelerator-hours, dollars. None with a deadline: what can be trained before it.
+    risk : str or callable
+        What is minimised: mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q, regret-cvar:TAIL, or a function as in `decide.risk`.
+    target : Target, optional
+        A loss of which the probability is reported, and which the risk `target` makes most likely; with a probability, a plan that falls
+        short of it is replaced by the most likely one.
+    limits : Limits, optional
+        On params, tokens, epochs, unique tokens, days, and the shapes that there are.
+    demand : Demand, optional
+        Tokens to be served, which the budget pays for too.
+    train_only : bool
+        Whether the budget is for training alone; what serving costs is still reported.
+    costs : CostModel, optional
+        Prices and hardware.
+    repeats : {"published"}, optional
+        Give a law without repetition the published decay of repeats, from its prior (LAWS: Muennighoff et al. 2023); says so.
+    flops_rule : {"6nd", "table"}
+        FLOP a token: 6 x params, or from the fitted runs' own flops, interpolated in ln params.
+    at : mapping, optional
+        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit.
     prob : float
         Probability of the equal-tailed intervals.
     within_compute : float
-        How flat the bottom is: `flat_params_*` are the sizes that still reach the best expected loss of (1 - within_compute) C.
-    at : mapping, optional
-        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit.
-    unique_tokens : float, optional
-        The pool, for a law of repeated data; without it every token is new.
+        How flat the bottom is: `flat_params_*` are the sizes that still reach the least risk of (1 - within_compute) of the spending.
     drift : bool
-        Whether the law may go wrong beyond its runs (widens the loss band only).
-    max_extrapolation : float
-        Decades of compute beyond the largest fitted run that are allowed.
+        Whether the law may go wrong beyond its runs.
+    max_extrapolation : float, optional
+        Decades of compute beyond the largest fitted run that are allowed, and of tokens a parameter outside the runs; by default 3 and 1.
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per budget: `flops`; the plan, `params, tokens, tokens_per_param`; `params_lower, params_upper` and
-        `tokens_per_param_lower, tokens_per_param_upper`, the posterior of each draw's own optimum; `loss_*` of a run of that plan and
-        `expected_*` of the law's curve; `flat_params_lower, flat_params_upper`; `expected_regret`, in the loss unit, over the best size of
-        each draw; `wasted_compute`, the share of compute with which the per-draw optimum reaches this plan's loss, short of one, averaged
-        over draws; `probability`; `extrapolation_decades`; `warning`. Of a law that can rise, also `flops_used`: beyond the best number
-        of epochs the rest of a budget is left unused, and no share of it counts as wasted (NaN).
+        One row per budget, see `decide.answer`: the `budget`, what the plan spends (`flops` in all, `train_flops`, `inference_flops`,
+        `gpu_hours`, `cost_usd`); `params`, `tokens`, `tokens_per_param`, `epochs` and the intervals of each draw's own optimum under the
+        same limits; `flat_params_*`; `loss_*` of a run and `expected_*` of the law's curve; `risk`, `risk_value`; `expected_regret` and
+        `wasted_compute`; probabilities; `binding`; `extrapolation_decades`; `warning`.
 
     Raises
     ------
     ValueError
-        If the law does not choose sizes, or a budget breaks a rule.
+        If the law does not choose sizes, the request contradicts itself or cannot be met; the message names the nearest that can.
 
     Examples
     --------
     >>> allocate(idata, 5.76e23)[["params", "tokens"]]  # doctest: +SKIP
+    >>> allocate(idata, usd=2e6, costs=CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4))  # doctest: +SKIP
     """
-    if is_average(idata):
-        raise ValueError(
-            f"This is an average of fits ({', '.join(fit_weights(idata))}), which forecasts and chooses no size; allocate one of them."
-        )
-    spec = fitted_spec(idata)
-    law = spec.get_law()
-    wanted = np.atleast_1d(np.asarray(flops)).tolist()
-    _check_request(law, wanted, prob, within_compute)
-    at = with_pool(spec, at or {}, unique_tokens)
-    _check_at(spec, at)
-    budgets = [float(budget) for budget in wanted]
-    signed = (np.log(budgets) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
-    if not (
-        law.most_tokens and spec.inputs["unique_tokens"] in at
-    ):  # such a plan ends at its best epochs, whatever the budget
-        # Asked before choosing: far enough out the terms of the law vanish in rounding.
-        check_reach(spec, [f"of {budget:.6g} FLOP" for budget in budgets], signed, max_extrapolation)
-    seed = int(idata.attrs["random_seed"])
-    draws = local_draws(spec, idata, {name: [value] for name, value in at.items()}, "plan", random_seed=seed)
-    draws = draws.isel(plan=0, drop=True) if "plan" in draws.dims else draws
-    constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
-    if law.keep:
-        return _direct(idata, law, constants, budgets, signed, prob)
-    others = [other_inputs(spec, at, budget) for budget in budgets]
-    choose = choose_to_minimum if law.most_tokens else _choose
-    choices = [choose(law, constants, *given, prob, within_compute) for given in zip(others, budgets, strict=True)]
-    table = pd.DataFrame(choices)
-    plans = table[["params", "tokens"]].rename(columns=spec.inputs)
-    plans = plans.assign(run=[f"{budget:.6g}" for budget in budgets], **dict(at))
-    loss = forecast(idata, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
-    # Regret is of the law's curve with its drift, so each draw's difference is scaled by its own exp(drift).
-    drifted = np.exp(loss["drift"].stack(sample=("chain", "draw")).transpose("plan", "sample").to_numpy())
-    table["expected_regret"] = [float(np.mean(d * row)) for d, row in zip(drifted, table.pop("excess"), strict=True)]
-    summary = bands(loss, prob=prob).reset_index(drop=True)
-    names = [f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")]
-    table = table.join(summary[[*names, "probability", "extrapolation_decades"]])
-    counted = _counts(idata)
-    unused = [unused_warning(row, given) for row, given in zip(choices, others, strict=True)]
-    said = [_warning(spec, loss, row, counted) for _, row in summary.iterrows()]
-    table["warning"] = [" ".join(filter(None, texts)) for texts in zip(unused, said, strict=True)]
-    return table
-
-
-def _check_at(spec: ModelSpec, at: Mapping[str, Any]) -> None:
-    if spec.response != "loss" and not spec.get_law().keep:
-        raise ValueError(
-            f"allocate minimises a loss, and this fit explains '{spec.response}': fit a column named loss (--column loss=COLUMN)."
-        )
-    known = [*(spec.inputs[name] for name in spec.get_law().others), *spec.local_columns]
-    for name in at:
-        if name not in known:
-            takes = f"takes {', '.join(known)}" if known else "takes nothing"
-            raise ValueError(f"`at` (--at) names '{name}', and this fit {takes} beside params and tokens.")
-
-
-def _check_request(law: Law, budgets: list[float], prob: float, within_compute: float) -> None:
-    if not law.sizes_models:
-        able = [name for name, other in LAWS.items() if other.sizes_models]
-        raise ValueError(
-            f"Law '{law.name}' has no params and tokens to choose; allocate needs a fit of {', '.join(able)} (--model {able[0]})."
-        )
-    if not budgets:
-        raise ValueError("`flops` must hold at least one budget, e.g. 5.76e23. Got none.")
-    for budget in budgets:
-        check_flops(budget)
+    limits, costs, at = limits or Limits(), costs or CostModel(), dict(at or {})
     check_prob(prob)
     if not 0 < within_compute < 1:
         raise ValueError(f"`within_compute` must be in (0, 1), e.g. 0.02. Got {within_compute!r} instead.")
-
-
-def _choose(
-    law: Law, constants: dict[str, np.ndarray], others: dict[str, float], flops: float, prob: float, within: float
-) -> dict[str, object]:
-    """Return the plan of one budget and what the draws say of it; `excess` is each draw's loss above its own best."""
-    assert law.optimum is not None and law.compute_saved is not None
-
-    def curves(log_params: np.ndarray, budget: float) -> np.ndarray:
-        params = np.exp(log_params)
-        return law.loss(params, budget / (6 * params), **others, **constants)
-
-    def expected(log_params: float, budget: float) -> float:
-        return float(np.mean(curves(np.asarray(log_params), budget)))
-
-    best = np.asarray(law.optimum(flops, **others, **constants))  # ln N* of each draw
-    log_params = _minimise(lambda x: expected(x, flops), best)
-    smaller = flops * (1 - within)
-    less = np.asarray(law.optimum(smaller, **others, **constants))
-    reach = expected(_minimise(lambda x: expected(x, smaller), less), smaller)
-    flat = [_crossing(lambda x: expected(x, flops) - reach, log_params, side) for side in (-1, 1)]
-    loss, best_loss = curves(np.asarray(log_params), flops), curves(best, flops)
-    given = {"flops": flops, **others} if others else {}
-    params, tails = float(np.exp(log_params)), [(1 - prob) / 2, (1 + prob) / 2]
-    size = np.exp(np.quantile(best, tails))
-    ratio = np.exp(np.quantile(np.log(flops / 6) - 2 * best, tails))
-    return {
-        "flops": flops,
-        "params": params,
-        "tokens": flops / (6 * params),
-        "tokens_per_param": flops / (6 * params**2),
-        "tokens_per_param_lower": ratio[0],
-        "tokens_per_param_upper": ratio[1],
-        "params_lower": size[0],
-        "params_upper": size[1],
-        "flat_params_lower": float(np.exp(flat[0])),
-        "flat_params_upper": float(np.exp(flat[1])),
-        "excess": loss - best_loss,
-        "wasted_compute": float(np.mean(1 - law.compute_saved(loss, best_loss, **given, **constants))),
-    }
-
-
-def profile_advice(idata: xr.DataTree) -> list[str]:
-    """Advice of the open checks that bear on N*(C) of approaches 1 and 2; nothing for other fits."""
-    checks = json.loads(idata.attrs.get("check", "[]"))
-    names = _PROFILES if fitted_spec(idata).get_law().keep else ()
-    return [str(c["advice"]) for c in checks if c["name"] in names and not c["passed"]]
-
-
-def _direct(
-    idata: xr.DataTree,
-    law: Law,
-    constants: dict[str, np.ndarray],
-    budgets: list[float],
-    signed: np.ndarray,
-    prob: float,
-) -> pd.DataFrame:
-    """Return the table for approaches 1 and 2: the median of ln N* of the draws, and nothing of losses."""
-    assert law.optimum is not None
-    open_ = profile_advice(idata)
-    rows = []
-    for flops, decades in zip(budgets, signed, strict=True):
-        best = np.asarray(law.optimum(flops, **constants))
-        lower, middle, upper = np.quantile(best, [(1 - prob) / 2, 0.5, (1 + prob) / 2])
-        ratio = np.exp(np.log(flops / 6) - 2 * np.array([middle, upper, lower]))
-        said = [
-            "No loss is known: this fit gives the best size alone, so the cost of missing it and the flat bottom are left out "
-            "(--model chinchilla gives them).",
-            *open_,
-        ]
-        if decades > _FAR:
-            said.append(
-                f"{decades:.2f} decades beyond the runs: the interval knows nothing of how the power law itself may bend."
-            )
-        rows.append(
-            {
-                "flops": flops,
-                "params": np.exp(middle),
-                "tokens": flops / (6 * np.exp(middle)),
-                "tokens_per_param": ratio[0],
-                "tokens_per_param_lower": ratio[1],
-                "tokens_per_param_upper": ratio[2],
-                "params_lower": np.exp(lower),
-                "params_upper": np.exp(upper),
-                **dict.fromkeys(_OF_LOSS, np.nan),
-                "probability": prob,
-                "extrapolation_decades": max(float(decades), 0.0),
-                "warning": " ".join([*said, *filter(None, [_counts(idata)])]),
-            }
+    measure = _risk(risk, target)
+    _check_fits(idata, at)
+    unit, amounts = asked_budgets(flops, gpu_hours, usd, limits, costs)
+    if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
+        plain = (
+            limits == Limits(),
+            demand is None,
+            target is None,
+            repeats is None,
+            flops_rule == "6nd",
+            risk == "mean",
         )
-    return pd.DataFrame(rows)
-
-
-# Written out here because importing scipy.optimize takes longer than the whole allocation.
-def _minimise(function: Callable[[float], float], optima: np.ndarray) -> float:
-    """Minimum over ln params of a mean of convex functions, by golden section: it lies between their own optima."""
-    low, high = float(optima.min()) - 0.1, float(optima.max()) + 0.1
-    golden = (np.sqrt(5) - 1) / 2
-    left, right = high - golden * (high - low), low + golden * (high - low)
-    at_left, at_right = function(left), function(right)
-    while high - low > 1e-9 * max(1.0, abs(high)):
-        if at_left < at_right:
-            high, right, at_right = right, left, at_left
-            left = high - golden * (high - low)
-            at_left = function(left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + golden * (high - low)
-            at_right = function(right)
-    return (low + high) / 2
-
-
-def _crossing(function: Callable[[float], float], start: float, side: int) -> float:
-    """Where a convex function that is negative at `start` first reaches zero on one side, by bisection."""
-    step = 0.1
-    while function(start + side * step) < 0:
-        step *= 2
-        if step > 100:
-            return start + side * np.inf
-    inner, outer = 0.0, step
-    while outer - inner > 1e-10:
-        middle = (inner + outer) / 2
-        inner, outer = (middle, outer) if function(start + side * middle) < 0 else (inner, middle)
-    return start + side * outer
-
-
-def _counts(idata: xr.DataTree) -> str:
-    """Say so where the flops of all fitted runs differ from 6 x params x tokens by one factor.
-
-    A wrong count of tokens fits as well as the right one and moves the choice by about its factor: only the flops betray it.
-    """
-    data = idata["constant_data"]
-    if "flops" not in data or "params" not in data:
-        return ""
-    ratio = (data["flops"] / compute(data["params"], data["tokens"])).to_numpy()
-    middle = float(np.median(ratio))
-    if not (np.isfinite(ratio).all() and np.ptp(ratio) < 0.1 * middle and abs(np.log(middle)) > np.log(1.5)):
-        return ""
-    return (
-        f"In all fitted runs flops is {middle:.2f} times 6 x params x tokens: if tokens or params were miscounted by that "
-        "factor, e.g. per device, this choice is wrong."
+        return _of_approach(idata, unit, amounts, all(plain), at, prob, max_extrapolation)
+    idata = with_published_repeats(idata, repeats, limits.unique_tokens, random_seed)
+    limits = with_critical_batch(idata, limits)
+    request = Request(limits, demand, costs, target, train_only, flops_ratio(idata, flops_rule), repeats)
+    draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
+    chosen = []
+    for amount in amounts:
+        spending = spending_of(unit, amount, draws, request)
+        _check_distance(idata, spending, max_extrapolation)
+        chosen.append(_choose(draws, spending, measure, request))
+    return answer(
+        idata,
+        draws,
+        request,
+        chosen,
+        risk=risk if isinstance(risk, str) else getattr(risk, "__name__", "own"),
+        measure=measure,
+        at=at,
+        prob=prob,
+        within=within_compute,
+        drift=drift,
+        max_extrapolation=max_extrapolation,
+        random_seed=random_seed,
     )
 
 
-def _warning(spec: ModelSpec, loss: xr.Dataset, row: pd.Series, counted: str) -> str:
-    """Join what bears on the choice: the forecast's warning, the design and the counts of the runs, and how such intervals did."""
-    checks = json.loads(loss.attrs["check"])
-    said = [row["warning"], *(c["advice"] for c in checks if c["name"] in _DESIGN and not c["passed"])]
-    if spec.noise.fade == 0:
-        said.append(
-            "With fade 0 the interval of params is too narrow: on public suites 90% intervals of such fits held the measured optimum in "
-            "28 to 39% of cases."
+def cheapest_plan(
+    idata: xr.DataTree,
+    target: Target,
+    *,
+    probabilities: Sequence[float] | None = None,
+    limits: Limits | None = None,
+    demand: Demand | None = None,
+    costs: CostModel | None = None,
+    repeats: str | None = None,
+    flops_rule: str = "6nd",
+    at: Mapping[str, Any] | None = None,
+    prob: float = 0.9,
+    within_compute: float = 0.02,
+    drift: bool = True,
+    max_extrapolation: float | None = None,
+    random_seed: int | np.random.Generator | None = None,
+) -> pd.DataFrame:
+    """Choose the plan that reaches a loss at the least expected cost: dollars where prices are given, else FLOP, serving included.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law of params and tokens, or an average of such.
+    target : Target
+        The loss, and the probability with which it must be reached.
+    probabilities : sequence of float, optional
+        Several of them, one row each: the price of certainty.
+    limits, demand, costs, repeats, flops_rule, at, prob, within_compute, drift, max_extrapolation, random_seed
+        As in `allocate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `allocate` gives it, one row per probability; the budget is what the plan costs.
+
+    Raises
+    ------
+    ValueError
+        If no plan within the limits will do; the message names what binds and the nearest request that can be met.
+
+    Examples
+    --------
+    >>> cheapest_plan(idata, Target(2.0, 0.9))  # doctest: +SKIP
+    """
+    limits, costs, at = limits or Limits(), costs or CostModel(), dict(at or {})
+    check_prob(prob)
+    _check_fits(idata, at)
+    if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
+        raise ValueError(
+            "A target loss needs a law of the loss, and this fit gives the best size alone: fit --model chinchilla."
         )
-    elif row["extrapolation_decades"] > _FAR:
-        said.append(
-            f"Beyond {_FAR} decades, 90% intervals of params held the measured optimum of public suites in 72 to 89% of cases."
+    if limits.shapes is not None:
+        raise ValueError("`shapes` (--shapes) go with a budget; without one give --max-params as the limit on size.")
+    wanted = [target.probability] if probabilities is None else list(probabilities)
+    if None in wanted or not wanted:
+        raise ValueError("`target` needs the probability with which it is to be reached: give --probability, e.g. 0.9.")
+    idata = with_published_repeats(idata, repeats, limits.unique_tokens, random_seed)
+    limits = with_critical_batch(idata, limits)
+    request = Request(limits, demand, costs, target, False, flops_ratio(idata, flops_rule), repeats)
+    draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
+    unit = "usd" if costs.usd_per_gpu_hour is not None else "flops"
+    decades = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
+    far = max(part.log_reach_max for part in draws.parts) + decades * np.log(10)
+    chosen = []
+    for probability in wanted:
+        one = replace(target, probability=probability)
+        spending = spending_of(unit, np.inf, draws, request)
+        plan = cheapest(draws, spending, one, far)
+        if plan is None:
+            raise ValueError(out_of_reach(draws, spending, one, far, decades))
+        n, d = plan
+        spending = spending.scaled(spending.spent(n, d))
+        loss = draws.loss(np.array([n]), np.array([d]))
+        chosen.append(
+            (spending, Choice(n, d, spending.amount, loss, choose(draws, spending, parse_risk("mean")).own), None)
+        )  # type: ignore[arg-type]
+    return answer(
+        idata,
+        draws,
+        request,
+        chosen,
+        risk="target",
+        measure=None,
+        at=at,
+        prob=prob,
+        within=within_compute,
+        drift=drift,
+        max_extrapolation=max_extrapolation,
+        random_seed=random_seed,
+    )
+
+
+def _risk(risk: str | Risk, target: Target | None) -> Risk | None:
+    """Return the risk as a function; None for the probability of a target."""
+    if not isinstance(risk, str):
+        return risk
+    if risk.strip() == "target" and target is None:
+        raise ValueError("The risk `target` (--risk target) needs a loss to reach: give --target-loss.")
+    return parse_risk(risk)
+
+
+def _choose(
+    draws: LossDraws, spending: Spending, measure: Risk | None, request: Request
+) -> tuple[Spending, Choice, dict[str, Any] | None]:
+    """Return the plan of one budget, with what a list of shapes adds to the row."""
+    target, shapes = request.target, request.limits.shapes
+    if shapes is not None:
+        if measure is None:
+            raise ValueError("The risk `target` (--risk target) does not go with --shapes; give another risk.")
+        shapes = feasible_shapes(shapes, spending)
+        choice, row, shares = choose_shape(draws, spending, measure, shapes)
+        return spending, choice, {"shape": shapes.iloc[row], "probability_best": float(shares[row])}
+    if not spending.log_params_most() > -np.inf or not np.isfinite(
+        spending.log_tokens(np.array([spending.log_params_most()]))[0]
+    ):
+        raise ValueError(
+            f"The budget (--{spending.budget}) pays for no model at all: raise it, or lower --inference-tokens."
         )
-    said.append(counted)
-    return " ".join(text for text in said if text)
+    if measure is None:
+        assert target is not None
+        choice = most_likely(draws, spending, target)
+    else:
+        choice = choose(draws, spending, measure)
+    if target is not None and target.probability is not None:
+        choice = _sure_enough(draws, spending, choice, target)
+    return spending, choice, None
+
+
+def _sure_enough(draws: LossDraws, spending: Spending, choice: Choice, target: Target) -> Choice:
+    """Return the choice if it reaches the target with its probability, else the most likely plan; ValueError if that falls short too."""
+    from .consequences import probability_of
+
+    assert target.probability is not None
+    if probability_of(draws, target, choice.log_params, choice.log_tokens) >= target.probability:
+        return choice
+    likely = most_likely(draws, spending, target)
+    reached = probability_of(draws, target, likely.log_params, likely.log_tokens)
+    if reached >= target.probability:
+        return likely
+    names = " and ".join("--" + name for name in spending.binding(likely.log_params, likely.log_tokens))
+    raise ValueError(
+        f"Within {names or 'the limits'} no plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}: at most P = "
+        f"{np.floor(100 * reached) / 100:.2f} can be asked for. Leave out --probability, or ask without a budget for the cheapest plan."
+    )
+
+
+def _check_fits(idata: xr.DataTree, at: Mapping[str, Any]) -> None:
+    """Raise ValueError where a fit chooses no sizes, or `at` names what no fit takes."""
+    known: list[str] = []
+    for name, one in weighed_fits(idata).items():
+        spec = fitted_spec(one)
+        law, of = (
+            spec.get_law(),
+            f" of fit '{name}' (weight {fit_weights(idata)[name]:.2f})" if is_average(idata) else "",
+        )
+        if not law.sizes_models or (law.keep and is_average(idata)):
+            able = [key for key, other in LAWS.items() if other.sizes_models and not (other.keep and is_average(idata))]
+            raise ValueError(
+                f"Law '{law.name}'{of} has no params and tokens to choose; allocate needs a fit of {', '.join(able)} (--model {able[0]})."
+            )
+        if spec.response != "loss" and not law.keep:
+            raise ValueError(
+                f"allocate minimises a loss, and this fit explains '{spec.response}': fit a column named loss (--column loss=COLUMN)."
+            )
+        known += [*(spec.inputs[key] for key in law.others if key != "unique_tokens"), *spec.local_columns]
+        if spec.inputs.get("unique_tokens") in at:
+            raise ValueError("Give the pool as `unique_tokens` of the limits (--unique-tokens), not as `at` (--at).")
+    for column in at:
+        if column not in known:
+            takes = f"takes {', '.join(dict.fromkeys(known))}" if known else "takes nothing"
+            raise ValueError(f"`at` (--at) names '{column}', and this fit {takes} beside params and tokens.")
+
+
+def _check_distance(idata: xr.DataTree, spending: Spending, max_extrapolation: float | None) -> None:
+    """Refuse before choosing what lies too far out: there the terms of a law vanish in rounding. Plans that limits end are seen later."""
+    if spending.max_tokens or spending.train_flops or spending.max_params < np.inf:
+        return
+    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
+    flops = spending.amount / spending.per_train_flop
+    for one in weighed_fits(idata).values():
+        spec = fitted_spec(one)
+        if spec.get_law().most_tokens or spec.get_law().repeats or spending.serving:
+            continue
+        signed = (np.log(flops) - float(one["constant_data"]["log_reach_max"])) / np.log(10)
+        check_reach(spec, [f"of {flops:.6g} FLOP"], np.array([signed]), most)
+
+
+def _of_approach(
+    idata: xr.DataTree,
+    unit: str,
+    amounts: list[float],
+    plain: bool,
+    at: Mapping[str, Any],
+    prob: float,
+    max_extrapolation: float | None,
+) -> pd.DataFrame:
+    """Return the table for approaches 1 and 2."""
+    if unit != "flops" or not plain:
+        raise ValueError(
+            "This fit gives the best size of a compute and no loss, so it takes --flops alone: no other budget, risk, target, demand or "
+            "limit. Fit --model chinchilla for those."
+        )
+    spec: ModelSpec = fitted_spec(idata)
+    signed = (np.log(amounts) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
+    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
+    check_reach(spec, [f"of {budget:.6g} FLOP" for budget in amounts], signed, most)
+    seed = int(idata.attrs["random_seed"])
+    draws = local_draws(spec, idata, {name: [value] for name, value in at.items()}, "plan", random_seed=seed)
+    constants = {name: draws[name].to_numpy().ravel() for name in spec.get_law().loss_constants}
+    table = direct_sizes(idata, spec.get_law(), constants, amounts, signed, prob, count_warning(idata))
+    return table

@@ -15,7 +15,7 @@ from ..posterior import failed_checks, fit, fitted_spec
 from ..runs import select_rows
 from ..runs.checkpoints import add_checkpoints
 from ..spec import load_spec
-from .allocate import profile_advice
+from .direct import profile_advice
 from .plans import check_flops
 
 MODELS = {1: "approach-1", 2: "approach-2", 3: "chinchilla"}

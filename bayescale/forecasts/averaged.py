@@ -32,10 +32,7 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
     """
     first = next(iter(forecasts.values()))
     shape = (first.sizes["chain"], first.sizes["draw"])
-    total = sum(weights[name] for name in forecasts)
-    counts = share_out({name: weights[name] / total for name in forecasts}, shape[0] * shape[1])
-    owner = np.repeat(np.arange(len(counts)), list(counts.values()))
-    owner = np.random.default_rng([seed, 1]).permutation(owner).reshape(shape)
+    owner = whose_draws({name: weights[name] for name in forecasts}, shape, seed)
     # Draw i of the result is draw i of its owner, so fits of one seed keep their common drift.
     picked = xr.DataArray(owner, dims=("chain", "draw"))
     mixed = xr.Dataset(
@@ -59,6 +56,14 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
         check=json.dumps(_checks(forecasts, weights)),
         weights=json.dumps(dict(weights)),
     )
+
+
+def whose_draws(weights: Mapping[str, float], shape: tuple[int, int], seed: int) -> np.ndarray:
+    """Index of the fit that each draw of an average is taken from, in proportion to the weights; shape (chain, draw)."""
+    total = sum(weights.values())
+    counts = share_out({name: weight / total for name, weight in weights.items()}, shape[0] * shape[1])
+    owner = np.repeat(np.arange(len(counts)), list(counts.values()))
+    return np.random.default_rng([seed, 1]).permutation(owner).reshape(shape)
 
 
 def _picked(values: list[xr.DataArray], owner: xr.DataArray) -> xr.DataArray:

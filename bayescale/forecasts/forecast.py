@@ -99,9 +99,7 @@ def forecast(
     beyond = signed.clip(min=0)
     # Plan by plan, so that a plan's numbers do not hang on those that follow it.
     rng = np.random.default_rng(int(idata.attrs["random_seed"]) if random_seed is None else random_seed)
-    # One standard draw per posterior draw, the same for every plan, drawn before anything whose size depends on the plans.
-    standard = xr.DataArray(rng.standard_normal(draws["sigma"].shape), dims=("chain", "draw"))
-    drifts = standard * beyond * (spec.drift.per_decade if drift else 0.0)
+    drifts = drift_standard(draws["sigma"].shape, rng) * beyond * (spec.drift.per_decade if drift else 0.0)
     curve = law_loss(spec, draws, given)
     below, n_items = (-signed).clip(min=0), _n_items(idata, plans)
     expected = from_link(spec, to_link(spec, curve) + drifts)
@@ -126,6 +124,11 @@ def forecast(
     result = _label(result, plans, beyond, idata, drift)
     result.attrs["unseen"] = json.dumps(unseen_groups(spec, idata, plans))
     return result if upstream is None else _labelled_through(result, upstream, spec, given)
+
+
+def drift_standard(shape: tuple[int, ...], rng: np.random.Generator) -> xr.DataArray:
+    """Return one standard draw per posterior draw, the same for every plan; drawn before anything whose size depends on the plans."""
+    return xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw"))
 
 
 def _n_items(idata: xr.DataTree, plans: pd.DataFrame) -> xr.DataArray:

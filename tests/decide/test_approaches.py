@@ -8,7 +8,7 @@ import pytest
 
 from bayescale import allocate, compare_approaches, forecast, load_fit, read_runs, save_fit
 from bayescale.decide import approaches
-from bayescale.decide.allocate import _OF_LOSS
+from bayescale.decide.direct import OF_LOSS
 from bayescale.runs.checkpoints import add_checkpoints
 
 BUDGETS = [1e20, 1e22]
@@ -29,7 +29,7 @@ def test_allocate_takes_the_median_of_the_best_sizes(profile):
     np.testing.assert_allclose(table["tokens_per_param"], table["tokens"] / table["params"])
     assert (table["tokens_per_param_lower"] < table["tokens_per_param"]).all()
     assert (table["tokens_per_param"] < table["tokens_per_param_upper"]).all()
-    assert table[list(_OF_LOSS)].isna().all(axis=None)
+    assert table[list(OF_LOSS)].isna().all(axis=None)
     assert table["warning"].str.contains("No loss is known").all()
 
 

@@ -1,0 +1,98 @@
+"""What a chosen plan means: regret, wasted compute, how flat the bottom is, what it costs, and how sure a target is."""
+
+from typing import Any
+
+import numpy as np
+
+from .draws import LossDraws
+from .limits import Target
+from .risk import Risk
+from .search import Choice, Own, best_tokens, fewer, golden
+from .spending import Spending
+
+_SHARES = np.array([1, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.04, 0.01])
+_DRAWS = 500  # over which wasted compute is averaged
+
+
+def wasted(draws: LossDraws, spending: Spending, own: Own, loss: np.ndarray, spent: float) -> np.ndarray:
+    """Share of what a plan spends with which each draw's own best plan would reach its loss, short of one.
+
+    Parameters
+    ----------
+    draws : LossDraws
+        The loss of plans.
+    spending : Spending
+        The budget and the limits.
+    own : Own
+        Each draw's own best plan.
+    loss : numpy.ndarray, shape (draw,)
+        Of the plan.
+    spent : float
+        What it costs, in the unit of the budget.
+
+    Returns
+    -------
+    numpy.ndarray
+        In [0, 1), of at most about 500 draws, evenly spread; interpolated between a few shares, at most 0.99.
+    """
+    places = np.unique(np.linspace(0, draws.size - 1, min(draws.size, _DRAWS)).astype(int))
+    mask = np.zeros(draws.size, bool)
+    mask[places] = True
+    few = Own(*(np.asarray(np.broadcast_to(x, mask.shape))[mask] for x in (own.log_params, own.log_tokens, own.loss)))
+    best = fewer(draws.at(mask), spending.scaled(spent), few, _SHARES)
+    best = np.maximum.accumulate(best, axis=0)
+    mine = loss[mask]
+    place = np.clip((best <= mine).sum(axis=0) - 1, 0, len(_SHARES) - 2)
+    columns = np.arange(len(mine))
+    low, high = best[place, columns], best[place + 1, columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.clip(np.where(high > low, (mine - low) / (high - low), 0.0), 0, 1)
+    logs = np.log(_SHARES)
+    return 1 - np.exp(logs[place] + part * (logs[place + 1] - logs[place]))
+
+
+def flat(draws: LossDraws, spending: Spending, risk: Risk, choice: Choice, within: float) -> tuple[float, float]:
+    """Natural logs of the smallest and largest size that still reach what (1 - within) of the plan's cost can."""
+    spent = spending.scaled(spending.spent(choice.log_params, choice.log_tokens))
+    less = spending.scaled(spent.amount * (1 - within))
+    best = choice.own.loss
+
+    def value(log_params: np.ndarray, money: Spending = spent) -> np.ndarray:
+        tokens = best_tokens(draws, money, risk, best, log_params) if draws.rises else money.log_tokens(log_params)
+        possible = np.isfinite(tokens)
+        losses = draws.loss(log_params[:, None], np.where(possible, tokens, 0.0)[:, None])
+        return np.where(possible, risk(losses, best), np.inf)
+
+    n, top = choice.log_params, less.log_params_most()
+    low, high = np.array([min(n - 0.3, top - 0.1)]), np.array([min(n + 0.3, top)])
+    reach = float(golden(lambda x: value(x, less), low, high, 14)[1][0])
+    last = spent.log_params_most()
+    return _edge(value, n, -1, reach, np.inf), _edge(value, n, 1, reach, last - n)
+
+
+def _edge(value: Any, start: float, side: int, reach: float, room: float) -> float:
+    """Where a function first rises above a level on one side of its minimum, by doubling and bisection."""
+    steps = 0.1 * 2.0 ** np.arange(9)
+    inner, outer = 0.0, np.inf
+    for step in steps:
+        step = min(float(step), room)
+        if value(np.array([start + side * step]))[0] > reach:
+            outer = step
+            break
+        if step == room:
+            return start + side * room
+        inner = step
+    if not np.isfinite(outer):
+        return side * np.inf
+    for _ in range(14):
+        middle = (inner + outer) / 2
+        inner, outer = (inner, middle) if value(np.array([start + side * middle]))[0] > reach else (middle, outer)
+    return start + side * outer
+
+
+def probability_of(draws: LossDraws, target: Target, log_params: float, log_tokens: float) -> float:
+    """Probability that a plan reaches the target, over the draws."""
+    n, d = np.array([log_params]), np.array([log_tokens])
+    if target.on == "observed":
+        return float(draws.probability(n, d, target.loss).mean())
+    return float((draws.loss(n, d) <= target.loss).mean())

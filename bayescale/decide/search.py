@@ -1,0 +1,201 @@
+"""The search for the best plan: over the sizes that a budget allows, each trained on as many tokens as serve it best.
+
+For most laws that leaves one free variable, ln params. A grid finds the region and a golden section the place, so that neither a second
+minimum nor a corner, where another limit takes over, is missed. Every draw's own best plan is found along the way.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .draws import LossDraws
+from .risk import Risk
+from .spending import Spending
+
+_GOLDEN = (5**0.5 - 1) / 2
+_COARSE = 0.4  # step of ln params at which a few draws are scanned from one param upwards
+_SCANNED = 200  # such draws
+_FINE = 0.12
+_MOST, _LEAST = 65, 17  # sizes of the fine grid
+_STEPS = 28  # of a golden section over a few steps of the fine grid: to 1e-6
+_OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
+_TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
+_TOKENS_STEPS = 26
+_MINIMA = 3  # local minima that are followed
+
+
+@dataclass(frozen=True)
+class Own:
+    """Each draw's own best plan: natural logs of params and tokens, and its loss; shape (draw,)."""
+
+    log_params: np.ndarray
+    log_tokens: np.ndarray
+    loss: np.ndarray
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The plan of least risk, its loss in every draw, and each draw's own best plan."""
+
+    log_params: float
+    log_tokens: float
+    value: float
+    loss: np.ndarray
+    own: Own
+
+
+def golden(
+    function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimum of each element of a function between two arrays, by golden section: where, and how low."""
+    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
+    at_left, at_right = function(left), function(right)
+    for _ in range(steps):
+        up = at_left > at_right
+        low, high = np.where(up, left, low), np.where(up, high, right)
+        kept, at_kept = np.where(up, right, left), np.where(up, at_right, at_left)
+        new = low + high - kept
+        at_new = function(new)
+        less = kept < new
+        left, right = np.where(less, kept, new), np.where(less, new, kept)
+        at_left, at_right = np.where(less, at_kept, at_new), np.where(less, at_new, at_kept)
+    better = at_left < at_right
+    return np.where(better, left, right), np.where(better, at_left, at_right)
+
+
+def sizes(draws: LossDraws, spending: Spending, *, scanned: int = _SCANNED) -> np.ndarray:
+    """Natural logs of the sizes among which every draw's best lies, with the corners between limits among them."""
+    top = spending.log_params_most()
+    grid = np.linspace(min(0.0, top - 1), top, max(int(max(top, 0) / _COARSE) + 2, 9))
+    few = draws.thinned(scanned)
+    least = np.argmin(_along(few, spending, grid)[0], axis=0)
+    low, high = grid[max(least.min() - 1, 0)], grid[min(least.max() + 1, len(grid) - 1)]
+    fine = np.linspace(low, high, int(np.clip(np.ceil((high - low) / _FINE) + 1, _LEAST, _MOST)))
+    return np.unique(np.concatenate([fine, spending.kinks(fine)]))
+
+
+def _along(draws: LossDraws, spending: Spending, log_params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Loss and ln tokens of sizes, shape (size,), each on the tokens that serve a draw best; shape (size, draw)."""
+    most = spending.log_tokens(log_params)
+    n, d = log_params[:, None], np.where(np.isfinite(most), most, 0.0)[:, None]
+    tokens = draws.log_useful_tokens(n, d) if draws.rises else d
+    loss = np.where(np.isfinite(most)[:, None], draws.loss(n, tokens), np.inf)
+    return loss, tokens
+
+
+def own_best(draws: LossDraws, spending: Spending, grid: np.ndarray, loss: np.ndarray) -> Own:
+    """Best plan of each draw, from the losses on a grid of sizes; shape (size, draw)."""
+    place = np.argmin(loss, axis=0)
+    low, high = grid[np.maximum(place - 1, 0)], grid[np.minimum(place + 1, len(grid) - 1)]
+
+    def tokens(log_params: np.ndarray) -> np.ndarray:
+        most = spending.log_tokens(log_params)
+        return draws.log_useful_tokens(log_params, most) if draws.rises else most
+
+    found, least = golden(lambda n: draws.loss(n, tokens(n)), low, high, _OWN_STEPS)
+    on_grid = np.take_along_axis(loss, place[None], axis=0)[0]
+    found, least = np.where(least < on_grid, found, grid[place]), np.minimum(least, on_grid)  # corners lie on the grid
+    return Own(found, tokens(found), least)
+
+
+def own_plans(draws: LossDraws, spending: Spending, grid: np.ndarray, loss: np.ndarray) -> Own:
+    """As `own_best`, also for draws whose best lies outside the grid."""
+    own = own_best(draws, spending, grid, loss)
+    place = np.argmin(loss, axis=0)
+    top = spending.log_params_most()
+    beyond = ((place == 0) & (grid[0] > min(0.0, top - 1) + 1e-9)) | (
+        (place == len(grid) - 1) & (grid[-1] < top - 1e-9)
+    )
+    if not beyond.any():
+        return own
+    few = draws.at(beyond)
+    wide = sizes(few, spending, scanned=few.size)
+    other = own_best(few, spending, wide, _along(few, spending, wide)[0])
+    for name in ("log_params", "log_tokens", "loss"):
+        values = np.array(np.broadcast_to(getattr(own, name), beyond.shape))
+        values[beyond] = getattr(other, name)
+        object.__setattr__(own, name, values)
+    return own
+
+
+def choose(draws: LossDraws, spending: Spending, risk: Risk) -> Choice:
+    """Return the plan of least risk within a budget and its limits.
+
+    Parameters
+    ----------
+    draws : LossDraws
+        The loss of plans.
+    spending : Spending
+        The budget and the limits.
+    risk : callable
+        ``risk(loss, best)``, see `decide.risk`.
+
+    Returns
+    -------
+    Choice
+        With each draw's own best plan under the same limits.
+    """
+    grid = sizes(draws, spending)
+    loss, _ = _along(draws, spending, grid)
+    own = own_plans(draws, spending, grid, loss)
+    if draws.rises:
+        few = draws.thinned(_TOKENS_DRAWS)
+        few_own = own_best(few, spending, grid, _along(few, spending, grid)[0])
+
+        def tokens(log_params: np.ndarray) -> np.ndarray:
+            return best_tokens(few, spending, risk, few_own.loss, log_params)
+
+        values = risk(draws.loss(grid[:, None], tokens(grid)[:, None]), own.loss)
+    else:
+        tokens = spending.log_tokens
+        values = risk(loss, own.loss)
+
+    def value(log_params: np.ndarray) -> np.ndarray:
+        return risk(draws.loss(log_params[:, None], tokens(log_params)[:, None]), own.loss)
+
+    where, least = refine(value, grid, values)
+    d = float(tokens(np.array([where]))[0])
+    return Choice(where, d, least, draws.loss(np.array([where]), np.array([d])), own)
+
+
+def refine(value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Place and value of the least of a function whose values on a grid are known, which may have several minima."""
+    padded = np.concatenate([[np.inf], values, [np.inf]])
+    minima = np.flatnonzero((values <= padded[:-2]) & (values <= padded[2:]) & np.isfinite(values))
+    minima = minima[np.argsort(values[minima], kind="stable")][:_MINIMA]
+    low, high = grid[np.maximum(minima - 1, 0)], grid[np.minimum(minima + 1, len(grid) - 1)]
+    found, least = golden(value, low, high, _STEPS)
+    found, least = np.concatenate([grid[minima], found]), np.concatenate([values[minima], least])
+    best = int(np.argmin(least))
+    return float(found[best]), float(least[best])
+
+
+def best_tokens(
+    draws: LossDraws, spending: Spending, risk: Risk, own_loss: np.ndarray, log_params: np.ndarray
+) -> np.ndarray:
+    """Natural log of the tokens of least risk for each size, where more than enough can do harm; shape (size,)."""
+    n = log_params[:, None]
+    most = spending.log_tokens(log_params)[:, None]
+    useful = np.broadcast_to(draws.log_useful_tokens(n, most), (len(log_params), draws.size))
+    low, high = useful.min(axis=1), useful.max(axis=1)
+    return golden(lambda d: risk(draws.loss(n, d[:, None]), own_loss), low, high, _TOKENS_STEPS)[0]
+
+
+def fewer(draws: LossDraws, spending: Spending, own: Own, shares: np.ndarray) -> np.ndarray:
+    """Loss of each draw's own best plan when only shares of a budget may be spent; shape (share, draw)."""
+    found: list[Any] = []
+    for share in shares:
+        less = spending.scaled(spending.amount * share)
+        top = less.log_params_most()
+        middle = np.minimum(own.log_params + np.log(share) / 2, top)
+        reach = 0.4 + 0.5 * abs(np.log(share))
+
+        def loss(n: np.ndarray, less: Spending = less) -> np.ndarray:
+            most = less.log_tokens(n)
+            return draws.loss(n, draws.log_useful_tokens(n, most) if draws.rises else most)
+
+        steps = _OWN_STEPS + int(2 * abs(np.log(share)))
+        found.append(golden(loss, middle - reach, np.minimum(middle + reach, top), steps)[1])
+    return np.array(found)

@@ -1,0 +1,219 @@
+"""Reaching a loss: the plan that most draws say will, and the cheapest one that enough of them do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .draws import LossDraws
+from .limits import Target
+from .risk import mean, quantile
+from .search import Choice, choose, refine
+from .spending import Spending
+
+_STEPS = 45
+_SCAN = 25  # numbers of tokens tried where the most are not enough: drift can make more of them worse
+_GRID = 41
+_DRAWS = 400
+
+
+@dataclass(frozen=True)
+class Misses:
+    """The probability that a run misses the target, in the place of the loss."""
+
+    draws: LossDraws
+    target: Target
+
+    @property
+    def size(self) -> int:
+        return self.draws.size
+
+    @property
+    def rises(self) -> bool:
+        return self.draws.rises
+
+    def loss(self, log_params: Any, log_tokens: Any) -> np.ndarray:
+        if self.target.on == "observed":
+            return 1 - self.draws.probability(log_params, log_tokens, self.target.loss)
+        return (self.draws.loss(log_params, log_tokens) > self.target.loss).astype(float)
+
+    def log_useful_tokens(self, log_params: Any, log_tokens: Any) -> np.ndarray:
+        return self.draws.log_useful_tokens(log_params, log_tokens)
+
+    def thinned(self, n: int) -> "Misses":
+        return replace(self, draws=self.draws.thinned(n))
+
+    def at(self, places: np.ndarray) -> "Misses":
+        return replace(self, draws=self.draws.at(places))
+
+
+def most_likely(draws: LossDraws, spending: Spending, target: Target) -> Choice:
+    """Return the plan that reaches the target with the largest probability; among equals the one nearest to that of least mean loss."""
+    middle = choose(draws, spending, mean())
+    if target.on == "observed":
+        choice = choose(Misses(draws, target), spending, mean())  # type: ignore[arg-type]
+        n, d = choice.log_params, choice.log_tokens
+    elif draws.rises:
+        n, d = middle.log_params, middle.log_tokens
+    else:
+        n = _most_covered(draws, spending, target, middle)
+        d = float(spending.log_tokens(np.array([n]))[0])
+    loss = draws.loss(np.array([n]), np.array([d]))
+    missed = float(Misses(draws, target).loss(np.array([n]), np.array([d])).mean())
+    return Choice(n, d, missed, loss, middle.own)
+
+
+def _most_covered(draws: LossDraws, spending: Spending, target: Target, middle: Choice) -> float:
+    """Size at which most draws reach the target: each does between two sizes, so that the ends of these intervals are counted."""
+    can = middle.own.loss <= target.loss
+    if not can.any():
+        return middle.log_params
+    few, n = draws.at(can), np.broadcast_to(middle.own.log_params, can.shape)[can]
+
+    def reached(log_params: np.ndarray) -> np.ndarray:
+        most = spending.log_tokens(log_params)
+        possible = np.isfinite(most)
+        return possible & (few.loss(log_params, np.where(possible, most, 0.0)) <= target.loss)
+
+    top = np.full(n.shape, spending.log_params_most())
+    edges = []
+    for far in (n - 40, top):
+        inner, outer = n, far
+        all_the_way = reached(far)
+        for _ in range(_STEPS):
+            at = (inner + outer) / 2
+            inside = reached(at)
+            inner, outer = np.where(inside, at, inner), np.where(inside, outer, at)
+        edges.append(np.where(all_the_way, far, inner))
+    places = np.concatenate(edges)
+    counts = (edges[0][:, None] <= places) & (places <= edges[1][:, None]) if n.size <= 500 else None
+    covered = counts.sum(axis=0) if counts is not None else _covered(edges[0], edges[1], places)
+    best = places[covered == covered.max()]
+    # The set of best sizes is a union of intervals with such ends; the one that holds or is nearest to the plan of least mean loss.
+    low = best[best <= middle.log_params].max(initial=-np.inf)
+    high = best[best >= middle.log_params].min(initial=np.inf)
+    if np.isfinite(low) and np.isfinite(high):
+        inside = float(_covered(edges[0], edges[1], np.array([middle.log_params]))[0])
+        if inside == covered.max():
+            return middle.log_params
+    return float(low if abs(low - middle.log_params) < abs(high - middle.log_params) else high)
+
+
+def _covered(low: np.ndarray, high: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Number of intervals that hold each place."""
+    begun = np.searchsorted(np.sort(low), places, side="right")
+    ended = np.searchsorted(np.sort(high), places, side="left")
+    return begun - ended
+
+
+def tokens_needed(
+    probability: Callable[[np.ndarray, np.ndarray], np.ndarray], wanted: float, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """Least ln tokens of each size at which a probability reaches what is wanted; infinite where it does not by `high`.
+
+    Parameters
+    ----------
+    probability : callable
+        Of places in the arrays and ln tokens.
+    wanted : float
+        Probability to reach.
+    low, high : numpy.ndarray, shape (size,)
+        Natural logs of tokens between which it is sought.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (size,).
+    """
+    every = np.arange(len(high))
+    enough = probability(every, high) >= wanted
+    top = high.copy()
+    for step in range(1, _SCAN):
+        left = ~enough
+        if not left.any():
+            break
+        here = high + (low - high) * step / _SCAN
+        found = np.zeros_like(enough)
+        found[left] = probability(every[left], here[left]) >= wanted
+        top, enough = np.where(found, here, top), enough | found
+    a, b = low.copy(), top
+    for _ in range(_STEPS):
+        middle = (a + b) / 2
+        reached = probability(every, middle) >= wanted
+        a, b = np.where(reached, a, middle), np.where(reached, middle, b)
+    return np.where(enough, b, np.inf)
+
+
+def cheapest(draws: LossDraws, spending: Spending, target: Target, log_most_flops: float) -> tuple[float, float] | None:
+    """Natural logs of params and tokens of the cheapest plan that reaches the target with its probability, or None.
+
+    Parameters
+    ----------
+    draws : LossDraws
+        The loss of plans.
+    spending : Spending
+        Prices and limits; the amount is the most that may be spent.
+    target : Target
+        With a probability.
+    log_most_flops : float
+        Natural log of the most training FLOP.
+
+    Returns
+    -------
+    tuple of float, or None
+        None where no plan within the limits will do.
+    """
+    assert target.probability is not None
+    within = replace(spending, train_flops={**spending.train_flops, "max-extrapolation": float(np.exp(log_most_flops))})
+    top = within.log_params_most()
+
+    def log_cost(log_params: np.ndarray, some: LossDraws) -> tuple[np.ndarray, np.ndarray]:
+        high = within.log_tokens(log_params)
+        possible = np.isfinite(high)
+        misses = Misses(some, target)
+
+        def probability(place: np.ndarray, log_tokens: np.ndarray) -> np.ndarray:
+            return 1 - misses.loss(log_params[place][:, None], log_tokens[:, None]).mean(axis=-1)
+
+        high = np.where(possible, high, 0.0)
+        d = tokens_needed(probability, target.probability or 0.0, np.minimum(high - 1, 0.0), high)
+        d = np.where(possible, d, np.inf)
+        cost = within.log_flops_per_token(log_params) + np.log(within.per_train_flop * np.exp(d) + within.serving)
+        return np.where(np.isfinite(d), cost, np.inf), d
+
+    few = draws.thinned(_DRAWS)
+    grid = np.linspace(max(top - 30, min(0.0, top - 1)), top, 3 * _GRID)
+    rough = log_cost(grid, few)[0]
+    if np.isfinite(rough).any():
+        best = int(np.argmin(rough))
+        step = grid[1] - grid[0]
+        grid = np.linspace(grid[best] - 3 * step, min(grid[best] + 3 * step, top), _GRID)
+    else:  # the few may just miss what all reach
+        grid = grid[::2]
+    costs = log_cost(grid, draws)[0]
+    if not np.isfinite(costs).any():
+        return None
+    n, _ = refine(lambda x: log_cost(x, draws)[0], grid, costs)
+    return n, float(log_cost(np.array([n]), draws)[1][0])
+
+
+def out_of_reach(draws: LossDraws, spending: Spending, target: Target, log_most_flops: float, decades: float) -> str:
+    """Say in one sentence which limits bind where a target cannot be reached, and the nearest request that can be met."""
+    assert target.probability is not None
+    most = float(np.exp(log_most_flops))
+    within = replace(spending, train_flops={**spending.train_flops, "max-extrapolation": most})
+    choice = most_likely(draws, within, target)
+    names = [name for name in within.binding(choice.log_params, choice.log_tokens) if name != "max-extrapolation"]
+    # Drift knows no end, so that unlimited compute is asked of the curve as it is at the limit.
+    bare = replace(draws, parts=tuple(replace(part, drift=0 * part.drift) for part in draws.parts))
+    endless = replace(spending, amount=np.inf, train_flops={**spending.train_flops, "end": 1e45})
+    unlimited = 1 - most_likely(bare, endless, target).value
+    nearest = choose(draws, within, quantile(target.probability)).value
+    binds = f": {' and '.join('--' + name for name in names)} {'binds' if len(names) == 1 else 'bind'}" if names else ""
+    return (
+        f"No plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}{binds}. At most P = "
+        f"{np.floor(100 * (1 - choice.value)) / 100:.2f} can be asked for within {decades:g} decades of compute; "
+        f"{np.floor(100 * unlimited) / 100:.2f} with unlimited compute. With probability {target.probability:g} a loss of "
+        f"{np.ceil(nearest * 1e3) / 1e3:.4g} can be."
+    )
