@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .allocate import print_allocations
+from .allocate import as_records, print_allocations
 from .fit import print_check
 from .forecast import print_bands, records
 from .options import Json
@@ -38,7 +38,7 @@ def quickstart(
                     },
                     "scores": result["scores"],
                     "scores_textbook": result["textbook"],
-                    "allocations": result["allocation"].to_dict(orient="records"),
+                    "allocations": as_records(result["allocation"]),
                 }
             }
         )

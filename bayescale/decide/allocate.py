@@ -25,8 +25,8 @@ from .direct import direct_sizes
 from .draws import LossDraws, loss_draws
 from .limits import Demand, Limits, Target
 from .repeated import with_published_repeats
-from .risk import Risk, parse_risk
-from .search import Choice, choose
+from .risk import Risk, mean, parse_risk
+from .search import Choice, choose, held_drift
 from .shapes import choose_shape, feasible_shapes
 from .spending import Spending
 from .targets import cheapest, most_likely, out_of_reach
@@ -136,10 +136,10 @@ def allocate(
     for amount in amounts:
         spending = spending_of(unit, amount, draws, request)
         _check_distance(idata, spending, max_extrapolation)
-        chosen.append(_choose(draws, spending, measure, request))
+        held = held_drift(draws, spending)
+        chosen.append((held, *_choose(held, spending, measure, request)))
     return answer(
         idata,
-        draws,
         request,
         chosen,
         risk=risk if isinstance(risk, str) else getattr(risk, "__name__", "own"),
@@ -225,13 +225,12 @@ def cheapest_plan(
             raise ValueError(out_of_reach(draws, spending, one, far, decades))
         n, d = plan
         spending = spending.scaled(spending.spent(n, d))
-        loss = draws.loss(np.array([n]), np.array([d]))
-        chosen.append(
-            (spending, Choice(n, d, spending.amount, loss, choose(draws, spending, parse_risk("mean")).own), None)
-        )  # type: ignore[arg-type]
+        held = draws.holding(n, d)
+        loss = held.loss(np.array([n]), np.array([d]))
+        own = choose(held, spending, mean()).own
+        chosen.append((held, spending, Choice(n, d, spending.amount, loss, own), None))
     return answer(
         idata,
-        draws,
         request,
         chosen,
         risk="target",

@@ -15,7 +15,7 @@ from ..posterior import fitted_spec, weighed_fits
 from ..spec.spec import ModelSpec
 from .budget import Request, helpful_accelerators, serving_price, train_price
 from .consequences import flat, probability_of, wasted
-from .draws import ALL_NEW, LossDraws
+from .draws import LossDraws
 from .risk import Risk, mean
 from .search import Choice
 from .spending import Spending
@@ -24,12 +24,11 @@ _FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
 _RATIO_DECADES = 1.0  # of tokens a parameter outside the runs, unless more extrapolation is asked for
 _DESIGN = ("params_tokens_collinear", "input_decades", "tokens_per_param_decades")
 _NEAR = 0.02  # wasted compute at which a plan is near the best
-Chosen = tuple[Spending, Choice, dict[str, Any] | None]
+Chosen = tuple[LossDraws, Spending, Choice, dict[str, Any] | None]
 
 
 def answer(
     idata: xr.DataTree,
-    draws: LossDraws,
     request: Request,
     chosen: Sequence[Chosen],
     *,
@@ -43,13 +42,13 @@ def answer(
     random_seed: int | np.random.Generator | None,
 ) -> pd.DataFrame:
     """Return one row per choice; see `allocate` for the columns."""
-    rows = [_row(draws, request, one, risk, measure or mean(), prob, within) for one in chosen]
+    rows = [_row(request, one, risk, measure or mean(), prob, within) for one in chosen]
     table = pd.DataFrame(rows)
     spec = fitted_spec(next(iter(weighed_fits(idata).values())))
     plans = table[["params", "tokens"]].rename(columns=spec.inputs)
     plans = plans.assign(run=[_name(row) for row in rows], **dict(at))
-    if draws.pool < ALL_NEW:
-        plans["unique_tokens"] = draws.pool
+    if request.limits.unique_tokens is not None:
+        plans["unique_tokens"] = request.limits.unique_tokens
     most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
     loss = forecast(idata, plans, drift=drift, max_extrapolation=most, random_seed=random_seed)
     _check_ratio(loss, table, max_extrapolation)
@@ -70,10 +69,8 @@ def _name(row: Mapping[str, Any]) -> str:
     return f"of {row['budget']:.6g} {unit}"
 
 
-def _row(
-    draws: LossDraws, request: Request, one: Chosen, risk: str, measure: Risk, prob: float, within: float
-) -> dict[str, Any]:
-    spending, choice, listed = one
+def _row(request: Request, one: Chosen, risk: str, measure: Risk, prob: float, within: float) -> dict[str, Any]:
+    draws, spending, choice, listed = one
     n, d, own = choice.log_params, choice.log_tokens, choice.own
     spent = spending.spent(n, d)
     if not np.isfinite(spending.amount):

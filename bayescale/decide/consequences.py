@@ -7,7 +7,7 @@ import numpy as np
 from .draws import LossDraws
 from .limits import Target
 from .risk import Risk
-from .search import Choice, Own, best_tokens, fewer, golden
+from .search import Choice, Own, best_tokens, fewer, golden, plain_flops
 from .spending import Spending
 
 _SHARES = np.array([1, 0.98, 0.95, 0.9, 0.8, 0.65, 0.5, 0.35, 0.2, 0.1, 0.04, 0.01])
@@ -33,8 +33,14 @@ def wasted(draws: LossDraws, spending: Spending, own: Own, loss: np.ndarray, spe
     Returns
     -------
     numpy.ndarray
-        In [0, 1), of at most about 500 draws, evenly spread; interpolated between a few shares, at most 0.99.
+        In [0, 1): of every draw where there is a closed form, else of at most about 500, interpolated between a few shares, at most 0.99.
     """
+    flops = plain_flops(draws, spending)
+    if flops is not None:
+        part = draws.parts[0]
+        assert part.law.compute_saved is not None
+        factor = np.exp(part.held)  # the closed form is of the bare curve
+        return 1 - np.asarray(part.law.compute_saved(loss / factor, own.loss / factor, **part.others, **part.constants))
     places = np.unique(np.linspace(0, draws.size - 1, min(draws.size, _DRAWS)).astype(int))
     mask = np.zeros(draws.size, bool)
     mask[places] = True
@@ -65,7 +71,7 @@ def flat(draws: LossDraws, spending: Spending, risk: Risk, choice: Choice, withi
 
     n, top = choice.log_params, less.log_params_most()
     low, high = np.array([min(n - 0.3, top - 0.1)]), np.array([min(n + 0.3, top)])
-    reach = float(golden(lambda x: value(x, less), low, high, 14)[1][0])
+    reach = float(golden(lambda x: value(x, less), low, high, 20)[1][0])
     last = spent.log_params_most()
     return _edge(value, n, -1, reach, np.inf), _edge(value, n, 1, reach, last - n)
 
@@ -84,7 +90,7 @@ def _edge(value: Any, start: float, side: int, reach: float, room: float) -> flo
         inner = step
     if not np.isfinite(outer):
         return side * np.inf
-    for _ in range(14):
+    for _ in range(22):
         middle = (inner + outer) / 2
         inner, outer = (inner, middle) if value(np.array([start + side * middle]))[0] > reach else (middle, outer)
     return start + side * outer

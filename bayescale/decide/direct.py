@@ -20,6 +20,22 @@ OF_LOSS = (
 )  # what a law of the loss says of a plan
 
 
+OF_REQUESTS = (
+    "inference_flops",
+    "gpu_hours",
+    "cost_usd",
+    "unique_tokens",
+    "epochs",
+    "epochs_lower",
+    "epochs_upper",
+    "risk_value",
+    "probability_target",
+    "probability_best",
+    "probability_near_best",
+    "probability_overspend",
+)  # what such a fit cannot be asked
+
+
 def profile_advice(idata: xr.DataTree) -> list[str]:
     """Advice of the open checks that bear on N*(C) of approaches 1 and 2; nothing for other fits."""
     checks = json.loads(idata.attrs.get("check", "[]"))
@@ -55,7 +71,13 @@ def direct_sizes(
             )
         rows.append(
             {
+                "budget": flops,
+                "budget_unit": "flops",
                 "flops": flops,
+                "train_flops": flops,
+                **dict.fromkeys(OF_REQUESTS, np.nan),
+                "risk": "mean",
+                "binding": "flops",
                 "params": np.exp(middle),
                 "tokens": flops / (6 * np.exp(middle)),
                 "tokens_per_param": ratio[0],

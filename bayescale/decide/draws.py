@@ -34,6 +34,7 @@ class Part:
     nu: np.ndarray | None
     noise: str
     fade: float  # sd of log loss per natural log of reach below the largest run
+    held: np.ndarray  # drift of log loss that all plans share, whatever their reach
 
     @property
     def size(self) -> int:
@@ -46,6 +47,7 @@ class Part:
             constants={name: value[places] for name, value in self.constants.items()},
             drift=self.drift[places],
             sigma=self.sigma[places],
+            held=self.held[places],
             nu=None if self.nu is None else self.nu[places],
         )
 
@@ -103,6 +105,20 @@ class LossDraws:
         """Natural log of the tokens that serve each draw best, `log_tokens` or fewer where more would make its loss worse."""
         return self._each(_useful, log_params, log_tokens)
 
+    def holding(self, log_params: Any, log_tokens: Any) -> "LossDraws":
+        """Return the same draws with the drift that each has at one plan, for all plans.
+
+        So plans are compared: what drift there is at a compute bears on all of them alike. Were it let loose, a draw whose law drifts down
+        would praise any waste of compute, and one whose law drifts up would save it.
+        """
+        n, d = np.array([log_params]), np.array([log_tokens])
+        parts = []
+        for part in self.parts:
+            reach = np.log(part.law.reach(**_inputs(part, self.pool, n, d)))
+            held = part.drift * np.maximum(reach - part.log_reach_max, 0)
+            parts.append(replace(part, held=held, drift=0 * part.drift))
+        return replace(self, parts=tuple(parts))
+
     def thinned(self, n: int) -> "LossDraws":
         """Return at most about n of the draws, evenly spread."""
         if n >= self.size:
@@ -141,6 +157,8 @@ def _inputs(part: Part, pool: float, log_params: Any, log_tokens: Any) -> dict[s
 def _loss(part: Part, pool: float, log_params: Any, log_tokens: Any) -> np.ndarray:
     inputs = _inputs(part, pool, log_params, log_tokens)
     loss = part.law.loss(**inputs, **part.constants)
+    if part.held.any():
+        loss = loss * np.exp(part.held)
     if not part.drift.any():
         return loss
     beyond = np.maximum(np.log(part.law.reach(**inputs)) - part.log_reach_max, 0)
@@ -230,6 +248,7 @@ def _part(
         nu=draws["nu"].to_numpy().ravel() if "nu" in draws else None,
         noise=spec.noise.dist,
         fade=spec.noise.fade / np.log(10),
+        held=np.zeros(standard.size),
     )
 
 

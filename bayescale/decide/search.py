@@ -5,13 +5,14 @@ minimum nor a corner, where another limit takes over, is missed. Every draw's ow
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..laws.law import compute
 from .draws import LossDraws
-from .risk import Risk
+from .risk import Risk, mean
 from .spending import Spending
 
 _GOLDEN = (5**0.5 - 1) / 2
@@ -23,6 +24,7 @@ _STEPS = 28  # of a golden section over a few steps of the fine grid: to 1e-6
 _OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
 _TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
 _TOKENS_STEPS = 26
+_ABOUT = 400  # draws that say about where the best plan lies
 _MINIMA = 3  # local minima that are followed
 
 
@@ -100,8 +102,38 @@ def own_best(draws: LossDraws, spending: Spending, grid: np.ndarray, loss: np.nd
     return Own(found, tokens(found), least)
 
 
+def plain_flops(draws: LossDraws, spending: Spending) -> float | None:
+    """Training FLOP of a request whose best plans have a closed form: one law of 6ND and a budget that nothing else cuts; else None."""
+    law = draws.parts[0].law
+    limited = spending.max_tokens or spending.train_flops or spending.serving or spending.log_params
+    if len(draws.parts) > 1 or limited or spending.max_params < np.inf or not np.isfinite(spending.amount):
+        return None
+    if law.reach is not compute or law.optimum is None or law.compute_saved is None:
+        return None
+    return spending.amount / spending.per_train_flop
+
+
+def held_drift(draws: LossDraws, spending: Spending) -> LossDraws:
+    """Return the draws with the drift that they have at the compute of about the best plan of the bare law."""
+    if not any(part.drift.any() for part in draws.parts):
+        return draws
+    flops = plain_flops(draws, spending)
+    if flops is not None:
+        return draws.holding(np.log(flops / 120) / 2, np.log(flops / 6) - np.log(flops / 120) / 2)
+    bare = replace(draws, parts=tuple(replace(part, drift=0 * part.drift) for part in draws.parts))
+    plan = choose(bare.thinned(_ABOUT), spending, mean())
+    return draws.holding(plan.log_params, plan.log_tokens)
+
+
 def own_plans(draws: LossDraws, spending: Spending, grid: np.ndarray, loss: np.ndarray) -> Own:
-    """As `own_best`, also for draws whose best lies outside the grid."""
+    """As `own_best`, also for draws whose best lies outside the grid; in closed form where there is one, which drift leaves alone."""
+    flops = plain_flops(draws, spending)
+    if flops is not None:
+        part = draws.parts[0]
+        assert part.law.optimum is not None
+        n = np.broadcast_to(part.law.optimum(flops, **part.others, **part.constants), (draws.size,))
+        d = np.log(flops / 6) - n
+        return Own(n, d, draws.loss(n, d))
     own = own_best(draws, spending, grid, loss)
     place = np.argmin(loss, axis=0)
     top = spending.log_params_most()

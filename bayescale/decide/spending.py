@@ -95,10 +95,10 @@ class Spending:
     def _limits(self, log_params: np.ndarray) -> dict[str, float]:
         """Most tokens of one size by option."""
         flops = float(np.exp(self.log_flops_per_token(log_params)))
-        found = dict(self.max_tokens) | {name: value / flops for name, value in self.train_flops.items()}
+        found = {}
         if np.isfinite(self.amount):
             found[self.budget] = (self.amount / flops - self.serving) / self.per_train_flop
-        return found
+        return found | dict(self.max_tokens) | {name: value / flops for name, value in self.train_flops.items()}
 
     def _first(self, log_params: np.ndarray) -> str:
         limits = self._limits(log_params)

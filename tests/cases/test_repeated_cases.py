@@ -74,8 +74,8 @@ def test_the_best_loss_and_its_plan(ask, rising, answer):
     low, high = accepted(answer("epochs-that-hurt")["best_loss"])
     assert low <= row["expected_median"] <= high
     assert 1.2e8 < row["params"] < 3.5e8
-    assert row["flops_used"] < 0.2 * row["flops"] and "The plan uses" in row["warning"]
-    assert row["flops_used"] == pytest.approx(6 * row["params"] * row["tokens"])
+    assert row["flops"] < 0.2 * row["budget"] and "The plan uses" in row["warning"]
+    assert row["flops"] == pytest.approx(6 * row["params"] * row["tokens"])
 
 
 @slow

@@ -62,7 +62,7 @@ def uncertain(posterior_from_constants, many_draws):
 @given(st.integers(0, 10**6), FLOPS)
 def test_a_known_law_gives_the_closed_form(posterior_from_constants, seed, flops):
     constants = {name: float(value[0]) for name, value in random_constants(seed, 1).items()}
-    row = allocate(posterior_from_constants(constants, n_draws=5), flops, **FAR).iloc[0]
+    row = allocate(posterior_from_constants(constants, n_draws=5), flops, drift=False, **FAR).iloc[0]
     best = float(np.exp(LAW.optimum(flops, **constants)))
     assert row["params"] == pytest.approx(best, rel=1e-5)
     assert row[["params_lower", "params_upper"]].tolist() == pytest.approx([best, best], rel=1e-9)
@@ -76,7 +76,7 @@ def test_a_known_law_gives_the_closed_form(posterior_from_constants, seed, flops
 @given(st.integers(0, 10**6), FLOPS)
 def test_no_size_has_less_mean_loss(posterior_from_constants, seed, flops):
     constants = random_constants(seed)
-    row = allocate(posterior_from_constants(constants), flops, **FAR).iloc[0]
+    row = allocate(posterior_from_constants(constants), flops, drift=False, **FAR).iloc[0]
     here = mean_loss(row["params"], flops, constants).item()
     best, _ = least(flops, constants)
     assert here <= best * (1 + 1e-10)
@@ -92,7 +92,7 @@ def test_no_size_has_less_mean_loss(posterior_from_constants, seed, flops):
 @given(st.integers(0, 10**6), FLOPS, st.sampled_from([0.01, 0.02, 0.05]))
 def test_what_goes_with_a_choice(posterior_from_constants, seed, flops, within):
     constants = random_constants(seed)
-    row = allocate(posterior_from_constants(constants), flops, within_compute=within, **FAR).iloc[0]
+    row = allocate(posterior_from_constants(constants), flops, within_compute=within, drift=False, **FAR).iloc[0]
     # Regret is a mean of excesses over each draw's best, which are none of them negative; waste is a share.
     excess = curves(row["params"], flops, constants)[0] - np.diag(
         curves(np.exp(LAW.optimum(flops, **constants)), flops, constants)
@@ -121,7 +121,7 @@ def test_regret_without_drift_is_the_mean_excess(uncertain, many_draws):
 def test_waste_is_the_compute_that_the_best_size_would_save(uncertain, many_draws):
     """Each draw's loss at the choice is reached along that draw's own optimum with less compute: found by bisection."""
     flops, saved = 1e22, []
-    row = allocate(uncertain, flops).iloc[0]
+    row = allocate(uncertain, flops, drift=False).iloc[0]
     for i, loss in enumerate(curves(row["params"], flops, many_draws)[0][:40]):
         draw = {name: value[i] for name, value in many_draws.items()}
         low, high = -5.0, 0.0
@@ -141,18 +141,13 @@ def test_waste_is_the_compute_that_the_best_size_would_save(uncertain, many_draw
     assert row["wasted_compute"] == pytest.approx(share.mean(), rel=1e-6)
 
 
-def test_drift_does_not_move_the_choice(uncertain):
+def test_drift_hardly_moves_the_choice(uncertain):
+    """It is one factor for all plans of a draw: it moves no draw's own optimum, and their mean by what it correlates with in the draws."""
     with_drift, without = allocate(uncertain, 1e23), allocate(uncertain, 1e23, drift=False)
-    same = [
-        "params",
-        "tokens",
-        "params_lower",
-        "params_upper",
-        "flat_params_lower",
-        "flat_params_upper",
-        "wasted_compute",
-    ]
-    pd.testing.assert_frame_equal(with_drift[same], without[same])
+    own = ["params_lower", "params_upper"]
+    pd.testing.assert_frame_equal(with_drift[own], without[own])
+    same = ["params", "tokens", "flat_params_lower", "flat_params_upper", "wasted_compute"]
+    pd.testing.assert_frame_equal(with_drift[same], without[same], rtol=0.02)
 
     def width(table):
         return float(np.log(table["loss_upper"] / table["loss_lower"]).iloc[0])
@@ -172,7 +167,8 @@ def test_losses_are_those_of_the_forecast(uncertain):
 
 def test_columns_and_order(uncertain):
     table = allocate(uncertain, [1e22, 1e21, 1e20])
-    assert list(table["flops"]) == [1e22, 1e21, 1e20]
+    assert list(table["budget"]) == [1e22, 1e21, 1e20]
+    np.testing.assert_allclose(table["flops"], table["budget"], rtol=1e-12)
     assert table.columns[-1] == "warning" and table["warning"].map(type).eq(str).all()
     assert {
         "flops", "params", "tokens", "tokens_per_param", "tokens_per_param_lower", "tokens_per_param_upper",
