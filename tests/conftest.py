@@ -14,7 +14,7 @@ import xarray as xr
 
 from bayescale import fit, load_spec, read_runs, save_fit
 from bayescale.laws.law import all_anchors
-from bayescale.posterior.store import FORMAT
+from bayescale.posterior.store import FORMAT, fitted_spec
 from bayescale.spec import parse_spec
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -195,6 +195,37 @@ def profile_from_constants():
         own = {"budgets": ("budget", [1e19, 1e21]), "budget_of_run": ("run", np.repeat([0, 1], 3))}
         idata["constant_data"] = xr.DataTree(data.assign(own))
         idata.attrs["check"] = check
+        return idata
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def grouped_posterior():
+    """Return a fit of families made without a sampler: a level of each, and dropout, 0 or 0.1 in the runs, as a covariate of A."""
+
+    def make(groups=("web", "books"), *, by="family", n=200):
+        text = load_spec("chinchilla-families").text.replace('by = "family"', f'by = "{by}"')
+        idata = _posterior_from_constants(BESI, n_draws=n)
+        idata.attrs |= {"spec": text + '[covariates]\nA = ["dropout"]\n', "spec_changes": "{}"}
+        rng = np.random.default_rng(sum(map(ord, "grouped")))
+        data, names = idata["constant_data"].to_dataset(), {"group": list(groups)}
+
+        def about(middle, sd, **coords):
+            shape = (1, n, *(len(values) for values in coords.values()))
+            return xr.DataArray(
+                middle + sd * rng.standard_normal(shape), dims=("chain", "draw", *coords), coords=coords
+            )
+
+        shared = {"T": np.exp(about(0.9, 0.01)), "u1": about(-1.5, 0.1), "u2": about(-1.5, 0.1)}
+        shared |= {"log_alpha": about(-1.05, 0.05), "log_beta": about(-1.05, 0.05)}
+        spread, z = about(0.2, 0.01), about(0.0, 0.05, **names) + xr.DataArray(range(len(groups)), dims="group")
+        anchors = {name: float(value) for name, value in data.items() if value.ndim == 0}
+        constants = fitted_spec(idata).get_law().constants({**shared, "T": shared["T"] * np.exp(spread * z)}, anchors)
+        more = {"A_dropout": about(0.1, 0.01), "sigma": about(0.01, 0.0), "nu": about(10.0, 0.0)}
+        idata["posterior"] = xr.DataTree(xr.Dataset({**shared, "spread_T": spread, "z_T": z, **constants, **more}))
+        runs = {"group_index": ("run", np.arange(6) % len(groups)), "dropout_z": ("run", [-1.0, 1.0] * 3)}
+        idata["constant_data"] = xr.DataTree(data.assign(**runs, dropout_mean=0.05, dropout_sd=0.05))
         return idata
 
     return make

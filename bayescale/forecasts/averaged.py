@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..posterior.average import share_out
 
-_RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade")
+_RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade", "unseen", "outside")
 
 
 def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float], seed: int) -> xr.Dataset:
@@ -53,6 +53,8 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
         inputs=json.dumps(_inputs(forecasts)),
         ranges=json.dumps(_ranges(forecasts)),
         flops_ratio=next((ratio for ratio in ratios if json.loads(ratio)), "[]"),
+        unseen=first_said("unseen", *forecasts.values()),
+        outside=first_said("outside", *forecasts.values()),
         check=json.dumps(_checks(forecasts, weights)),
         weights=json.dumps(dict(weights)),
     )
@@ -71,6 +73,12 @@ def _picked(values: list[xr.DataArray], owner: xr.DataArray) -> xr.DataArray:
     for i, value in enumerate(values[1:], start=1):
         result = xr.where(owner == i, value, result)
     return result.drop_vars([name for name in result.coords if name not in result.dims])
+
+
+def first_said(name: str, *forecasts: xr.Dataset) -> str:
+    """One text for each plan as JSON, of an attribute that has them: that of the first forecast with anything to say of it."""
+    texts = [json.loads(one.attrs[name]) for one in forecasts if name in one.attrs]
+    return json.dumps([next(filter(None, said), "") for said in zip(*texts, strict=True)])
 
 
 def _inputs(forecasts: Mapping[str, xr.Dataset]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from ..spec.data import law_loss
 from ..spec.groups import local_draws, unseen_groups
 from ..spec.noise import COUNTS, draw_observed, from_link, log_density, to_link
 from ..spec.spec import ModelSpec
-from .averaged import mix_forecasts
+from .averaged import first_said, mix_forecasts
 
 MAX_EXTRAPOLATION = 3.0
 
@@ -220,6 +220,7 @@ def _labelled_through(
     return result.assign_attrs(
         through=1,
         outside=json.dumps(outside),
+        unseen=first_said("unseen", result, upstream),
         check=json.dumps(checks),
         ranges=json.dumps(ranges),
         inputs=upstream.attrs["inputs"],

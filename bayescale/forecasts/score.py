@@ -18,10 +18,9 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     -------
     dict
         `plans` scored; `inside`, how many of them lie in their band, and `coverage`, their share, beside `probability`, what was claimed;
-        `median_abs_error`, of log loss (about the relative error; other responses are scored as they are); `bias`, the median of measured
-        over forecast log loss; `interval_score` of the band in log loss, x100 (Gneiting and Raftery 2007, eq. 43: width, plus
-        2 / (1 - prob) times each miss);
-        `log_score`, mean log density of log loss; `warning`.
+        `median_abs_error`, of log loss (about the relative error; what has no name as loss or loss_... is scored as it is); `bias`, the
+        median of measured over forecast log loss; `interval_score` of the band in log loss, x100 (Gneiting and Raftery 2007, eq. 43:
+        width, plus 2 / (1 - prob) times each miss); `log_score`, mean log density of log loss; `warning`.
 
     Raises
     ------

@@ -21,9 +21,9 @@ def group_names(spec: ModelSpec, runs: pd.DataFrame) -> list[str]:
 
 def group_key(value: Any) -> str:
     """Name of a group as text, the same whether a table, a file or an option gave it: 1, 1.0 and "1" are one group, blank is none."""
-    if isinstance(value, float | np.floating):
-        return "" if np.isnan(value) else f"{value:.15g}"
-    return str(value).strip()
+    if pd.isna(value):
+        return ""
+    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value).strip()
 
 
 def group_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
@@ -50,13 +50,14 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
                 raise ValueError(
                     f"`{role}` names column '{column}', which the table lacks; it has {', '.join(rows.columns)}."
                 )
-            blank = rows[column].isna() | (rows[column].astype(str) == "")
+            keys = rows[column].map(group_key)
+            blank = keys == ""
             if blank.any():
                 raise ValueError(
                     f"Column '{column}' (`{role}`) is blank in {int(blank.sum())} rows (first: run {rows.loc[blank, 'run'].iloc[0]}); "
                     f"fill it, or leave the rows out with --where."
                 )
-            if rows[column].nunique() < 2:
+            if keys.nunique() < 2:
                 raise ValueError(
                     f"Column '{column}' (`{role}`) has one value in all rows, so it teaches nothing: use a plain model."
                 )

@@ -1,5 +1,7 @@
 """Allocations from posteriors made by hand: the closed form, the best of a grid, regret, flatness, refusals."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -242,3 +244,33 @@ def test_flops_that_betray_a_wrong_count(posterior_from_constants, besi, factor,
 def test_flops_that_differ_run_by_run_betray_nothing(posterior_from_constants, besi):
     odd = np.geomspace(1e19, 1e21, 6) * [1, 8, 8, 8, 8, 8]
     assert allocate(posterior_from_constants(besi, n_draws=5, columns={"flops": odd}), 1e21)["warning"].item() == ""
+
+
+@pytest.mark.parametrize("name", ["params", "family", "unique_tokens", "dropuot"])
+def test_a_column_that_the_fit_does_not_take(uncertain, grouped_posterior, name):
+    with pytest.raises(
+        ValueError, match=rf"`at` \(--at\) names '{name}', and this fit takes nothing beside params and t"
+    ):
+        allocate(uncertain, 1e21, at={name: 1e9})
+    if name != "family":
+        at = {"family": "web", "dropout": 0.0}
+        with pytest.raises(ValueError, match=rf"names '{name}', and this fit takes family, dropout beside"):
+            allocate(grouped_posterior(), 1e21, at={**at, name: 1e9})
+        assert len(allocate(grouped_posterior(), 1e21, at=at)) == 1
+
+
+def test_columns_that_a_fit_of_the_best_size_does_not_take(profile_from_constants):
+    idata = profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
+    assert len(allocate(idata, 1e21)) == 1
+    with pytest.raises(ValueError, match="names 'family', and this fit takes nothing beside params and tokens"):
+        allocate(idata, 1e21, at={"family": "web"})
+
+
+@pytest.mark.parametrize("response", ["loss_ood", "accuracy"])
+def test_what_is_no_loss_is_not_minimised(posterior_from_constants, besi, response):
+    idata = posterior_from_constants(besi, n_draws=5)
+    idata.attrs["spec_changes"] = json.dumps({"response": response})
+    with pytest.raises(
+        ValueError, match=rf"minimises a loss, and this fit explains '{response}': .*--column loss=COLUMN"
+    ):
+        allocate(idata, 1e21)

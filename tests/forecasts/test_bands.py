@@ -155,3 +155,9 @@ def test_bands_contain_the_share_of_runs_they_claim(posterior_from_constants, ma
         loss["observed_loss"] <= table["loss_upper"].item()
     )
     assert float(inside.mean()) == pytest.approx(0.9, abs=0.01)
+
+
+def test_a_group_without_runs_is_said(grouped_posterior):
+    plans = plan([0.0] * 3, family=["web", "code", "books"], dropout=0.0)
+    warnings = bands(forecast(grouped_posterior(), plans))["warning"].tolist()
+    assert warnings == ["", "No fitted run is of group 'code': its level is drawn from the spread of the others.", ""]

@@ -83,3 +83,19 @@ def test_a_common_offset_is_said(sign, side):
 )
 def test_no_common_offset(errors):
     assert score(table(at(*errors)))["warning"] == ""
+
+
+@pytest.mark.parametrize(("response", "in_logs"), [("loss_ood", True), ("accuracy", False)])
+def test_losses_of_any_name_are_scored_in_logs(response, in_logs):
+    measured = at(0.05, -0.02, 0.13, -0.16)
+    renamed = table(measured).rename(columns=lambda name: name.replace("loss", response))
+    found = score(renamed)
+    if in_logs:
+        assert found == score(table(measured))
+    else:
+        errors = measured - 2.0
+        assert found["median_abs_error"] == pytest.approx(np.median(np.abs(errors)))
+        assert found["bias"] == pytest.approx(np.median(errors))
+        misses = (measured[2] - 2 * np.exp(0.1)) + (2 * np.exp(-0.1) - measured[3])
+        width = 2 * (np.exp(0.1) - np.exp(-0.1))
+        assert found["interval_score"] == pytest.approx(100 * (width + 20 * misses / 4))

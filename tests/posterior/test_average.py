@@ -119,3 +119,13 @@ def test_what_needs_one_fit_says_so(average):
 def test_counts_sum_to_the_whole():
     assert share_out({"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}, 400) == {"a": 134, "b": 133, "c": 133}
     assert share_out({"a": 1.0, "b": 0.0}, 10) == {"a": 10, "b": 0}
+
+
+def test_a_group_that_one_fit_has_not_seen_is_said(posterior_from_constants, grouped_posterior, besi):
+    fits = {"plain": posterior_from_constants(besi, n_draws=200), "grouped": grouped_posterior(n=200)}
+    plans = PLANS.assign(family=["web", "code"], dropout=0.0)
+    for names in (["plain", "grouped"], ["grouped", "plain"]):
+        average = average_fits({name: fits[name] for name in names}, dict.fromkeys(names, 1))
+        warning = bands(forecast(average, plans))["warning"]
+        assert "No fitted run is of group" not in warning["near"]
+        assert warning["far"].count("No fitted run is of group 'code'") == 1

@@ -78,6 +78,24 @@ def test_one_chain_apart(small_fit):
     assert not row(spoilt, "ess_bulk")["passed"]
 
 
+@pytest.mark.parametrize("name", ["log_level", "z_u", "z_beta", "z_vertex", "z_curvature"])
+def test_one_value_of_a_size_or_budget_counts(small_fit, name):
+    """Approaches 1 and 2 sample a vector that no spec names: the chains may disagree on one element of it alone."""
+
+    def with_vector(apart):
+        values = np.random.default_rng(5).standard_normal((4, 500, 3))
+        values[3, :, 1] += apart
+        return with_group(
+            small_fit, "posterior", lambda draws: draws.assign({name: (("chain", "draw", "size"), values)})
+        )
+
+    assert row(with_vector(0.0), "rhat")["passed"]
+    spoilt = with_vector(3.0)
+    found = row(spoilt, "rhat")
+    assert not found["passed"] and f"disagree most on {name}." in found["advice"]
+    assert not row(spoilt, "ess_bulk")["passed"]
+
+
 def test_too_few_draws(small_fit):
     few = small_fit.isel(draw=slice(50))
     assert not row(few, "ess_bulk")["passed"] and not row(few, "ess_tail")["passed"]

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from bayescale import allocate, bands, fit, forecast, load_spec
+from bayescale.posterior import fitted_spec
 from bayescale.spec import parse_spec
 from bayescale.spec.data import law_loss
-from bayescale.spec.groups import check_groups, fitted_draws
+from bayescale.spec.groups import check_groups, fitted_draws, group_names, local_draws, unseen_groups
 
 SEED = sum(map(ord, "groups"))
 LEVELS = {"web": 1.0, "books": 1.3}
@@ -90,6 +91,8 @@ def test_rows_of_all_groups_are_kept_and_checked(idata):
     [
         ({"family": "web"}, "one value in all rows"),
         ({"family": ["", *["web"] * 23]}, r"'family' \(`groups.by`\) is blank in 1 rows"),
+        ({"family": ["  ", *["web"] * 23]}, r"'family' \(`groups.by`\) is blank in 1 rows"),
+        ({"family": [1, 1.0, "1", *["1"] * 21]}, "one value in all rows"),
         ({"dropout": ["high"] * 12 + ["low"] * 12}, "must be a number"),
     ],
 )
@@ -107,3 +110,88 @@ def test_names_that_the_law_lacks(more, message):
     text = text + more if more else text.replace('partial = ["T"]', 'partial = ["E"]')
     with pytest.raises(ValueError, match=message):
         parse_spec(text)
+
+
+def level(idata, *families, by="family"):
+    """Draws of E, dims (draw, plan), of plans of these families."""
+    columns = {by: list(families), "dropout": [0.0] * len(families)}
+    return local_draws(fitted_spec(idata), idata, columns, "plan")["E"].isel(chain=0).transpose("draw", "plan")
+
+
+def test_a_group_has_one_name_however_it_is_written(grouped_posterior):
+    idata = grouped_posterior(("1", "2"), by="size")
+    spec, written = fitted_spec(idata), [1, 1.0, np.float32(1), np.int64(1), "1", " 1 "]
+    assert group_names(spec, pd.DataFrame({"size": pd.Series([*written, 2.0], dtype=object)})) == ["1", "2"]
+    for value in written:
+        np.testing.assert_array_equal(level(idata, value, by="size")[:, 0], idata["posterior"]["E"].sel(group="1")[0])
+    plans = pd.DataFrame({"size": pd.Series([*written, 3.0, "1b"], dtype=object)})
+    assert unseen_groups(spec, idata, plans) == [""] * len(written) + ["3", "1b"]
+
+
+@pytest.mark.parametrize("blank", ["", "  ", np.nan, None, pd.NA])
+def test_a_plan_of_no_group_is_refused(grouped_posterior, blank):
+    idata = grouped_posterior()
+    with pytest.raises(ValueError, match=r"'family' of the plans is blank; each plan needs the name of its group"):
+        level(idata, "web", blank)
+    with pytest.raises(ValueError, match="is blank"):
+        allocate(idata, 1e20, at={"family": blank, "dropout": 0.0})
+
+
+def test_a_new_group_does_not_hang_on_its_neighbours(grouped_posterior):
+    idata = grouped_posterior()
+    alone = level(idata, "code")[:, 0]
+    for families in (["law", "code"], ["code", "law"], ["web", "code"], ["zoo", "law", "code"]):
+        np.testing.assert_array_equal(level(idata, *families)[:, families.index("code")], alone)
+    assert abs(np.corrcoef(alone, level(idata, "law")[:, 0])[0, 1]) < 0.3, "two new groups are drawn apart"
+    plan = {"params": 1e9, "tokens": 2e10, "dropout": 0.0}
+    one, two = (
+        forecast(idata, pd.DataFrame([{**plan, "family": name} for name in names]))["expected_loss"]
+        for names in (["code"], ["law", "code"])
+    )
+    np.testing.assert_array_equal(two.isel(plan=1), one.isel(plan=0))
+
+
+def test_a_new_group_is_one_to_allocate_and_to_forecast(grouped_posterior):
+    """The size chosen is the best of the very levels that the forecast draws."""
+    idata, at = grouped_posterior(n=4), {"family": "code", "dropout": 0.0}  # so few draws that their levels matter
+    chosen = allocate(idata, 1e21, at=at)["params"].item()
+    params = chosen * np.exp(np.linspace(-0.3, 0.3, 601))
+    plans = pd.DataFrame({"params": params, "tokens": 1e21 / (6 * params)}).assign(**at)
+    mean = forecast(idata, plans, drift=False)["expected_loss"].mean(("chain", "draw")).to_numpy()
+    assert params[np.argmin(mean)] == pytest.approx(chosen, rel=0.0011)
+
+
+@pytest.mark.parametrize("value", ["high", np.nan, None, "", np.inf])
+def test_a_covariate_that_is_no_number(grouped_posterior, value):
+    idata = grouped_posterior()
+    columns = {"family": ["web", "web"], "dropout": [0.1, value]}
+    with pytest.raises(ValueError, match=r"^Covariate 'dropout' of the plans must be a number in every plan\. Got "):
+        local_draws(fitted_spec(idata), idata, columns, "plan")
+    as_text = local_draws(fitted_spec(idata), idata, {**columns, "dropout": ["0.1", 0.1]}, "plan")["A"]
+    np.testing.assert_array_equal(as_text.isel(plan=0), as_text.isel(plan=1))
+
+
+GROUPS = '[groups]\nby = "family"\npartial = ["{}"]\n'
+
+
+@pytest.mark.parametrize(("model", "name", "dist"), [("accuracy", "chance", "Beta"), ("error", "gap", "Beta")])
+def test_a_range_that_a_group_would_leave(model, name, dist):
+    with pytest.raises(
+        ValueError, match=rf"`groups.partial`: {name} has a {dist} prior, whose range a group would leave"
+    ):
+        parse_spec(load_spec(model).text + GROUPS.format(name))
+
+
+def test_priors_that_groups_may_move():
+    for model, name in (("accuracy", "middle"), ("error", "log_gamma"), ("chinchilla", "T")):
+        assert parse_spec(load_spec(model).text + GROUPS.format(name)).groups.partial == (name,)
+
+
+@pytest.mark.parametrize("model", ["approach-1", "approach-2", "lr-surface", "lr-batch-surface"])
+def test_laws_that_take_no_groups(model):
+    spec = load_spec(model)
+    partial = GROUPS.format(next(name for name, prior in spec.priors.items() if prior.dist == "Normal"))
+    constant = spec.get_law().loss_constants[0]
+    for more in (partial, f'[covariates]\n{constant} = ["dropout"]\n'):
+        with pytest.raises(ValueError, match=rf"Law '{model}' takes no `groups` or `covariates`: .* with --where"):
+            parse_spec(spec.text + more)

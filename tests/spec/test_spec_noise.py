@@ -112,3 +112,18 @@ def test_counts_are_those_of_scipy_and_of_the_graph():
     assert float(drawn.std()) == pytest.approx(expected.std() / n, rel=0.03)
     scale = noise_scale(spec, ours, None, expected=p, n_items=n)
     assert float(scale.mean()) == pytest.approx(expected.std() / n, rel=0.01)
+
+
+def test_a_share_at_its_end_is_drawn_and_scored():
+    """A law that saturates gives 0 or 1 in rounding, of which no Beta can be drawn; a test of unknown length has no probability."""
+    spec = load_spec("accuracy")
+    ours = xr.Dataset({"sigma": (("chain", "draw"), np.full((1, 500), 0.05))})
+    expected = xr.DataArray([0.0, 1.0, 1.0], dims="plan").expand_dims(chain=1, draw=500)
+    items = xr.DataArray([200.0, 200.0, np.nan], dims="plan")
+    drawn = draw_observed(spec, ours, expected, None, items, np.random.default_rng(1))
+    np.testing.assert_allclose(drawn.mean(("chain", "draw")), [0, 1, 1], atol=1e-6)
+    for measured, likely in (([0.0, 1.0, 1.0], True), ([1.0, 0.0, 0.0], False)):
+        density = log_density(spec, ours, expected, xr.DataArray(measured, dims="plan"), None, items)
+        density = density.transpose("plan", "chain", "draw").to_numpy()
+        assert np.isfinite(density[:2]).all() and np.isnan(density[2]).all()
+        assert (np.abs(density[:2]) < 1e-5).all() if likely else (density[:2] < -20).all()
