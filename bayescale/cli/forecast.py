@@ -1,6 +1,7 @@
 """`bayescale forecast`."""
 
 import json
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import typer
@@ -67,7 +68,9 @@ def forecast(
 
     check_out(out, plans)
     idata = load_passed(fit, force=force, params_kind=params_kind)
-    wanted = _plans(params, tokens, at, plans, column, grouped_by(idata))
+    upstream = load_passed(through, force=force, params_kind=params_kind) if through else None
+    groups = {grouped_by(one) for one in (idata, upstream) if one is not None}
+    wanted = _plans(params, tokens, at, plans, column, groups)
     if any(fitted_spec(one).get_law().best for one in weighed_fits(idata).values()):
         if score or through:
             raise ValueError(
@@ -86,7 +89,7 @@ def forecast(
     loss = forecast_loss(
         idata,
         wanted,
-        through=load_passed(through, force=force, params_kind=params_kind) if through else None,
+        through=upstream,
         drift=not no_drift,
         max_extrapolation=max_extrapolation,
         random_seed=random_seed,
@@ -117,9 +120,9 @@ def _plans(
     at: list[str] | None,
     plans: str | None,
     column: list[str] | None,
-    group: str | None = None,
+    groups: Collection[str | None],
 ) -> Any:
-    """Return a table of plans, from a file or from one plan's options."""
+    """Return a table of plans, from a file or from one plan's options; columns of `groups` are names."""
     import pandas as pd
 
     from ..runs import parse_number, read_plans
@@ -141,7 +144,7 @@ def _plans(
         raise ValueError("--column goes with --plans FILE.")
     values: dict[str, Any] = {}
     for name, value in one.items():
-        if name == group:  # a name such as 7B is no number
+        if name in groups:  # a name such as 7B is no number
             values[name] = value
             continue
         try:

@@ -66,6 +66,12 @@ def power_file(posterior_from_constants, tmp_path_factory):
     return save_fit(idata, tmp_path_factory.mktemp("fits") / "power.nc")
 
 
+@pytest.fixture(scope="session")
+def grouped_file(grouped_posterior, tmp_path_factory):
+    """A fit made by hand of families whose names could be read as numbers."""
+    return save_fit(grouped_posterior(("7B", "70B")), tmp_path_factory.mktemp("fits") / "grouped.nc")
+
+
 @pytest.fixture
 def runs_file(small_runs, tmp_path):
     path = tmp_path / "runs.csv"

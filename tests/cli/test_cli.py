@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayescale import load_fit
+from bayescale import load_fit, save_fit
 from bayescale.cli.main import _COMMANDS
 from bayescale.cli.output import count, print_error, strict
 
@@ -147,6 +147,39 @@ def test_options_reach_the_forecast(run, light_file):
 def test_the_kind_of_params_may_be_left_unsaid(run, light_file):
     for kind in ("total", "unknown"):
         assert run("forecast", light_file, *PLAN, "--params-kind", kind)[0] == 0
+
+
+GROUPED_AT = ["--at", "family=7B", "--at", "dropout=0.1"]
+
+
+def test_the_name_of_a_group_is_no_number(run, grouped_file, document):
+    code, out, err = run("forecast", grouped_file, "--params", "1B", "--tokens", "20B", *GROUPED_AT, "--json")
+    (row,) = document(out)["forecasts"]
+    assert code == 0 and row["warning"] == "", err
+    code, out, _ = run("allocate", grouped_file, "--flops", "1e21", *GROUPED_AT, "--json")
+    (row,) = document(out)["allocations"]
+    assert code == 0 and row["warning"] == ""
+    code, out, _ = run("allocate", grouped_file, "--flops", "1e21", "--at", "family=8B", *GROUPED_AT[2:], "--json")
+    assert code == 0 and "No fitted run is of group '8B'" in document(out)["allocations"][0]["warning"]
+
+
+def test_a_plan_goes_through_a_grouped_fit(run, grouped_file, posterior_from_constants, tmp_path, document):
+    elsewhere = posterior_from_constants(
+        {"offset": 0.1, "slope": 1.0},
+        model="transfer",
+        n_draws=50,
+        fade=None,
+        columns={"loss": np.linspace(2.2, 3.0, 6)},
+    )
+    path = save_fit(elsewhere, tmp_path / "transfer.nc")
+    code, out, err = run(
+        "forecast", path, "--through", grouped_file, "--params", "1B", "--tokens", "20B", *GROUPED_AT, "--json"
+    )
+    assert code == 0, err
+    (row,) = document(out)["forecasts"]
+    assert row["warning"] == "", "7B is a family, not a count"
+    assert row["share_parameters"] is row["share_noise"] is row["share_drift"] is None
+    assert row["loss_ood_lower"] < row["loss_ood_median"] < row["loss_ood_upper"]
 
 
 def test_counts():
