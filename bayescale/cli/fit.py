@@ -116,7 +116,7 @@ def _options(texts: list[str] | None) -> dict[str, Any]:
     """Read NAME=VALUE; whole numbers and true or false as such."""
     values = {}
     for name, text in pairs("--option", texts).items():
-        values[name] = text == "true" if text in ("true", "false") else int(text) if text.isdigit() else text
+        values[name] = text == "true" if text in ("true", "false") else int(text) if text.isdecimal() else text
     return values
 
 

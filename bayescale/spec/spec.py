@@ -1,5 +1,6 @@
 """The spec of a model: law, inputs, priors, noise and drift, read from TOML and checked."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ..laws import LAWS, Law
 from .prior import Prior, read_prior, suggest
 
+_BLOCKS = re.compile(r"exact_match_(\d+)")
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -182,6 +184,13 @@ class ModelSpec(_Table):
             if name not in known:
                 takes = f"takes {', '.join(known)}" if known else "takes none"
                 raise ValueError(f"`options.{name}`: law '{self.law}' {takes}.{suggest(name, known)}")
+        # Columns such as exact_match_10 say themselves how long their blocks are.
+        tokens, said = {**known, **self.options}.get("tokens"), _BLOCKS.fullmatch(self.response)
+        if isinstance(tokens, int) and said and int(said[1]) != tokens:
+            raise ValueError(
+                f"`options.tokens` is {tokens}, and the response '{self.response}' is of blocks of {said[1]}: give --option "
+                f"tokens={said[1]}, or --response exact_match_{tokens}."
+            )
 
     def changed(
         self,

@@ -51,3 +51,9 @@ def test_exact_match_of_independent_tokens():
 def test_transfer_is_a_line_through_its_middle():
     found = constants("transfer", {"T": 3.3, "log_slope": 0.0}, {"loss": LOSS})
     np.testing.assert_allclose(LAWS["transfer"].loss(LOSS, **found), LOSS + 3.3 - LOSS.mean())
+
+
+@pytest.mark.parametrize("tokens", [0, -1, 2.5, True, "5", None])
+def test_a_block_has_a_whole_number_of_tokens(tokens):
+    with pytest.raises(ValueError, match=r"`options.tokens` must be a whole number >= 1, the tokens in a block\. Got"):
+        LAWS["exact-match"].configured(tokens=tokens)

@@ -212,3 +212,23 @@ def test_a_prior_prints_itself():
 def test_suggest():
     assert suggest("alpa", ["alpha", "beta"]) == " Did you mean 'alpha'?"
     assert suggest("zzz", ["alpha", "beta"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"options": {"tokens": 5}}, "`options.tokens` is 5, and the response 'exact_match_10' is of blocks of 10"),
+        (
+            {"response": "exact_match_5"},
+            r"is 10, .* blocks of 5: give --option tokens=5, or --response exact_match_10\.",
+        ),
+        ({"options": {"tokens": "five"}}, "must be a whole number >= 1, the tokens in a block. Got 'five'"),
+    ],
+)
+def test_blocks_are_as_long_as_their_column_says(change, message):
+    spec = load_spec("exact-match")
+    with pytest.raises(ValueError, match=message):
+        spec.changed(**change)
+    both = spec.changed(options={"tokens": 5}, response="exact_match_5")
+    assert both.get_law().constants({"log_ratio": 0.0}, {})["length"] == pytest.approx(5)
+    assert spec.changed(options={"tokens": 5}, response="solved").response == "solved", "a name that says no length"
