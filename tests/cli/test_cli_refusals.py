@@ -1,6 +1,9 @@
 """What the command line refuses: exit codes, messages of at most four lines, and nothing left behind."""
 
+import numpy as np
+import pandas as pd
 import pytest
+import xarray as xr
 
 PLAN = ["--params", "10B", "--tokens", "200B"]
 
@@ -143,13 +146,32 @@ def test_a_broken_fit_is_refused(run, fit_file, tmp_path):
         assert code == 2 and "is not a readable fit" in err
 
 
-def test_an_error_of_ours_exits_with_three(run, fit_file, monkeypatch, document):
+def divide(_):
+    return 1 // 0
+
+
+def unlike_shapes(_):
+    return np.ones(2) + np.ones(3)
+
+
+def not_there(_):
+    return pd.Index(["a"]).get_loc(1.5)
+
+
+def unlike_sizes(_):
+    return xr.Dataset({"a": ("run", [1, 2]), "b": ("run", [1, 2, 3])})
+
+
+def takes_nothing():
+    """Called with a fit, it fails in a line of the command itself."""
+
+
+@pytest.mark.parametrize("bug", [divide, unlike_shapes, not_there, unlike_sizes, takes_nothing])
+def test_an_error_of_ours_exits_with_three(run, fit_file, monkeypatch, document, bug):
+    """Also a ValueError or TypeError that no `raise` of ours made."""
     from bayescale import posterior
 
-    def fail(_):
-        raise ZeroDivisionError("so sorry")
-
-    monkeypatch.setattr(posterior, "check_fit", fail)
+    monkeypatch.setattr(posterior, "check_fit", bug)
     code, out, err = run("check", fit_file, "--json")
-    assert code == 3 and "internal error, ZeroDivisionError: so sorry" in err and "BAYESCALE_DEBUG=1" in err
+    assert code == 3 and "internal error, " in err and "BAYESCALE_DEBUG=1" in err
     assert document(out)["exit"] == 3
