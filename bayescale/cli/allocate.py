@@ -125,7 +125,7 @@ def allocate(
         mfu_decode=mfu_decode,
         tokens_per_accelerator=tokens_per_accelerator,
     )
-    budgets = {
+    budgets: dict[str, Any] = {
         name: None if not texts else [asked.amount("--" + name.replace("_", "-"), text) for text in texts]
         for name, texts in (("flops", flops), ("gpu_hours", gpu_hours), ("usd", usd))
     }
@@ -194,7 +194,7 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
     prob = f"{table['probability'].iloc[0]:.0%}"
     known = bool(table["loss_median"].notna().all())  # approaches 1 and 2 know no loss
     rows = [_lines(row, prob, within_compute, known) for row in table.to_dict(orient="records")]
-    names = [name for name in dict.fromkeys(name for row in rows for name in row)]
+    names = list(dict.fromkeys(name for row in rows for name in row))
     print_table(
         f"Allocation, loss in {unit}" if known else "Allocation",
         ["", *(_head(row) for row in table.to_dict(orient="records"))],

@@ -60,9 +60,12 @@ def allocate(
     idata : xarray.DataTree
         A fit of a law of params and tokens, or an average of such; or of approach 1 or 2, which give the best size of `flops` and no loss,
         and take no limits: what a loss would say is then NaN.
-    flops, gpu_hours, usd : float or sequence of float, optional
-        Budgets in one of these units, each an upper limit on all that a plan spends: FLOP (6 x params x tokens and 2 x params a token
-        served), accelerator-hours, dollars. None with a deadline: what can be trained before it.
+    flops : float or sequence of float, optional
+        Budgets, each an upper limit on all that a plan spends, FLOP: 6 x params x tokens, and 2 x params a token served.
+    gpu_hours : float or sequence of float, optional
+        The same in accelerator-hours.
+    usd : float or sequence of float, optional
+        The same in dollars. One of the three is given; none with a deadline: what can be trained before it.
     risk : str or callable
         What is minimised: mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q, regret-cvar:TAIL, or a function as in `decide.risk`.
     target : Target, optional
@@ -180,8 +183,28 @@ def cheapest_plan(
         The loss, and the probability with which it must be reached.
     probabilities : sequence of float, optional
         Several of them, one row each: the price of certainty.
-    limits, demand, costs, repeats, flops_rule, at, prob, within_compute, drift, max_extrapolation, random_seed
+    limits : Limits, optional
+        On params, tokens, epochs, unique tokens and days.
+    demand : Demand, optional
+        Tokens to be served, at whose expected number the cost counts.
+    costs : CostModel, optional
+        Prices and hardware.
+    repeats : {"published"}, optional
         As in `allocate`.
+    flops_rule : {"6nd", "table"}
+        As in `allocate`.
+    at : mapping, optional
+        As in `allocate`.
+    prob : float
+        Probability of the equal-tailed intervals.
+    within_compute : float
+        As in `allocate`.
+    drift : bool
+        Whether the law may go wrong beyond its runs.
+    max_extrapolation : float, optional
+        Decades of compute beyond the largest fitted run within which plans are sought; by default 3.
+    random_seed : int, numpy.random.Generator or None
+        As in `forecast`.
 
     Returns
     -------

@@ -142,6 +142,9 @@ def _costs(
     per_token = float(np.exp(spending.log_flops_per_token(np.asarray(log_params))))
     train, demand, costs = per_token * tokens, request.demand, request.costs
     served = np.nan if demand is None else per_token / 3 * demand.expected
+    spent = spending.spent(log_params, float(np.log(tokens)))
+    if spending.budget == "flops" and abs(spent - spending.amount) < 1e-9 * spent:  # say the budget as it was asked
+        train = spending.amount - spending.serving * per_token
     found = {"flops": train + (0.0 if demand is None else served), "train_flops": train, "inference_flops": served}
     said = []
     wanted = {
@@ -203,8 +206,8 @@ def _cap_warning(request: Request, binding: list[str]) -> list[str]:
         helpful = helpful_accelerators(request.limits, request.costs)
         if helpful is None:
             said.append(
-                "All accelerators are taken to help: how many do hangs on the critical batch (--critical-batch-tokens, or a fit of batch) and "
-                "on the tokens that one holds (--tokens-per-accelerator)."
+                "All accelerators are taken to help: how many do hangs on the critical batch (--critical-batch-tokens, or a fit of batch) "
+                "and on the tokens that one holds (--tokens-per-accelerator)."
             )
         elif request.costs.accelerators and helpful < request.costs.accelerators:
             said.append(
@@ -224,7 +227,8 @@ def _check_ratio(loss: xr.Dataset, table: pd.DataFrame, max_extrapolation: float
         if away > allowed:
             raise ValueError(
                 f"The plan has {ratio:.3g} tokens per parameter, {away:.1f} decades outside those of the fitted runs ({ranges[0]:.3g} to "
-                f"{ranges[1]:.3g}). Train runs nearer to it, or allow it with --max-extrapolation {max(np.ceil(away), MAX_EXTRAPOLATION):g}."
+                f"{ranges[1]:.3g}). Train runs nearer to it, or allow it with "
+                f"--max-extrapolation {max(np.ceil(away), MAX_EXTRAPOLATION):g}."
             )
 
 

@@ -52,9 +52,9 @@ def wasted(draws: LossDraws, spending: Spending, own: Own, loss: np.ndarray, spe
     columns = np.arange(len(mine))
     low, high = best[place, columns], best[place + 1, columns]
     with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.clip(np.where(high > low, (mine - low) / (high - low), 0.0), 0, 1)
+        share = np.clip(np.where(high > low, (mine - low) / (high - low), 0.0), 0, 1)
     logs = np.log(_SHARES)
-    return 1 - np.exp(logs[place] + part * (logs[place + 1] - logs[place]))
+    return 1 - np.exp(logs[place] + share * (logs[place + 1] - logs[place]))
 
 
 def flat(draws: LossDraws, spending: Spending, risk: Risk, choice: Choice, within: float) -> tuple[float, float]:

@@ -6,6 +6,7 @@ the same draws as `forecast` has of the same seed.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class LossDraws:
 
     def probability(self, log_params: Any, log_tokens: Any, target: float) -> np.ndarray:
         """Probability in every draw that a new run of the plan measures at most `target`; shapes as in `loss`."""
-        return self._each(lambda *given: _probability(*given, target), log_params, log_tokens)
+        return self._each(partial(_probability, target), log_params, log_tokens)
 
     def log_useful_tokens(self, log_params: Any, log_tokens: Any) -> np.ndarray:
         """Natural log of the tokens that serve each draw best, `log_tokens` or fewer where more would make its loss worse."""
@@ -174,7 +175,7 @@ def _useful(part: Part, pool: float, log_params: Any, log_tokens: Any) -> np.nda
     return np.minimum(log_tokens, np.log(enough))
 
 
-def _probability(part: Part, pool: float, log_params: Any, log_tokens: Any, target: float) -> np.ndarray:
+def _probability(target: float, part: Part, pool: float, log_params: Any, log_tokens: Any) -> np.ndarray:
     from scipy.special import ndtr, stdtr  # slow to import, and most choices need none of it
 
     inputs = _inputs(part, pool, log_params, log_tokens)

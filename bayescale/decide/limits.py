@@ -69,7 +69,8 @@ def check_shapes(shapes: pd.DataFrame) -> pd.DataFrame:
         bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
         if len(bad):
             raise ValueError(
-                f"Column '{column}' of the shapes must be a number > 0 in every row. Got {shapes[column].iloc[bad[0]]!r} in row {bad[0] + 1}."
+                f"Column '{column}' of the shapes must be a number > 0 in every row. Got {shapes[column].iloc[bad[0]]!r} "
+                f"in row {bad[0] + 1}."
             )
         shapes = shapes.assign(**{column: values})
     return shapes

@@ -1,8 +1,8 @@
 """Risks: one number for a plan from its loss in every draw; the plan with the least is chosen, so lower is better everywhere.
 
-A risk is a function ``risk(loss, best)`` of arrays with the draws on the last axis: `loss` of the plans, shape (..., draw), and `best`, the loss
-of each draw's own best plan under the same budget and limits, shape (draw,), from which regrets are counted. Expected regret is none of
-them: `best` does not hang on the plan, so that it chooses as the mean does. Nor is the largest regret, which grows with the number of draws.
+A risk is a function ``risk(loss, best)`` of arrays with the draws on the last axis: `loss` of the plans, shape (..., draw), and `best`, the
+loss of each draw's own best plan under the same budget and limits, shape (draw,), from which regrets are counted. Expected regret is none
+of them: `best` does not hang on the plan, so that it chooses as the mean does. Nor is the largest regret, which grows with the draws.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-Risk = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Risk = Callable[..., np.ndarray]  # (loss, best)
 FORMS = "mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q, regret-cvar:TAIL"
 
 

@@ -73,7 +73,7 @@ def sizes(draws: LossDraws, spending: Spending, *, scanned: int = _SCANNED) -> n
     grid = np.linspace(min(0.0, top - 1), top, max(int(max(top, 0) / _COARSE) + 2, 9))
     few = draws.thinned(scanned)
     least = np.argmin(_along(few, spending, grid)[0], axis=0)
-    low, high = grid[max(least.min() - 1, 0)], grid[min(least.max() + 1, len(grid) - 1)]
+    low, high = grid[max(int(least.min()) - 1, 0)], grid[min(int(least.max()) + 1, len(grid) - 1)]
     fine = np.linspace(low, high, int(np.clip(np.ceil((high - low) / _FINE) + 1, _LEAST, _MOST)))
     return np.unique(np.concatenate([fine, spending.kinks(fine)]))
 

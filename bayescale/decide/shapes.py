@@ -23,14 +23,14 @@ def feasible_shapes(shapes: pd.DataFrame, spending: Spending) -> pd.DataFrame:
     small = shapes[shapes[counted] <= spending.max_params * (1 + 1e-9)]
     if not len(small):
         raise ValueError(
-            f"No shape fits --max-params {spending.max_params:.4g}: the smallest has {shapes[counted].min():.4g} {counted.replace('_', ' ')}. "
-            f"Allow that many, or add smaller shapes."
+            f"No shape fits --max-params {spending.max_params:.4g}: the smallest has {shapes[counted].min():.4g} "
+            f"{counted.replace('_', ' ')}. Allow that many, or add smaller shapes."
         )
     paid = small[[np.isfinite(_most(row, spending)) for row in small.itertuples()]]
     if not len(paid):
         raise ValueError(
-            f"The budget (--{spending.budget}) pays for no shape: serving even {small['params'].min():.4g} params costs more. Raise the budget, "
-            "lower the demand (--inference-tokens), or add smaller shapes."
+            f"The budget (--{spending.budget}) pays for no shape: serving even {small['params'].min():.4g} params costs more. "
+            "Raise the budget, lower the demand (--inference-tokens), or add smaller shapes."
         )
     return paid
 

@@ -75,7 +75,11 @@ class Spending:
         low, high = -80.0, float(np.log(by_flops)) + 20
         for _ in range(60):  # flops a token rise with the size
             middle = (low + high) / 2
-            low, high = (middle, high) if self.log_flops_per_token(middle) < np.log(by_flops) else (low, middle)
+            low, high = (
+                (middle, high)
+                if float(self.log_flops_per_token(np.asarray(middle))) < np.log(by_flops)
+                else (low, middle)
+            )
         return float(min(low, np.log(self.max_params)))
 
     def kinks(self, log_params: np.ndarray) -> np.ndarray:

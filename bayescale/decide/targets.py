@@ -87,16 +87,12 @@ def _most_covered(draws: LossDraws, spending: Spending, target: Target, middle: 
             inner, outer = np.where(inside, at, inner), np.where(inside, outer, at)
         edges.append(np.where(all_the_way, far, inner))
     places = np.concatenate(edges)
-    counts = (edges[0][:, None] <= places) & (places <= edges[1][:, None]) if n.size <= 500 else None
-    covered = counts.sum(axis=0) if counts is not None else _covered(edges[0], edges[1], places)
+    covered = _covered(edges[0], edges[1], places)
     best = places[covered == covered.max()]
-    # The set of best sizes is a union of intervals with such ends; the one that holds or is nearest to the plan of least mean loss.
+    if _covered(edges[0], edges[1], np.array([middle.log_params]))[0] == covered.max():
+        return middle.log_params
     low = best[best <= middle.log_params].max(initial=-np.inf)
     high = best[best >= middle.log_params].min(initial=np.inf)
-    if np.isfinite(low) and np.isfinite(high):
-        inside = float(_covered(edges[0], edges[1], np.array([middle.log_params]))[0])
-        if inside == covered.max():
-            return middle.log_params
     return float(low if abs(low - middle.log_params) < abs(high - middle.log_params) else high)
 
 

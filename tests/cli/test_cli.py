@@ -109,7 +109,7 @@ def test_tables_for_people(run, fit_file, tmp_path):
     assert (tmp_path / "bands.csv").read_text().startswith("plan,params,tokens,loss_median")
     code, out, _ = run("allocate", fit_file, "--flops", "1e21", "--out", tmp_path / "plan.csv")
     assert code == 0 and "90% interval" in out and "within 2% compute" in out
-    assert (tmp_path / "plan.csv").read_text().startswith("flops,params,tokens")
+    assert (tmp_path / "plan.csv").read_text().startswith("budget,budget_unit,flops")
     code, out, _ = run("check", fit_file)
     assert code == 0 and "rhat" in out and "Check passed" in out
     assert all(len(line) <= 80 for line in out.splitlines())
