@@ -201,8 +201,8 @@ def out_of_reach(draws: LossDraws, spending: Spending, target: Target, log_most_
     within = replace(spending, train_flops={**spending.train_flops, "max-extrapolation": most})
     choice = most_likely(draws, within, target)
     names = [name for name in within.binding(choice.log_params, choice.log_tokens) if name != "max-extrapolation"]
-    # Drift knows no end, so that unlimited compute is asked of the curve as it is at the limit.
-    bare = replace(draws, parts=tuple(replace(part, drift=0 * part.drift) for part in draws.parts))
+    # Drift knows no end, so that unlimited compute is asked with the drift that there is at the limit.
+    bare = draws.holding(choice.log_params, choice.log_tokens)
     endless = replace(spending, amount=np.inf, train_flops={**spending.train_flops, "end": 1e45})
     unlimited = 1 - most_likely(bare, endless, target).value
     nearest = choose(draws, within, quantile(target.probability)).value
