@@ -66,6 +66,7 @@ def allocate(
     mfu_prefill: asked.MfuPrefill = None,
     mfu_decode: asked.MfuDecode = None,
     tokens_per_accelerator: asked.TokensPerAccelerator = None,
+    usd_per_unique_token: asked.TokenPrice = None,
     flops_rule: Annotated[
         str, typer.Option("--flops-rule", help="6nd, or table: FLOP a token as the fitted runs' flops have it.")
     ] = "6nd",
@@ -124,6 +125,7 @@ def allocate(
         mfu_prefill=mfu_prefill,
         mfu_decode=mfu_decode,
         tokens_per_accelerator=tokens_per_accelerator,
+        usd_per_unique_token=usd_per_unique_token,
     )
     budgets: dict[str, Any] = {
         name: None if not texts else [asked.amount("--" + name.replace("_", "-"), text) for text in texts]
@@ -229,6 +231,7 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
         lines["loss"] = f"{row['loss_median']:.3f}"
         lines[f"{prob} band"] = f"{row['loss_lower']:.3f}-{row['loss_upper']:.3f}"
     for name, column, form in (
+        ("tokens bought", "unique_tokens_bought", "{:.3g}"),
         ("epochs", "epochs", "{:.3g}"),
         ("epochs, lower", "epochs_lower", "{:.3g}"),
         ("epochs, upper", "epochs_upper", "{:.3g}"),

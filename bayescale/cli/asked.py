@@ -56,6 +56,10 @@ Price = Annotated[float | None, typer.Option("--usd-per-gpu-hour", help="Price o
 Mfu = Annotated[float | None, typer.Option("--mfu", help="Share of the peak that training reaches, e.g. 0.4.")]
 MfuPrefill = Annotated[float | None, typer.Option("--mfu-prefill", help="The same of reading prompts.")]
 MfuDecode = Annotated[float | None, typer.Option("--mfu-decode", help="The same of writing answers, e.g. 0.02.")]
+TokenPrice = Annotated[
+    float | None,
+    typer.Option("--usd-per-unique-token", help="Price of one further unique token, USD; --usd then buys some."),
+]
 TokensPerAccelerator = Annotated[
     float | None,
     typer.Option("--tokens-per-accelerator", help="Tokens of a step that one accelerator must at least hold."),

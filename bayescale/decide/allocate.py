@@ -18,8 +18,9 @@ from ..laws import LAWS
 from ..posterior import fit_weights, fitted_spec, is_average, weighed_fits
 from ..spec.groups import local_draws
 from ..spec.spec import ModelSpec
-from .answer import answer, count_warning
+from .answer import Chosen, answer, count_warning
 from .budget import Request, asked_budgets, flops_ratio, spending_of, with_critical_batch
+from .buying import choose_with_data
 from .costs import CostModel
 from .direct import direct_sizes
 from .draws import LossDraws, loss_draws
@@ -139,6 +140,9 @@ def allocate(
     for amount in amounts:
         spending = spending_of(unit, amount, draws, request)
         _check_distance(idata, spending, max_extrapolation)
+        if costs.usd_per_unique_token is not None:
+            chosen.append(_buy(draws, unit, amount, measure, request))
+            continue
         held = held_drift(draws, spending)
         chosen.append((held, *_choose(held, spending, measure, request)))
     return answer(
@@ -274,6 +278,25 @@ def _risk(risk: str | Risk, target: Target | None) -> Risk | None:
     if risk.strip() == "target" and target is None:
         raise ValueError("The risk `target` (--risk target) needs a loss to reach: give --target-loss.")
     return parse_risk(risk)
+
+
+def _buy(draws: LossDraws, unit: str, amount: float, measure: Risk | None, request: Request) -> Chosen:
+    """Return the plan of a budget that may buy unique tokens."""
+    price, limits = request.costs.usd_per_unique_token, request.limits
+    assert price is not None
+    if unit != "usd":
+        raise ValueError("Unique tokens are bought with dollars (usd_per_unique_token): give the budget as --usd.")
+    if measure is None or limits.shapes is not None or limits.max_epochs is not None:
+        raise ValueError(
+            "Buying unique tokens (usd_per_unique_token) does not go with --risk target, --shapes or --max-epochs; leave that out."
+        )
+
+    def left(dollars: float, some: LossDraws, pool: float) -> Spending:
+        return spending_of("usd", dollars, some, replace(request, limits=replace(limits, unique_tokens=pool)))
+
+    held, spending, choice, share = choose_with_data(draws, amount, limits.unique_tokens, price, measure, left)
+    have = limits.unique_tokens or 0.0
+    return held, spending, choice, {"pool": have + share * amount / price, "data_usd": share * amount}
 
 
 def _choose(

@@ -47,8 +47,9 @@ def answer(
     spec = fitted_spec(next(iter(weighed_fits(idata).values())))
     plans = table[["params", "tokens"]].rename(columns=spec.inputs)
     plans = plans.assign(run=[_name(row) for row in rows], **dict(at))
-    if request.limits.unique_tokens is not None:
-        plans["unique_tokens"] = request.limits.unique_tokens
+    pools = [(extra or {}).get("pool", request.limits.unique_tokens) for *_, extra in chosen]
+    if None not in pools:
+        plans["unique_tokens"] = pools
     most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
     loss = forecast(idata, plans, drift=drift, max_extrapolation=most, random_seed=random_seed)
     _check_ratio(loss, table, max_extrapolation)
@@ -70,7 +71,8 @@ def _name(row: Mapping[str, Any]) -> str:
 
 
 def _row(request: Request, one: Chosen, risk: str, measure: Risk, prob: float, within: float) -> dict[str, Any]:
-    draws, spending, choice, listed = one
+    draws, spending, choice, extra = one
+    extra = extra or {}
     n, d, own = choice.log_params, choice.log_tokens, choice.own
     spent = spending.spent(n, d)
     if not np.isfinite(spending.amount):
@@ -79,18 +81,19 @@ def _row(request: Request, one: Chosen, risk: str, measure: Risk, prob: float, w
     tails = [(1 - prob) / 2, (1 + prob) / 2]
     size = np.exp(np.quantile(own.log_params, tails))
     ratio = np.exp(np.quantile(np.broadcast_to(own.log_tokens, own.loss.shape) - own.log_params, tails))
-    pool = request.limits.unique_tokens
+    pool = extra.get("pool", request.limits.unique_tokens)
     epochs = np.exp(np.quantile(np.broadcast_to(own.log_tokens, own.loss.shape), tails)) / (pool or np.nan)
-    shape = (listed or {}).get("shape")
+    shape = extra.get("shape")
     money = spending
     if shape is not None:
         from .shapes import of_shape
 
         money = of_shape(shape, spending)
         spent = money.spent(n, d)
-    lost = None if listed else wasted(draws, spending, own, choice.loss, spent)
-    flat_sizes = (-np.inf, np.inf) if listed else flat(draws, spending, measure, choice, within)
+    lost = None if shape is not None else wasted(draws, spending, own, choice.loss, spent)
+    flat_sizes = (np.nan, np.nan) if shape is not None else flat(draws, spending, measure, choice, within)
     costs, said = _costs(money, request, n, tokens)
+    costs["cost_usd"] += extra.get("data_usd", 0.0)
     binding = money.binding(n, d)
     if shape is not None:
         binding = [name for name in binding if name != "max-params"] + ["shapes"]
@@ -98,19 +101,22 @@ def _row(request: Request, one: Chosen, risk: str, measure: Risk, prob: float, w
         said += _unused(spent, money.amount, tokens, pool, binding)
     said += _cap_warning(request, binding)
     return {
-        "budget": spending.amount,
+        "budget": spending.amount + extra.get("data_usd", 0.0),
         "budget_unit": spending.budget,
         **costs,
         "params": params,
         "params_lower": size[0],
         "params_upper": size[1],
-        "flat_params_lower": float(np.exp(flat_sizes[0])) if not listed else np.nan,
-        "flat_params_upper": float(np.exp(flat_sizes[1])) if not listed else np.nan,
+        "flat_params_lower": float(np.exp(flat_sizes[0])),
+        "flat_params_upper": float(np.exp(flat_sizes[1])),
         "tokens": tokens,
         "tokens_per_param": tokens / params,
         "tokens_per_param_lower": ratio[0],
         "tokens_per_param_upper": ratio[1],
         "unique_tokens": np.nan if pool is None else min(pool, tokens),
+        "unique_tokens_bought": np.nan
+        if "pool" not in extra
+        else extra["pool"] - (request.limits.unique_tokens or 0.0),
         "epochs": np.nan if pool is None else max(tokens / pool, 1.0),
         "epochs_lower": np.nan if pool is None else max(epochs[0], 1.0),
         "epochs_upper": np.nan if pool is None else max(epochs[1], 1.0),
@@ -119,7 +125,7 @@ def _row(request: Request, one: Chosen, risk: str, measure: Risk, prob: float, w
         "expected_regret": float(np.mean(choice.loss - own.loss)),
         "wasted_compute": np.nan if lost is None or _no_use(draws, own, spending) else float(np.mean(lost)),
         "probability_target": np.nan if request.target is None else probability_of(draws, request.target, n, d),
-        "probability_best": np.nan if listed is None else listed["probability_best"],
+        "probability_best": extra.get("probability_best", np.nan),
         "probability_near_best": np.nan if lost is None else float(np.mean(lost <= _NEAR)),
         "probability_overspend": _overspend(money, request, n, tokens),
         "binding": ", ".join(binding),

@@ -25,6 +25,7 @@ OF_REQUESTS = (
     "gpu_hours",
     "cost_usd",
     "unique_tokens",
+    "unique_tokens_bought",
     "epochs",
     "epochs_lower",
     "epochs_upper",
