@@ -21,7 +21,7 @@ def mean() -> Risk:
     def risk(loss: np.ndarray, best: Any = None) -> np.ndarray:
         return loss.mean(axis=-1)
 
-    return risk
+    return _convex(risk)
 
 
 def quantile(q: float) -> Risk:
@@ -72,7 +72,7 @@ def cvar(tail: float) -> Risk:
         edge = np.partition(loss, place, axis=-1)[..., place, None]
         return edge[..., 0] + np.maximum(loss - edge, 0).mean(axis=-1) / tail
 
-    return risk
+    return _convex(risk)
 
 
 def regret_quantile(q: float) -> Risk:
@@ -84,7 +84,13 @@ def regret_quantile(q: float) -> Risk:
 def regret_cvar(tail: float) -> Risk:
     """Mean regret over the worst share `tail` of the draws, in (0, 1]."""
     of_loss = cvar(tail)
-    return lambda loss, best: of_loss(loss - best)
+    return _convex(lambda loss, best: of_loss(loss - best))
+
+
+def _convex(risk: Risk) -> Risk:
+    """Mark a risk that is convex where the losses are, so that it has one minimum; others are searched more closely."""
+    vars(risk)["convex"] = True
+    return risk
 
 
 def parse_risk(text: str) -> Risk | None:

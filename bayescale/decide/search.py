@@ -25,7 +25,8 @@ _OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
 _TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
 _TOKENS_STEPS = 26
 _ABOUT = 400  # draws that say about where the best plan lies
-_MINIMA = 3  # local minima that are followed
+_CLOSER = (129, 257)  # sizes that are added about the best for a risk with many minima
+_MINIMA = 6  # local minima that are followed
 
 
 @dataclass(frozen=True)
@@ -104,10 +105,10 @@ def own_best(draws: LossDraws, spending: Spending, grid: np.ndarray, loss: np.nd
 
 def plain_flops(draws: LossDraws, spending: Spending) -> float | None:
     """Training FLOP of a request whose best plans have a closed form: one law of 6ND and a budget that nothing else cuts; else None."""
-    law = draws.parts[0].law
     limited = spending.max_tokens or spending.train_flops or spending.serving or spending.log_params
-    if len(draws.parts) > 1 or limited or spending.max_params < np.inf or not np.isfinite(spending.amount):
+    if len(draws.parts) != 1 or limited or spending.max_params < np.inf or not np.isfinite(spending.amount):
         return None
+    law = draws.parts[0].law
     if law.reach is not compute or law.optimum is None or law.compute_saved is None:
         return None
     return spending.amount / spending.per_train_flop
@@ -187,9 +188,26 @@ def choose(draws: LossDraws, spending: Spending, risk: Risk) -> Choice:
     def value(log_params: np.ndarray) -> np.ndarray:
         return risk(draws.loss(log_params[:, None], tokens(log_params)[:, None]), own.loss)
 
+    if not getattr(risk, "convex", False):
+        grid, values = closer(value, grid, values)
     where, least = refine(value, grid, values)
     d = float(tokens(np.array([where]))[0])
     return Choice(where, d, least, draws.loss(np.array([where]), np.array([d])), own)
+
+
+def closer(
+    value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Add sizes about the best of a grid, twice: a quantile of draws has many minima, small ones beside one another."""
+    for points in _CLOSER:
+        best = int(np.argmin(values))
+        reach = max(len(grid) // 8, 3)
+        low, high = grid[max(best - reach, 0)], grid[min(best + reach, len(grid) - 1)]
+        new = np.setdiff1d(np.linspace(low, high, points), grid)
+        grid, values = np.concatenate([grid, new]), np.concatenate([values, value(new)])
+        order = np.argsort(grid)
+        grid, values = grid[order], values[order]
+    return grid, values
 
 
 def refine(value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, values: np.ndarray) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import numpy as np
 from .draws import LossDraws
 from .limits import Target
 from .risk import mean, quantile
-from .search import Choice, choose, refine
+from .search import Choice, choose, closer, refine, sizes
 from .spending import Spending
 
 _STEPS = 45
@@ -20,40 +20,23 @@ _DRAWS = 400
 
 @dataclass(frozen=True)
 class Misses:
-    """The probability that a run misses the target, in the place of the loss."""
+    """Whether, or how likely, each draw misses the target, in the place of its loss."""
 
     draws: LossDraws
     target: Target
-
-    @property
-    def size(self) -> int:
-        return self.draws.size
-
-    @property
-    def rises(self) -> bool:
-        return self.draws.rises
 
     def loss(self, log_params: Any, log_tokens: Any) -> np.ndarray:
         if self.target.on == "observed":
             return 1 - self.draws.probability(log_params, log_tokens, self.target.loss)
         return (self.draws.loss(log_params, log_tokens) > self.target.loss).astype(float)
 
-    def log_useful_tokens(self, log_params: Any, log_tokens: Any) -> np.ndarray:
-        return self.draws.log_useful_tokens(log_params, log_tokens)
-
-    def thinned(self, n: int) -> "Misses":
-        return replace(self, draws=self.draws.thinned(n))
-
-    def at(self, places: np.ndarray) -> "Misses":
-        return replace(self, draws=self.draws.at(places))
-
 
 def most_likely(draws: LossDraws, spending: Spending, target: Target) -> Choice:
     """Return the plan that reaches the target with the largest probability; among equals the one nearest to that of least mean loss."""
     middle = choose(draws, spending, mean())
-    if target.on == "observed":
-        choice = choose(Misses(draws, target), spending, mean())  # type: ignore[arg-type]
-        n, d = choice.log_params, choice.log_tokens
+    if target.on == "observed" and not draws.rises:
+        n = _least_missed(Misses(draws, target), sizes(draws, spending), spending)
+        d = float(spending.log_tokens(np.array([n]))[0])
     elif draws.rises:
         n, d = middle.log_params, middle.log_tokens
     else:
@@ -62,6 +45,15 @@ def most_likely(draws: LossDraws, spending: Spending, target: Target) -> Choice:
     loss = draws.loss(np.array([n]), np.array([d]))
     missed = float(Misses(draws, target).loss(np.array([n]), np.array([d])).mean())
     return Choice(n, d, missed, loss, middle.own)
+
+
+def _least_missed(misses: Misses, grid: np.ndarray, spending: Spending) -> float:
+    """Size at which a run misses the target least often."""
+
+    def value(log_params: np.ndarray) -> np.ndarray:
+        return misses.loss(log_params[:, None], spending.log_tokens(log_params)[:, None]).mean(axis=-1)
+
+    return refine(value, *closer(value, grid, value(grid)))[0]
 
 
 def _most_covered(draws: LossDraws, spending: Spending, target: Target, middle: Choice) -> float:
@@ -179,12 +171,12 @@ def cheapest(draws: LossDraws, spending: Spending, target: Target, log_most_flop
         return np.where(np.isfinite(d), cost, np.inf), d
 
     few = draws.thinned(_DRAWS)
-    grid = np.linspace(max(top - 30, min(0.0, top - 1)), top, 3 * _GRID)
+    grid = np.linspace(min(0.0, top - 1), top, max(int(2 * top), 0) + 9)
     rough = log_cost(grid, few)[0]
     if np.isfinite(rough).any():
         best = int(np.argmin(rough))
         step = grid[1] - grid[0]
-        grid = np.linspace(grid[best] - 3 * step, min(grid[best] + 3 * step, top), _GRID)
+        grid = np.linspace(grid[best] - 2 * step, min(grid[best] + 2 * step, top), _GRID)
     else:  # the few may just miss what all reach
         grid = grid[::2]
     costs = log_cost(grid, draws)[0]
