@@ -140,7 +140,7 @@ def allocate(
         "costs": prices,
         "repeats": repeats,
         "flops_rule": flops_rule,
-        "at": {name: text if name == group else _value(text) for name, text in pairs("--at", at).items()},
+        "at": {name: text if name == group else as_value(text) for name, text in pairs("--at", at).items()},
         "prob": band,
         "within_compute": within_compute,
         "drift": not no_drift,
@@ -182,13 +182,14 @@ def as_records(table: Any) -> list[dict[str, Any]]:
     return list(records)
 
 
-def _value(text: str) -> Any:
+def as_value(text: str) -> Any:
+    """Read a number where the text is one, else keep it: the name of a group."""
     from ..runs import parse_number
 
     try:
         return parse_number(text)
     except ValueError:
-        return text  # the name of a group
+        return text
 
 
 def print_allocations(table: Any, unit: str, within_compute: float) -> None:

@@ -18,6 +18,8 @@ _COMMANDS = {
     "check": "bayescale.cli.fit",
     "forecast": "bayescale.cli.forecast",
     "allocate": "bayescale.cli.allocate",
+    "explain": "bayescale.cli.explain",
+    "overhead": "bayescale.cli.explain",
     "compare-approaches": "bayescale.cli.approaches",
     "fit-breaks": "bayescale.cli.breaks",
     "models": "bayescale.cli.lists",

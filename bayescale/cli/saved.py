@@ -5,7 +5,7 @@ from typing import Any
 from .main import CheckFailed
 
 
-def load_passed(path: str, *, force: bool, params_kind: str = "unknown") -> Any:
+def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everything: bool = False) -> Any:
     """Return the fit at `path`, or say why it may not be used."""
     from ..posterior import failed_checks, load_fit
     from ..posterior.fit import PARAMS_KINDS
@@ -13,7 +13,7 @@ def load_passed(path: str, *, force: bool, params_kind: str = "unknown") -> Any:
 
     if params_kind not in PARAMS_KINDS:
         raise ValueError(f"--params-kind must be one of {', '.join(PARAMS_KINDS)}. Got '{params_kind}'.")
-    idata = load_fit(path, groups=DECIDING)
+    idata = load_fit(path, groups=None if everything else DECIDING)
     failed = failed_checks(idata)
     if failed and not force:
         raise CheckFailed(

@@ -4,6 +4,7 @@ from .accelerators import accelerators
 from .allocate import allocate, cheapest_plan
 from .approaches import compare_approaches
 from .costs import CostModel, read_costs
+from .explain import explain, leave_one_out, sensitivity
 from .limits import Demand, Limits, Target
 from .overhead import batch_for_steps, overhead_curve
 from .plans import plans_for
@@ -19,9 +20,12 @@ __all__ = [
     "batch_for_steps",
     "cheapest_plan",
     "compare_approaches",
+    "explain",
+    "leave_one_out",
     "overhead_curve",
     "plans_for",
     "read_costs",
     "recipe_for",
     "recipes",
+    "sensitivity",
 ]

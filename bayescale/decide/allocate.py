@@ -120,7 +120,7 @@ def allocate(
     if not 0 < within_compute < 1:
         raise ValueError(f"`within_compute` must be in (0, 1), e.g. 0.02. Got {within_compute!r} instead.")
     measure = _risk(risk, target)
-    _check_fits(idata, at)
+    check_fits(idata, at)
     unit, amounts = asked_budgets(flops, gpu_hours, usd, limits, costs)
     if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
         plain = (
@@ -226,7 +226,7 @@ def cheapest_plan(
     """
     limits, costs, at = limits or Limits(), costs or CostModel(), dict(at or {})
     check_prob(prob)
-    _check_fits(idata, at)
+    check_fits(idata, at)
     if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
         raise ValueError(
             "A target loss needs a law of the loss, and this fit gives the best size alone: fit --model chinchilla."
@@ -344,7 +344,7 @@ def _sure_enough(draws: LossDraws, spending: Spending, choice: Choice, target: T
     )
 
 
-def _check_fits(idata: xr.DataTree, at: Mapping[str, Any]) -> None:
+def check_fits(idata: xr.DataTree, at: Mapping[str, Any]) -> None:
     """Raise ValueError where a fit chooses no sizes, or `at` names what no fit takes."""
     known: list[str] = []
     for name, one in weighed_fits(idata).items():

@@ -52,7 +52,10 @@ def answer(
         plans["unique_tokens"] = pools
     most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
     loss = forecast(idata, plans, drift=drift, max_extrapolation=most, random_seed=random_seed)
-    _check_ratio(loss, table, max_extrapolation)
+    for _, row in table.iterrows():
+        refused = unlikely_ratio(idata, row, max_extrapolation)
+        if refused:
+            raise ValueError(refused)
     summary = bands(loss, prob=prob).reset_index(drop=True)
     names = [f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")]
     table = table.join(summary[[*names, "probability", "extrapolation_decades"]])
@@ -222,20 +225,23 @@ def _cap_warning(request: Request, binding: list[str]) -> list[str]:
     return said
 
 
-def _check_ratio(loss: xr.Dataset, table: pd.DataFrame, max_extrapolation: float | None) -> None:
-    """Raise ValueError where a plan's tokens a parameter lie more than a decade outside the runs and no such distance was allowed."""
-    ranges = json.loads(loss.attrs["ranges"]).get("tokens per parameter")
-    if ranges is None:
-        return
+def unlikely_ratio(idata: xr.DataTree, plan: pd.Series, max_extrapolation: float | None) -> str:
+    """Say so where a plan's tokens a parameter lie further outside those of the runs than is allowed; else an empty text."""
     allowed = max(_RATIO_DECADES, max_extrapolation or 0.0)
-    for ratio in table["tokens_per_param"]:
-        away = max(np.log10(ratio / ranges[1]), np.log10(ranges[0] / ratio))
+    ratio = plan["tokens"] / plan["params"]
+    for one in weighed_fits(idata).values():
+        data = one["constant_data"]
+        if "params" not in data or "tokens" not in data:
+            continue
+        seen = data["tokens"] / data["params"]
+        least, most = float(seen.min()), float(seen.max())
+        away = max(np.log10(ratio / most), np.log10(least / ratio))
         if away > allowed:
-            raise ValueError(
-                f"The plan has {ratio:.3g} tokens per parameter, {away:.1f} decades outside those of the fitted runs ({ranges[0]:.3g} to "
-                f"{ranges[1]:.3g}). Train runs nearer to it, or allow it with "
-                f"--max-extrapolation {max(np.ceil(away), MAX_EXTRAPOLATION):g}."
+            return (
+                f"The plan has {ratio:.3g} tokens per parameter, {away:.1f} decades outside those of the fitted runs ({least:.3g} to "
+                f"{most:.3g}). Train runs nearer to it, or allow it with --max-extrapolation {max(np.ceil(away), MAX_EXTRAPOLATION):g}."
             )
+    return ""
 
 
 def count_warning(idata: xr.DataTree) -> str:

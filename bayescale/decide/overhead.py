@@ -25,6 +25,7 @@ def overhead_curve(
     idata: xr.DataTree,
     params_ratio: float | Sequence[float] = PARAMS_RATIOS,
     *,
+    flops: float | None = None,
     prob: float = 0.9,
     at: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
@@ -36,6 +37,8 @@ def overhead_curve(
         A fit of a law whose loss rests on a power of params plus one of tokens. Of repeated data, each token is seen once.
     params_ratio : float or sequence of float
         k_N, sizes over the compute-optimal one.
+    flops : float, optional
+        Compute at whose optimum sizes and demands are counted; by default that of the largest fitted run.
     prob : float
         Probability of the equal-tailed bands.
     at : mapping, optional
@@ -46,8 +49,10 @@ def overhead_curve(
     pandas.DataFrame
         One row per ratio: `params_ratio`; bands `tokens_ratio_*` of k_D and `overhead_*` of the extra compute k_N k_D - 1, each
         `_median, _lower, _upper`, infinite where no amount of data will do; `reachable`, the share of draws in which some does;
-        `critical_ratio_*`, the band of the size below which none does, the same in all rows; `tokens_per_param`, the median at the
-        largest fitted compute; `probability`; `warning`.
+        `params`, the median size; bands `break_even_tokens_*` of the demand from which a smaller model costs less over its life, training
+        at 6 and serving at 2 FLOP a param and token, 3 D* (k_N k_D - 1) / (1 - k_N), NaN for larger ones; `critical_ratio_*`, the
+        band of the size below which none does, the same in all rows; `tokens_per_param`, the median at that compute; `probability`;
+        `warning`.
 
     Raises
     ------
@@ -70,7 +75,9 @@ def overhead_curve(
     draws = local_draws(fitted_spec(idata), idata, {name: [value] for name, value in (at or {}).items()}, "plan")
     alpha, beta = _exponents(law, draws)
     critical = _band("critical_ratio", overtraining.least_params_ratio(alpha=alpha, beta=beta), prob)
-    per_param, most = _tokens_per_param(idata, law, draws)
+    log_flops = float(idata["constant_data"]["log_reach_max"]) if flops is None else float(np.log(flops))
+    per_param, most = _tokens_per_param(idata, law, draws, log_flops)
+    log_tokens = (log_flops - np.log(6) + per_param) / 2  # of the optimum
     rows = []
     for ratio in ratios:
         k_D = overtraining.tokens_ratio(ratio, alpha=alpha, beta=beta)
@@ -78,8 +85,10 @@ def overhead_curve(
         rows.append(
             {
                 "params_ratio": ratio,
+                "params": float(ratio * np.exp(np.median(log_tokens - per_param))),
                 **_band("tokens_ratio", k_D, prob),
                 **_band("overhead", ratio * k_D - 1, prob),
+                **_band("break_even_tokens", _break_even(ratio, k_D, np.exp(log_tokens)), prob),
                 "reachable": float(np.mean(np.isfinite(k_D))),
                 **critical,
                 "tokens_per_param": seen,
@@ -177,11 +186,17 @@ def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     return draws["alpha"].to_numpy().ravel(), draws["beta"].to_numpy().ravel()
 
 
-def _tokens_per_param(idata: xr.DataTree, law: Law, draws: xr.Dataset) -> tuple[np.ndarray, float]:
-    """Natural log of each draw's best tokens a parameter at the largest fitted compute, and the most that a run saw."""
+def _break_even(ratio: float, k_D: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Tokens served from which the smaller model costs less: what it takes more to train over what it saves a token."""
+    if ratio >= 1:
+        return np.full(k_D.shape, np.nan)
+    return 3 * tokens * (ratio * k_D - 1) / (1 - ratio)
+
+
+def _tokens_per_param(idata: xr.DataTree, law: Law, draws: xr.Dataset, log_flops: float) -> tuple[np.ndarray, float]:
+    """Natural log of each draw's best tokens a parameter at a compute, and the most that a run saw."""
     assert law.optimum is not None
     data = idata["constant_data"]
-    log_flops = float(data["log_reach_max"])
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     # Each token is seen once, in batches of the runs' middle.
     batch_mean = float(data["log_batch_mean"]) if "log_batch_mean" in data else 0.0
@@ -205,7 +220,7 @@ def _beyond(tokens_per_param: float, most: float) -> str:
     if tokens_per_param <= 1.5 * most:
         return ""
     return (
-        f"At the largest fitted compute that is {tokens_per_param:.3g} tokens a parameter; the runs have at most {most:.3g}: the data "
+        f"At that compute this is {tokens_per_param:.3g} tokens a parameter; the runs have at most {most:.3g}: the data "
         "term is extrapolated."
     )
 

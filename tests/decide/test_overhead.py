@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayescale import overhead_curve
-from bayescale.laws import chinchilla, kaplan
+from bayescale.laws import LAWS, chinchilla, kaplan
 
 
 def test_published_values(posterior_from_constants, besi):
@@ -69,3 +69,16 @@ def test_a_profile_of_cut_links_has_no_such_answer(posterior_from_constants):
     constants = {"E": 1.7, "R0": 0.7, "alpha": 0.35, "beta": 0.35, "x0": 20.0, "s": 0.5, "g": 0.16, "c0": 44.0}
     with pytest.raises(ValueError, match="no exponents"):
         overhead_curve(posterior_from_constants(constants, model="profile", n_draws=5))
+
+
+def test_the_demand_from_which_a_smaller_model_pays(posterior_from_constants, besi):
+    """At that demand both models cost the same over their lives, 6 N D + 2 N served."""
+    idata = posterior_from_constants(besi, n_draws=5)
+    small, large = overhead_curve(idata, [0.5, 2.0], flops=1e22).to_dict(orient="records")
+    best = float(np.exp(LAWS["chinchilla"].optimum(1e22, **besi)))
+    served, k_D = small["break_even_tokens_median"], small["tokens_ratio_median"]
+    tokens = 1e22 / 6 / best
+    whole = 6 * best * tokens + 2 * best * served
+    half = 6 * (best / 2) * (k_D * tokens) + 2 * (best / 2) * served
+    assert whole == pytest.approx(half) and small["params"] == pytest.approx(best / 2)
+    assert np.isnan(large["break_even_tokens_median"])

@@ -1,0 +1,339 @@
+"""Whether a decision is robust: rival plans of the same budget, what the choice hangs on, and the runs that it hangs on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..forecasts import bands, forecast
+from ..forecasts.bands import check_prob
+from ..forecasts.forecast import MAX_EXTRAPOLATION
+from ..laws import kaplan
+from ..posterior import fitted_spec, is_average, weighed_fits
+from .allocate import check_fits
+from .answer import unlikely_ratio
+from .budget import Request, asked_budgets, spending_of
+from .consequences import wasted
+from .costs import CostModel
+from .draws import LossDraws, loss_draws
+from .limits import Limits
+from .risk import mean, parse_risk
+from .search import choose, held_drift, refine, sizes
+from .spending import Spending
+
+_PF_DAY = 1e15 * 86400  # FLOP
+_LLAMA = 1.0e12 / 6.7e9  # tokens a parameter of LLaMA-7B (arXiv:2302.13971, table 2)
+_K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
+_MOVED = np.log(1.02)  # of ln params, below which a choice counts as unmoved
+
+
+def explain(
+    idata: xr.DataTree,
+    flops: float,
+    *,
+    plans: Mapping[str, tuple[float, float]] | None = None,
+    limits: Limits | None = None,
+    at: Mapping[str, Any] | None = None,
+    risk: str = "mean",
+    prob: float = 0.9,
+    drift: bool = True,
+    max_extrapolation: float | None = None,
+    random_seed: int | np.random.Generator | None = None,
+) -> pd.DataFrame:
+    """Lay the chosen plan of a budget beside its rivals.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law of params and tokens, or an average of such.
+    flops : float
+        The budget, FLOP = 6 x params x tokens.
+    plans : mapping of str to tuple of float, optional
+        The user's own: name -> (params, tokens), raw counts.
+    limits : Limits, optional
+        On the chosen plan, and on each draw's own best.
+    at : mapping, optional
+        Column -> value of what the fit takes beside params and tokens.
+    risk : str
+        What the chosen plan minimises, and by which the rows are ordered; see `allocate`. Not `target`.
+    prob : float
+        Probability of the equal-tailed bands.
+    drift : bool
+        Whether the law may go wrong beyond its runs.
+    max_extrapolation : float, optional
+        As in `allocate`; rivals further out are left out, and `attrs["left_out"]` names them.
+    random_seed : int, numpy.random.Generator or None
+        As in `forecast`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index plan, best first: the plan `chosen`, "20 tokens per parameter", "Kaplan's rule" (N = 1.3e9 C^0.73, C in PF-days), "like
+        LLaMA-7B" (149 tokens a parameter), which spend the budget, and the user's own. `params`, `tokens`, `tokens_per_param`, `flops`;
+        bands `expected_*` of the law's curve and `loss_*` of a run; `risk_value`; `expected_regret`, `regret_lower`, `regret_upper`, in the
+        loss unit, over each draw's own best plan of the budget; `wasted_compute`; `probability_best`, the share of draws in which the plan
+        is the best of those listed; `probability`; `extrapolation_decades`; `warning`.
+
+    Raises
+    ------
+    ValueError
+        As `allocate`.
+
+    Examples
+    --------
+    >>> explain(idata, 1e22, plans={"ours": (7e9, 2e11)})["probability_best"]  # doctest: +SKIP
+    """
+    check_prob(prob)
+    at, limits = dict(at or {}), limits or Limits()
+    measure = parse_risk(risk)
+    if measure is None or limits.shapes is not None:
+        raise ValueError("explain takes neither --risk target nor --shapes: allocate does.")
+    draws, spending = _asked(idata, flops, limits, at, drift, random_seed)
+    held = held_drift(draws, spending)
+    choice = choose(held, spending, measure)
+    plan = pd.Series({"params": np.exp(choice.log_params), "tokens": np.exp(choice.log_tokens)})
+    too_far = unlikely_ratio(idata, plan, max_extrapolation)
+    if too_far:
+        raise ValueError(too_far)
+    rivals = {"chosen": (float(np.exp(choice.log_params)), float(np.exp(choice.log_tokens)))} | _rivals(flops)
+    for name, (params, tokens) in (plans or {}).items():
+        if name in rivals:
+            raise ValueError(f"A plan may not be named '{name}', which is one of ours.")
+        if not (np.isfinite([params, tokens]).all() and params > 0 and tokens > 0):
+            raise ValueError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
+        rivals[name] = (float(params), float(tokens))
+    table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
+    table, left_out = _within_reach(idata, table, at, max_extrapolation)
+    n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
+    loss = held.loss(n, d)
+    regret = loss - choice.own.loss
+    spec = fitted_spec(next(iter(weighed_fits(idata).values())))
+    asked = table.rename(columns=spec.inputs).assign(run=table.index, **at).reset_index(drop=True)
+    if limits.unique_tokens is not None:
+        asked["unique_tokens"] = limits.unique_tokens
+    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
+    summary = bands(forecast(idata, asked, drift=drift, max_extrapolation=most, random_seed=random_seed), prob=prob)
+    tails = [(1 - prob) / 2, (1 + prob) / 2]
+    lower, upper = np.quantile(regret, tails, axis=1)
+    names = [f"{kind}_{edge}" for kind in ("expected", "loss") for edge in ("median", "lower", "upper")]
+    best = np.bincount(loss.argmin(axis=0), minlength=len(table)) / loss.shape[1]
+    table = table.assign(
+        tokens_per_param=table["tokens"] / table["params"],
+        flops=6 * table["params"] * table["tokens"],
+        **{name: summary[name].to_numpy() for name in names},
+        risk_value=measure(loss, choice.own.loss),
+        expected_regret=regret.mean(axis=1),
+        regret_lower=lower,
+        regret_upper=upper,
+        wasted_compute=[float(wasted(held, spending, choice.own, row, flops).mean()) for row in loss],
+        probability_best=best,
+        probability=prob,
+        extrapolation_decades=summary["extrapolation_decades"].to_numpy(),
+        warning=summary["warning"].to_numpy(),
+    )
+    table = table.sort_values("risk_value", kind="stable")
+    table.attrs["left_out"] = left_out
+    return table
+
+
+def sensitivity(
+    idata: xr.DataTree,
+    flops: float,
+    *,
+    limits: Limits | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Say which constants of the law each draw's own best size hangs on.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law of params and tokens.
+    flops : float
+        The budget, FLOP.
+    limits : Limits, optional
+        As in `explain`.
+    at : mapping, optional
+        As in `explain`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index constant, the strongest first: `correlation`, by ranks, with ln params of each draw's own best plan; `params_low` and
+        `params_high`, the median size in the third of the draws with the least and the largest values of the constant.
+    """
+    if is_average(idata):
+        raise ValueError("An average of fits has no common constants: ask each of its fits.")
+    limits = limits or Limits()
+    draws, spending = _asked(idata, flops, limits, dict(at or {}), False, None)
+    size = np.broadcast_to(choose(draws, spending, mean()).own.log_params, (draws.size,))
+    ranks = pd.Series(size).rank()
+    rows = {}
+    for name, values in draws.parts[0].constants.items():
+        if np.ptp(values) == 0:
+            continue
+        low, high = np.quantile(values, [1 / 3, 2 / 3])
+        rows[name] = {
+            "correlation": float(pd.Series(values).rank().corr(ranks)) if np.ptp(size) > 0 else 0.0,
+            "params_low": float(np.exp(np.median(size[values <= low]))),
+            "params_high": float(np.exp(np.median(size[values >= high]))),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["correlation", "params_low", "params_high"])
+    return table.sort_values("correlation", key=lambda column: -column.abs(), kind="stable").rename_axis("constant")
+
+
+def leave_one_out(
+    idata: xr.DataTree,
+    flops: float,
+    *,
+    limits: Limits | None = None,
+    at: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Say how the choice would move without each fitted run, by importance weights that are Pareto-smoothed.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law of params and tokens, with its group `log_likelihood`.
+    flops : float
+        The budget, FLOP.
+    limits : Limits, optional
+        As in `explain`.
+    at : mapping, optional
+        As in `explain`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index run, the one that moves the choice most first: `params`, the size of least mean loss without it, and `tokens`;
+        `params_ratio` to the choice with all runs; `pareto_k`; `warning`. Where `pareto_k` exceeds 0.7 the weights are not to be trusted,
+        and the numbers are NaN: fit again without that run.
+
+    Raises
+    ------
+    ValueError
+        If the fit has no log likelihood, or is an average.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao and Gabry 2024, arXiv:1507.02646.
+    """
+    from arviz_stats.base import array_stats
+
+    if is_average(idata) or "log_likelihood" not in idata.children:
+        raise ValueError(
+            "Leaving out runs needs a plain fit with its log likelihood: give the file that `bayescale fit` wrote."
+        )
+    limits = limits or Limits()
+    draws, spending = _asked(idata, flops, limits, dict(at or {}), False, None)
+    likelihood = next(iter(idata["log_likelihood"].data_vars.values()))
+    values = likelihood.transpose(..., "chain", "draw").to_numpy().reshape(-1, draws.size)
+    names = (
+        [str(name) for name in likelihood["run"].to_numpy()] if "run" in likelihood.coords else list(range(len(values)))
+    )
+    logs, k_hat = array_stats.psislw(-values, r_eff=1.0)
+    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
+    weights /= weights.sum(axis=-1, keepdims=True)
+    grid = sizes(draws, spending)
+    losses = draws.loss(grid[:, None], spending.log_tokens(grid)[:, None])
+
+    def best(weight: np.ndarray) -> float:
+        def value(log_params: np.ndarray) -> np.ndarray:
+            return draws.loss(log_params[:, None], spending.log_tokens(log_params)[:, None]) @ weight
+
+        return refine(value, grid, losses @ weight)[0]
+
+    everything = best(np.full(draws.size, 1 / draws.size))
+    rows = []
+    for name, weight, k in zip(names, weights, np.asarray(k_hat), strict=True):
+        trusted = bool(k <= _K_HAT)
+        n = best(weight) if trusted else np.nan
+        d = float(spending.log_tokens(np.array([n]))[0]) if trusted else np.nan
+        rows.append(
+            {
+                "run": name,
+                "params": np.exp(n),
+                "tokens": np.exp(d),
+                "params_ratio": np.exp(n - everything),
+                "pareto_k": float(k),
+                "warning": ""
+                if trusted
+                else f"Pareto k {k:.2f} exceeds {_K_HAT}: the weights cannot say; fit again without this run.",
+            }
+        )
+    table = pd.DataFrame(rows).set_index("run")
+    moved = np.abs(np.log(table["params_ratio"])).fillna(-1.0)
+    return table.loc[moved.sort_values(ascending=False, kind="stable").index]
+
+
+def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
+    """Say in a few sentences what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
+    others = choices.drop(index="chosen")
+    said = []
+    if len(others):
+        rival = others["expected_regret"].idxmin()
+        row = others.loc[[rival]].iloc[0]
+        extra = row["expected_regret"] - choices["expected_regret"]["chosen"]
+        said.append(
+            f"The nearest rival is '{rival}' with {row['params']:.3g} params: {extra:.2g} more of expected loss, and the best of those "
+            f"listed in {row['probability_best']:.0%} of draws."
+        )
+    if constants is not None and len(constants):
+        row = constants.iloc[0]
+        said.append(
+            f"The best size hangs most on {constants.index[0]} (rank correlation {row['correlation']:.2f}): {row['params_low']:.3g} params "
+            f"in the third of the draws where it is small, {row['params_high']:.3g} where it is large."
+        )
+    if runs is not None and len(runs):
+        row, untrusted = runs.iloc[0], int((runs["pareto_k"] > _K_HAT).sum())
+        if abs(np.log(row["params_ratio"])) > _MOVED:
+            said.append(f"Without run {runs.index[0]} it would be {row['params_ratio']:.2f} times as large.")
+        elif np.isfinite(row["params_ratio"]):
+            said.append("No run whose weights can be trusted moves it by more than 2%.")
+        if untrusted:
+            said.append(
+                f"For {untrusted} runs the weights cannot say (Pareto k above {_K_HAT}); the first is {_untrusted(runs)}."
+            )
+    return " ".join(said)
+
+
+def _untrusted(runs: pd.DataFrame) -> str:
+    return str(runs["pareto_k"].idxmax())
+
+
+def _asked(
+    idata: xr.DataTree,
+    flops: float,
+    limits: Limits,
+    at: dict[str, Any],
+    drift: bool,
+    random_seed: int | np.random.Generator | None,
+) -> tuple[LossDraws, Spending]:
+    check_fits(idata, at)
+    if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
+        raise ValueError(
+            "This fit gives the best size alone and no loss, so it knows no regret: fit --model chinchilla."
+        )
+    _, (amount,) = asked_budgets(float(flops), None, None, limits, CostModel())
+    draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
+    return draws, spending_of("flops", amount, draws, Request(limits))
+
+
+def _rivals(flops: float) -> dict[str, tuple[float, float]]:
+    by_kaplan = float(kaplan.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))
+    found = {"Kaplan's rule": by_kaplan}
+    found |= {
+        name: float(np.sqrt(flops / (6 * ratio)))
+        for name, ratio in (("20 tokens per parameter", 20.0), ("like LLaMA-7B", _LLAMA))
+    }
+    return {name: (params, flops / (6 * params)) for name, params in found.items()}
+
+
+def _within_reach(
+    idata: xr.DataTree, table: pd.DataFrame, at: Mapping[str, Any], max_extrapolation: float | None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out rules of thumb that lie further from the runs than is allowed; the choice and the user's own stay."""
+    rules = [name for name in _rivals(1e20) if unlikely_ratio(idata, table.loc[[name]].iloc[0], max_extrapolation)]
+    return table.drop(index=rules), rules

@@ -1,0 +1,89 @@
+"""Whether a choice is robust: rivals beside it, what it hangs on, and runs left out, on posteriors made by hand and on the one real fit."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayescale import Limits, allocate, explain, leave_one_out, sensitivity
+from bayescale.decide.explain import what_would_change
+from bayescale.laws import LAWS
+
+FAR = {"max_extrapolation": 3}
+
+
+@pytest.fixture(scope="module")
+def uncertain(posterior_from_constants, many_draws):
+    return posterior_from_constants(many_draws)
+
+
+def test_the_chosen_plan_is_that_of_allocate_and_comes_first(uncertain):
+    table, row = explain(uncertain, 1e22, **FAR), allocate(uncertain, 1e22, **FAR).iloc[0]
+    assert table.index[0] == "chosen" and table.index.name == "plan" and table.columns[-1] == "warning"
+    assert table["params"]["chosen"] == pytest.approx(row["params"], rel=1e-6)
+    assert table["expected_regret"]["chosen"] == pytest.approx(row["expected_regret"], rel=1e-4)
+    assert table["wasted_compute"]["chosen"] == pytest.approx(row["wasted_compute"], rel=1e-4)
+    assert {"20 tokens per parameter", "like LLaMA-7B"} <= set(table.index)
+    assert (table["expected_regret"] >= table["expected_regret"]["chosen"]).all()
+    assert table["probability_best"].sum() == pytest.approx(1)
+    np.testing.assert_allclose(table["flops"], 1e22)
+
+
+def test_a_known_law_regrets_nothing(posterior_from_constants, besi):
+    table = explain(posterior_from_constants(besi, n_draws=3), 1e22, plans={"ours": (1e9, 1e22 / 6e9)}, **FAR)
+    assert table["expected_regret"]["chosen"] == pytest.approx(0, abs=1e-9)
+    assert table["probability_best"]["chosen"] == 1
+    best = float(np.exp(LAWS["chinchilla"].optimum(1e22, **besi)))
+    worse = LAWS["chinchilla"].loss(1e9, 1e22 / 6e9, **besi) - LAWS["chinchilla"].loss(best, 1e22 / 6 / best, **besi)
+    assert table["expected_regret"]["ours"] == pytest.approx(worse, rel=0.1)  # times the drift of its draws
+
+
+def test_rules_too_far_from_the_runs_are_left_out(uncertain):
+    table = explain(uncertain, 1e22, drift=False)
+    assert set(table.attrs["left_out"]) <= {"Kaplan's rule", "like LLaMA-7B"}
+    assert not set(table.attrs["left_out"]) & set(table.index)
+
+
+def test_refusals(uncertain):
+    for options, said in (
+        ({"risk": "target"}, "neither --risk target"),
+        ({"plans": {"chosen": (1e9, 1e10)}}, "may not be named 'chosen'"),
+        ({"plans": {"ours": (0, 1e10)}}, "needs params and tokens > 0"),
+        ({"limits": Limits(max_params=1e7)}, "tokens per parameter"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            explain(uncertain, 1e22, **options)
+
+
+def test_what_the_size_hangs_on(uncertain, many_draws):
+    table = sensitivity(uncertain, 1e22)
+    sizes = LAWS["chinchilla"].optimum(1e22, **many_draws)
+    for name, row in table.iterrows():
+        ranks = [np.argsort(np.argsort(x)) for x in (many_draws[name], sizes)]
+        assert row["correlation"] == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=0.01)
+    assert table["correlation"].abs().is_monotonic_decreasing
+
+
+def test_a_run_left_out_of_the_real_fit(small_fit):
+    table = leave_one_out(small_fit, 1e22)
+    assert len(table) == 20 and set(table.index) == {f"r{i:02d}" for i in range(20)}
+    trusted = table["pareto_k"] <= 0.7
+    assert table.loc[trusted, "params"].notna().all() and trusted.sum() > 10
+    assert table.loc[~trusted, ["params", "tokens", "params_ratio"]].isna().all().all()
+    assert table.loc[~trusted, "warning"].str.contains("exceeds 0.7").all()
+    said = what_would_change(explain(small_fit, 1e22, **FAR), sensitivity(small_fit, 1e22), table)
+    assert "The nearest rival is" in said and "hangs most on" in said
+
+
+def test_weights_that_no_one_can_trust(uncertain, small_fit):
+    with pytest.raises(ValueError, match="log likelihood"):
+        leave_one_out(uncertain, 1e22)
+    heavy = small_fit.copy()
+    likelihood = small_fit["log_likelihood"].to_dataset()
+    name = next(iter(likelihood.data_vars))
+    wild = likelihood[name].copy()
+    # One run whose importance weights have a Pareto tail of k = 1.5.
+    shape = [likelihood.sizes["chain"], likelihood.sizes["draw"]]
+    wild[{"run": 3}] = -1.5 * np.random.default_rng(3).standard_exponential(shape)
+    heavy["log_likelihood"] = xr.DataTree(likelihood.assign({name: wild}))
+    row = leave_one_out(heavy, 1e22).loc["r03"]
+    assert row["pareto_k"] > 0.7 and np.isnan(row["params"]) and "fit again without this run" in row["warning"]
