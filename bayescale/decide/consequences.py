@@ -70,8 +70,9 @@ def flat(draws: LossDraws, spending: Spending, risk: Risk, choice: Choice, withi
         return np.where(possible, risk(losses, best), np.inf)
 
     n, top = choice.log_params, less.log_params_most()
-    low, high = np.array([min(n - 0.3, top - 0.1)]), np.array([min(n + 0.3, top)])
-    reach = float(golden(lambda x: value(x, less), low, high, 20)[1][0])
+    smaller = -np.log1p(-within)  # the best size shrinks by a power of the spending below one
+    low, high = np.array([min(n - smaller - 0.3, top - 0.1)]), np.array([min(n + 0.3, top)])
+    reach = float(golden(lambda x: value(x, less), low, high, 20 + int(2 * smaller))[1][0])
     last = spent.log_params_most()
     return _edge(value, n, -1, reach, np.inf), _edge(value, n, 1, reach, last - n)
 

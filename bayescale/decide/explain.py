@@ -233,7 +233,7 @@ def leave_one_out(
     names = (
         [str(name) for name in likelihood["run"].to_numpy()] if "run" in likelihood.coords else list(range(len(values)))
     )
-    logs, k_hat = array_stats.psislw(-values, r_eff=1.0)
+    logs, k_hat = array_stats.psislw(values, r_eff=1.0)  # weights 1 / likelihood: it takes the sign itself
     weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     grid = sizes(draws, spending)

@@ -112,8 +112,22 @@ def test_fits_that_do_not_go_together_are_refused(average, posterior_from_consta
 def test_what_needs_one_fit_says_so(average):
     with pytest.raises(ValueError, match=r"average of fits \(low, high\)"):
         fitted_spec(average)
-    with pytest.raises(ValueError, match=r"average of fits \(low, high\).*allocate one of them"):
-        allocate(average, 1e21)
+
+
+def test_an_average_allocates_between_its_fits(posterior_from_constants, besi):
+    """A quarter of its draws are one fit's and the rest the other's, so its mean loss and its choice lie between theirs."""
+    options = {"drift": False, "max_extrapolation": 3}
+    fits = {
+        "small": posterior_from_constants(besi, n_draws=400),
+        "large": posterior_from_constants({**besi, "A": 2 * besi["A"], "E": 1.7}, n_draws=400),
+    }
+    row = allocate(average_fits(fits, {"small": 1, "large": 3}), 1e21, **options).iloc[0]
+    small, large = (allocate(one, 1e21, **options).iloc[0] for one in fits.values())
+    assert small["params"] < row["params"] < large["params"]
+    assert row["risk_value"] > (small["risk_value"] + 3 * large["risk_value"]) / 4
+    assert row["params_lower"] == pytest.approx(small["params"]) and row["params_upper"] == pytest.approx(
+        large["params"]
+    )
 
 
 def test_counts_sum_to_the_whole():
