@@ -36,7 +36,7 @@ SHARED = Path(os.environ.get("BAYESCALE_SHARED", Path(__file__).parents[2] / "sh
 SEED = sum(map(ord, "bnsl"))
 POINTS = 40
 BREAKS = (0, 1, 2)
-DRAWS, TUNE, CHAINS = 500, 600, 2
+DRAWS, TUNE, CHAINS = 1000, 1000, 4  # as `fit` has them
 BANDS = (0.5, 0.8, 0.9)
 
 
@@ -205,12 +205,13 @@ def tasks(every: int = 1) -> None:
     path = RESULTS / "bnsl_tasks.csv"
     rows = pd.read_csv(path).to_dict(orient="records") if path.is_file() else []
     done = {row["task"] for row in rows}
-    names = list(dict.fromkeys(table["task"]))[::every]
-    left = [name for name in names if name not in done]
+    order = list(dict.fromkeys(table["task"]))
+    left = [name for name in order[::every] if name not in done]
     for name in left:
         start = time.perf_counter()
         row = judge(table[table["task"] == name], SEED)
         rows.append({**row, "seconds": time.perf_counter() - start})
+        rows.sort(key=lambda one: order.index(one["task"]))
         pd.DataFrame(rows).to_csv(path, index=False, float_format="%.5g")
         print(name, *(f"{key} {row[key]:.4f}" for key in ("M1", "M2", "M3", "averaged", "coverage_90%")), flush=True)
     domains(pd.DataFrame(rows))
