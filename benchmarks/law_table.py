@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from bayescale.decide import information
+from bayescale.decide.risk import cvar
 from bayescale.laws import (
     batch,
     bnsl,
@@ -43,6 +45,18 @@ def _published_power(kind: str, name: str) -> Callable[..., Any]:
     only = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY) for key in constants["exponents"]]
     rule.__signature__ = inspect.Signature(only)  # type: ignore[attr-defined]
     return rule
+
+
+def _cvar_sample(*, values: list[float], level: float) -> Any:
+    return cvar(1 - level)(np.asarray(values, float))
+
+
+def _cvar_normal(*, mean: float, sd: float, level: float) -> float:
+    return information.cvar_normal(mean, sd, 1 - level)
+
+
+def _gradient_by_alpha(*, C: float, A: float, alpha: float, B: float, beta: float) -> Any:
+    return chinchilla.optimum_gradient(C, A=A, alpha=alpha, B=B, beta=beta)["alpha"]
 
 
 def _best_params(*, C: float, A: float, alpha: float, B: float, beta: float, E: float) -> Any:
@@ -326,4 +340,18 @@ TABLE: dict[str, dict[str, Row]] = {
     "transfer": {"D_T": _row(transfer.data_transferred, D_F="data", N="params")},
     "llama3": {"D_opt": _row(chinchilla.allocation, C="flops")},
     "deepseek": {"M_per_token": _row(flops.flops_per_token_deepseek)},
+    "decision": {
+        "curvature_lnN": _row(chinchilla.curvature, C="flops", E=None),
+        "fixed_budget_regret": _row(chinchilla.fixed_budget_regret, C="flops", E=None),
+        "grad_lnN_opt_alpha": (_gradient_by_alpha, {"E": None}),
+        "cvar_normal": (_cvar_normal, {}),
+        "cvar_sample": (_cvar_sample, {}),
+        "evpi_discrete": (information.evpi, {"prob": "probability"}),
+        "evsi_discrete": (information.evsi, {"prob": "probability"}),
+        "expected_regret": (information.expected_regret, {"prob": "probability"}),
+        "kg_two_normal": (information.knowledge_gradient, {"mu": "mean", "sigma_tilde": "sd"}),
+        "normal_posterior_sd_reduction": (information.sd_reduction, {}),
+        "logdet_information": (information.log_det_information, {"E": None}),
+        "pred_var": (information.predicted_variance, {"E": None}),
+    },
 }

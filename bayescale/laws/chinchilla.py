@@ -186,6 +186,99 @@ def vertex_shift(half_width: Any, *, alpha: Any, beta: Any) -> Any:
     return -(half_width**2) * (beta - alpha) / 10
 
 
+def curvature(flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Second derivative of the loss by ln params along a budget, at its optimum: alpha beta (L* - E).
+
+    Parameters
+    ----------
+    flops : float or array
+        Training compute C = 6 x params x tokens, FLOP.
+    A, alpha, B, beta : float or array
+        Constants of `loss`.
+
+    Returns
+    -------
+    float or array
+        In the unit of the loss: a size off by x in ln params costs about half of it x^2, so within delta of the optimum lie the sizes
+        ln N* +- sqrt(2 delta / curvature).
+    """
+    return alpha * beta * best_loss(flops, E=0.0, A=A, alpha=alpha, B=B, beta=beta)
+
+
+def fixed_budget_regret(size_ratio: Any, flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
+    """Loss above the optimum of a budget, of a model of `size_ratio` times the optimal params on the tokens that are left.
+
+    Parameters
+    ----------
+    size_ratio : float or array
+        r = N / N*; the tokens are D* / r.
+    flops : float or array
+        Training compute, FLOP.
+    A, alpha, B, beta : float or array
+        Constants of `loss`.
+
+    Returns
+    -------
+    float or array
+        A N*^-alpha (r^-alpha - 1) + B D*^-beta (r^beta - 1), in the unit of the loss.
+
+    Examples
+    --------
+    >>> float(fixed_budget_regret(2.0, 5.76e23, A=482.01, alpha=0.3478, B=2085.43, beta=0.3658)).__round__(5)
+    0.00485
+    """
+    reducible = best_loss(flops, E=0.0, A=A, alpha=alpha, B=B, beta=beta)
+    share, log_ratio = params_exponent(alpha=alpha, beta=beta), np.log(size_ratio)
+    return reducible * (share * np.expm1(-alpha * log_ratio) + (1 - share) * np.expm1(beta * log_ratio))
+
+
+def jacobian(params: Any, tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> dict[str, Any]:
+    """Return the derivatives of the loss by E, ln A, ln B, alpha and beta.
+
+    Parameters
+    ----------
+    params, tokens : float or array
+        Raw counts, > 0.
+    A, alpha, B, beta : float or array
+        Constants of `loss`.
+
+    Returns
+    -------
+    dict of str to float or array
+        `E`, `log_A`, `log_B`, `alpha`, `beta`: 1, A N^-alpha, B D^-beta, -A N^-alpha ln N, -B D^-beta ln D.
+    """
+    log_params, log_tokens = np.log(params), np.log(tokens)
+    size, data = np.exp(np.log(A) - alpha * log_params), np.exp(np.log(B) - beta * log_tokens)
+    return {"E": 1 + 0 * size, "log_A": size, "log_B": data, "alpha": -size * log_params, "beta": -data * log_tokens}
+
+
+def optimum_gradient(flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> dict[str, Any]:
+    """Return the derivatives of `optimum`, ln N*, by E, ln A, ln B, alpha and beta.
+
+    Parameters
+    ----------
+    flops : float or array
+        Training compute C = 6 x params x tokens, FLOP.
+    A, alpha, B, beta : float or array
+        Constants of `loss`.
+
+    Returns
+    -------
+    dict of str to float or array
+        Named as in `jacobian`. With s = alpha + beta, g = ln G and c = ln(C / 6): 0, 1 / s, -1 / s, 1 / (alpha s) - g / s - beta c / s^2
+        and -1 / (beta s) - g / s + alpha c / s^2.
+    """
+    both, log_G, c = alpha + beta, optimum(6.0, A=A, alpha=alpha, B=B, beta=beta), np.log(flops / 6)
+    by_log_A = 1 / both + 0 * c
+    return {
+        "E": 0 * by_log_A,
+        "log_A": by_log_A,
+        "log_B": -by_log_A,
+        "alpha": 1 / (alpha * both) - log_G / both - beta * c / both**2,
+        "beta": -1 / (beta * both) - log_G / both + alpha * c / both**2,
+    }
+
+
 def huber(residual: Any, *, delta: Any) -> Any:
     """Huber loss of a residual in log loss: r^2 / 2 up to |r| = delta, delta (|r| - delta / 2) beyond (App. D.3, delta 1e-3).
 
