@@ -28,6 +28,7 @@ _HOMES = {
     "explain": "decide",
     "sensitivity": "decide",
     "leave_one_out": "decide",
+    "pareto": "decide",
     "Limits": "decide",
     "Demand": "decide",
     "Target": "decide",

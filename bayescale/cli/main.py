@@ -20,6 +20,7 @@ _COMMANDS = {
     "allocate": "bayescale.cli.allocate",
     "explain": "bayescale.cli.explain",
     "overhead": "bayescale.cli.explain",
+    "pareto": "bayescale.cli.pareto",
     "compare-approaches": "bayescale.cli.approaches",
     "fit-breaks": "bayescale.cli.breaks",
     "models": "bayescale.cli.lists",

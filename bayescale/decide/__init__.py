@@ -7,6 +7,7 @@ from .costs import CostModel, read_costs
 from .explain import explain, leave_one_out, sensitivity
 from .limits import Demand, Limits, Target
 from .overhead import batch_for_steps, overhead_curve
+from .pareto import pareto
 from .plans import plans_for
 from .recipes import recipe_for, recipes
 
@@ -23,6 +24,7 @@ __all__ = [
     "explain",
     "leave_one_out",
     "overhead_curve",
+    "pareto",
     "plans_for",
     "read_costs",
     "recipe_for",

@@ -175,6 +175,45 @@ def plot_isoflop(
     return ax
 
 
+def plot_pareto(table: pd.DataFrame, ax: Any, *, loss_unit: str = "nats/token") -> Any:
+    """Draw expected loss against training compute, one line for each serving cost beside the best size.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `pareto`.
+    ax : matplotlib.axes.Axes
+        Where to draw.
+    loss_unit : str
+        Unit of the loss.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    colours = ax.scatter(
+        table["train_flops"],
+        table["expected_mean"],
+        c=np.log10(table["inference_flops_per_token"]),
+        s=np.where(table["on_frontier"], 26, 8),
+        cmap="viridis",
+        zorder=3,
+    )
+    best = table.loc[table.groupby(table["train_flops"].map("{:.6g}".format))["expected_mean"].idxmin()]
+    best = best.sort_values("train_flops")
+    prob = table["probability"].iloc[0]
+    ax.fill_between(
+        best["train_flops"], best["expected_lower"], best["expected_upper"], color=_BAND, alpha=0.3, lw=0,
+        label=f"{prob:.0%} band at the best size",
+    )  # fmt: skip
+    ax.set_xscale("log")
+    ax.set_xlabel("training compute, FLOP")
+    ax.set_ylabel(f"expected loss, {loss_unit}")
+    ax.figure.colorbar(colours, ax=ax, label="serving, log10 FLOP a token")
+    ax.legend(frameon=False)
+    return ax
+
+
 def _moved(idata: xr.DataTree, runs: pd.DataFrame, flops: float) -> np.ndarray:
     """What the law says that the loss of each run would be at a budget of the same params, over its loss as trained."""
     trained = runs[["params", "tokens"]]

@@ -1,0 +1,50 @@
+"""Frontiers of training cost, serving cost and loss, on posteriors made by hand."""
+
+import numpy as np
+import pytest
+
+from bayescale import allocate, pareto
+
+PLAIN = {"drift": False, "max_extrapolation": 3}
+
+
+@pytest.fixture(scope="module")
+def uncertain(posterior_from_constants, many_draws):
+    return posterior_from_constants(many_draws)
+
+
+def test_the_best_sizes_are_those_of_allocate(uncertain):
+    budgets = [1e21, 1e22, 1e23]
+    table = pareto(uncertain, budgets, params_ratio=[1.0], **PLAIN)
+    chosen = allocate(uncertain, budgets, **PLAIN)
+    np.testing.assert_allclose(table["train_flops"], budgets, rtol=1e-9)
+    # The frontier's sizes are found on fewer draws: near enough to lose nothing.
+    np.testing.assert_allclose(table["expected_mean"], chosen["risk_value"], rtol=2e-4)
+    assert table["on_frontier"].all() and (np.diff(table["expected_mean"]) < 0).all()
+
+
+def test_none_on_the_frontier_is_beaten_and_each_of_the_others_is(uncertain):
+    table = pareto(uncertain, np.geomspace(1e20, 1e23, 8), params_ratio=[0.3, 0.5, 1, 1.7, 3], **PLAIN)
+    costs = table[["train_flops", "inference_flops_per_token", "expected_mean"]].to_numpy()
+    for row, free in zip(costs, table["on_frontier"], strict=True):
+        beaten = ((costs <= row * (1 + 1e-9)).all(axis=1) & (costs < row * (1 - 1e-9)).any(axis=1)).any()
+        assert beaten != free
+    assert 0 < table["on_frontier"].mean() < 1
+
+
+def test_budgets_by_default_reach_as_far_as_is_allowed(uncertain):
+    table = pareto(uncertain, params_ratio=[1.0])
+    assert len(table) == 25
+    assert table["train_flops"].iloc[[0, -1]].tolist() == pytest.approx([1e21, 1e24], rel=1e-6)
+    assert (table["expected_lower"] < table["expected_upper"]).all()
+
+
+def test_refusals(uncertain):
+    for options, said in (
+        ({"risk": "target"}, "no one target or regret"),
+        ({"risk": "regret-cvar:0.1"}, "no one target or regret"),
+        ({"params_ratio": [0.0]}, "`params_ratio`"),
+        ({"flops": [1e26]}, "5.00 decades"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            pareto(uncertain, **options)
