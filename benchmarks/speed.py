@@ -1,4 +1,6 @@
-"""Start-up times, each the median of several runs beside its baseline in the same run. Writes results/speed.csv.
+"""Start-up times, and times of decisions in process, each the median of several runs beside its baseline in the same run.
+
+Writes results/speed.csv.
 
 python benchmarks/speed.py [FIT.nc]    # without a fit, one is made from the bundled runs
 """
@@ -8,8 +10,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 REPEATS = 7
@@ -38,6 +42,39 @@ def import_seconds() -> float:
     return statistics.median(times)
 
 
+def decisions(fit: str) -> list[tuple[str, float, float, float]]:
+    """Times of decisions from the 4,000 draws of a fit that is loaded: all limits at once, and a frontier of 200 budgets."""
+    from bayescale import CostModel, Demand, Limits, Target, allocate, load_fit, pareto
+
+    idata = load_fit(fit)
+    reach = float(np.exp(idata["constant_data"]["log_reach_max"]))
+    costs = CostModel(
+        "H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4, mfu_prefill=0.4, mfu_decode=0.02, accelerators=8
+    )  # prices of nobody: they change no time
+    limits = Limits(max_params=1e6, max_tokens=1e8, unique_tokens=5e7, days=1)
+    asked = {
+        "limits": limits,
+        "costs": costs,
+        "demand": Demand(1e8, 0.5, 0.7),
+        "target": Target(1.6),
+        "risk": "cvar:0.1",
+    }
+    budgets = np.geomspace(reach, 900 * reach, 200)
+    return [
+        ("one allocation, all limits", _median(lambda: allocate(idata, 300 * reach, **asked)), 0.0, 0.05),
+        ("frontier of 200 budgets", _median(lambda: pareto(idata, budgets)), 0.0, 2.0),
+    ]
+
+
+def _median(work: Callable[[], object]) -> float:
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
 def main() -> None:
     """Time everything and write the table."""
     with tempfile.TemporaryDirectory() as folder:
@@ -60,6 +97,7 @@ def main() -> None:
             ("bayescale --help", median_seconds([*COMMAND, "--help"]), 0.0, 0.6),
             ("forecast", median_seconds([*COMMAND, "forecast", fit, "--params", "1e6", "--tokens", "1e7"]), base, 0.5),
             ("allocate", median_seconds([*COMMAND, "allocate", fit, "--flops", "1e14"]), base, 0.5),
+            *decisions(fit),
         ]
     table = pd.DataFrame(rows, columns=["what", "seconds", "baseline_seconds", "limit_above_baseline"])
     table["above_baseline"] = table["seconds"] - table["baseline_seconds"]

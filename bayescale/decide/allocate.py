@@ -310,9 +310,7 @@ def _choose(
         shapes = feasible_shapes(shapes, spending)
         choice, row, shares = choose_shape(draws, spending, measure, shapes)
         return spending, choice, {"shape": shapes.iloc[row], "probability_best": float(shares[row])}
-    if not spending.log_params_most() > -np.inf or not np.isfinite(
-        spending.log_tokens(np.array([spending.log_params_most()]))[0]
-    ):
+    if not spending.log_params_most() > 0:  # one param
         raise ValueError(
             f"The budget (--{spending.budget}) pays for no model at all: raise it, or lower --inference-tokens."
         )

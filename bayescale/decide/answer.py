@@ -87,6 +87,7 @@ def _row(request: Request, one: Chosen, risk: str, measure: Risk, prob: float, w
     pool = extra.get("pool", request.limits.unique_tokens)
     epochs = np.exp(np.quantile(np.broadcast_to(own.log_tokens, own.loss.shape), tails)) / (pool or np.nan)
     shape = extra.get("shape")
+    params = params if shape is None else float(shape["params"])  # as it stands in the table
     money = spending
     if shape is not None:
         from .shapes import of_shape

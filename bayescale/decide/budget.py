@@ -129,7 +129,7 @@ def serving_price(unit: str, costs: CostModel, demand: Demand) -> float:
         if unit == "usd"
         else (costs.gpu_hours_per_prefill_flop, costs.gpu_hours_per_decode_flop)
     )
-    if demand.prompt_share is None and not np.isclose(prefill, decode):
+    if demand.prompt_share is None and abs(prefill - decode) > 1e-9 * prefill:
         raise ValueError(
             "Prompt and generated tokens cost differently here (--mfu-prefill, --mfu-decode): give the share of the demand that is prompt "
             "tokens, --prompt-share, e.g. 0.75."

@@ -1,0 +1,140 @@
+"""Limits, demand, prices and shapes of a request: what binds, what is refused, and what is unknown."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale import CostModel, Demand, Limits, Target, allocate, cheapest_plan
+from bayescale.laws import LAWS
+
+HARDWARE = CostModel(peak_flops=1e15, mfu=0.5, mfu_prefill=0.5, mfu_decode=0.01, usd_per_gpu_hour=1.8, accelerators=100)
+PLAIN = {"drift": False, "max_extrapolation": 3}
+
+
+@pytest.fixture(scope="module")
+def uncertain(posterior_from_constants, many_draws):
+    return posterior_from_constants(many_draws)
+
+
+def one(idata, *flops, **options):
+    return allocate(idata, *flops, **{**PLAIN, **options}).iloc[0]
+
+
+def test_each_limit_binds_by_its_name(uncertain):
+    free = one(uncertain, 1e22)
+    assert free["binding"] == "flops"
+    small = one(uncertain, 1e22, limits=Limits(max_params=free["params"] / 4))
+    assert small["params"] == pytest.approx(free["params"] / 4) and small["binding"] == "flops, max-params"
+    short = one(uncertain, 1e22, limits=Limits(max_tokens=free["tokens"] / 4))
+    assert short["tokens"] == pytest.approx(free["tokens"] / 4) and "max-tokens" in short["binding"]
+    assert min(small["risk_value"], short["risk_value"]) > free["risk_value"]
+    assert small["params_upper"] <= free["params"] / 4 * (1 + 1e-9), "each draw's own best is under the same limits"
+
+
+def test_both_caps_leave_a_part_of_the_budget(uncertain):
+    row = one(uncertain, 1e22, limits=Limits(max_params=1e9, max_tokens=1e11))
+    assert row["binding"] == "max-tokens, max-params" and row["flops"] == pytest.approx(6e20)
+
+
+def test_a_deadline_is_a_budget_of_its_own(uncertain):
+    row = one(uncertain, limits=Limits(days=10), costs=HARDWARE)
+    assert row["flops"] == pytest.approx(100 * 86400 * 10 * 0.5e15) and row["binding"] == "days"
+    assert row["gpu_hours"] == pytest.approx(100 * 24 * 10) and row["cost_usd"] == pytest.approx(1.8 * 24000)
+    assert "All accelerators are taken to help" in row["warning"]
+    costs = CostModel(peak_flops=1e15, mfu=0.5, accelerators=100, tokens_per_accelerator=4e4)
+    some = one(uncertain, limits=Limits(days=10, critical_batch_tokens=1e6), costs=costs)
+    assert some["flops"] == pytest.approx(row["flops"] / 4) and "Only about 25 of the 100" in some["warning"]
+
+
+def test_serving_is_paid_for_and_makes_the_model_smaller(uncertain):
+    free = one(uncertain, 1e23)
+    demand = Demand(1e13, 0.5)
+    row = one(uncertain, 1e23, demand=demand)
+    assert row["params"] < free["params"] and row["flops"] == pytest.approx(1e23)
+    assert row["inference_flops"] == pytest.approx(2 * row["params"] * demand.expected)
+    assert row["train_flops"] == pytest.approx(6 * row["params"] * row["tokens"])
+    assert row["probability_overspend"] == pytest.approx(0.4013, abs=1e-3), "P(Z > sigma / 2)"
+    safe = one(uncertain, 1e23, demand=Demand(1e13, 0.5, budget_quantile=0.9))
+    assert safe["probability_overspend"] == pytest.approx(0.1, abs=1e-3)
+    apart = one(uncertain, 1e23, demand=demand, train_only=True)
+    assert apart["params"] == pytest.approx(free["params"], rel=1e-6) and apart["flops"] > 1e23
+
+
+def test_money_counts_utilisation(uncertain):
+    row = one(uncertain, usd=1e6, costs=HARDWARE, demand=Demand(1e12, prompt_share=0.8))
+    per_flop = 1.8 / 3600 / 1e15
+    train = 6 * row["params"] * row["tokens"] * per_flop / 0.5
+    serve = 2 * row["params"] * 1e12 * per_flop * (0.8 / 0.5 + 0.2 / 0.01)
+    assert train + serve == pytest.approx(1e6, rel=1e-6) and row["cost_usd"] == pytest.approx(1e6, rel=1e-6)
+    with pytest.raises(ValueError, match="--prompt-share"):
+        one(uncertain, usd=1e6, costs=HARDWARE, demand=Demand(1e12))
+    assert (
+        "without their utilisation"
+        in one(uncertain, 1e22, costs=HARDWARE, demand=Demand(1e12, prompt_share=0.8))["warning"]
+    )
+
+
+def test_what_cannot_be_had_is_said(uncertain):
+    row = one(uncertain, 1e22, costs=CostModel(usd_per_gpu_hour=2.0))
+    assert np.isnan(row["cost_usd"]) and "cost_usd is not known" in row["warning"]
+    row = one(uncertain, 1e22)
+    assert np.isnan(row["cost_usd"]) and "cost_usd" not in row["warning"]
+
+
+def test_shapes_are_all_that_there_is(uncertain, many_draws):
+    shapes = pd.DataFrame({"params": [1e9, 3e9, 1e10], "layers": [24, 32, 40]})
+    row = one(uncertain, 1e22, limits=Limits(shapes=shapes))
+    losses = np.array([LAWS["chinchilla"].loss(n, 1e22 / 6 / n, **many_draws) for n in shapes["params"]])
+    best = int(losses.mean(axis=1).argmin())
+    assert row["params"] == shapes["params"][best] and row["binding"] == "flops, shapes"
+    assert row["probability_best"] == pytest.approx((losses.argmin(axis=0) == best).mean())
+    assert row["expected_regret"] == pytest.approx((losses[best] - losses.min(axis=0)).mean())
+    dear = shapes.assign(flops_per_token=[6e9, 60e9, 60e9])
+    row = one(uncertain, 1e22, limits=Limits(shapes=dear))
+    assert row["tokens"] == pytest.approx(1e22 / {1e9: 6e9, 3e9: 60e9, 1e10: 60e9}[row["params"]])
+    experts = shapes.assign(params_total=[8e9, 24e9, 80e9])
+    assert one(uncertain, 1e22, limits=Limits(shapes=experts, max_params=1e10))["params"] == 1e9
+    with pytest.raises(ValueError, match=r"No shape fits --max-params 5e\+08"):
+        one(uncertain, 1e22, limits=Limits(shapes=shapes, max_params=5e8))
+
+
+def test_flop_of_the_table(posterior_from_constants, besi):
+    factor = 1.3
+    columns = {"flops": factor * np.geomspace(1e19, 1e21, 6)}
+    idata = posterior_from_constants(besi, n_draws=3, columns=columns)
+    plain, table = one(idata, 1e21), one(idata, 1e21, flops_rule="table")
+    assert 6 * table["params"] * table["tokens"] == pytest.approx(1e21 / factor) and table["flops"] == pytest.approx(
+        1e21
+    )
+    assert table["params"] < plain["params"]
+
+
+def test_more_certainty_costs_more(uncertain, many_draws):
+    table = cheapest_plan(uncertain, Target(2.3), probabilities=[0.5, 0.8, 0.95], **PLAIN)
+    assert (np.diff(table["flops"]) > 0).all()
+    for asked, (_, row) in zip([0.5, 0.8, 0.95], table.iterrows(), strict=True):
+        loss = LAWS["chinchilla"].loss(row["params"], row["tokens"], **many_draws)
+        assert (loss <= 2.3 * (1 + 1e-12)).mean() == pytest.approx(asked, abs=2 / len(loss))
+        assert row["probability_target"] == pytest.approx(asked, abs=2 / len(loss))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"limits": {"max_epochs": 3}}, "give --unique-tokens as well"),
+        ({"limits": {"max_params": -1}}, "`max_params`"),
+        ({"limits": {"days": 3}}, "give --accelerators"),
+        ({"target": {"loss": 2.0, "probability": 1.5}}, r"in \(0, 1\)"),
+        ({"target": {"loss": 1.0, "probability": 0.9}}, "at most P = 0.00"),
+        ({"risk": "target"}, "give --target-loss"),
+        ({"risk": "cvar:0"}, r"in \(0, 1\]"),
+        ({"repeats": "published"}, "give --unique-tokens"),
+        ({"flops_rule": "guess"}, "must be one of 6nd, table"),
+        ({"usd": 3.0}, "A plan has one budget"),
+        ({"demand": {"tokens": 1e40}}, "pays for no model"),
+    ],
+)
+def test_refusals(uncertain, options, said):
+    kinds = {"limits": Limits, "target": Target, "demand": Demand}
+    with pytest.raises(ValueError, match=said):
+        one(uncertain, 1e22, **{name: kinds[name](**v) if name in kinds else v for name, v in options.items()})
