@@ -203,7 +203,9 @@ def overhead(
         f"Below {first['critical_ratio_median']:.2g} of the optimal size ({prob} band {first['critical_ratio_lower']:.2g} to "
         f"{first['critical_ratio_upper']:.2g}) no amount of data will do."
     )
-    print_warnings(table.set_index(table["params_ratio"].map("{:g}".format)))
+    for row in table.to_dict(orient="records"):
+        if row["warning"]:
+            print_text(f"  {row['params_ratio']:g}: {row['warning']}")
 
 
 def _percent(share: float) -> str:

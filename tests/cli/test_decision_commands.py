@@ -1,0 +1,96 @@
+"""What the commands of decisions print to people, and how they refuse."""
+
+import pytest
+
+
+def said(run, *words):
+    code, out, err = run(*words)
+    assert code == 0, err
+    assert all(len(line) <= 80 for line in out.splitlines())
+    return " ".join(out.split())
+
+
+def test_an_explanation_for_people(run, fit_file, tmp_path):
+    out = said(run, "explain", fit_file, "--flops", "1e22", "--plan", "ours=5B,300B", "--out", tmp_path / "plans.csv")
+    for words in (
+        "Plans, expected loss and regret in nats/token",
+        "20 tokens per",
+        "ours",
+        "P(best)",
+        "rank correlation",
+    ):
+        assert words in out
+    assert "Without one run" in out and "The nearest rival is" in out
+    assert (tmp_path / "plans.csv").read_text().startswith("plan,params,tokens")
+
+
+def test_overheads_for_people(run, fit_file, tmp_path):
+    out = said(
+        run, "overhead", fit_file, "--params-ratio", "0.5", "--params-ratio", "0.01", "--out", tmp_path / "o.csv"
+    )
+    assert "extra compute" in out and "never" in out and "no amount of data will do" in out
+    assert "0.01:" in out, "its warning"
+    assert (tmp_path / "o.csv").is_file()
+
+
+def test_a_frontier_for_people(run, fit_file, tmp_path):
+    picture = tmp_path / "frontier.png"
+    out = said(
+        run,
+        "pareto",
+        fit_file,
+        "--flops",
+        "1e21",
+        "--flops",
+        "1e22",
+        "--params-ratio",
+        "1",
+        "--params-ratio",
+        "2",
+        "--plot",
+        picture,
+    )
+    assert "Plans that none beats" in out and "are beaten and left out" in out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_allocation_of_everything(run, fit_file, tmp_path):
+    shapes = tmp_path / "shapes.csv"
+    shapes.write_text("params,width\n500M,1024\n1B,2048\n2B,2560\n")
+    costs = tmp_path / "costs.toml"
+    costs.write_text(
+        'accelerator = "H100-SXM"\nusd_per_gpu_hour = 2.5\nmfu = 0.4\nmfu_prefill = 0.4\nmfu_decode = 0.02\n'
+    )
+    out = said(
+        run, "allocate", fit_file, "--usd", "20000", "--costs", costs, "--inference-tokens", "1e11:0.4", "--prompt-share", "0.8",
+        "--shapes", shapes, "--risk", "cvar:0.1", "--target-loss", "2.5",
+    )  # fmt: skip
+    for words in ("USD", "P(target)", "P(best shape)", "P(overspend)", "risk cvar:0.1", "bound by shapes"):
+        assert words in out
+
+
+def test_the_price_of_certainty(run, fit_file):
+    out = said(run, "allocate", fit_file, "--target-loss", "2.4", "--probability", "0.5", "--probability", "0.9")
+    assert "P(target) 0.50 0.90" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["allocate", "--usd", "5"], "(--usd-per-gpu-hour)"),
+        (["allocate", "--flops", "1e21", "--prompt-share", "0.5"], "give --inference-tokens"),
+        (["allocate", "--flops", "1e21", "--inference-tokens", "1e12:much"], "TOKENS:SIGMA"),
+        (["allocate", "--flops", "1e21", "--shapes", "none.csv"], "no file"),
+        (["allocate", "--flops", "1e21", "--probability", "0.9"], "give --target-loss"),
+        (["allocate", "--target-loss", "1.0", "--probability", "0.9"], "At most P = 0.00"),
+        (["allocate", "--target-loss", "2.0", "--probability", "0.9", "--risk", "cvar:0.1"], "go with a budget"),
+        (["explain", "--flops", "1e21", "--plan", "ours=1B"], "NAME=PARAMS,TOKENS"),
+        (["explain", "--flops", "1e21", "--risk", "target"], "neither --risk target"),
+        (["pareto", "--flops", "1e28"], "decades of compute"),
+        (["overhead", "--params-ratio", "-1"], "`params_ratio`"),
+    ],
+)
+def test_refusals(run, fit_file, words, message):
+    code, out, err = run(words[0], fit_file, *words[1:])
+    assert code == 2 and not out and message in " ".join(err.split())
+    assert len(err.splitlines()) <= 4
