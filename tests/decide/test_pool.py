@@ -36,3 +36,12 @@ def test_a_budget_far_beyond_the_pool_is_no_extrapolation(posterior_from_constan
     assert row["flops"] < 1e23 and row["extrapolation_decades"] < 1.5
     with pytest.raises(ValueError, match="decades of compute beyond"):
         allocate(idata, 1e27)
+
+
+def test_muennighoffs_example(posterior_from_constants):
+    """1e22 FLOP on 25e9 unique tokens, from the authors' coarse grid: 7.022e9 params, 2.373e11 tokens, 9.49 epochs (LAWS.md 4)."""
+    constants = PUBLISHED["repeated"]["muennighoff"]["constants"]
+    idata = posterior_from_constants(constants, model="repeated", columns=COLUMNS, n_draws=1)
+    limits = Limits(unique_tokens=25e9)
+    row = allocate(idata, 1e22, limits=limits, drift=False, max_extrapolation=3).iloc[0]
+    assert row[["params", "tokens", "epochs"]].tolist() == pytest.approx([7.022e9, 2.373e11, 9.49], rel=5e-3)
