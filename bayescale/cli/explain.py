@@ -1,5 +1,6 @@
 """`bayescale explain` and `bayescale overhead`: how robust a choice is, and what another size costs."""
 
+from math import isnan
 from typing import Annotated, Any
 
 import typer
@@ -82,9 +83,8 @@ def explain(
     )
     plain = not is_average(idata)
     constants = sensitivity(idata, budget, limits=limits, at=where) if plain else None
-    runs = (
-        leave_one_out(idata, budget, limits=limits, at=where) if plain and "log_likelihood" in idata.children else None
-    )
+    has_weights = plain and "log_likelihood" in idata.children
+    runs = leave_one_out(idata, budget, limits=limits, at=where) if has_weights else None
     summary = what_would_change(choices, constants, runs)
     if out:
         choices.to_csv(out)
@@ -104,6 +104,8 @@ def explain(
     print_text(summary)
     if choices.attrs["left_out"]:
         print_text(f"Too far from the runs to say anything of: {', '.join(choices.attrs['left_out'])}.")
+    for name, names in choices.loc[choices["exceeds"] != "", "exceeds"].items():
+        print_text(f"  {name} exceeds {', '.join('--' + part for part in names.split(', '))}: shown beside the choice.")
     print_warnings(choices.loc[["chosen"]])
 
 
@@ -116,7 +118,11 @@ def _plan(name: str, text: str) -> tuple[float, float]:
 
 
 def _records(table: Any) -> list[dict[str, Any]]:
-    return list(table.reset_index().to_dict(orient="records"))
+    records = list(table.reset_index().to_dict(orient="records"))
+    for record in records:
+        if "exceeds" in record:
+            record["exceeds"] = [name for name in record["exceeds"].split(", ") if name]
+    return records
 
 
 def _print(choices: Any, constants: Any, runs: Any, unit: str) -> None:
@@ -129,7 +135,7 @@ def _print(choices: Any, constants: Any, runs: Any, unit: str) -> None:
             f"{row['expected_median']:.3f}",
             f"{row['expected_lower']:.3f}-{row['expected_upper']:.3f}",
             f"{row['expected_regret']:.2g}",
-            f"{row['wasted_compute']:.0%}",
+            "-" if isnan(row["wasted_compute"]) else f"{row['wasted_compute']:.0%}",
             f"{row['probability_best']:.0%}",
         ]
         for name, row in choices.iterrows()

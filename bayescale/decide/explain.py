@@ -20,12 +20,14 @@ from .costs import CostModel
 from .draws import LossDraws, loss_draws
 from .limits import Limits
 from .risk import mean, parse_risk
-from .search import choose, held_drift, refine, sizes
+from .search import best_tokens, choose, held_drift, refine, sizes
 from .spending import Spending
 
 _PF_DAY = 1e15 * 86400  # FLOP
 _LLAMA = 1.0e12 / 6.7e9  # tokens a parameter of LLaMA-7B (arXiv:2302.13971, table 2)
 _K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
+_FEWEST = 100  # draws, below which no Pareto tail can be fitted
+_ABOUT = 400  # draws over which the best tokens of a size are averaged, where more can do harm
 _MOVED = np.log(1.02)  # of ln params, below which a choice counts as unmoved
 
 
@@ -74,7 +76,8 @@ def explain(
         LLaMA-7B" (149 tokens a parameter), which spend the budget, and the user's own. `params`, `tokens`, `tokens_per_param`, `flops`;
         bands `expected_*` of the law's curve and `loss_*` of a run; `risk_value`; `expected_regret`, `regret_lower`, `regret_upper`, in the
         loss unit, over each draw's own best plan of the budget; `wasted_compute`; `probability_best`, the share of draws in which the plan
-        is the best of those listed; `probability`; `extrapolation_decades`; `warning`.
+        is the best of those listed that are feasible; `exceeds`, the options whose limits it breaks; `probability`;
+        `extrapolation_decades`; `warning`. Plans that break limits come last, with `wasted_compute` NaN: they are no choice.
 
     Raises
     ------
@@ -118,7 +121,10 @@ def explain(
     tails = [(1 - prob) / 2, (1 + prob) / 2]
     lower, upper = np.quantile(regret, tails, axis=1)
     names = [f"{kind}_{edge}" for kind in ("expected", "loss") for edge in ("median", "lower", "upper")]
-    best = np.bincount(loss.argmin(axis=0), minlength=len(table)) / loss.shape[1]
+    broken = [spending.exceeded(float(a), float(b)) for a, b in zip(n[:, 0], d[:, 0], strict=True)]
+    possible = np.array([not names for names in broken])
+    best = np.bincount(np.where(possible[:, None], loss, np.inf).argmin(axis=0), minlength=len(table)) / loss.shape[1]
+    shares = [float(wasted(held, spending, choice.own, row, flops).mean()) for row in loss]
     table = table.assign(
         tokens_per_param=table["tokens"] / table["params"],
         flops=6 * table["params"] * table["tokens"],
@@ -127,13 +133,14 @@ def explain(
         expected_regret=regret.mean(axis=1),
         regret_lower=lower,
         regret_upper=upper,
-        wasted_compute=[float(wasted(held, spending, choice.own, row, flops).mean()) for row in loss],
+        wasted_compute=np.where(possible, shares, np.nan),
         probability_best=best,
+        exceeds=[", ".join(names) for names in broken],
         probability=prob,
         extrapolation_decades=summary["extrapolation_decades"].to_numpy(),
-        warning=summary["warning"].to_numpy(),
+        warning=[f"{_exceeds(names)} {text}".strip() for names, text in zip(broken, summary["warning"], strict=True)],
     )
-    table = table.sort_values("risk_value", kind="stable")
+    table = table.iloc[np.lexsort([table["risk_value"].to_numpy(), ~possible])]
     table.attrs["left_out"] = left_out
     return table
 
@@ -214,7 +221,7 @@ def leave_one_out(
     Raises
     ------
     ValueError
-        If the fit has no log likelihood, or is an average.
+        If the fit has no log likelihood, has too few draws, or is an average.
 
     References
     ----------
@@ -233,15 +240,25 @@ def leave_one_out(
     names = (
         [str(name) for name in likelihood["run"].to_numpy()] if "run" in likelihood.coords else list(range(len(values)))
     )
+    if draws.size < _FEWEST:
+        raise ValueError(
+            f"Leaving out runs needs at least {_FEWEST} draws, whose weights have a tail. Got {draws.size}: fit with more draws."
+        )
     logs, k_hat = array_stats.psislw(values, r_eff=1.0)  # weights 1 / likelihood: it takes the sign itself
     weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
     grid = sizes(draws, spending)
-    losses = draws.loss(grid[:, None], spending.log_tokens(grid)[:, None])
+    # Where more tokens can do harm, those of least mean loss with all runs: at a minimum, near ones cost next to nothing.
+    on_grid = best_tokens(draws.thinned(_ABOUT), spending, mean(), np.zeros(1), grid) if draws.rises else None
+
+    def tokens(log_params: np.ndarray) -> np.ndarray:
+        return spending.log_tokens(log_params) if on_grid is None else np.interp(log_params, grid, on_grid)
+
+    losses = draws.loss(grid[:, None], tokens(grid)[:, None])
 
     def best(weight: np.ndarray) -> float:
         def value(log_params: np.ndarray) -> np.ndarray:
-            return draws.loss(log_params[:, None], spending.log_tokens(log_params)[:, None]) @ weight
+            return draws.loss(log_params[:, None], tokens(log_params)[:, None]) @ weight
 
         return refine(value, grid, losses @ weight)[0]
 
@@ -250,7 +267,7 @@ def leave_one_out(
     for name, weight, k in zip(names, weights, np.asarray(k_hat), strict=True):
         trusted = bool(k <= _K_HAT)
         n = best(weight) if trusted else np.nan
-        d = float(spending.log_tokens(np.array([n]))[0]) if trusted else np.nan
+        d = float(tokens(np.array([n]))[0]) if trusted else np.nan
         rows.append(
             {
                 "run": name,
@@ -270,7 +287,7 @@ def leave_one_out(
 
 def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
     """Say in a few sentences what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
-    others = choices.drop(index="chosen")
+    others = choices[choices["exceeds"] == ""].drop(index="chosen")
     said = []
     if len(others):
         rival = others["expected_regret"].idxmin()
@@ -287,7 +304,7 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
             f"in the third of the draws where it is small, {row['params_high']:.3g} where it is large."
         )
     if runs is not None and len(runs):
-        row, untrusted = runs.iloc[0], int((runs["pareto_k"] > _K_HAT).sum())
+        row, untrusted = runs.iloc[0], int((~(runs["pareto_k"] <= _K_HAT)).sum())
         if abs(np.log(row["params_ratio"])) > _MOVED:
             said.append(f"Without run {runs.index[0]} it would be {row['params_ratio']:.2f} times as large.")
         elif np.isfinite(row["params_ratio"]):
@@ -297,6 +314,12 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
                 f"For {untrusted} runs the weights cannot say (Pareto k above {_K_HAT}); the first is {_untrusted(runs)}."
             )
     return " ".join(said)
+
+
+def _exceeds(names: list[str]) -> str:
+    if not names:
+        return ""
+    return f"Exceeds {' and '.join('--' + name for name in names)}: shown beside the choice, but none."
 
 
 def _untrusted(runs: pd.DataFrame) -> str:

@@ -57,7 +57,7 @@ def overhead_curve(
     Raises
     ------
     ValueError
-        If the law has no such exponents, or a ratio is not > 0.
+        If the law has no such exponents, or a ratio or the compute is not > 0.
 
     Examples
     --------
@@ -72,6 +72,8 @@ def overhead_curve(
     ratios = np.atleast_1d(np.asarray(params_ratio, dtype=float))
     if not (np.isfinite(ratios) & (ratios > 0)).all() or not ratios.size:
         raise ValueError(f"`params_ratio` must be > 0, e.g. 0.5. Got {params_ratio!r} instead.")
+    if flops is not None and not (np.isfinite(flops) and flops > 0):
+        raise ValueError(f"`flops` (--flops) must be a positive number of FLOP, e.g. 5.76e23. Got {flops!r} instead.")
     draws = local_draws(fitted_spec(idata), idata, {name: [value] for name, value in (at or {}).items()}, "plan")
     alpha, beta = _exponents(law, draws)
     critical = _band("critical_ratio", overtraining.least_params_ratio(alpha=alpha, beta=beta), prob)

@@ -17,11 +17,13 @@ from .costs import CostModel
 from .draws import loss_draws
 from .limits import Limits
 from .risk import mean, parse_risk
-from .search import choose
+from .search import best_tokens, choose, golden
+from .spending import Spending
 
 PARAMS_RATIOS = (1.0, 0.7, 0.5, 0.35, 0.25)
 _POINTS = 25
-_DRAWS = 400  # over which the best size of a budget is sought: the frontier is drawn through it, not read off it
+_DRAWS = 400  # that say about where the best size of a budget lies
+_REACH, _STEPS = 0.3, 16  # of ln params about it, and steps of a golden section over all draws: to 3e-4
 
 
 def pareto(
@@ -107,12 +109,22 @@ def pareto(
     for amount in sorted(amounts):
         spending = spending_of("flops", amount, draws, Request(limits))
         best = choose(few, spending, mean())
-        n = np.minimum(best.log_params + np.log(ratios), spending.log_params_most())
-        d = (
-            np.minimum(spending.log_tokens(n), best.log_tokens + 10)
-            if not draws.rises
-            else np.full(n.shape, best.log_tokens)
-        )
+        top, middle = spending.log_params_most(), best.log_params
+
+        def tokens(n: np.ndarray, spending: Spending = spending) -> np.ndarray:
+            if not draws.rises:
+                return spending.log_tokens(n)
+            return best_tokens(few, spending, mean(), np.zeros(1), n)
+
+        def mean_loss(n: np.ndarray, spending: Spending = spending) -> np.ndarray:
+            return draws.loss(n[:, None], spending.log_tokens(n)[:, None]).mean(axis=1)
+
+        if not draws.rises:  # closer, over all draws, as `allocate` has it
+            low, high = np.array([middle - _REACH]), np.array([min(middle + _REACH, top)])
+            found, least = golden(mean_loss, low, high, _STEPS)
+            middle = float(found[0]) if least[0] < mean_loss(np.array([middle]))[0] else middle
+        n = np.minimum(middle + np.log(ratios), top)
+        d = tokens(n)
         n, kept = np.unique(n, return_index=True)
         rows.append(np.stack([n, d[kept]], axis=1))
     plans = np.concatenate(rows)
@@ -133,12 +145,33 @@ def pareto(
             "risk_value": measure(loss, None),
         }
     )
-    near = [not unlikely_ratio(idata, row, max_extrapolation) for _, row in table.iterrows()]
-    if not any(near):
+    near = _near(idata, table["tokens_per_param"], max_extrapolation)
+    if not near.any():
         raise ValueError(unlikely_ratio(idata, table.iloc[0], max_extrapolation))
     table = table[near].reset_index(drop=True)
     costs = table[["train_flops", "inference_flops_per_token", "expected_mean"]].to_numpy()
     return table.assign(on_frontier=_unbeaten(costs), probability=prob)
+
+
+def _near(idata: xr.DataTree, ratio: pd.Series, max_extrapolation: float | None) -> np.ndarray:
+    """Whether tokens a parameter are as near to the runs' as `unlikely_ratio` asks, which hangs on the ratio alone: sought by its ends."""
+    order = np.argsort(ratio.to_numpy(), kind="stable")
+    fine = {}
+
+    def allowed(place: int) -> bool:
+        if place not in fine:
+            row = pd.Series({"params": 1.0, "tokens": float(ratio.iloc[order[place]])})
+            fine[place] = not unlikely_ratio(idata, row, max_extrapolation)
+        return fine[place]
+
+    first, last = 0, len(order)
+    while first < last and not allowed(first):
+        first += 1
+    while last > first and not allowed(last - 1):
+        last -= 1
+    near = np.zeros(len(order), bool)
+    near[order[first:last]] = True
+    return near
 
 
 def _unbeaten(costs: np.ndarray) -> np.ndarray:

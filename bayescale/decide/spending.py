@@ -116,6 +116,14 @@ class Spending:
             found.append("max-params")
         return found
 
+    def exceeded(self, log_params: float, log_tokens: float) -> list[str]:
+        """Names of the options whose limits a plan breaks."""
+        tokens = np.exp(log_tokens)
+        found = [name for name, most in self._limits(np.asarray(log_params)).items() if tokens > most * (1 + _SAME)]
+        if np.exp(log_params) > self.max_params * (1 + _SAME):
+            found.append("max-params")
+        return found
+
     def spent(self, log_params: float, log_tokens: float) -> float:
         """Cost of a plan in the unit of the budget."""
         flops = float(np.exp(self.log_flops_per_token(np.asarray(log_params))))

@@ -87,3 +87,30 @@ def test_weights_that_no_one_can_trust(uncertain, small_fit):
     heavy["log_likelihood"] = xr.DataTree(likelihood.assign({name: wild}))
     row = leave_one_out(heavy, 1e22).loc["r03"]
     assert row["pareto_k"] > 0.7 and np.isnan(row["params"]) and "fit again without this run" in row["warning"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "plans", "broken"),
+    [
+        (None, {"big": (1e10, 1e12)}, {"big": "flops"}),
+        (Limits(max_params=4e9), None, {"20 tokens per parameter": "max-params"}),
+        (Limits(unique_tokens=1.85e11), None, {"like LLaMA-7B": "unique-tokens"}),
+    ],
+)
+def test_plans_that_break_limits_are_no_choice(uncertain, limits, plans, broken):
+    table = explain(uncertain, 1e22, plans=plans, limits=limits, **FAR)
+    assert table.index[0] == "chosen" and table["probability_best"].sum() == pytest.approx(1)
+    bad = table[table["exceeds"] != ""]
+    assert bad["exceeds"].to_dict() == broken and list(table.index[-len(bad) :]) == list(bad.index)
+    assert bad["wasted_compute"].isna().all() and (bad["probability_best"] == 0).all()
+    assert bad["warning"].str.startswith("Exceeds --").all()
+    assert not any(name in what_would_change(table, None, None) for name in broken)
+
+
+def test_one_draw_regrets_nothing_and_has_no_tail(posterior_from_constants, besi):
+    one = posterior_from_constants(besi, n_draws=1)
+    table = explain(one, 1e22, **FAR)
+    assert table["expected_regret"]["chosen"] == pytest.approx(0, abs=1e-9)
+    one["log_likelihood"] = xr.DataTree(xr.Dataset({"loss": (("chain", "draw", "run"), np.zeros((1, 1, 6)))}))
+    with pytest.raises(ValueError, match="at least 100 draws"):
+        leave_one_out(one, 1e22)

@@ -82,3 +82,9 @@ def test_the_demand_from_which_a_smaller_model_pays(posterior_from_constants, be
     half = 6 * (best / 2) * (k_D * tokens) + 2 * (best / 2) * served
     assert whole == pytest.approx(half) and small["params"] == pytest.approx(best / 2)
     assert np.isnan(large["break_even_tokens_median"])
+
+
+@pytest.mark.parametrize("flops", [0, -1.0, np.nan])
+def test_compute_that_is_none(posterior_from_constants, besi, flops):
+    with pytest.raises(ValueError, match="positive number of FLOP"):
+        overhead_curve(posterior_from_constants(besi, n_draws=5), 0.5, flops=flops)

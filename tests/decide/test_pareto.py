@@ -1,9 +1,10 @@
 """Frontiers of training cost, serving cost and loss, on posteriors made by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bayescale import allocate, pareto
+from bayescale import Limits, allocate, pareto
 
 PLAIN = {"drift": False, "max_extrapolation": 3}
 
@@ -18,8 +19,8 @@ def test_the_best_sizes_are_those_of_allocate(uncertain):
     table = pareto(uncertain, budgets, params_ratio=[1.0], **PLAIN)
     chosen = allocate(uncertain, budgets, **PLAIN)
     np.testing.assert_allclose(table["train_flops"], budgets, rtol=1e-9)
-    # The frontier's sizes are found on fewer draws: near enough to lose nothing.
-    np.testing.assert_allclose(table["expected_mean"], chosen["risk_value"], rtol=2e-4)
+    np.testing.assert_allclose(table["params"], chosen["params"], rtol=1e-3)
+    np.testing.assert_allclose(table["expected_mean"], chosen["risk_value"], rtol=1e-8)
     assert table["on_frontier"].all() and (np.diff(table["expected_mean"]) < 0).all()
 
 
@@ -48,3 +49,17 @@ def test_refusals(uncertain):
     ):
         with pytest.raises(ValueError, match=said):
             pareto(uncertain, **options)
+
+
+def test_sizes_of_a_law_that_rises_each_see_the_tokens_that_serve_them_best(posterior_from_constants, besi):
+    rng = np.random.default_rng(sum(map(ord, "rising")))
+    constants = {**besi, "P": 0.01, "delta": 1.2, "kappa": 0.5, "R_D": 60.0}
+    constants["E"] = constants["E"] * np.exp(0.02 * rng.standard_normal(200))
+    columns = {"unique_tokens": np.full(6, 2e10)}
+    idata = posterior_from_constants(constants, model="repeated-rising", columns=columns)
+    table = pareto(idata, [1e22], params_ratio=[0.5, 1, 2], limits=Limits(unique_tokens=2e10), **PLAIN)
+    assert (table["train_flops"] <= 1e22 * (1 + 1e-9)).all()
+    for row in table.itertuples():
+        shapes = Limits(unique_tokens=2e10, shapes=pd.DataFrame({"params": [row.params]}))
+        best = allocate(idata, 1e22, limits=shapes, **PLAIN).iloc[0]
+        assert row.expected_mean == pytest.approx(best["risk_value"], rel=1e-5)
