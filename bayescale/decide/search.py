@@ -25,8 +25,8 @@ _OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
 _TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
 _TOKENS_STEPS = 26
 _ABOUT = 400  # draws that say about where the best plan lies
-_CLOSER = (129, 257)  # sizes that are added about the best for a risk with many minima
-_MINIMA = 6  # local minima that are followed
+_CLOSER = (257, 257)  # sizes that are added about the best for a risk with many minima
+_MINIMA = 16  # local minima that are followed
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ def closer(
     """Add sizes about the best of a grid, twice: a quantile of draws has many minima, small ones beside one another."""
     for points in _CLOSER:
         best = int(np.argmin(values))
-        reach = max(len(grid) // 8, 3)
+        reach = max(len(grid) // 4, 3)
         low, high = grid[max(best - reach, 0)], grid[min(best + reach, len(grid) - 1)]
         new = np.setdiff1d(np.linspace(low, high, points), grid)
         grid, values = np.concatenate([grid, new]), np.concatenate([values, value(new)])

@@ -111,7 +111,7 @@ def check(posterior_from_constants, seed):
     ).iloc[0]
     top = min(np.log(limits.get("max_params", np.inf)), np.log(flops / 6 / (1 + (demand or 0) / 3)))
     low, high = np.log(row["params"]) - 9, min(np.log(row["params"]) + 9, top)
-    wide = np.exp(np.linspace(low, high, 1500))
+    wide = np.exp(np.linspace(low, high, 2000))
     near = np.exp(np.linspace(np.log(row["params"]) - 0.05, min(np.log(row["params"]) + 0.05, top), 300))
     sizes = np.unique(np.r_[wide, near])
     tokens = feasible_tokens(sizes, model, flops, limits, demand)
@@ -125,6 +125,12 @@ def check(posterior_from_constants, seed):
     assert row["tokens"] <= feasible_tokens(np.array([row["params"]]), model, flops, limits, demand)[0] * (1 + 1e-6)
     assert row["params"] <= limits.get("max_params", np.inf) * (1 + 1e-6)
     mine, grid = (worth(risk, x, best, target.loss, 0.02, 8.0) for x in (here, losses))
+    # About the best of the grid, more closely: a quantile has a narrow minimum wherever draws change places.
+    place = sizes[grid.argmin()]
+    closer = np.minimum(place * np.exp(np.linspace(-0.02, 0.02, 801)), np.exp(top))
+    about = losses_of(model, constants, closer, feasible_tokens(closer, model, flops, limits, demand), limits)
+    grid = np.r_[grid, worth(risk, about, best, target.loss, 0.02, 8.0)]
+    sizes = np.r_[sizes, closer]
     scale = float(np.mean(here)) if "regret" in risk else float(grid.min())
     assert mine[0] <= grid.min() + 1e-6 * max(scale, 1e-3), (
         risk,
@@ -134,13 +140,15 @@ def check(posterior_from_constants, seed):
     )
 
 
-@pytest.mark.parametrize("seed", range(42))
+@pytest.mark.parametrize(
+    "seed", [*range(41), 652]
+)  # of 652 the best quantile lies 8% from the second best, 3e-6 below it
 def test_no_plan_of_a_grid_is_better(posterior_from_constants, seed):
     check(posterior_from_constants, seed)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(42, 200))
+@pytest.mark.parametrize("seed", range(41, 200))
 def test_no_plan_of_a_grid_is_better_in_more_cases(posterior_from_constants, seed):
     check(posterior_from_constants, seed)
 
@@ -170,6 +178,72 @@ def test_nothing_cheaper_reaches_the_target(posterior_from_constants, seed):
     needed = np.sort(needed, axis=1)[:, int(np.ceil(0.7 * needed.shape[1])) - 1]
     cost = 6 * sizes * needed + 2 * sizes * (demand or 0)
     assert row["flops"] <= cost.min() * (1 + 1e-4)
+
+
+def cheapest_case(posterior_from_constants, seed):
+    """The cheapest plan under limits, and the cost of the best of 2000 sizes, refined, each on the tokens that bisection gives it."""
+    rng, model, constants, flops, limits, demand = case(seed)
+    columns = {"unique_tokens": np.full(6, 1e9)} if model == "repeated" else None
+    idata = posterior_from_constants(constants, model=model, columns=columns, sigma=0.02, nu=8.0, fade=0.0)
+    on, wanted = ("observed", "expected", "expected")[seed % 3], float(rng.choice([0.5, 0.7, 0.9]))
+    free = allocate(idata, min(flops, 1e23), limits=Limits(**limits), **PLAIN).iloc[0]
+    losses = losses_of(model, constants, np.array([free["params"]]), np.array([free["tokens"]]), limits)[0]
+    target = Target(float(np.quantile(losses, wanted)) * (1.03 if on == "observed" else 1.005), wanted, on)
+    served = None if demand is None else Demand(demand)
+    row = cheapest_plan(idata, target, limits=Limits(**limits), demand=served, drift=False, max_extrapolation=9).iloc[0]
+    most = feasible_tokens(np.array([1e9]), model, np.inf, limits, None)[0]
+
+    def reached(sizes, tokens):
+        risk = "target-observed" if on == "observed" else "target"
+        return 1 - worth(risk, losses_of(model, constants, sizes, tokens, limits), None, target.loss, 0.02, 8.0)
+
+    def cost(log_sizes):
+        sizes = np.exp(log_sizes)
+        low, high = np.zeros(len(sizes)), np.full(len(sizes), np.log(min(most, 1e22)))
+        can = reached(sizes, np.exp(high)) >= wanted
+        for _ in range(60):
+            middle = (low + high) / 2
+            enough = reached(sizes, np.exp(middle)) >= wanted
+            low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+        return np.where(can, 6 * sizes * np.exp(high) + 2 * sizes * (demand or 0), np.inf)
+
+    top = np.log(min(limits.get("max_params", np.inf), 1e16))
+    grid, least = np.linspace(np.log(1e4), top, 2001), np.inf
+    step = grid[1] - grid[0]
+    for half in (0, step, step / 12):
+        costs = cost(grid)
+        least, best = min(least, costs.min()), grid[costs.argmin()]
+        grid = np.minimum(best + np.linspace(-1, 1, 61) * (half or step), top)
+    assert reached(np.array([row["params"]]), np.array([row["tokens"] * (1 + 1e-9)]))[0] >= wanted - 1e-9
+    assert row["flops"] <= least * (1 + 1e-4)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_nothing_cheaper_will_do_under_limits(posterior_from_constants, seed):
+    cheapest_case(posterior_from_constants, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3, 40))
+def test_nothing_cheaper_will_do_in_more_cases(posterior_from_constants, seed):
+    cheapest_case(posterior_from_constants, seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_tail_of_one_is_the_mean(posterior_from_constants, seed):
+    idata = posterior_from_constants(random_constants(np.random.default_rng(seed), 100, "chinchilla"))
+    rows = [allocate(idata, 1e22, risk=risk, **PLAIN).iloc[0] for risk in ("mean", "cvar:1")]
+    assert rows[0]["params"] == pytest.approx(rows[1]["params"], rel=1e-5)
+    assert rows[0]["risk_value"] == pytest.approx(rows[1]["risk_value"], rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_pool_that_no_run_exhausts_is_one_epoch(posterior_from_constants, seed):
+    constants = random_constants(np.random.default_rng(seed), 100, "repeated")
+    idata = posterior_from_constants(constants, model="repeated", columns={"unique_tokens": np.full(6, 1e9)})
+    tokens = allocate(idata, 1e22, limits=Limits(unique_tokens=1e20), **PLAIN)["tokens"].item()
+    assert allocate(idata, 1e22, limits=Limits(unique_tokens=1.01 * tokens), **PLAIN)["epochs"].item() == 1
+    assert allocate(idata, 1e22, limits=Limits(unique_tokens=tokens / 3), **PLAIN)["epochs"].item() > 1
 
 
 def test_a_currency_changes_no_choice(posterior_from_constants):
@@ -221,6 +295,7 @@ def test_twice_the_draws_move_the_choice_by_chance_alone(posterior_from_constant
         (30e9, 5e12, (16.4e9, 3.27e12), 0.163),
         (70e9, 1e13, (41.6e9, 7.92e12), 0.119),
         (13e9, 2e12, (6.97e9, None), 0.174),
+        (7e9, 1e11, (6.0e9, None), None),
     ],
 )
 def test_sardanas_cases(posterior_from_constants, params, demand, expected, saved):
@@ -237,4 +312,7 @@ def test_sardanas_cases(posterior_from_constants, params, demand, expected, save
     assert row["params"] == pytest.approx(expected[0], rel=5e-3)
     if expected[1]:
         assert row["tokens"] == pytest.approx(expected[1], rel=5e-3)
-    assert 1 - row["flops"] / (low + 2 * params * demand) == pytest.approx(saved, abs=0.0006)
+    if saved:
+        assert 1 - row["flops"] / (low + 2 * params * demand) == pytest.approx(saved, abs=0.0006)
+    else:
+        assert row["tokens"] / (low / (6 * params)) == pytest.approx(1.176, rel=5e-3)
