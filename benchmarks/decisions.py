@@ -1,8 +1,8 @@
 """What decisions cost: the size chosen for a budget from runs at or below a tenth of it, beside plug-in fits and rules of thumb.
 
-On real runs the regret is that on a quadratic in ln params through the runs within 15% of the budget, with the bootstrap sd of its difference
-from the best policy; smaller differences are ties. On simulated truths it is exact. Writes results/decisions.csv, a row per decision and
-policy; what is there already is not done again.
+On real runs the regret is that on a quadratic in ln params through the runs within 15% of the budget, with the bootstrap sd of its
+difference from the best policy; smaller differences are ties. On simulated truths it is exact. Writes results/decisions.csv, a row per
+decision and policy; what is there already is not done again.
 
     BAYESCALE_DATA=../shared/data python benchmarks/decisions.py [truths, 200 by default]
 """
