@@ -25,7 +25,11 @@ _OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
 _TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
 _TOKENS_STEPS = 26
 _ABOUT = 400  # draws that say about where the best plan lies
-_CLOSER = (257, 257)  # sizes that are added about the best for a risk with many minima
+_CLOSER = (
+    (257, 4),
+    (129, 8),
+    (257, 16),
+)  # sizes added about the best, and share of the grid, for a risk of many minima
 _MINIMA = 16  # local minima that are followed
 
 
@@ -198,10 +202,10 @@ def choose(draws: LossDraws, spending: Spending, risk: Risk) -> Choice:
 def closer(
     value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add sizes about the best of a grid, twice: a quantile of draws has many minima, small ones beside one another."""
-    for points in _CLOSER:
+    """Add sizes about the best of a grid, ever closer: a quantile of draws has many minima, small ones beside one another."""
+    for points, share in _CLOSER:
         best = int(np.argmin(values))
-        reach = max(len(grid) // 4, 3)
+        reach = max(len(grid) // share, 3)
         low, high = grid[max(best - reach, 0)], grid[min(best + reach, len(grid) - 1)]
         new = np.setdiff1d(np.linspace(low, high, points), grid)
         grid, values = np.concatenate([grid, new]), np.concatenate([values, value(new)])
