@@ -1,6 +1,6 @@
 # bayescale: `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help quickstart setup test slow check bench format
+.PHONY: help quickstart setup test slow check bench notebooks format
 SHELL := /bin/bash
 BIN := .venv/bin
 
@@ -28,6 +28,9 @@ bench: .venv/.dev  ## Run the benchmarks and write benchmarks/results/
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/chinchilla.py
 	$(BIN)/python benchmarks/approaches.py
+
+notebooks: .venv/.dev  ## Run every notebook from top to bottom
+	set -e; for notebook in notebooks/*.py; do echo "$$notebook"; MPLBACKEND=Agg $(BIN)/python "$$notebook"; done
 
 format: .venv/.dev  ## Format the code
 	$(BIN)/ruff check --fix .

@@ -365,15 +365,12 @@ def _(SEED, bs, budget, by_risk, idata, pd, plans_table):
 
 
 @app.cell(hide_code=True)
-def _(by_risk, capped, count, mo, repeated):
-    _lost = {
-        name: table["expected_median"].iloc[0] - by_risk["expected_median"].iloc[0]
-        for name, table in (("cap", capped), ("repeats", repeated))
-    }
+def _(by_risk, capped, count, mo, ranged, repeated):
+    _free, _cap, _again = (_table.iloc[0] for _table in (by_risk, capped, repeated))
     mo.md(f"""
-    A cap buys size instead of data: {count(capped["params"].iloc[0])} params, {_lost["cap"]:.3f} nats/byte worse in the median. With
-    {repeated["epochs"].iloc[0]:.1f} epochs the loss is {_lost["repeats"]:.3f} nats/byte worse than with fresh data. Its interval of the
-    best size is a point where the cap alone sets the tokens: that is the cap speaking, not knowledge.
+    A cap buys size instead of data: {count(_cap["params"])} params, and {ranged(_cap, "expected")} nats/byte where fresh data would give
+    {ranged(_free, "expected")}. With {_again["epochs"]:.1f} epochs it is {ranged(_again, "expected")} nats/byte (90% bands). Under the cap
+    the interval of the best size is a point, because data and budget leave no choice: that is the cap speaking, not knowledge.
     """)
     return
 
@@ -449,6 +446,9 @@ def _(mo):
 
 @app.cell
 def _(SEED, bs, count, idata, pd, rivals):
+    def excess_band(row):
+        return f"{row['mean']:.4f} ({row['lower']:.4f} to {row['upper']:.4f})"
+
     _loss = bs.forecast(idata, rivals, random_seed=SEED)["expected_loss"]
     excess = (_loss - _loss.sel(plan="choice")).drop_sel(plan="choice")  # nats/byte, above 0 where the choice is better
     _edges = excess.quantile([0.05, 0.95], ("chain", "draw"))
@@ -466,13 +466,11 @@ def _(SEED, bs, count, idata, pd, rivals):
         {
             "params": _plans["params"].map(count),
             "tokens": _plans["tokens"].map(count),
-            "loss above the choice's, nats/byte, 90% band": [
-                f"{_row['mean']:.4f} ({_row['lower']:.4f} to {_row['upper']:.4f})" for _, _row in regret.iterrows()
-            ],
+            "loss above the choice's, nats/byte, 90% band": [excess_band(_row) for _, _row in regret.iterrows()],
             "P(the choice is better)": regret["choice_better"].map("{:.2f}".format),
         }
     )
-    return excess, regret
+    return excess, excess_band, regret
 
 
 @app.cell
@@ -521,25 +519,25 @@ def _(mo):
 
 
 @app.cell
-def _(changed, choice, costs, count, demand, dollars, held, inside, mo, ranged, regret):
+def _(better, changed, choice, costs, count, demand, excess_band, held, inside, mo, np, ranged, regret):
     _rule, _cautious = regret.loc["20 tokens per param"], regret.loc["cautious (cvar:0.1)"]
-    _sizes = changed["params"].map(count)
+    _others = ", ".join(
+        f"{_name} {ranged(_row, 'params', count)}" for _name, _row in changed.iterrows() if _name != "as asked"
+    )
     conclusion = (
-        f"**Train {count(choice['params'])} params on {count(choice['tokens'])} bytes**, {choice['tokens_per_param']:.0f} bytes per param, "
-        f"for {choice['cost_usd']:.2f} USD in training and serving. "
-        f"Expected: {ranged(choice, 'expected')} nats/byte for the law's curve and {ranged(choice, 'loss')} nats/byte for one run (90% "
-        f"bands). How sure: the best size lies between {count(choice['params_lower'])} and {count(choice['params_upper'])} (90%), and not "
-        f"knowing it costs {choice['expected_regret']:.4f} nats/byte in expectation, {choice['wasted_compute']:.0%} of the spending; "
-        f"the plan of 20 bytes per param is worse by {_rule['mean']:.4f} nats/byte ({_rule['lower']:.4f} to {_rule['upper']:.4f}, 90%), and the "
-        f"choice beats it with probability {_rule['choice_better']:.2f}; the cautious plan is worse by {_cautious['mean']:.4f} nats/byte "
-        f"({_cautious['lower']:.4f} to {_cautious['upper']:.4f}, 90%). "
-        f"Assumed: that the law goes on for {choice['extrapolation_decades']:.1f} decades of compute within its drift, which in the test "
-        f"above it did for {inside} of {held} runs; {dollars:.2f} USD at {costs.usd_per_gpu_hour:.2f} USD an accelerator-hour and "
-        f"{costs.mfu:.0%} utilisation; about {count(demand.tokens)} bytes served; fresh bytes. What would change it: with four times "
-        f"the demand {_sizes['four times the demand']} params, with a quarter {_sizes['a quarter of the demand']}, with only 32M distinct bytes "
-        f"{_sizes['only 32M distinct bytes']}, without drift {_sizes['no drift beyond the runs']}. "
-        f"Sizes from {count(choice['flat_params_lower'])} to {count(choice['flat_params_upper'])} lose less than 2% of the spending: "
-        f"do not pay for precision inside that range."
+        f"**Train {count(choice['params'])} params on {count(choice['tokens'])} bytes**, {choice['tokens_per_param']:.0f} bytes a "
+        f"param, for {choice['cost_usd']:.2f} USD in training and serving. Expected: {ranged(choice, 'expected')} nats/byte for the law's "
+        f"curve and {ranged(choice, 'loss')} nats/byte for one run (90% bands). "
+        f"*How sure:* the best size lies between {count(choice['params_lower'])} and {count(choice['params_upper'])} (90%), and not "
+        f"knowing it costs {choice['expected_regret']:.4f} nats/byte in expectation, {choice['wasted_compute']:.0%} of the spending. "
+        f"20 bytes a param are worse by {excess_band(_rule)} nats/byte (90% band), and the choice beats them with probability "
+        f"{_rule['choice_better']:.2f}; the cautious plan is worse by {excess_band(_cautious)} nats/byte. Sizes from "
+        f"{count(choice['flat_params_lower'])} to {count(choice['flat_params_upper'])} lose less than 2% of the spending. "
+        f"*Assumed:* that the law goes on for {choice['extrapolation_decades']:.1f} decades of compute within its drift; the 90% bands of "
+        f"the test above held {inside} of {held} larger runs, {better} did better than theirs, so the loss is less sure than its band "
+        f"says; {costs.usd_per_gpu_hour:.2f} USD an accelerator-hour and {costs.mfu:.0%} utilisation; {count(demand.tokens)} bytes served "
+        f"(median; 90% {count(demand.tokens * np.exp(-1.645 * demand.sigma))} to {count(demand.tokens * np.exp(1.645 * demand.sigma))}); "
+        f"bytes enough, each seen once. *What would change it:* {_others} params (90% intervals of the best size)."
     )
     if mo.app_meta().mode == "script":
         print(conclusion)
