@@ -1,6 +1,6 @@
 """`bayescale allocate`."""
 
-from math import isinf, isnan
+from math import isnan
 from typing import Annotated, Any
 
 import typer
@@ -212,9 +212,10 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
 
 
 def _head(row: dict[str, Any]) -> str:
-    if isinf(row.get("budget", row["flops"])):
+    if row["budget_unit"] == "days":
         return "deadline"
-    return f"{row.get('budget', row['flops']):.3g} {_UNITS[row.get('budget_unit', 'flops')]}"
+    amount = row["risk_value"] if isnan(row["budget"]) else row["budget"]  # a cheapest plan has a cost and no budget
+    return f"{amount:.3g} {_UNITS[row['budget_unit']]}"
 
 
 def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -> dict[str, str]:
@@ -245,7 +246,7 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
     ):
         if column in row and not isnan(row[column]):
             lines[name] = form.format(row[column])
-    if row.get("risk", "mean") not in ("mean", "target"):
+    if row.get("risk", "mean") not in ("mean", "target", "cost"):
         lines["risk " + row["risk"]] = f"{row['risk_value']:.4g}"
     others = [name for name in row.get("binding", "").split(", ") if name and name != row["budget_unit"]]
     if others:

@@ -84,9 +84,9 @@ def read_limits(
     max_tokens: str | None,
     unique_tokens: str | None,
     max_epochs: float | None,
-    days: float | None,
-    critical_batch_tokens: str | None,
-    shapes: str | None,
+    days: float | None = None,
+    critical_batch_tokens: str | None = None,
+    shapes: str | None = None,
 ) -> Any:
     """Return the limits that the options name."""
     from ..decide import Limits

@@ -60,9 +60,6 @@ def explain(
         max_tokens=max_tokens,
         unique_tokens=unique_tokens,
         max_epochs=max_epochs,
-        days=None,
-        critical_batch_tokens=None,
-        shapes=None,
     )
     budget = asked.amount("--flops", flops)
     assert budget is not None

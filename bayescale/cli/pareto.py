@@ -52,9 +52,6 @@ def pareto(
         max_tokens=max_tokens,
         unique_tokens=unique_tokens,
         max_epochs=max_epochs,
-        days=None,
-        critical_batch_tokens=None,
-        shapes=None,
     )
     budgets = [asked.amount("--flops", text) for text in flops or []]
     idata = load_passed(fit, force=force)

@@ -1,8 +1,9 @@
 """From draws to choices: which size on how much data for a budget."""
 
 from .accelerators import accelerators
-from .allocate import allocate, cheapest_plan
+from .allocate import allocate
 from .approaches import compare_approaches
+from .cheapest import cheapest_plan
 from .costs import CostModel, read_costs
 from .explain import explain, leave_one_out, sensitivity
 from .limits import Demand, Limits, Target

@@ -14,23 +14,23 @@ import xarray as xr
 
 from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
-from ..laws import LAWS
-from ..posterior import fit_weights, fitted_spec, is_average, weighed_fits
+from ..posterior import fitted_spec
 from ..spec.groups import local_draws
 from ..spec.spec import ModelSpec
 from .answer import Chosen, answer, count_warning
-from .budget import Request, asked_budgets, flops_ratio, spending_of, with_critical_batch
+from .budget import Request, asked_budgets, prepare, spending_of
 from .buying import choose_with_data
+from .checks import check_distance, check_fits, gives_sizes_alone
+from .consequences import probability_of
 from .costs import CostModel
 from .direct import direct_sizes
-from .draws import LossDraws, loss_draws
+from .draws import LossDraws
 from .limits import Demand, Limits, Target
-from .repeated import with_published_repeats
-from .risk import Risk, mean, parse_risk
+from .risk import Risk, parse_risk
 from .search import Choice, choose, held_drift
 from .shapes import choose_shape, feasible_shapes
 from .spending import Spending
-from .targets import cheapest, most_likely, out_of_reach
+from .targets import most_likely
 
 
 def allocate(
@@ -115,160 +115,38 @@ def allocate(
     >>> allocate(idata, 5.76e23)[["params", "tokens"]]  # doctest: +SKIP
     >>> allocate(idata, usd=2e6, costs=CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4))  # doctest: +SKIP
     """
-    limits, costs, at = limits or Limits(), costs or CostModel(), dict(at or {})
-    check_prob(prob)
-    if not 0 < within_compute < 1:
-        raise ValueError(f"`within_compute` must be in (0, 1), e.g. 0.02. Got {within_compute!r} instead.")
+    request = Request(
+        limits=limits or Limits(),
+        demand=demand,
+        costs=costs or CostModel(),
+        target=target,
+        train_only=train_only,
+        repeats=repeats,
+        at=dict(at or {}),
+        prob=prob,
+        within=within_compute,
+        drift=drift,
+        max_extrapolation=max_extrapolation,
+        random_seed=random_seed,
+    )
     measure = _risk(risk, target)
-    check_fits(idata, at)
-    unit, amounts = asked_budgets(flops, gpu_hours, usd, limits, costs)
-    if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
-        plain = (
-            limits == Limits(),
-            demand is None,
-            target is None,
-            repeats is None,
-            flops_rule == "6nd",
-            risk == "mean",
-        )
-        return _of_approach(idata, unit, amounts, all(plain), at, prob, max_extrapolation)
-    idata = with_published_repeats(idata, repeats, limits.unique_tokens, random_seed)
-    limits = with_critical_batch(idata, limits)
-    request = Request(limits, demand, costs, target, train_only, flops_ratio(idata, flops_rule), repeats)
-    draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
+    check_fits(idata, request.at)
+    unit, amounts = asked_budgets(flops, gpu_hours, usd, request.limits, request.costs)
+    if gives_sizes_alone(idata):
+        plain = request.is_plain and flops_rule == "6nd" and risk == "mean"
+        return _of_approach(idata, unit, amounts, request, plain)
+    idata, request, draws = prepare(idata, request, flops_rule=flops_rule)
     chosen = []
     for amount in amounts:
         spending = spending_of(unit, amount, draws, request)
-        _check_distance(idata, spending, max_extrapolation)
-        if costs.usd_per_unique_token is not None:
+        check_distance(idata, spending, max_extrapolation)
+        if request.costs.usd_per_unique_token is not None:
             chosen.append(_buy(draws, unit, amount, measure, request))
             continue
         held = held_drift(draws, spending)
         chosen.append((held, *_choose(held, spending, measure, request)))
-    return answer(
-        idata,
-        request,
-        chosen,
-        risk=risk if isinstance(risk, str) else getattr(risk, "__name__", "own"),
-        measure=measure,
-        at=at,
-        prob=prob,
-        within=within_compute,
-        drift=drift,
-        max_extrapolation=max_extrapolation,
-        random_seed=random_seed,
-    )
-
-
-def cheapest_plan(
-    idata: xr.DataTree,
-    target: Target,
-    *,
-    probabilities: Sequence[float] | None = None,
-    limits: Limits | None = None,
-    demand: Demand | None = None,
-    costs: CostModel | None = None,
-    repeats: str | None = None,
-    flops_rule: str = "6nd",
-    at: Mapping[str, Any] | None = None,
-    prob: float = 0.9,
-    within_compute: float = 0.02,
-    drift: bool = True,
-    max_extrapolation: float | None = None,
-    random_seed: int | np.random.Generator | None = None,
-) -> pd.DataFrame:
-    """Choose the plan that reaches a loss at the least expected cost: dollars where prices are given, else FLOP, serving included.
-
-    Parameters
-    ----------
-    idata : xarray.DataTree
-        A fit of a law of params and tokens, or an average of such.
-    target : Target
-        The loss, and the probability with which it must be reached.
-    probabilities : sequence of float, optional
-        Several of them, one row each: the price of certainty.
-    limits : Limits, optional
-        On params, tokens, epochs, unique tokens and days.
-    demand : Demand, optional
-        Tokens to be served, at whose expected number the cost counts.
-    costs : CostModel, optional
-        Prices and hardware.
-    repeats : {"published"}, optional
-        As in `allocate`.
-    flops_rule : {"6nd", "table"}
-        As in `allocate`.
-    at : mapping, optional
-        As in `allocate`.
-    prob : float
-        Probability of the equal-tailed intervals.
-    within_compute : float
-        As in `allocate`.
-    drift : bool
-        Whether the law may go wrong beyond its runs.
-    max_extrapolation : float, optional
-        Decades of compute beyond the largest fitted run within which plans are sought; by default 3.
-    random_seed : int, numpy.random.Generator or None
-        As in `forecast`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `allocate` gives it, one row per probability; the budget is what the plan costs.
-
-    Raises
-    ------
-    ValueError
-        If no plan within the limits will do; the message names what binds and the nearest request that can be met.
-
-    Examples
-    --------
-    >>> cheapest_plan(idata, Target(2.0, 0.9))  # doctest: +SKIP
-    """
-    limits, costs, at = limits or Limits(), costs or CostModel(), dict(at or {})
-    check_prob(prob)
-    check_fits(idata, at)
-    if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
-        raise ValueError(
-            "A target loss needs a law of the loss, and this fit gives the best size alone: fit --model chinchilla."
-        )
-    if limits.shapes is not None:
-        raise ValueError("`shapes` (--shapes) go with a budget; without one give --max-params as the limit on size.")
-    wanted = [target.probability] if probabilities is None else list(probabilities)
-    if None in wanted or not wanted:
-        raise ValueError("`target` needs the probability with which it is to be reached: give --probability, e.g. 0.9.")
-    idata = with_published_repeats(idata, repeats, limits.unique_tokens, random_seed)
-    limits = with_critical_batch(idata, limits)
-    request = Request(limits, demand, costs, target, False, flops_ratio(idata, flops_rule), repeats)
-    draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
-    unit = "usd" if costs.usd_per_gpu_hour is not None else "flops"
-    decades = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
-    far = max(part.log_reach_max for part in draws.parts) + decades * np.log(10)
-    chosen = []
-    for probability in wanted:
-        one = replace(target, probability=probability)
-        spending = spending_of(unit, np.inf, draws, request)
-        plan = cheapest(draws, spending, one, far)
-        if plan is None:
-            raise ValueError(out_of_reach(draws, spending, one, far, decades))
-        n, d = plan
-        spending = spending.scaled(spending.spent(n, d))
-        held = draws.holding(n, d)
-        loss = held.loss(np.array([n]), np.array([d]))
-        own = choose(held, spending, mean()).own
-        chosen.append((held, spending, Choice(n, d, spending.amount, loss, own), None))
-    return answer(
-        idata,
-        request,
-        chosen,
-        risk="target",
-        measure=None,
-        at=at,
-        prob=prob,
-        within=within_compute,
-        drift=drift,
-        max_extrapolation=max_extrapolation,
-        random_seed=random_seed,
-    )
+    name = risk if isinstance(risk, str) else getattr(risk, "__name__", "own")
+    return answer(idata, request, chosen, risk=name, measure=measure)
 
 
 def _risk(risk: str | Risk, target: Target | None) -> Risk | None:
@@ -301,7 +179,7 @@ def _buy(draws: LossDraws, unit: str, amount: float, measure: Risk | None, reque
 
 def _choose(
     draws: LossDraws, spending: Spending, measure: Risk | None, request: Request
-) -> tuple[Spending, Choice, dict[str, Any] | None]:
+) -> tuple[Spending, Choice, dict[str, Any]]:
     """Return the plan of one budget, with what a list of shapes adds to the row."""
     target, shapes = request.target, request.limits.shapes
     if shapes is not None:
@@ -309,7 +187,7 @@ def _choose(
             raise ValueError("The risk `target` (--risk target) does not go with --shapes; give another risk.")
         shapes = feasible_shapes(shapes, spending)
         choice, row, shares = choose_shape(draws, spending, measure, shapes)
-        return spending, choice, {"shape": shapes.iloc[row], "probability_best": float(shares[row])}
+        return spending, choice, {"shape": row, "shapes": shapes, "probability_best": float(shares[row])}
     if not spending.log_params_most() > 0:  # one param
         raise ValueError(
             f"The budget (--{spending.budget}) pays for no model at all: raise it, or lower --inference-tokens."
@@ -321,13 +199,11 @@ def _choose(
         choice = choose(draws, spending, measure)
     if target is not None and target.probability is not None:
         choice = _sure_enough(draws, spending, choice, target)
-    return spending, choice, None
+    return spending, choice, {}
 
 
 def _sure_enough(draws: LossDraws, spending: Spending, choice: Choice, target: Target) -> Choice:
     """Return the choice if it reaches the target with its probability, else the most likely plan; ValueError if that falls short too."""
-    from .consequences import probability_of
-
     assert target.probability is not None
     if probability_of(draws, target, choice.log_params, choice.log_tokens) >= target.probability:
         return choice
@@ -342,68 +218,19 @@ def _sure_enough(draws: LossDraws, spending: Spending, choice: Choice, target: T
     )
 
 
-def check_fits(idata: xr.DataTree, at: Mapping[str, Any]) -> None:
-    """Raise ValueError where a fit chooses no sizes, or `at` names what no fit takes."""
-    known: list[str] = []
-    for name, one in weighed_fits(idata).items():
-        spec = fitted_spec(one)
-        law, of = (
-            spec.get_law(),
-            f" of fit '{name}' (weight {fit_weights(idata)[name]:.2f})" if is_average(idata) else "",
-        )
-        if not law.sizes_models or (law.keep and is_average(idata)):
-            able = [key for key, other in LAWS.items() if other.sizes_models and not (other.keep and is_average(idata))]
-            raise ValueError(
-                f"Law '{law.name}'{of} has no params and tokens to choose; allocate needs a fit of {', '.join(able)} (--model {able[0]})."
-            )
-        if spec.response != "loss" and not law.keep:
-            raise ValueError(
-                f"allocate minimises a loss, and this fit explains '{spec.response}': fit a column named loss (--column loss=COLUMN)."
-            )
-        known += [*(spec.inputs[key] for key in law.others if key != "unique_tokens"), *spec.local_columns]
-        if spec.inputs.get("unique_tokens") in at:
-            raise ValueError("Give the pool as `unique_tokens` of the limits (--unique-tokens), not as `at` (--at).")
-    for column in at:
-        if column not in known:
-            takes = f"takes {', '.join(dict.fromkeys(known))}" if known else "takes nothing"
-            raise ValueError(f"`at` (--at) names '{column}', and this fit {takes} beside params and tokens.")
-
-
-def _check_distance(idata: xr.DataTree, spending: Spending, max_extrapolation: float | None) -> None:
-    """Refuse before choosing what lies too far out: there the terms of a law vanish in rounding. Plans that limits end are seen later."""
-    if spending.max_tokens or spending.train_flops or spending.max_params < np.inf:
-        return
-    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
-    flops = spending.amount / spending.per_train_flop
-    for one in weighed_fits(idata).values():
-        spec = fitted_spec(one)
-        if spec.get_law().most_tokens or spec.get_law().repeats or spending.serving:
-            continue
-        signed = (np.log(flops) - float(one["constant_data"]["log_reach_max"])) / np.log(10)
-        check_reach(spec, [f"of {flops:.6g} FLOP"], np.array([signed]), most)
-
-
-def _of_approach(
-    idata: xr.DataTree,
-    unit: str,
-    amounts: list[float],
-    plain: bool,
-    at: Mapping[str, Any],
-    prob: float,
-    max_extrapolation: float | None,
-) -> pd.DataFrame:
+def _of_approach(idata: xr.DataTree, unit: str, amounts: list[float], request: Request, plain: bool) -> pd.DataFrame:
     """Return the table for approaches 1 and 2."""
     if unit != "flops" or not plain:
         raise ValueError(
             "This fit gives the best size of a compute and no loss, so it takes --flops alone: no other budget, risk, target, demand or "
             "limit. Fit --model chinchilla for those."
         )
+    check_prob(request.prob)
     spec: ModelSpec = fitted_spec(idata)
     signed = (np.log(amounts) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
-    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
+    most = MAX_EXTRAPOLATION if request.max_extrapolation is None else request.max_extrapolation
     check_reach(spec, [f"of {budget:.6g} FLOP" for budget in amounts], signed, most)
-    seed = int(idata.attrs["random_seed"])
-    draws = local_draws(spec, idata, {name: [value] for name, value in at.items()}, "plan", random_seed=seed)
+    at = {name: [value] for name, value in request.at.items()}
+    draws = local_draws(spec, idata, at, "plan", random_seed=int(idata.attrs["random_seed"]))
     constants = {name: draws[name].to_numpy().ravel() for name in spec.get_law().loss_constants}
-    table = direct_sizes(idata, spec.get_law(), constants, amounts, signed, prob, count_warning(idata))
-    return table
+    return direct_sizes(idata, spec.get_law(), constants, amounts, signed, request.prob, count_warning(idata))

@@ -13,52 +13,42 @@ from ..forecasts.forecast import MAX_EXTRAPOLATION
 from ..laws.law import compute
 from ..posterior import fitted_spec, weighed_fits
 from ..spec.spec import ModelSpec
-from .budget import Request, helpful_accelerators, serving_price, train_price
+from .budget import UNITS, Request, helpful_accelerators, serving_price, train_price
 from .consequences import flat, probability_of, wasted
 from .draws import LossDraws
 from .risk import Risk, mean
-from .search import Choice
+from .search import Choice, Own
+from .shapes import flat_shapes, of_shape, wasted_by_shape
 from .spending import Spending
 
 _FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
 _RATIO_DECADES = 1.0  # of tokens a parameter outside the runs, unless more extrapolation is asked for
 _DESIGN = ("params_tokens_collinear", "input_decades", "tokens_per_param_decades")
 _NEAR = 0.02  # wasted compute at which a plan is near the best
-Chosen = tuple[LossDraws, Spending, Choice, dict[str, Any] | None]
+_SAME_SIZE = 1.01  # ratio of the ends of an interval that is none
+Chosen = tuple[LossDraws, Spending, Choice, dict[str, Any]]
 
 
 def answer(
-    idata: xr.DataTree,
-    request: Request,
-    chosen: Sequence[Chosen],
-    *,
-    risk: str,
-    measure: Risk | None,
-    at: Mapping[str, Any],
-    prob: float,
-    within: float,
-    drift: bool,
-    max_extrapolation: float | None,
-    random_seed: int | np.random.Generator | None,
+    idata: xr.DataTree, request: Request, chosen: Sequence[Chosen], *, risk: str, measure: Risk | None
 ) -> pd.DataFrame:
     """Return one row per choice; see `allocate` for the columns."""
-    rows = [_row(request, one, risk, measure or mean(), prob, within) for one in chosen]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([_row(request, one, risk, measure or mean()) for one in chosen])
+    names = [_name(row) for _, row in table.iterrows()]
+    for _, row in table.iterrows():
+        refused = unlikely_ratio(idata, row, request.max_extrapolation)
+        if refused:
+            raise ValueError(_served(row, request) + refused)
     spec = fitted_spec(next(iter(weighed_fits(idata).values())))
-    plans = table[["params", "tokens"]].rename(columns=spec.inputs)
-    plans = plans.assign(run=[_name(row) for row in rows], **dict(at))
-    pools = [(extra or {}).get("pool", request.limits.unique_tokens) for *_, extra in chosen]
+    plans = table[["params", "tokens"]].rename(columns=spec.inputs).assign(run=names, **dict(request.at))
+    pools = [extra.get("pool", request.limits.unique_tokens) for *_, extra in chosen]
     if None not in pools:
         plans["unique_tokens"] = pools
-    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
-    loss = forecast(idata, plans, drift=drift, max_extrapolation=most, random_seed=random_seed)
-    for _, row in table.iterrows():
-        refused = unlikely_ratio(idata, row, max_extrapolation)
-        if refused:
-            raise ValueError(refused)
-    summary = bands(loss, prob=prob).reset_index(drop=True)
-    names = [f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")]
-    table = table.join(summary[[*names, "probability", "extrapolation_decades"]])
+    most = MAX_EXTRAPOLATION if request.max_extrapolation is None else request.max_extrapolation
+    loss = forecast(idata, plans, drift=request.drift, max_extrapolation=most, random_seed=request.random_seed)
+    summary = bands(loss, prob=request.prob).reset_index(drop=True)
+    columns = [f"{kind}_{edge}" for kind in ("loss", "expected") for edge in ("median", "lower", "upper")]
+    table = table.join(summary[[*columns, "probability", "extrapolation_decades"]])
     counted = count_warning(idata)
     said = [_fit_warning(spec, loss, row, counted) for _, row in summary.iterrows()]
     own = table.pop("said")
@@ -66,75 +56,107 @@ def answer(
     return table
 
 
-def _name(row: Mapping[str, Any]) -> str:
+def _served(row: pd.Series, request: Request) -> str:
+    """Say how much of a budget the demand takes, where that leaves too little to train on."""
+    if request.demand is None or request.train_only or not row["budget"] > 0:
+        return ""
+    share = row["inference_flops"] / row["flops"]
+    return f"Serving takes {share:.0%} of what the plan spends (--inference-tokens). " if share > 0.5 else ""
+
+
+def _name(row: pd.Series) -> str:
     if row["budget_unit"] == "days":
         return "of the deadline"
-    unit = {"flops": "FLOP", "gpu-hours": "GPU-hours", "usd": "USD"}[row["budget_unit"]]
-    return f"of {row['budget']:.6g} {unit}"
+    amount = row["budget"] if row["budget"] > 0 else row["risk_value"]
+    return f"of {amount:.6g} {UNITS[row['budget_unit']]}"
 
 
-def _row(request: Request, one: Chosen, risk: str, measure: Risk, prob: float, within: float) -> dict[str, Any]:
+def _row(request: Request, one: Chosen, risk: str, measure: Risk) -> dict[str, Any]:
     draws, spending, choice, extra = one
-    extra = extra or {}
     n, d, own = choice.log_params, choice.log_tokens, choice.own
-    spent = spending.spent(n, d)
-    if not np.isfinite(spending.amount):
-        spending = spending.scaled(spent)
-    params, tokens = float(np.exp(n)), float(np.exp(d))
-    tails = [(1 - prob) / 2, (1 + prob) / 2]
-    size = np.exp(np.quantile(own.log_params, tails))
-    ratio = np.exp(np.quantile(np.broadcast_to(own.log_tokens, own.loss.shape) - own.log_params, tails))
-    pool = extra.get("pool", request.limits.unique_tokens)
-    epochs = np.exp(np.quantile(np.broadcast_to(own.log_tokens, own.loss.shape), tails)) / (pool or np.nan)
-    shape = extra.get("shape")
-    params = params if shape is None else float(shape["params"])  # as it stands in the table
-    money = spending
-    if shape is not None:
-        from .shapes import of_shape
-
-        money = of_shape(shape, spending)
-        spent = money.spent(n, d)
-    lost = None if shape is not None else wasted(draws, spending, own, choice.loss, spent)
-    flat_sizes = (np.nan, np.nan) if shape is not None else flat(draws, spending, measure, choice, within)
+    row = None if "shapes" not in extra else extra["shapes"].iloc[extra["shape"]]
+    money = spending if row is None else of_shape(row, spending)
+    spent = money.spent(n, d)
+    if not np.isfinite(spending.amount):  # a deadline is the budget
+        spending, money = spending.scaled(spent), money.scaled(spent)
+    # A size as it stands in the table of shapes
+    params, tokens = float(np.exp(n)) if row is None else float(row["params"]), float(np.exp(d))
+    lost, sizes = _spread(draws, spending, choice, extra, measure, spent, request.within)
     costs, said = _costs(money, request, n, tokens)
     costs["cost_usd"] += extra.get("data_usd", 0.0)
-    binding = money.binding(n, d)
-    if shape is not None:
-        binding = [name for name in binding if name != "max-params"] + ["shapes"]
-    if request.limits.shapes is None and draws.rises:
+    binding = [name for name in money.binding(n, d) if not (row is not None and name == "max-params")]
+    binding = [name for name in binding if not ("flat" in extra and name == spending.budget)]
+    binding += [] if row is None else ["shapes"]
+    pool = extra.get("pool", request.limits.unique_tokens)
+    intervals = _intervals(own, request.prob, pool)
+    if row is None and draws.rises:
         said += _unused(spent, money.amount, tokens, pool, binding)
-    said += _cap_warning(request, binding)
+    said += _cap_warning(request, binding) + _fixed(draws, intervals, binding, spending.budget)
+    budget = np.nan if "flat" in extra else spending.amount + extra.get("data_usd", 0.0)
     return {
-        "budget": spending.amount + extra.get("data_usd", 0.0),
+        "budget": budget,
         "budget_unit": spending.budget,
         **costs,
         "params": params,
-        "params_lower": size[0],
-        "params_upper": size[1],
-        "flat_params_lower": float(np.exp(flat_sizes[0])),
-        "flat_params_upper": float(np.exp(flat_sizes[1])),
+        "flat_params_lower": float(np.exp(sizes[0])),
+        "flat_params_upper": float(np.exp(sizes[1])),
         "tokens": tokens,
         "tokens_per_param": tokens / params,
-        "tokens_per_param_lower": ratio[0],
-        "tokens_per_param_upper": ratio[1],
         "unique_tokens": np.nan if pool is None else min(pool, tokens),
-        "unique_tokens_bought": np.nan
-        if "pool" not in extra
-        else extra["pool"] - (request.limits.unique_tokens or 0.0),
+        "unique_tokens_bought": extra["pool"] - (request.limits.unique_tokens or 0.0) if "pool" in extra else np.nan,
         "epochs": np.nan if pool is None else max(tokens / pool, 1.0),
-        "epochs_lower": np.nan if pool is None else max(epochs[0], 1.0),
-        "epochs_upper": np.nan if pool is None else max(epochs[1], 1.0),
+        **intervals,
         "risk": risk,
         "risk_value": choice.value,
         "expected_regret": float(np.mean(choice.loss - own.loss)),
-        "wasted_compute": np.nan if lost is None or _no_use(draws, own, spending) else float(np.mean(lost)),
+        "wasted_compute": np.nan if _no_use(draws, own, spending) else float(np.mean(lost)),
         "probability_target": np.nan if request.target is None else probability_of(draws, request.target, n, d),
         "probability_best": extra.get("probability_best", np.nan),
-        "probability_near_best": np.nan if lost is None else float(np.mean(lost <= _NEAR)),
-        "probability_overspend": _overspend(money, request, n, tokens),
+        "probability_near_best": float(np.mean(lost <= _NEAR)),
+        "probability_overspend": np.nan if "flat" in extra else _overspend(money, request, n, tokens),
         "binding": ", ".join(binding),
         "said": " ".join(said),
     }
+
+
+def _spread(
+    draws: LossDraws,
+    spending: Spending,
+    choice: Choice,
+    extra: Mapping[str, Any],
+    measure: Risk,
+    spent: float,
+    within: float,
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """Share of the spending that is wasted, of draws, and natural logs of the flat sizes."""
+    if "shapes" in extra:
+        shapes = extra["shapes"]
+        lost = wasted_by_shape(draws, spending, shapes, choice.loss, spent)
+        return lost, flat_shapes(draws, spending, measure, shapes, choice, spent, within)
+    lost = wasted(draws, spending, choice.own, choice.loss, spent)
+    return lost, extra["flat"] if "flat" in extra else flat(draws, spending, measure, choice, within)
+
+
+def _intervals(own: Own, prob: float, pool: float | None) -> dict[str, float]:
+    """Intervals of each draw's own best params, tokens a parameter and, on a pool, epochs."""
+    tails = [(1 - prob) / 2, (1 + prob) / 2]
+    n, d = (np.broadcast_to(x, own.loss.shape) for x in (own.log_params, own.log_tokens))
+    epochs = d - np.inf if pool is None else np.maximum(d - np.log(pool), 0)
+    found: dict[str, float] = {}
+    for name, values in (("params", n), ("tokens_per_param", d - n), ("epochs", epochs)):
+        lower, upper = (np.nan, np.nan) if name == "epochs" and pool is None else np.exp(np.quantile(values, tails))
+        found |= {f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+    return found
+
+
+def _fixed(draws: LossDraws, intervals: Mapping[str, float], binding: list[str], budget: str) -> list[str]:
+    """Say so where limits leave each draw the same plan, whose interval then looks like certainty."""
+    limits = [name for name in binding if name not in (budget, "shapes")]
+    if draws.size == 1 or not limits or intervals["params_upper"] > intervals["params_lower"] * _SAME_SIZE:
+        return []
+    return [
+        f"{' and '.join('--' + name for name in limits)} fixes the plan: its interval is that of the limits, not of the law."
+    ]
 
 
 def _no_use(draws: LossDraws, own: Any, spending: Spending) -> bool:

@@ -1,16 +1,20 @@
 """From what was asked (a budget in some unit, limits, demand, prices) to the `Spending` that the search works with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from ..forecasts.bands import check_prob
 from ..laws.law import compute
 from ..posterior import weighed_fits
+from .checks import check_fits
 from .costs import CostModel
-from .draws import LossDraws
+from .draws import LossDraws, loss_draws
 from .limits import Demand, Limits, Target
+from .repeated import with_published_repeats
 from .spending import Spending
 
 UNITS = {"flops": "FLOP", "gpu-hours": "GPU-hours", "usd": "USD"}
@@ -65,6 +69,32 @@ class Request:
     train_only: bool = False
     ratio: Ratio = ((), ())
     repeats: str | None = None
+    at: Mapping[str, Any] = field(default_factory=dict)
+    prob: float = 0.9
+    within: float = 0.02  # share of the spending that the flat sizes may lose
+    drift: bool = True
+    max_extrapolation: float | None = None
+    random_seed: int | np.random.Generator | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is asked that a fit without losses could not answer."""
+        limited = self.limits.shapes is not None or self.limits != Limits()
+        return not (limited or self.demand or self.target or self.repeats or self.train_only)
+
+
+def prepare(idata: xr.DataTree, request: Request, *, flops_rule: str = "6nd") -> tuple[xr.DataTree, Request, LossDraws]:
+    """Return the fit as it is asked of, the request with what the fit itself adds to it, and the loss of plans."""
+    check_prob(request.prob)
+    if not 0 < request.within < 1:
+        raise ValueError(f"`within_compute` must be in (0, 1), e.g. 0.02. Got {request.within!r} instead.")
+    check_fits(idata, request.at)
+    pool = request.limits.unique_tokens
+    idata = with_published_repeats(idata, request.repeats, pool, request.random_seed)
+    limits = with_critical_batch(idata, request.limits)
+    request = replace(request, limits=limits, ratio=flops_ratio(idata, flops_rule))
+    draws = loss_draws(idata, at=request.at, pool=pool, drift=request.drift, random_seed=request.random_seed)
+    return idata, request, draws
 
 
 def spending_of(unit: str, amount: float, draws: LossDraws, request: Request) -> Spending:

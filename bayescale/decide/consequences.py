@@ -10,7 +10,7 @@ from .risk import Risk
 from .search import Choice, Own, best_tokens, fewer, golden, plain_flops
 from .spending import Spending
 
-_SHARES = np.array([1, 0.98, 0.93, 0.82, 0.65, 0.45, 0.25, 0.1, 0.03, 0.01])
+SHARES = np.array([1, 0.98, 0.93, 0.82, 0.65, 0.45, 0.25, 0.1, 0.03, 0.01])
 _DRAWS = 500  # over which wasted compute is averaged
 
 
@@ -41,20 +41,28 @@ def wasted(draws: LossDraws, spending: Spending, own: Own, loss: np.ndarray, spe
         assert part.law.compute_saved is not None
         factor = np.exp(part.held)  # the closed form is of the bare curve
         return 1 - np.asarray(part.law.compute_saved(loss / factor, own.loss / factor, **part.others, **part.constants))
-    places = np.unique(np.linspace(0, draws.size - 1, min(draws.size, _DRAWS)).astype(int))
-    mask = np.zeros(draws.size, bool)
-    mask[places] = True
+    mask = some_draws(draws.size)
     few = Own(*(np.asarray(np.broadcast_to(x, mask.shape))[mask] for x in (own.log_params, own.log_tokens, own.loss)))
-    best = fewer(draws.at(mask), spending.scaled(spent), few, _SHARES)
+    return short_of_one(fewer(draws.at(mask), spending.scaled(spent), few, SHARES), loss[mask])
+
+
+def some_draws(size: int) -> np.ndarray:
+    """Mask of at most about 500 draws, evenly spread."""
+    mask = np.zeros(size, bool)
+    mask[np.linspace(0, size - 1, min(size, _DRAWS)).astype(int)] = True
+    return mask
+
+
+def short_of_one(best: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """One less the share of the spending at which the best loss, known at `SHARES`, shape (share, draw), is that of a plan."""
     best = np.maximum.accumulate(best, axis=0)
-    mine = loss[mask]
-    place = np.clip((best <= mine).sum(axis=0) - 1, 0, len(_SHARES) - 2)
-    columns = np.arange(len(mine))
+    place = np.clip((best <= loss).sum(axis=0) - 1, 0, len(SHARES) - 2)
+    columns = np.arange(len(loss))
     low, high = best[place, columns], best[place + 1, columns]
     with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.clip(np.where(high > low, (mine - low) / (high - low), 0.0), 0, 1)
-    logs = np.log(_SHARES)
-    return 1 - np.exp(logs[place] + share * (logs[place + 1] - logs[place]))
+        part = np.clip(np.where((high > low) & np.isfinite(high), (loss - low) / (high - low), 0.0), 0, 1)
+    logs = np.log(SHARES)
+    return 1 - np.exp(logs[place] + part * (logs[place + 1] - logs[place]))
 
 
 def flat(draws: LossDraws, spending: Spending, risk: Risk, choice: Choice, within: float) -> tuple[float, float]:
@@ -74,10 +82,10 @@ def flat(draws: LossDraws, spending: Spending, risk: Risk, choice: Choice, withi
     low, high = np.array([min(n - smaller - 0.3, top - 0.1)]), np.array([min(n + 0.3, top)])
     reach = float(golden(lambda x: value(x, less), low, high, 20 + int(2 * smaller))[1][0])
     last = spent.log_params_most()
-    return _edge(value, n, -1, reach, np.inf), _edge(value, n, 1, reach, last - n)
+    return edge(value, n, -1, reach, np.inf), edge(value, n, 1, reach, last - n)
 
 
-def _edge(value: Any, start: float, side: int, reach: float, room: float) -> float:
+def edge(value: Any, start: float, side: int, reach: float, room: float) -> float:
     """Where a function first rises above a level on one side of its minimum, by doubling and bisection."""
     steps = 0.1 * 2.0 ** np.arange(9)
     inner, outer = 0.0, np.inf

@@ -25,11 +25,8 @@ _OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
 _TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
 _TOKENS_STEPS = 26
 _ABOUT = 400  # draws that say about where the best plan lies
-_CLOSER = (
-    (257, 4),
-    (129, 8),
-    (257, 16),
-)  # sizes added about the best, and share of the grid, for a risk of many minima
+# Sizes added about the best, and the part of the grid on either side of it that they lie in, for a risk of many minima.
+_CLOSER = ((257, 1 / 4), (129, 1 / 8), (257, 1 / 16))
 _MINIMA = 16  # local minima that are followed
 
 
@@ -150,11 +147,13 @@ def own_plans(draws: LossDraws, spending: Spending, grid: np.ndarray, loss: np.n
     few = draws.at(beyond)
     wide = sizes(few, spending, scanned=few.size)
     other = own_best(few, spending, wide, _along(few, spending, wide)[0])
-    for name in ("log_params", "log_tokens", "loss"):
-        values = np.array(np.broadcast_to(getattr(own, name), beyond.shape))
-        values[beyond] = getattr(other, name)
-        object.__setattr__(own, name, values)
-    return own
+
+    def put(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+        values = np.array(np.broadcast_to(values, beyond.shape))
+        values[beyond] = others
+        return values
+
+    return Own(put(own.log_params, other.log_params), put(own.log_tokens, other.log_tokens), put(own.loss, other.loss))
 
 
 def choose(draws: LossDraws, spending: Spending, risk: Risk) -> Choice:
@@ -205,7 +204,7 @@ def closer(
     """Add sizes about the best of a grid, ever closer: a quantile of draws has many minima, small ones beside one another."""
     for points, share in _CLOSER:
         best = int(np.argmin(values))
-        reach = max(len(grid) // share, 3)
+        reach = max(int(len(grid) * share), 3)
         low, high = grid[max(best - reach, 0)], grid[min(best + reach, len(grid) - 1)]
         new = np.setdiff1d(np.linspace(low, high, points), grid)
         grid, values = np.concatenate([grid, new]), np.concatenate([values, value(new)])

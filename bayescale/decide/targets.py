@@ -6,16 +6,27 @@ from typing import Any
 
 import numpy as np
 
+from .consequences import edge
 from .draws import LossDraws
 from .limits import Target
 from .risk import mean, quantile
-from .search import Choice, choose, closer, refine, sizes
+from .search import Choice, best_tokens, choose, closer, refine, sizes
 from .spending import Spending
 
 _STEPS = 45
 _SCAN = 25  # numbers of tokens tried where the most are not enough: drift can make more of them worse
 _GRID = 41
 _DRAWS = 400
+_TIE = 1e-9  # weight of the mean loss between plans of one probability
+
+
+@dataclass(frozen=True)
+class Cheapest:
+    """Natural logs of params and tokens of a plan, and of the sizes that cost hardly more."""
+
+    log_params: float
+    log_tokens: float
+    flat: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -34,24 +45,29 @@ class Misses:
 def most_likely(draws: LossDraws, spending: Spending, target: Target) -> Choice:
     """Return the plan that reaches the target with the largest probability; among equals the one nearest to that of least mean loss."""
     middle = choose(draws, spending, mean())
-    if target.on == "observed" and not draws.rises:
-        n = _least_missed(Misses(draws, target), sizes(draws, spending), spending)
-        d = float(spending.log_tokens(np.array([n]))[0])
-    elif draws.rises:
-        n, d = middle.log_params, middle.log_tokens
-    else:
+
+    def tokens(log_params: np.ndarray) -> np.ndarray:
+        if not draws.rises:
+            return spending.log_tokens(log_params)
+        # Those of least mean loss: more than enough would miss the target as well.
+        return best_tokens(draws.thinned(_DRAWS), spending, mean(), np.zeros(1), log_params)
+
+    if target.on == "expected" and not draws.rises:
         n = _most_covered(draws, spending, target, middle)
-        d = float(spending.log_tokens(np.array([n]))[0])
+    else:
+        n = _least_missed(Misses(draws, target), sizes(draws, spending), tokens)
+    d = float(tokens(np.array([n]))[0])
     loss = draws.loss(np.array([n]), np.array([d]))
     missed = float(Misses(draws, target).loss(np.array([n]), np.array([d])).mean())
     return Choice(n, d, missed, loss, middle.own)
 
 
-def _least_missed(misses: Misses, grid: np.ndarray, spending: Spending) -> float:
-    """Size at which a run misses the target least often."""
+def _least_missed(misses: Misses, grid: np.ndarray, tokens: Callable[[np.ndarray], np.ndarray]) -> float:
+    """Size at which a run misses the target least often; among equals the one of least mean loss."""
 
     def value(log_params: np.ndarray) -> np.ndarray:
-        return misses.loss(log_params[:, None], spending.log_tokens(log_params)[:, None]).mean(axis=-1)
+        n, d = log_params[:, None], tokens(log_params)[:, None]
+        return misses.loss(n, d).mean(axis=-1) + _TIE * misses.draws.loss(n, d).mean(axis=-1)
 
     return refine(value, *closer(value, grid, value(grid)))[0]
 
@@ -133,8 +149,10 @@ def tokens_needed(
     return np.where(enough, b, np.inf)
 
 
-def cheapest(draws: LossDraws, spending: Spending, target: Target, log_most_flops: float) -> tuple[float, float] | None:
-    """Natural logs of params and tokens of the cheapest plan that reaches the target with its probability, or None.
+def cheapest(
+    draws: LossDraws, spending: Spending, target: Target, log_most_flops: float, share: float
+) -> Cheapest | None:
+    """Return the cheapest plan that reaches the target with its probability, or None.
 
     Parameters
     ----------
@@ -146,10 +164,12 @@ def cheapest(draws: LossDraws, spending: Spending, target: Target, log_most_flop
         With a probability.
     log_most_flops : float
         Natural log of the most training FLOP.
+    share : float
+        Of the cost, that the flat sizes may waste.
 
     Returns
     -------
-    tuple of float, or None
+    Cheapest or None
         None where no plan within the limits will do.
     """
     assert target.probability is not None
@@ -182,8 +202,10 @@ def cheapest(draws: LossDraws, spending: Spending, target: Target, log_most_flop
     costs = log_cost(grid, draws)[0]
     if not np.isfinite(costs).any():
         return None
-    n, _ = refine(lambda x: log_cost(x, draws)[0], grid, costs)
-    return n, float(log_cost(np.array([n]), draws)[1][0])
+    n, least = refine(lambda x: log_cost(x, draws)[0], grid, costs)
+    reach = least - float(np.log1p(-share))
+    flat = [edge(lambda x: log_cost(x, draws)[0], n, side, reach, room) for side, room in ((-1, np.inf), (1, top - n))]
+    return Cheapest(n, float(log_cost(np.array([n]), draws)[1][0]), (flat[0], flat[1]))
 
 
 def out_of_reach(draws: LossDraws, spending: Spending, target: Target, log_most_flops: float, decades: float) -> str:
