@@ -100,15 +100,7 @@ def explain(
     too_far = unlikely_ratio(idata, plan, max_extrapolation)
     if too_far:
         raise ValueError(too_far)
-    rivals = {"chosen": (float(np.exp(choice.log_params)), float(np.exp(choice.log_tokens)))} | _rivals(flops)
-    for name, (params, tokens) in (plans or {}).items():
-        if name in rivals:
-            raise ValueError(f"A plan may not be named '{name}', which is one of ours.")
-        if not (np.isfinite([params, tokens]).all() and params > 0 and tokens > 0):
-            raise ValueError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
-        rivals[name] = (float(params), float(tokens))
-    table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
-    table, left_out = _within_reach(idata, table, at, max_extrapolation)
+    table, left_out = _listed(idata, plan, flops, plans or {}, max_extrapolation)
     n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
     loss = held.loss(n, d)
     regret = loss - choice.own.loss
@@ -227,8 +219,6 @@ def leave_one_out(
     ----------
     Vehtari, Simpson, Gelman, Yao and Gabry 2024, arXiv:1507.02646.
     """
-    from arviz_stats.base import array_stats
-
     if is_average(idata) or "log_likelihood" not in idata.children:
         raise ValueError(
             "Leaving out runs needs a plain fit with its log likelihood: give the file that `bayescale fit` wrote."
@@ -244,9 +234,7 @@ def leave_one_out(
         raise ValueError(
             f"Leaving out runs needs at least {_FEWEST} draws, whose weights have a tail. Got {draws.size}: fit with more draws."
         )
-    logs, k_hat = array_stats.psislw(values, r_eff=1.0)  # weights 1 / likelihood: it takes the sign itself
-    weights = np.exp(logs - logs.max(axis=-1, keepdims=True))
-    weights /= weights.sum(axis=-1, keepdims=True)
+    weights, k_hat = _weights(values)
     grid = sizes(draws, spending)
     # Where more tokens can do harm, those of least mean loss with all runs: at a minimum, near ones cost next to nothing.
     on_grid = best_tokens(draws.thinned(_ABOUT), spending, mean(), np.zeros(1), grid) if draws.rises else None
@@ -264,7 +252,7 @@ def leave_one_out(
 
     everything = best(np.full(draws.size, 1 / draws.size))
     rows = []
-    for name, weight, k in zip(names, weights, np.asarray(k_hat), strict=True):
+    for name, weight, k in zip(names, weights, k_hat, strict=True):
         trusted = bool(k <= _K_HAT)
         n = best(weight) if trusted else np.nan
         d = float(tokens(np.array([n]))[0]) if trusted else np.nan
@@ -283,6 +271,20 @@ def leave_one_out(
     table = pd.DataFrame(rows).set_index("run")
     moved = np.abs(np.log(table["params_ratio"])).fillna(-1.0)
     return table.loc[moved.sort_values(ascending=False, kind="stable").index]
+
+
+def _weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed weights of the draws without each run, (run, draw), and their Pareto k, -inf where a run weighs all draws alike."""
+    from arviz_stats.base import array_stats
+
+    weights = np.full(log_likelihood.shape, 1 / log_likelihood.shape[1])
+    k_hat = np.full(len(weights), -np.inf)
+    tells = np.ptp(log_likelihood, axis=1) > 0
+    if tells.any():
+        logs, k = array_stats.psislw(log_likelihood[tells], r_eff=1.0)  # of 1 / likelihood: it takes the sign itself
+        some = np.exp(logs - logs.max(axis=-1, keepdims=True))
+        weights[tells], k_hat[tells] = some / some.sum(axis=-1, keepdims=True), k
+    return weights, k_hat
 
 
 def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
@@ -354,9 +356,21 @@ def _rivals(flops: float) -> dict[str, tuple[float, float]]:
     return {name: (params, flops / (6 * params)) for name, params in found.items()}
 
 
-def _within_reach(
-    idata: xr.DataTree, table: pd.DataFrame, at: Mapping[str, Any], max_extrapolation: float | None
+def _listed(
+    idata: xr.DataTree,
+    chosen: pd.Series,
+    flops: float,
+    plans: Mapping[str, tuple[float, float]],
+    max_extrapolation: float | None,
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out rules of thumb that lie further from the runs than is allowed; the choice and the user's own stay."""
-    rules = [name for name in _rivals(1e20) if unlikely_ratio(idata, table.loc[[name]].iloc[0], max_extrapolation)]
+    """Params and tokens of the choice, of rules of thumb near enough to the runs, and of the user's own; and the rules left out."""
+    rivals = {"chosen": (float(chosen["params"]), float(chosen["tokens"]))} | _rivals(flops)
+    for name, (params, tokens) in plans.items():
+        if name in rivals:
+            raise ValueError(f"A plan may not be named '{name}', which is one of ours.")
+        if not (np.isfinite([params, tokens]).all() and params > 0 and tokens > 0):
+            raise ValueError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
+        rivals[name] = (float(params), float(tokens))
+    table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
+    rules = [name for name in _rivals(flops) if unlikely_ratio(idata, table.loc[[name]].iloc[0], max_extrapolation)]
     return table.drop(index=rules), rules

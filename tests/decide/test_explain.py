@@ -74,6 +74,17 @@ def test_a_run_left_out_of_the_real_fit(small_fit):
     assert "The nearest rival is" in said and "hangs most on" in said
 
 
+def test_a_run_that_tells_the_draws_nothing_apart(small_fit):
+    likelihood = small_fit["log_likelihood"].to_dataset()
+    name = next(iter(likelihood.data_vars))
+    flat = likelihood[name].copy()
+    flat[{"run": 5}] = -1.0
+    idata = small_fit.copy()
+    idata["log_likelihood"] = xr.DataTree(likelihood.assign({name: flat}))
+    row = leave_one_out(idata, 1e22).loc["r05"]
+    assert row["params_ratio"] == pytest.approx(1, rel=1e-6) and row["warning"] == ""
+
+
 def test_weights_that_no_one_can_trust(uncertain, small_fit):
     with pytest.raises(ValueError, match="log likelihood"):
         leave_one_out(uncertain, 1e22)

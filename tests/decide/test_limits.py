@@ -5,6 +5,9 @@ import pandas as pd
 import pytest
 
 from bayescale import CostModel, Demand, Limits, Target, allocate, cheapest_plan
+from bayescale.decide.draws import loss_draws
+from bayescale.decide.shapes import wasted_by_shape
+from bayescale.decide.spending import Spending
 from bayescale.laws import LAWS
 
 HARDWARE = CostModel(peak_flops=1e15, mfu=0.5, mfu_prefill=0.5, mfu_decode=0.01, usd_per_gpu_hour=1.8, accelerators=100)
@@ -14,6 +17,10 @@ PLAIN = {"drift": False, "max_extrapolation": 3}
 @pytest.fixture(scope="module")
 def uncertain(posterior_from_constants, many_draws):
     return posterior_from_constants(many_draws)
+
+
+def _asked(idata):
+    return loss_draws(idata, at={}, pool=None, drift=False, random_seed=None), Spending("flops", 1e22)
 
 
 def one(idata, *flops, **options):
@@ -89,6 +96,20 @@ def test_shapes_are_all_that_there_is(uncertain, many_draws):
     assert row["params"] == shapes["params"][best] and row["binding"] == "flops, shapes"
     assert row["probability_best"] == pytest.approx((losses.argmin(axis=0) == best).mean())
     assert row["expected_regret"] == pytest.approx((losses[best] - losses.min(axis=0)).mean())
+    assert row["flat_params_lower"] <= row["params"] * (1 + 1e-12) and row["params"] <= row["flat_params_upper"] * (
+        1 + 1e-12
+    )
+    # Waste: the share of the budget with which a draw's own best shape is as good, found here on a fine ladder for some draws.
+    some = {name: value[:60] for name, value in many_draws.items()}
+    shares = np.geomspace(1, 0.05, 2000)[:, None, None]
+    n = shapes["params"].to_numpy()[:, None]
+    ladder = LAWS["chinchilla"].loss(n, shares * 1e22 / 6 / n, **some).min(axis=1)
+    mine = LAWS["chinchilla"].loss(row["params"], 1e22 / 6 / row["params"], **some)
+    needed = shares[(ladder <= mine).sum(axis=0) - 1, 0, 0]
+    lost = wasted_by_shape(*_asked(uncertain), shapes, losses[best], 1e22)
+    places = np.linspace(0, losses.shape[1] - 1, min(losses.shape[1], 500)).astype(int)
+    inside = places < 60
+    np.testing.assert_allclose(lost[inside], 1 - needed[places[inside]], atol=0.01)
     dear = shapes.assign(flops_per_token=[6e9, 60e9, 60e9])
     row = one(uncertain, 1e22, limits=Limits(shapes=dear))
     assert row["tokens"] == pytest.approx(1e22 / {1e9: 6e9, 3e9: 60e9, 1e10: 60e9}[row["params"]])
@@ -116,6 +137,45 @@ def test_more_certainty_costs_more(uncertain, many_draws):
         loss = LAWS["chinchilla"].loss(row["params"], row["tokens"], **many_draws)
         assert (loss <= 2.3 * (1 + 1e-12)).mean() == pytest.approx(asked, abs=2 / len(loss))
         assert row["probability_target"] == pytest.approx(asked, abs=2 / len(loss))
+
+
+def test_a_cheapest_plan_has_a_cost_and_no_budget(uncertain, many_draws):
+    row = cheapest_plan(uncertain, Target(2.3, 0.8), within_compute=0.05, **PLAIN).iloc[0]
+    assert np.isnan(row["budget"]) and row["budget_unit"] == "flops" and row["risk"] == "cost" and row["binding"] == ""
+    assert row["risk_value"] == pytest.approx(row["flops"]) and np.isnan(row["probability_overspend"])
+    for size in row[["flat_params_lower", "flat_params_upper"]]:  # they reach the target for a cost of 1 / 0.95 of it
+        a, b = many_draws["A"] * size ** -many_draws["alpha"], 2.3 - many_draws["E"]
+        tokens = np.where(b > a, (many_draws["B"] / np.maximum(b - a, 1e-300)) ** (1 / many_draws["beta"]), np.inf)
+        needed = np.sort(tokens)[int(np.ceil(0.8 * len(tokens))) - 1]
+        assert 6 * size * needed == pytest.approx(row["flops"] / 0.95, rel=2e-3)
+    assert row["flat_params_lower"] < row["params"] < row["flat_params_upper"]
+
+
+def test_a_plan_that_limits_fix_says_so(uncertain):
+    row = one(uncertain, 1e22, limits=Limits(max_params=1e9, max_tokens=1e11))
+    assert row["params_lower"] == pytest.approx(row["params_upper"]) and "fixes the plan" in row["warning"]
+    assert "fixes the plan" not in one(uncertain, 1e22)["warning"]
+
+
+def test_a_demand_that_eats_the_budget_is_named(uncertain):
+    with pytest.raises(ValueError, match=r"Serving takes \d+% of what the plan spends .* tokens per parameter"):
+        allocate(uncertain, 1e22, demand=Demand(1e15), drift=False)
+
+
+def test_a_target_of_a_law_that_can_rise(posterior_from_constants, besi):
+    rng = np.random.default_rng(2)
+    constants = {**besi, "P": 0.01 * np.exp(0.5 * rng.standard_normal(300)), "delta": 1.2, "kappa": 0.5, "R_D": 60.0}
+    constants = {name: np.broadcast_to(value, 300) for name, value in constants.items()}
+    idata = posterior_from_constants(constants, model="repeated-rising", columns={"unique_tokens": np.full(6, 1e9)})
+    limits = Limits(unique_tokens=1e9)
+    mean = one(idata, 1e21, limits=limits)
+    target = Target(float(mean["expected_median"]))
+    likely = one(idata, 1e21, limits=limits, risk="target", target=target)
+    assert likely["probability_target"] >= one(idata, 1e21, limits=limits, target=target)["probability_target"]
+    sizes, tokens = np.geomspace(1e8, 1e10, 60)[:, None, None], np.geomspace(1e9, 1e11, 60)[None, :, None]
+    losses = LAWS["repeated-rising"].loss(sizes, tokens, 1e9, **constants)
+    reached = np.where((6 * sizes * tokens)[..., 0] <= 1e21, (losses <= target.loss).mean(axis=2), 0)
+    assert likely["probability_target"] >= reached.max() - 0.02
 
 
 @pytest.mark.parametrize(
