@@ -82,7 +82,10 @@ def _split(runs: pd.DataFrame, family: str) -> tuple[pd.DataFrame, pd.DataFrame]
 
 
 def _copying(runs: pd.DataFrame) -> dict[str, float]:
-    """Share of the next ten bytes that a run copies from its context: run -> exact match, and "fitted" -> the most of any fitted run."""
+    """Share of blocks of ten bytes that a run predicts without a mistake: by run, and "fitted", the most of any fitted run.
+
+    It betrays copying from the context, without proving it.
+    """
     small, large = _split(runs, BREAKING)
     copied = {str(run): float(share) for run, share in zip(large["run"], large["exact_match_10"], strict=True)}
     return {"fitted": float(small["exact_match_10"].max()), **copied}

@@ -27,8 +27,8 @@ ParamsKind = Annotated[
 ]
 
 
-def check_out(out: str | None, *inputs: str | None) -> None:
-    """Raise ValueError where --out could not be written or would replace a fit or an input, before any work is done."""
+def check_out(out: str | None, *inputs: str | None, option: str = "--out") -> None:
+    """Raise ValueError where a file could not be written or would replace a fit or an input, before any work is done."""
     if not out:
         return
     from ..posterior.store import check_writable, is_netcdf
@@ -36,7 +36,7 @@ def check_out(out: str | None, *inputs: str | None) -> None:
     path = Path(out)
     check_writable(path)
     if path.is_file() and (is_netcdf(path) or any(name and path.samefile(name) for name in inputs)):
-        raise ValueError(f"--out {out} would overwrite a fit or the table that is read; give another file.")
+        raise ValueError(f"{option} {out} would overwrite a fit or the table that is read; give another file.")
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -46,7 +46,7 @@ def pareto(
     from .saved import grouped_by, load_passed
 
     check_out(out)
-    check_out(plot)
+    check_out(plot, out, option="--plot")
     limits = asked.read_limits(
         max_params=max_params,
         max_tokens=max_tokens,

@@ -4,7 +4,7 @@ For most laws that leaves one free variable, ln params. A grid finds the region 
 minimum nor a corner, where another limit takes over, is missed. Every draw's own best plan is found along the way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -199,10 +199,13 @@ def choose(draws: LossDraws, spending: Spending, risk: Risk) -> Choice:
 
 
 def closer(
-    value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, values: np.ndarray
+    value: Callable[[np.ndarray], np.ndarray],
+    grid: np.ndarray,
+    values: np.ndarray,
+    steps: Sequence[tuple[int, float]] = _CLOSER,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Add sizes about the best of a grid, ever closer: a quantile of draws has many minima, small ones beside one another."""
-    for points, share in _CLOSER:
+    for points, share in steps:
         best = int(np.argmin(values))
         reach = max(int(len(grid) * share), 3)
         low, high = grid[max(best - reach, 0)], grid[min(best + reach, len(grid) - 1)]

@@ -54,6 +54,11 @@ def test_a_frontier_for_people(run, fit_file, tmp_path):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_replaces_no_fit(run, fit_file):
+    code, _, err = run("pareto", fit_file, "--plot", fit_file)
+    assert code == 2 and err.startswith(f"error: --plot {fit_file} would overwrite a fit")
+
+
 def test_an_allocation_of_everything(run, fit_file, tmp_path):
     shapes = tmp_path / "shapes.csv"
     shapes.write_text("params,width\n500M,1024\n1B,2048\n2B,2560\n")
