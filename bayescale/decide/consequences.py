@@ -10,7 +10,7 @@ from .risk import Risk
 from .search import Choice, Own, best_tokens, fewer, golden, plain_flops
 from .spending import Spending
 
-SHARES = np.array([1, 0.98, 0.93, 0.82, 0.65, 0.45, 0.25, 0.1, 0.03, 0.01])
+SHARES = np.array([1, 0.98, 0.9, 0.75, 0.5, 0.25, 0.08, 0.01])
 _DRAWS = 500  # over which wasted compute is averaged
 
 

@@ -22,6 +22,7 @@ _FINE = 0.12
 _MOST, _LEAST = 65, 17  # sizes of the fine grid
 _STEPS = 28  # of a golden section over a few steps of the fine grid: to 1e-6
 _OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
+_FEWER_STEPS = 12  # to 2e-3 of ln params, where a loss is flat to 1e-7
 _TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
 _TOKENS_STEPS = 26
 _ABOUT = 400  # draws that say about where the best plan lies
@@ -252,6 +253,6 @@ def fewer(draws: LossDraws, spending: Spending, own: Own, shares: np.ndarray) ->
             most = less.log_tokens(n)
             return draws.loss(n, draws.log_useful_tokens(n, most) if draws.rises else most)
 
-        steps = _OWN_STEPS + int(2 * abs(np.log(share)))
+        steps = _FEWER_STEPS + int(2 * abs(np.log(share)))
         found.append(golden(loss, middle - reach, np.minimum(middle + reach, top), steps)[1])
     return np.array(found)

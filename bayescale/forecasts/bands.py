@@ -61,7 +61,7 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
             table[column] = loss[column].to_numpy()
     response = loss.attrs["response"]
     for name, variable in ((response, f"observed_{response}"), ("expected", f"expected_{response}")):
-        lower, median, upper = loss[variable].quantile(tails, _DRAWS).to_numpy()
+        lower, median, upper = _quantiles(loss[variable], tails)
         table[f"{name}_median"], table[f"{name}_lower"], table[f"{name}_upper"] = median, lower, upper
     table["probability"] = prob
     table["extrapolation_decades"] = loss["extrapolation_decades"].to_numpy()
@@ -80,6 +80,13 @@ def check_prob(prob: float) -> None:
         raise ValueError(f"`prob` (--band) must be in (0, 1), e.g. 0.9. Got {prob!r} instead.")
 
 
+def _quantiles(draws: xr.DataArray, tails: list[float]) -> np.ndarray:
+    """Quantiles over draws, shape (tail, plan); in NumPy, which takes a tenth of xarray's time for one plan."""
+    return np.quantile(
+        draws.transpose("chain", "draw", "plan").to_numpy().reshape(-1, draws.sizes["plan"]), tails, axis=0
+    )
+
+
 def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
     """Squared widths, on the scale of the noise, of what parameters, noise and drift do alone; each as a share of their sum."""
     scale = _SCALES["identity" if loss.attrs["counts"] else loss.attrs["link"]]
@@ -93,7 +100,7 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
         return pd.DataFrame(np.nan, index=loss["plan"].values.astype(str), columns=list(parts))
     squares = {}
     for name, part in parts.items():
-        edges = part.quantile([tails[0], tails[2]], _DRAWS).to_numpy()
+        edges = _quantiles(part, [tails[0], tails[2]])
         squares[name] = (edges[1] - edges[0]) ** 2
     total = sum(squares.values())
     known = np.where(total > 0, total, np.nan)  # one draw has no width to share

@@ -88,6 +88,9 @@ def forecast(
         upstream = forecast(through, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     plans = _complete(spec, plans, upstream)
     draws = local_draws(spec, idata, plans, "plan", random_seed=int(idata.attrs["random_seed"]))
+    # Without the numbers of chains and draws, which are put back at the end: aligning them takes as long as all the rest.
+    numbers = {name: draws[name] for name in ("chain", "draw") if name in draws.coords}
+    draws = draws.drop_vars(list(numbers))
     given, measured_inputs = _inputs(spec, plans), _inputs(spec, plans)
     if upstream is not None:
         pairing = int(idata.attrs["random_seed"])  # the same for both: a run's noise belongs to its own expected loss
@@ -121,7 +124,7 @@ def forecast(
         measured = xr.DataArray(plans[spec.response].to_numpy(float), dims="plan")
         density = log_density(spec, draws, own, measured, below, n_items)
         result["log_density"] = density.transpose("chain", "draw", "plan")
-    result = _label(result, plans, beyond, idata, drift)
+    result = _label(result, plans, beyond, idata, drift).assign_coords(numbers)
     result.attrs["unseen"] = json.dumps(unseen_groups(spec, idata, plans))
     return result if upstream is None else _labelled_through(result, upstream, spec, given)
 
