@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from .decide import allocate
+from .decide.allocate import allocate
 from .forecasts import bands, forecast, score
 from .laws.law import compute
 from .posterior import fit, save_fit

@@ -101,8 +101,8 @@ def allocate(
     json_: Json = False,
 ) -> None:
     """Choose params and tokens: under a budget and a risk, or the cheapest that reach a target."""
-    from ..decide import allocate as allocate_budgets
-    from ..decide import cheapest_plan
+    from ..decide.allocate import allocate as allocate_budgets
+    from ..decide.cheapest import cheapest_plan
     from .saved import grouped_by, load_passed
 
     check_out(out, costs, shapes)
@@ -162,7 +162,7 @@ def allocate(
 
 
 def _target(loss: float | None, probability: list[float] | None, on: str, with_budget: bool) -> Any:
-    from ..decide import Target
+    from ..decide.limits import Target
 
     if loss is None:
         if probability or on != "expected":

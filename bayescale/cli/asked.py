@@ -89,7 +89,7 @@ def read_limits(
     shapes: str | None = None,
 ) -> Any:
     """Return the limits that the options name."""
-    from ..decide import Limits
+    from ..decide.limits import Limits
 
     return Limits(
         max_params=amount("--max-params", max_params),
@@ -125,7 +125,7 @@ def _table(path: str) -> Any:
 
 def read_demand(tokens: str | None, prompt_share: float | None, quantile: float | None) -> Any:
     """Return the demand that the options name, None without one."""
-    from ..decide import Demand
+    from ..decide.limits import Demand
 
     if tokens is None:
         given = [n for n, v in (("--prompt-share", prompt_share), ("--demand-quantile", quantile)) if v is not None]
@@ -144,7 +144,7 @@ def read_demand(tokens: str | None, prompt_share: float | None, quantile: float 
 
 def read_cost_options(path: str | None, **given: Any) -> Any:
     """Return the cost model of a file, or none, with what options give before it."""
-    from ..decide import CostModel, read_costs
+    from ..decide.costs import CostModel, read_costs
 
     known = {field.name for field in fields(CostModel)}
     assert set(given) <= known

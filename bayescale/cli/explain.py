@@ -48,9 +48,8 @@ def explain(
     json_: Json = False,
 ) -> None:
     """Lay the choice for a budget beside rival plans, and say what it hangs on and what would change it."""
-    from ..decide import explain as explain_choice
-    from ..decide import leave_one_out, sensitivity
-    from ..decide.explain import what_would_change
+    from ..decide.explain import explain as explain_choice
+    from ..decide.explain import leave_one_out, sensitivity, what_would_change
     from ..posterior import is_average
     from .saved import grouped_by, load_passed
 
@@ -171,8 +170,7 @@ def overhead(
     json_: Json = False,
 ) -> None:
     """Say what a smaller (or larger) model costs in extra compute at the same loss, and from which demand it pays."""
-    from ..decide import overhead_curve
-    from ..decide.overhead import PARAMS_RATIOS
+    from ..decide.overhead import PARAMS_RATIOS, overhead_curve
     from .saved import grouped_by, load_passed
 
     check_out(out)

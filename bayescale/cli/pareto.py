@@ -41,8 +41,8 @@ def pareto(
     json_: Json = False,
 ) -> None:
     """List plans that none beats in training cost, serving cost and expected loss."""
-    from ..decide import pareto as frontier
     from ..decide.pareto import PARAMS_RATIOS
+    from ..decide.pareto import pareto as frontier
     from .saved import grouped_by, load_passed
 
     check_out(out)

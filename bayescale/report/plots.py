@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..decide import plans_for
+from ..decide.plans import plans_for
 from ..forecasts import bands, forecast
 from ..laws.law import compute
 
