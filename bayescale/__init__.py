@@ -9,6 +9,8 @@ _HOMES = {
     "read_runs": "runs",
     "read_plans": "runs",
     "datasets": "runs",
+    "import_runs": "runs.importers.importing",
+    "ImportAnswers": "runs.importers.answers",
     "load_spec": "spec",
     "list_models": "spec",
     "ModelSpec": "spec",

@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from .output import print_error, print_json
 
 _COMMANDS = {
     "quickstart": "bayescale.cli.quickstart",
+    "import": "bayescale.cli.imports",
     "fit": "bayescale.cli.fit",
     "check": "bayescale.cli.fit",
     "forecast": "bayescale.cli.forecast",
@@ -33,7 +35,7 @@ _PACKAGE = Path(__file__).parents[1]
 
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
-fit RUNS, check the fit, forecast larger runs, allocate a compute budget.
+import logs into a table, fit RUNS, check the fit, forecast larger runs, allocate a compute budget.
 
 What the numbers mean: params, tokens and FLOP are raw counts (70B, 1.4T and 5.76e23 are understood); compute is
 6 x params x tokens for runs and plans alike; loss is in the unit of the runs (--loss-unit labels it). `loss` is that of a new
@@ -58,7 +60,8 @@ def build_app() -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(_version)
     for name, module in _COMMANDS.items():
-        app.command(name)(getattr(import_module(module), name.replace("-", "_")))
+        function = f"{name}_" if iskeyword(name) else name.replace("-", "_")
+        app.command(name)(getattr(import_module(module), function))
     return app
 
 

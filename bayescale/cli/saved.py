@@ -8,8 +8,8 @@ from .main import CheckFailed
 def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everything: bool = False) -> Any:
     """Return the fit at `path`, or say why it may not be used."""
     from ..posterior import failed_checks, load_fit
-    from ..posterior.fit import PARAMS_KINDS
     from ..posterior.store import DECIDING
+    from ..runs.columns import PARAMS_KINDS
 
     if params_kind not in PARAMS_KINDS:
         raise ValueError(f"--params-kind must be one of {', '.join(PARAMS_KINDS)}. Got '{params_kind}'.")

@@ -10,6 +10,7 @@ import xarray as xr
 
 from .. import __version__
 from ..runs import select_rows
+from ..runs.columns import PARAMS_KINDS
 from ..runs.select import EVERY_FAMILY
 from ..spec.cells import check_cells
 from ..spec.data import model_inputs
@@ -19,8 +20,6 @@ from ..spec.spec import ModelSpec
 from .check import check_fit
 from .profiles import add_envelope, keep_rows
 from .store import FORMAT
-
-PARAMS_KINDS = ("total", "non-embedding", "active", "unknown")
 
 
 def fit(
@@ -78,6 +77,8 @@ def fit(
         raise TypeError(
             f"`spec` must come from load_spec, e.g. fit(load_spec('chinchilla'), runs). Got {type(spec).__name__}."
         )
+    if params_kind == "unknown":  # an imported table knows what its params count
+        params_kind = str(runs.attrs.get("params_kind", "unknown"))
     if params_kind not in PARAMS_KINDS:
         raise ValueError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r} instead.")
     loss_unit = str(runs.attrs.get("loss_unit", "nats/token")) if loss_unit is None else loss_unit

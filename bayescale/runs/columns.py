@@ -94,6 +94,8 @@ COLUMNS = {
     )
 }
 
+PARAMS_KINDS = ("total", "non-embedding", "active", "unknown")  # what `params` may count
+
 NUMERIC = tuple(name for name, column in COLUMNS.items() if column.rule in RULES)
 TEXT = tuple(name for name, column in COLUMNS.items() if column.rule == "text")
 

@@ -9,6 +9,7 @@ import pandas as pd
 from .datasets import DATASETS, read_dataset
 from .files import read_file
 from .problems import nearest
+from .provenance import provenance, provenance_note
 from .table import build_table
 from .values import clean, one_line
 
@@ -92,10 +93,14 @@ def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.D
 def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, plans: bool) -> pd.DataFrame:
     _check_columns(columns)
     raw, name = _raw(source)
+    report = {} if isinstance(source, pd.DataFrame) or name in DATASETS else provenance(Path(name))
     table = build_table(_plain(raw), columns, drop_bad=drop_bad, plans=plans)
     table.attrs["source"] = name
     if name in DATASETS:
         table.attrs["loss_unit"] = DATASETS[name].loss_unit
+    if report:
+        table.attrs |= {key: str(report[key]) for key in ("loss_unit", "params_kind") if report.get(key)}
+        table.attrs["notes"]["imported"] = provenance_note(report)
     return table
 
 

@@ -1,0 +1,289 @@
+"""`bayescale import`."""
+
+import dataclasses
+import shlex
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from .options import Json
+from .output import number, print_json, print_table, print_text
+
+_LISTED = 20
+
+
+def import_(
+    sources: Annotated[list[str], typer.Argument(help="Log files, folders or globs; formats may be mixed.")],
+    out: Annotated[
+        str, typer.Option(help="Where to write the table; checkpoints and report go beside it.")
+    ] = "runs.csv",
+    format: Annotated[
+        str | None, typer.Option(help="Read all sources as this format instead of recognising it.")
+    ] = None,
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COUNT|RUN=COUNT", help="Params where none were logged, e.g. 12M or m70*=50M; repeatable."
+        ),
+    ] = None,
+    params_kind: Annotated[str, typer.Option(help="What params count: total, non-embedding or active.")] = "",
+    batch_tokens: Annotated[
+        list[str] | None, typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per update over all ranks; repeatable.")
+    ] = None,
+    sequence: Annotated[
+        list[str] | None, typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per sequence; repeatable.")
+    ] = None,
+    unique_tokens: Annotated[
+        list[str] | None, typer.Option(metavar="COUNT|RUN=COUNT", help="Distinct tokens of repeated data; repeatable.")
+    ] = None,
+    eval_set: Annotated[str, typer.Option(help="Evaluation set whose loss is taken.")] = "",
+    loss_unit: Annotated[str, typer.Option(help="Unit of the logged losses: nats/token, nats/byte or bits/byte.")] = "",
+    bytes_per_token: Annotated[float | None, typer.Option(help="Converts bits per byte to nats per token.")] = None,
+    loss_factor: Annotated[float | None, typer.Option(help="Multiplies every loss, where a sum was logged.")] = None,
+    step_is: Annotated[str, typer.Option(help="What W&B's _step counts: updates or calls.")] = "",
+    training_loss: Annotated[
+        bool, typer.Option("--training-loss", help="Take training losses of logs that have no others.")
+    ] = False,
+    name: Annotated[str, typer.Option(help="Columns in run names, e.g. 'N{params}_D{tokens}'.")] = "",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="[RUN:]COLUMN=VALUE", help="A value for all runs or for some; repeatable."),
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option("--map", metavar="COLUMN=KEY", help="Read COLUMN from this key of the logs; repeatable."),
+    ] = None,
+    unfinished: Annotated[str, typer.Option(help="leave-out, or keep as checkpoints.")] = "leave-out",
+    leave_out: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="Leave out this run, or a pattern; repeatable.")
+    ] = None,
+    task: Annotated[str, typer.Option(help="Task of evaluation results.")] = "",
+    metric: Annotated[str, typer.Option(help="Metric of evaluation results.")] = "",
+    join: Annotated[
+        list[str] | None, typer.Option(metavar="MODEL=RUN", help="Which run an evaluated model is; repeatable.")
+    ] = None,
+    sheet: Annotated[str, typer.Option(help="Sheet of a workbook.")] = "",
+    decimal: Annotated[str, typer.Option(help="Decimal mark of text tables: . or ,")] = "",
+    mapping: Annotated[str | None, typer.Option(help="TOML file of answers, from --save-mapping.")] = None,
+    save_mapping: Annotated[str | None, typer.Option(help="Keep the answers in this TOML file.")] = None,
+    json_: Json = False,
+) -> None:
+    """Import runs from the logs that you have: W&B, Trainer, TensorBoard, MLflow, Megatron, spreadsheets and others.
+
+    Writes RUNS.csv, RUNS.checkpoints.csv and RUNS.import.json, which says where every number comes from. What no log holds is asked for,
+    all at once: in a terminal here, else as a list of the options that answer it (exit 2).
+    """
+    from ..runs.importers.answers import ImportAnswers, load_mapping
+    from ..runs.importers.importing import OpenQuestions, import_runs
+    from ..runs.importers.write import paths, write
+
+    _check_out(out, sources, paths(out))
+    given = {
+        "params": _by_run("--params", params),
+        "params_kind": params_kind,
+        "batch_tokens": _by_run("--batch-tokens", batch_tokens),
+        "sequence": _by_run("--sequence", sequence),
+        "unique_tokens": _by_run("--unique-tokens", unique_tokens),
+        "eval_set": eval_set,
+        "loss_unit": loss_unit,
+        "bytes_per_token": bytes_per_token,
+        "loss_factor": loss_factor,
+        "step_is": step_is,
+        "training_loss": training_loss,
+        "name": name,
+        "set": _sets(set_),
+        "map": _pairs("--map", map_),
+        "unfinished": unfinished,
+        "leave_out": tuple(leave_out or ()),
+        "task": task,
+        "metric": metric,
+        "join": _pairs("--join", join),
+        "sheet": sheet,
+        "decimal": decimal,
+    }
+    blank = ImportAnswers()
+    base = load_mapping(mapping) if mapping else blank
+    answers = dataclasses.replace(base, **{key: value for key, value in given.items() if value != getattr(blank, key)})
+    while True:
+        try:
+            with _progress() as progress:
+                imported = import_runs(sources, answers, format=format, progress=progress)
+            break
+        except OpenQuestions as error:
+            if json_ or not (sys.stdin.isatty() and sys.stderr.isatty()):
+                raise
+            answers = _asked(error, answers)
+    details = {"command": shlex.join(["bayescale", *sys.argv[1:]]), "sources": [str(source) for source in sources]}
+    if save_mapping:
+        _save(save_mapping, answers)
+    files = write(imported, out, details)
+    report = {
+        **imported.report,
+        **details,
+        **{name: str(path) for name, path in files.items() if name != "runs"},
+        "table": str(files["runs"]),
+    }
+    if json_:
+        print_json(report)
+    else:
+        _print(report, imported.runs)
+
+
+def _check_out(out: str, sources: list[str], files: dict[str, Any]) -> None:
+    from ..posterior.store import check_writable
+
+    for path in files.values():
+        check_writable(path)
+        for source in sources:
+            from pathlib import Path
+
+            if path.is_file() and Path(source).is_file() and path.samefile(source):
+                raise ValueError(f"--out {out} would overwrite '{source}', which is read; give another file.")
+
+
+def _by_run(option: str, texts: list[str] | None) -> dict[str, float]:
+    from ..runs.importers.answers import EVERY
+    from ..runs.values import parse_number
+
+    found = {}
+    for text in texts or ():
+        run, equals, value = text.rpartition("=")
+        try:
+            found[run.strip() if equals else EVERY] = parse_number(value)
+        except ValueError as error:
+            raise ValueError(f"{option}: {error}") from error
+    return found
+
+
+def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
+    from .options import pairs
+
+    return pairs(option, texts)
+
+
+def _sets(texts: list[str] | None) -> dict[str, dict[str, Any]]:
+    """Read --set [RUN:]COLUMN=VALUE."""
+    from ..runs.columns import COLUMNS, NUMERIC
+    from ..runs.importers.answers import EVERY
+    from ..runs.problems import nearest
+    from ..runs.values import parse_number
+
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts or ():
+        left, equals, value = text.partition("=")
+        run, colon, column = left.rpartition(":")
+        if not equals or not value.strip():
+            raise ValueError(f"--set takes COLUMN=VALUE or RUN:COLUMN=VALUE. Got '{text}'.")
+        if column.strip() not in COLUMNS:
+            raise ValueError(
+                f"--set: '{column.strip()}' is no column of a runs table; {nearest(column.strip(), list(COLUMNS))}."
+            )
+        try:
+            cell: Any = parse_number(value) if column.strip() in NUMERIC else value.strip()
+        except ValueError as error:
+            raise ValueError(f"--set {column.strip()}: {error}") from error
+        found.setdefault(column.strip(), {})[run.strip() if colon else EVERY] = cell
+    return found
+
+
+class _progress:
+    """A progress bar on a terminal's stderr; nothing elsewhere."""
+
+    def __enter__(self) -> Any:
+        if not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self._bar = Progress(console=Console(stderr=True), transient=True)
+        self._bar.start()
+        task = self._bar.add_task("reading", total=None)
+        return lambda done, total, name: self._bar.update(task, completed=done, total=total, description=name[-30:])
+
+    def __exit__(self, *error: object) -> None:
+        if hasattr(self, "_bar"):
+            self._bar.stop()
+
+
+def _asked(error: Any, answers: Any) -> Any:
+    """Ask each question on the terminal and return the answers with theirs; an empty line gives up."""
+    from ..runs.importers.questions import line
+
+    print_text(
+        f"{len(error.questions)} things are in no log; an empty answer ends the import without writing.",
+        file=sys.stderr,
+    )
+    for question in error.questions:
+        print_text(line(question), file=sys.stderr)
+        text = typer.prompt(f"  {question.option}", default="", show_default=False, err=True).strip()
+        if not text:
+            raise error
+        answers = _with(answers, question, text)
+    return answers
+
+
+def _with(answers: Any, question: Any, text: str) -> Any:
+    """Return the answers with one more; the text may be a bare value or the option as it would be written."""
+    words = text.split() if text.startswith("--") else [question.option.split()[0], text]
+    option, value = words[0].removeprefix("--").replace("-", "_"), " ".join(words[1:])
+    if option in ("params", "batch_tokens", "sequence", "unique_tokens"):
+        new = _by_run(words[0], [value])
+        new = {
+            run: number for pattern, number in new.items() for run in (question.runs if pattern == "*" else [pattern])
+        }
+        return dataclasses.replace(answers, **{option: {**getattr(answers, option), **new}})
+    if option == "training_loss":
+        if value.lower() not in ("", "y", "yes", "true"):
+            return dataclasses.replace(answers, leave_out=(*answers.leave_out, *question.runs))
+        return dataclasses.replace(answers, training_loss=True)
+    if option == "leave_out":
+        return dataclasses.replace(answers, leave_out=(*answers.leave_out, value))
+    if option == "set":
+        return dataclasses.replace(
+            answers, set={**answers.set, **_sets([value if "=" in value else f"tokens={value}"])}
+        )
+    if option == "join":
+        return dataclasses.replace(answers, join={**answers.join, question.runs[0]: value.rpartition("=")[2]})
+    if option in ("loss_factor", "bytes_per_token"):
+        from ..runs.values import parse_number
+
+        return dataclasses.replace(answers, **{option: parse_number(value)})
+    if not hasattr(answers, option):
+        raise ValueError(f"'{words[0]}' answers no question of an import.")
+    return dataclasses.replace(answers, **{option: value})
+
+
+def _save(path: str, answers: Any) -> None:
+    from pathlib import Path
+
+    from ..posterior.store import check_writable
+    from ..runs.importers.answers import mapping_text
+
+    check_writable(Path(path))
+    Path(path).write_text(mapping_text(answers), encoding="utf-8")
+
+
+def _print(report: dict[str, Any], runs: Any) -> None:
+    formats = ", ".join(f"{name} ({count})" for name, count in report["formats"].items())
+    rows = [[item["column"], item["key"], item["format"], number(item["runs"])] for item in report["columns"]]
+    print_table(
+        f"Where the numbers come from: {formats}", ["column", "read from", "format", "runs"], rows, numeric=False
+    )
+    if report["left_out"]:
+        shown = report["left_out"][:_LISTED]
+        print_table("Left out", ["run", "reason"], [[item["run"], item["reason"]] for item in shown], numeric=False)
+        if len(report["left_out"]) > _LISTED:
+            print_text(f"and {len(report['left_out']) - _LISTED} more, in {report['report']}.")
+    for item in report["unread"]:
+        print_text(f"Not read: {item['reason']}")
+    for item in report["passed_over"][:_LISTED]:
+        print_text(f"Passed over: {item}.")
+    for warning in report["warnings"]:
+        print_text(f"Warning: {warning}")
+    unit = (
+        f"{'training ' if report['training_loss'] else ''}loss in {report['loss_unit']}, {report['params_kind']} params"
+    )
+    print_text(
+        f"{report['table']}: {len(runs)} runs, {unit}. Checkpoints are in {report['checkpoints']}, the report in {report['report']}."
+    )

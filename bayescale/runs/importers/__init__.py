@@ -1,0 +1,1 @@
+"""From the logs that people have to a table of runs: a format a file, one interpretation for all."""

@@ -1,0 +1,215 @@
+"""What a person says about an import: values that no log holds, and choices that nothing may guess."""
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from ..columns import COLUMNS, NUMERIC, PARAMS_KINDS
+from ..problems import nearest
+from ..values import one_line, parse_number
+
+EVERY = "*"  # the pattern that fits every run
+LOSS_UNITS = ("nats/token", "nats/byte", "bits/byte", "bits/token")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+ByRun = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ImportAnswers:
+    """Answers to what an import asks; values "by run" map a run's name, or a pattern such as ``m70*``, to a value.
+
+    Parameters
+    ----------
+    params : mapping of str to float
+        Parameters by run, in raw counts; ``{"*": 1.2e7}`` for every run that logs none.
+    params_kind : {"", "total", "non-embedding", "active", "unknown"}
+        What `params` counts, where the key does not say.
+    batch_tokens, sequence, unique_tokens : mapping of str to float
+        By run: tokens per update over all ranks, tokens per sequence, distinct tokens of the data set.
+    eval_set : str
+        The evaluation set whose loss is taken, where there are several.
+    loss_unit : str
+        Unit of the logged losses, where it is not nats per token.
+    bytes_per_token : float, optional
+        Converts bits per byte: nats/token = bits/byte x ln 2 x bytes/token.
+    loss_factor : float, optional
+        Multiplies every loss: a loss that is a sum over 8 heads has 0.125.
+    step_is : {"", "updates", "calls"}
+        What W&B's `_step` counts: updates of the optimizer, or calls of `wandb.log`.
+    training_loss : bool
+        Take training losses where a format has no validation loss.
+    name : str
+        Pattern of run names, e.g. ``N{params}_D{tokens}``.
+    set : mapping of str to mapping
+        Column -> run or pattern -> value; wins over what is logged.
+    map : mapping of str to str
+        Column -> key in the log, or column of a table.
+    unfinished : {"leave-out", "keep"}
+        Whether unfinished runs become checkpoints.
+    leave_out : tuple of str
+        Runs, or patterns, to leave out.
+    task, metric : str
+        Of evaluation results: which accuracy.
+    join : mapping of str to str
+        Model of an evaluation -> run.
+    sheet, decimal : str
+        Sheet of a workbook, decimal mark of text.
+    """
+
+    params: ByRun = field(default_factory=dict)
+    params_kind: str = ""
+    batch_tokens: ByRun = field(default_factory=dict)
+    sequence: ByRun = field(default_factory=dict)
+    unique_tokens: ByRun = field(default_factory=dict)
+    eval_set: str = ""
+    loss_unit: str = ""
+    bytes_per_token: float | None = None
+    loss_factor: float | None = None
+    step_is: str = ""
+    training_loss: bool = False
+    name: str = ""
+    set: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    map: Mapping[str, str] = field(default_factory=dict)
+    unfinished: str = "leave-out"
+    leave_out: tuple[str, ...] = ()
+    task: str = ""
+    metric: str = ""
+    join: Mapping[str, str] = field(default_factory=dict)
+    sheet: str = ""
+    decimal: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for an answer that cannot be one."""
+        _one_of("--params-kind", self.params_kind, ("", *PARAMS_KINDS))
+        _one_of("--step-is", self.step_is, ("", "updates", "calls"))
+        _one_of("--unfinished", self.unfinished, ("leave-out", "keep"))
+        _one_of("--decimal", self.decimal, ("", ".", ","))
+        _one_of("--loss-unit", self.loss_unit, ("", *LOSS_UNITS))
+        for option, values in (
+            ("--params", self.params),
+            ("--batch-tokens", self.batch_tokens),
+            ("--sequence", self.sequence),
+            ("--unique-tokens", self.unique_tokens),
+        ):
+            for run, value in values.items():
+                _positive(f"{option} of '{one_line(run)}'", value)
+        for option, number in (("--bytes-per-token", self.bytes_per_token), ("--loss-factor", self.loss_factor)):
+            if number is not None:
+                _positive(option, number)
+        for column in [*self.set, *self.map]:
+            if column not in COLUMNS:
+                raise ValueError(
+                    f"'{one_line(column)}' is no column of a runs table; {nearest(column, list(COLUMNS))}."
+                )
+        if self.name:
+            name_pattern(self.name)
+
+
+def of_run(values: Mapping[str, Any], run: str) -> Any:
+    """Return the value for a run: its own name first, then the longest pattern that fits it."""
+    if run in values:
+        return values[run]
+    fitting = [pattern for pattern in values if fnmatchcase(run, pattern)]
+    return values[max(fitting, key=len)] if fitting else None
+
+
+def name_pattern(text: str) -> re.Pattern[str]:
+    """Return the pattern that reads columns from run names; ValueError says what is wrong with the text."""
+    names = _PLACE.findall(text)
+    if not names:
+        raise ValueError(f"--name needs columns in braces, e.g. 'N{{params}}_D{{tokens}}'. Got '{one_line(text)}'.")
+    for name in names:
+        if name not in COLUMNS:
+            raise ValueError(f"--name has '{{{one_line(name)}}}', which is no column; {nearest(name, list(COLUMNS))}.")
+    if len(set(names)) < len(names):
+        raise ValueError(f"--name has a column twice. Got '{one_line(text)}'.")
+    parts, place = [], 0
+    for match in _PLACE.finditer(text):
+        parts.append(re.escape(text[place : match.start()]))
+        number = r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?[kKmMbBgGtT]?"
+        parts.append(f"(?P<{match[1]}>{number if match[1] in NUMERIC else '.+?'})")
+        place = match.end()
+    return re.compile("".join([*parts, re.escape(text[place:])]))
+
+
+def from_name(pattern: str, run: str) -> dict[str, Any]:
+    """Return the values that a pattern reads from a run's name, {} where it does not fit."""
+    match = name_pattern(pattern).search(run) if pattern else None
+    if match is None:
+        return {}
+    return {name: parse_number(text) if name in NUMERIC else text for name, text in match.groupdict().items()}
+
+
+def load_mapping(path: str | Path) -> ImportAnswers:
+    """Return the answers kept in a TOML file by `save_mapping`.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing, no TOML, or has a key that is no answer.
+    """
+    file = Path(path)
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not valid TOML: {one_line(error)}.") from error
+    known = {item.name: item for item in dataclasses.fields(ImportAnswers)}
+    for name in tree:
+        if name not in known:
+            raise ValueError(f"{file} has '{one_line(name)}', which is no answer; {nearest(name, list(known))}.")
+    try:
+        return ImportAnswers(**{name: tuple(value) if name == "leave_out" else value for name, value in tree.items()})
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{file} has an answer of the wrong kind: {one_line(error)}.") from error
+
+
+def mapping_text(answers: ImportAnswers) -> str:
+    """Return the answers as TOML; what was not answered is left out."""
+    blank = ImportAnswers()
+    plain, tables = [], []
+    for item in dataclasses.fields(answers):
+        value = getattr(answers, item.name)
+        if value == getattr(blank, item.name):
+            continue
+        if not isinstance(value, Mapping):
+            plain.append(f"{item.name} = {_toml(value)}")
+        elif item.name == "set":
+            tables += ["\n".join([f"\n[set.{_toml(column)}]", *_pairs(runs)]) for column, runs in value.items()]
+        else:
+            tables.append("\n".join([f"\n[{item.name}]", *_pairs(value)]))
+    return "\n".join(["# Answers of `bayescale import`; use them again with --mapping.", *plain, *tables]) + "\n"
+
+
+def _pairs(values: Mapping[str, Any]) -> list[str]:
+    return [f"{_toml(str(key))} = {_toml(value)}" for key, value in values.items()]
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(float(value)) if isinstance(value, float) else str(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text) + '"'
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(
+            f"{option} must be one of {', '.join(item for item in known if item)}. Got '{one_line(value)}'."
+        )
+
+
+def _positive(option: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e60:
+        raise ValueError(f"{option} must be a number above 0. Got {value!r}.")

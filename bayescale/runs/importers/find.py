@@ -1,0 +1,250 @@
+"""Finds what can be read in files, folders and globs: each format is recognised from content."""
+
+import glob
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from ..problems import nearest
+from ..values import one_line
+from . import (
+    aim,
+    comet,
+    deepspeed,
+    hf_trainer,
+    history,
+    levanter,
+    lightning,
+    lm_eval,
+    megatron,
+    mlflow_sqlite,
+    mlflow_store,
+    mlflow_table,
+    modded_nanogpt,
+    nanochat,
+    nanogpt,
+    nemo,
+    neptune,
+    olmes,
+    olmo,
+    open_lm,
+    sheet,
+    tensorboard,
+    tensorboard_csv,
+    torchtitan,
+    trackio,
+    wandb_chart,
+    wandb_folder,
+    wandb_log,
+    wandb_table,
+)
+from .safe import inside, walk
+
+# In the order in which they are tried: what is told apart by more comes first.
+FORMATS: dict[str, ModuleType] = {
+    "wandb-log": wandb_log,
+    "wandb-folder": wandb_folder,
+    "wandb-table": wandb_table,
+    "wandb-chart": wandb_chart,
+    "hf-trainer": hf_trainer,
+    "mlflow": mlflow_store,
+    "mlflow-sqlite": mlflow_sqlite,
+    "mlflow-table": mlflow_table,
+    "open-lm": open_lm,
+    "tensorboard": tensorboard,
+    "tensorboard-csv": tensorboard_csv,
+    "trackio": trackio,
+    "neptune": neptune,
+    "aim": aim,
+    "comet": comet,
+    "levanter": levanter,
+    "olmes": olmes,
+    "lm-eval": lm_eval,
+    "wandb-history": history,
+    "lightning": lightning,
+    "megatron": megatron,
+    "nemo": nemo,
+    "deepspeed": deepspeed,
+    "nanogpt": nanogpt,
+    "nanochat": nanochat,
+    "modded-nanogpt": modded_nanogpt,
+    "olmo": olmo,
+    "torchtitan": torchtitan,
+    "spreadsheet": sheet,
+}
+_TEXT_LOGS = {"megatron", "nemo", "deepspeed", "nanogpt", "nanochat", "modded-nanogpt", "olmo", "torchtitan"}
+_MORE_DIGITS = {"wandb-log", "wandb-folder", "tensorboard", "hf-trainer"}
+_BINARY = frozenset(
+    (
+        *(
+            ".pt",
+            ".pth",
+            ".bin",
+            ".ckpt",
+            ".safetensors",
+            ".npy",
+            ".npz",
+            ".pkl",
+            ".pickle",
+            ".png",
+            ".jpg",
+            ".jpeg",
+            ".gif",
+            ".pdf",
+            ".svg",
+        ),
+        *(
+            ".gz",
+            ".zip",
+            ".tar",
+            ".zst",
+            ".bz2",
+            ".xz",
+            ".so",
+            ".pyc",
+            ".py",
+            ".sh",
+            ".md",
+            ".html",
+            ".ipynb",
+            ".nc",
+            ".arrow",
+            ".model",
+        ),
+    )
+)
+
+
+class Found(NamedTuple):
+    """A file or folder that a format claims; `root` is the source that was given and `shown` the path below it."""
+
+    path: Path
+    format: str
+    root: Path
+    shown: str
+
+
+class Discovery(NamedTuple):
+    """What was found, what was passed over because something better tells the same run, and what no format knows."""
+
+    found: list[Found]
+    passed_over: list[str]
+    unknown: list[str]
+
+
+def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
+    """Return what the sources hold.
+
+    Parameters
+    ----------
+    sources : iterable of str or path
+        Files, folders or globs.
+    format : str, optional
+        A key of `FORMATS` that all of them are read as.
+
+    Raises
+    ------
+    ValueError
+        If a source does not exist, or a file that was named itself is of no known format.
+    """
+    if format is not None and format not in FORMATS:
+        raise ValueError(
+            f"--format must be one of {', '.join(FORMATS)}. Got '{one_line(format)}': {nearest(format, list(FORMATS))}."
+        )
+    found: list[Found] = []
+    passed_over: list[str] = []
+    unknown: list[str] = []
+    for source in _expanded(sources):
+        if source.is_dir():
+            result = _in_folder(source, format)
+            if not result.found:
+                raise ValueError(
+                    f"{source} holds nothing that is known ({len(result.unknown)} files of no known format); "
+                    "give the folder of the runs, or say --format."
+                )
+            found += result.found
+            passed_over += result.passed_over
+            unknown += result.unknown
+        else:
+            known = format or recognised(source, folders=False)
+            if known is None:
+                raise ValueError(
+                    f"{source.name} is of no known format; say which with --format ({', '.join(FORMATS)}), or export it as a table "
+                    "with columns run, params, tokens, loss."
+                )
+            found.append(Found(source, known, source.parent, source.name))
+    unique = {item.path.resolve(): item for item in found}
+    return Discovery(list(unique.values()), passed_over, unknown)
+
+
+def recognised(path: Path, *, folders: bool) -> str | None:
+    """Return the first format that knows a file or folder."""
+    for name, module in FORMATS.items():
+        if folders and not module.ON_FOLDERS:
+            continue
+        try:
+            if module.recognises(path):
+                return name
+        except OSError:
+            continue
+    return None
+
+
+def _expanded(sources: Iterable[str | Path]) -> list[Path]:
+    paths: list[Path] = []
+    for source in sources:
+        text = str(source)
+        if "\0" in text or not text.strip():
+            raise ValueError("A source is a file, a folder or a glob. Got an empty text.")
+        path = Path(text).expanduser()
+        matches = [path] if path.exists() else [Path(item) for item in sorted(glob.glob(str(path), recursive=True))]
+        if not matches:
+            raise ValueError(f"There is no file, folder or match of '{text}'; check the path, from {Path.cwd()}.")
+        paths += matches
+    return list(dict.fromkeys(paths))
+
+
+def _in_folder(root: Path, format: str | None) -> Discovery:
+    found: list[Found] = []
+    passed_over: list[str] = []
+    unknown: list[str] = []
+    for folder, folders, files in walk(root):
+        known = _folder_format(folder, format)
+        shown = str(folder.relative_to(root)) if folder != root else root.resolve().name
+        if known is not None:
+            found.append(Found(folder, known, root, shown))
+            if known != "tensorboard":
+                folders[:] = []
+                continue
+        here: list[Found] = []
+        for name in files:
+            path = folder / name
+            if (
+                path.suffix.lower() in _BINARY
+                or name.startswith(".")
+                or (known == "tensorboard" and ".tfevents." in name)
+            ):
+                continue
+            if path.is_symlink() and not inside(path, root):
+                passed_over.append(f"{path.relative_to(root)}: a link that leads out of the folder")
+                continue
+            kind = format or recognised(path, folders=False)
+            if kind is None:
+                unknown.append(str(path.relative_to(root)))
+            else:
+                here.append(Found(path, kind, root, str(path.relative_to(root))))
+        better = known in _MORE_DIGITS or any(item.format in _MORE_DIGITS for item in here)
+        for item in here:
+            if better and item.format in _TEXT_LOGS:
+                passed_over.append(f"{item.shown}: the same run has a log with more digits beside it")
+            else:
+                found.append(item)
+    return Discovery(found, passed_over, unknown)
+
+
+def _folder_format(folder: Path, format: str | None) -> str | None:
+    if format is None:
+        return recognised(folder, folders=True)
+    module = FORMATS[format]
+    return format if module.ON_FOLDERS and module.recognises(folder) else None

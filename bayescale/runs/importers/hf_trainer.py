@@ -1,0 +1,67 @@
+"""Hugging Face Trainer: `trainer_state.json` of an output folder or its checkpoints."""
+
+from pathlib import Path
+from typing import Any
+
+from .log import FINISHED, Log, number_of, series_of
+from .safe import Unreadable, head_text, read_json
+
+NAME = "hf trainer"
+ON_FOLDERS = True
+_FILE = "trainer_state.json"
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is such a file, or an output folder of the Trainer."""
+    if path.is_dir():
+        return not path.name.startswith("checkpoint-") and bool(_files(path))
+    return path.suffix == ".json" and '"log_history"' in head_text(path)
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run as its furthest state tells it."""
+    states = [(file, _state(file)) for file in (_files(path) if path.is_dir() else [path])]
+    file, state = max(states, key=lambda item: number_of(item[1].get("global_step")) or 0)
+    folder = path if path.is_dir() else path.parent
+    if folder.name.startswith("checkpoint-"):
+        folder = folder.parent
+    done, planned = number_of(state.get("global_step")) or 0, number_of(state.get("max_steps"))
+    rows: list[tuple[float, dict[str, Any]]] = []
+    for row in state["log_history"]:
+        step = number_of(row.get("step")) if isinstance(row, dict) else None
+        if step is not None and "train_runtime" not in row:  # the last row holds means over the whole training
+            rows.append(
+                (step, {key: value for key, value in row.items() if key != "step" and not _is_zero_count(key, value)})
+            )
+    ends = {key: state.get(key) for key in ("total_flos", "num_input_tokens_seen") if number_of(state.get(key))}
+    rows.append((done, ends))
+    return [
+        Log(
+            run=folder.resolve().name,
+            source=f"{folder.name}/{file.relative_to(folder)}" if file.is_relative_to(folder) else file.name,
+            format=NAME,
+            series=series_of(rows),
+            config={"max_steps": planned} if planned else {},
+            state=""
+            if not planned
+            else FINISHED
+            if done >= planned
+            else f"global_step {done:.0f} of max_steps {planned:.0f}",
+            flops_are_6nd=True,
+        )
+    ]
+
+
+def _is_zero_count(key: str, value: Any) -> bool:
+    return key == "num_input_tokens_seen" and not number_of(value)  # 0 = it was not counted
+
+
+def _files(folder: Path) -> list[Path]:
+    return [file for file in [folder / _FILE, *sorted(folder.glob(f"checkpoint-*/{_FILE}"))] if file.is_file()]
+
+
+def _state(file: Path) -> dict[str, Any]:
+    state = read_json(file)
+    if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
+        raise Unreadable(f"{file.name} has no log_history.")
+    return state

@@ -1,0 +1,35 @@
+"""Histories of W&B's programming interface: JSONL, Parquet or CSV with a `_step` column."""
+
+from pathlib import Path
+
+from . import wandb_steps
+from .log import Log
+from .safe import head, head_text, read_json_lines
+from .tables import header, parquet_columns, read_csv, read_parquet
+
+NAME = "wandb history"
+ON_FOLDERS = False
+
+
+def recognises(path: Path) -> bool:
+    """Whether rows carry `_step`."""
+    start = head(path)
+    if start.startswith(b"PAR1"):
+        return "_step" in parquet_columns(path)
+    if path.suffix.lower() == ".csv":
+        names = header(path)
+        return "_step" in names and not names[0].startswith("Name")
+    text = head_text(path).lstrip()
+    return text.startswith("{") and '"_step"' in text.split("\n", 1)[0] and '"summary"' not in text.split("\n", 1)[0]
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run."""
+    if head(path).startswith(b"PAR1"):
+        rows = read_parquet(path).to_dict(orient="records")
+    elif path.suffix.lower() == ".csv":
+        rows = read_csv(path).to_dict(orient="records")
+    else:
+        rows = read_json_lines(path)
+    series, notes, asks = wandb_steps.series({str(key): value for key, value in row.items()} for row in rows)
+    return [Log(run=path.stem, source=path.name, format=NAME, series=series, notes=notes, asks=asks)]

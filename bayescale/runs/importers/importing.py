@@ -1,0 +1,251 @@
+"""`import_runs`: from logs to the table that a fit needs, with a report of where each number comes from."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..columns import COLUMNS
+from ..values import one_line
+from . import keys, scores, sheet
+from .answers import ImportAnswers
+from .find import FORMATS, Discovery, Found, find
+from .interpret import interpret
+from .keys import loss_key
+from .log import Log, Score, thin
+from .questions import Question, line
+from .rows import Row, Table, origins
+from .safe import Unreadable
+
+_LARGE = 200_000_000  # bytes from which files are read by several processes
+_CHECKPOINTS = ("run", "family", "params", "params_total", "tokens", "steps", "loss", "lr", "batch_tokens", "seed")
+
+Progress = Callable[[int, int, str], None]
+
+
+class Imported(NamedTuple):
+    """The runs, their checkpoints, and the report of an import."""
+
+    runs: pd.DataFrame
+    checkpoints: pd.DataFrame
+    report: dict[str, Any]
+
+
+class OpenQuestions(ValueError):
+    """An import that needs answers; `questions` holds them, and the text has a line for each."""
+
+    def __init__(self, questions: Sequence[Question], left_out: Sequence[str] = ()) -> None:
+        self.questions = list(questions)
+        lines = [
+            f"{len(questions)} {'question is' if len(questions) == 1 else 'questions are'} open; nothing was written."
+        ]
+        super().__init__("\n".join([*lines, *(line(question) for question in questions), *left_out]))
+
+
+def import_runs(
+    sources: str | Path | Iterable[str | Path],
+    answers: ImportAnswers | None = None,
+    *,
+    format: str | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read the logs of training runs into a table of runs.
+
+    Parameters
+    ----------
+    sources : str, path or iterable of them
+        Files, folders or globs; formats may be mixed and are recognised from content.
+    answers : ImportAnswers, optional
+        What no log holds, and choices that are not guessed.
+    format : str, optional
+        Read everything as this format, e.g. "wandb-table".
+    progress : callable, optional
+        Called with (files done, files, name).
+
+    Returns
+    -------
+    runs : pandas.DataFrame
+        One row per finished run, canonical columns, `source` last. `params` and `tokens` are raw counts, `loss` is in
+        ``report["loss_unit"]``; loss, tokens and steps come from the same logged step.
+    checkpoints : pandas.DataFrame
+        A row per evaluation of the runs kept, and of unfinished ones with ``unfinished="keep"``.
+    report : dict
+        `columns` (where each was read from), `left_out` (run, source, reason), `warnings`, `unread` files, `loss_unit`, `params_kind`.
+
+    Raises
+    ------
+    OpenQuestions
+        A ValueError with all that must be answered, a line each.
+    ValueError
+        If a source does not exist, is of no known format, or gives no run.
+
+    Notes
+    -----
+    Nothing is unpickled or executed, links that lead out of a folder are not followed, and private keys of a configuration (host, e-mail,
+    paths, command lines) are not copied.
+    """
+    answers = ImportAnswers() if answers is None else answers
+    discovery, table, unread = gather(sources, answers, format=format, progress=progress)
+    open_ = table.questions.all()
+    if open_:
+        raise OpenQuestions(open_, [_left_out_line(row) for row in table.rows if row.left_out])
+    kept = [row for row in table.rows if not row.left_out]
+    if not kept and not (answers.unfinished == "keep" and any(row.unfinished for row in table.rows)):
+        raise ValueError(
+            "No run is left to write.\n"
+            + "\n".join(
+                [_left_out_line(row) for row in table.rows] + [f"{item['source']}: {item['reason']}" for item in unread]
+            )
+        )
+    return Imported(_runs(kept), _checkpoints(table, answers), _report(discovery, table, unread))
+
+
+def gather(
+    sources: str | Path | Iterable[str | Path],
+    answers: ImportAnswers,
+    *,
+    format: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Discovery, Table, list[dict[str, str]]]:
+    """Return what was found, the rows with questions still open, and the files that could not be read."""
+    discovery = find([sources] if isinstance(sources, str | Path) else sources, format)
+    options = sheet.Options(answers.sheet, answers.decimal, answers.map)
+    logs: list[Log] = []
+    found_scores: list[Score] = []
+    unread: list[dict[str, str]] = []
+    for item, (result, error) in zip(discovery.found, _read_all(discovery.found, options, progress), strict=True):
+        if error:
+            unread.append({"source": item.shown, "reason": error})
+        for log in result:
+            if isinstance(log, Score):
+                found_scores.append(log)
+            else:
+                logs.append(log)
+    if unread and not logs and not found_scores:
+        raise ValueError(
+            "\n".join(
+                item["reason"] if item["source"] in item["reason"] else f"{item['source']}: {item['reason']}"
+                for item in unread
+            )
+        )
+    table = interpret(logs, answers)
+    scores.add(table, found_scores, answers)
+    return discovery, table, unread
+
+
+def read_one(item: Found, options: sheet.Options) -> tuple[list[Log | Score], str]:
+    """Return the logs of one file or folder, thinned, and what is wrong with it ("" where nothing is)."""
+    module = FORMATS[item.format]
+    try:
+        found = module.read(item.path, options) if module is sheet else module.read(item.path)
+    except Unreadable as error:
+        return [], str(error)
+    except MemoryError:
+        return [], f"{item.path.name} needs more memory than there is."
+    except Exception as error:  # one bad file must not lose the others, whatever is wrong with it
+        return [], f"{item.path.name} cannot be read as {module.NAME}: {type(error).__name__}, {one_line(error)}."
+    return [_shown(log, item) for log in found], ""
+
+
+def _shown(log: Any, item: Found) -> Any:
+    if isinstance(log, Score):
+        return log._replace(source=item.shown)
+    row = log.source.rpartition(" row ")
+    source = (
+        f"{item.shown} row {row[2]}"
+        if row[1]
+        else f"{item.shown}/{log.source}"
+        if item.path.is_dir() and item.format == "mlflow"
+        else item.shown
+    )
+    return thin(
+        replace(log, source=source),
+        frozenset(key for key in log.series if (meaning := loss_key(key)) and meaning.split == keys.VALIDATION),
+    )
+
+
+def _read_all(
+    items: list[Found], options: sheet.Options, progress: Progress | None
+) -> Iterator[tuple[list[Log | Score], str]]:
+    size = sum(_size(item.path) for item in items)
+    workers = min(os.cpu_count() or 1, 8)
+    if size < _LARGE or workers == 1 or len(items) < 2:
+        results: Iterator[tuple[list[Log | Score], str]] = (read_one(item, options) for item in items)
+        yield from _counted(results, items, progress)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        try:
+            yield from _counted(pool.map(read_one, items, [options] * len(items), chunksize=4), items, progress)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _counted(results: Iterator[Any], items: list[Found], progress: Progress | None) -> Iterator[Any]:
+    for done, (item, result) in enumerate(zip(items, results, strict=True), 1):
+        if progress:
+            progress(done, len(items), item.shown)
+        yield result
+
+
+def _size(path: Path) -> int:
+    try:
+        if path.is_dir():
+            return sum(item.stat().st_size for item in path.iterdir() if item.is_file())
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _runs(rows: Sequence[Row]) -> pd.DataFrame:
+    records = [{"run": row.run, **row.values, "source": row.source} for row in rows]
+    names = [name for name in COLUMNS if any(name in record for record in records)]
+    return pd.DataFrame(
+        [{name: record.get(name) for name in [*names, "source"]} for record in records], columns=[*names, "source"]
+    )
+
+
+def _checkpoints(table: Table, answers: ImportAnswers) -> pd.DataFrame:
+    records = []
+    for row in table.rows:
+        if row.left_out and not (row.unfinished and answers.unfinished == "keep"):
+            continue
+        for step, tokens, loss in row.points:
+            if np.isfinite(loss) and loss > 0 and tokens > 0:
+                records.append(
+                    {"run": row.run, **row.values, "steps": step, "tokens": tokens, "loss": loss, "source": row.source}
+                )
+    names = [name for name in _CHECKPOINTS if any(name in record for record in records)]
+    return pd.DataFrame(
+        [{name: record.get(name) for name in [*names, "source"]} for record in records], columns=[*names, "source"]
+    )
+
+
+def _report(discovery: Discovery, table: Table, unread: list[dict[str, str]]) -> dict[str, Any]:
+    kept = [row for row in table.rows if not row.left_out]
+    formats = pd.Series([row.format for row in table.rows], dtype=object).value_counts(sort=False)
+    return {
+        "runs": len(kept),
+        "loss_unit": table.loss_unit,
+        "params_kind": table.params_kind,
+        "training_loss": table.training_loss,
+        "formats": {str(name): int(count) for name, count in formats.items()},
+        "columns": origins(kept),
+        "left_out": [
+            {"run": row.run, "source": row.source, "reason": row.left_out} for row in table.rows if row.left_out
+        ],
+        "warnings": table.warnings,
+        "unread": unread,
+        "passed_over": discovery.passed_over,
+        "unknown_files": len(discovery.unknown),
+    }
+
+
+def _left_out_line(row: Row) -> str:
+    return f"Left out: {one_line(row.run)}: {row.left_out}."

@@ -1,0 +1,239 @@
+"""From logs to rows: one row per finished run whose loss, tokens and steps come from the same logged step.
+
+Nothing is guessed that changes an answer: what is missing becomes a question, what cannot be trusted a warning or a reason to leave the
+run out.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..columns import plain
+from ..values import one_line
+from . import keys
+from .answers import ImportAnswers, from_name, of_run
+from .finished import judge
+from .log import Log, number_of
+from .losses import Choice, choose, end_of, is_training
+from .names import check_names, distinct, joined, seed
+from .params import put_params, settle_params
+from .questions import Questions
+from .rows import Row, Table, is_used, typed
+from .tokens import ask_tokens, batch_tokens, put_batch, put_data, put_flops, tokens
+from .wandb_steps import STEP_IS
+
+DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
+_LARGEST_VOCABULARY = 300_000
+_LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
+
+
+def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
+    """Return the rows that logs and answers give; what is open is in `questions`."""
+    logs = distinct(joined(logs), [seed(log) for log in joined(logs)])
+    chosen = choose(logs, answers)
+    questions = Questions()
+    table = Table([], list(chosen.warnings), questions)
+    for log, choice in zip(logs, chosen.choices, strict=True):
+        row = _row(log, choice, answers, questions, table.warnings)
+        table.rows.append(row)
+        if not is_used(row, answers):
+            continue
+        if len(chosen.sets) > 0 and choice.meaning and choice.meaning.set:
+            questions.ask(
+                "eval set", f"which evaluation set's loss: {', '.join(chosen.sets)}?", "--eval-set NAME", row.run
+            )
+    table.training_loss = any(is_training(choice) for choice in chosen.choices)
+    check_names(table.rows, answers)
+    _settle_units(table, answers)
+    settle_params(table, answers)
+    _warn(table)
+    return table
+
+
+def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions, warnings: list[str]) -> Row:
+    row = Row(log.run, log.source, log.format)
+    named = from_name(answers.name, log.run)
+    for column, by_run in answers.set.items():
+        value = of_run(by_run, log.run)
+        row.put(column, typed(column, value), "--set")
+    for column, value in named.items():
+        row.put(column, value, "--name")
+    for column, key in answers.map.items():
+        if column != "loss":
+            row.put(column, *_mapped(log, column, key))
+    for column, fact in log.facts.items():
+        if column not in ("loss", "params", "params_total", "source"):
+            row.put(column, typed(column, fact.value), fact.key)
+    if "source" in log.facts:
+        row.source = str(log.facts["source"].value)
+    _put_config(row, log)
+    put_params(row, log, answers)
+    judge(row, log, choice, answers)
+    if row.left_out and not row.unfinished:
+        return row
+    if not is_used(row, answers):
+        questions, warnings = Questions(), []  # of a run that is left out nothing is asked
+    warnings += [f"{log.run}: {note}" for note in log.notes]
+    _put_loss_and_tokens(row, log, choice, answers, questions, warnings)
+    put_data(row, log, answers, questions)
+    return row
+
+
+def _mapped(log: Log, column: str, key: str) -> tuple[Any, str]:
+    """Return the value under a key that the person named: of the configuration, else the last logged one."""
+    for source in (log.config, {name: fact.value for name, fact in log.facts.items()}):
+        for name, value in source.items():
+            if name == key or plain(name) == plain(key):
+                return typed(column, value), key
+    for name, (_, values) in log.series.items():
+        if name == key or plain(name) == plain(key):
+            return typed(column, values[-1]), key
+    return None, key
+
+
+def _put_config(row: Row, log: Log) -> None:
+    for column in DIRECT:
+        if found := keys.config_value(log.config, column):
+            value = typed(column, found[0])
+            if column != "lr" or value:
+                row.put(column, value, found[1])
+    if "lr" not in row.values:
+        rates = [
+            (float(np.nanmax(values)), key)
+            for key, (_, values) in log.series.items()
+            if plain(key) in keys.LR_SERIES and len(values)
+        ]
+        if rates and np.isfinite(rates[0][0]) and rates[0][0] > 0 and not log.summary:
+            row.put("lr", rates[0][0], f"largest {rates[0][1]}")
+
+
+def _put_loss_and_tokens(
+    row: Row, log: Log, choice: Choice, answers: ImportAnswers, questions: Questions, warnings: list[str]
+) -> None:
+    if choice.meaning:
+        row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
+    if "loss" in log.facts:
+        row.put("loss", _as_loss(float(log.facts["loss"].value), row.unit, answers), choice.key)
+        if "tokens" not in row.values and "flops" not in row.values:
+            questions.ask("tokens", "the table has no tokens.", "--set tokens=VALUE", row.run)
+        return
+    step, loss, rows = end_of(choice)
+    if is_training(choice) and "training-loss" in log.asks and not answers.training_loss:
+        questions.ask(
+            "validation loss",
+            f"none in a log of {log.format}; may its training loss stand in?",
+            "--training-loss",
+            row.run,
+        )
+    row.put(
+        "loss",
+        _as_loss(loss, row.unit, answers),
+        choice.key if rows == 1 else f"{choice.key}, mean of the last {rows} rows",
+    )
+    assert choice.points is not None
+    steps, values = choice.points
+    unknown_steps = (log.summary and step == 0) or not log.steps_are_updates
+    by_calls = STEP_IS in log.asks and answers.step_is != "updates"
+    if not unknown_steps and answers.step_is != "calls":
+        row.put("steps", step, "step of the loss")
+    elif row.finished and (planned := keys.config_value(log.config, "planned")):
+        row.put("steps", number_of(planned[0]), planned[1])
+    _warn_if_early(row, log, step, warnings)
+    batch = batch_tokens(row, log, answers)
+    if batch:
+        row.put("batch_tokens", *batch)
+    put_flops(row, log, steps)
+    counts = tokens(row, log, choice, answers, None if by_calls or unknown_steps else batch, warnings)
+    if counts is not None:
+        row.put("tokens", float(counts[0][-1]), counts[1])
+        row.points = [
+            (float(at), float(tokens), _as_loss(float(value), row.unit, answers))
+            for at, tokens, value in zip(steps, counts[0], values, strict=True)
+        ]
+        put_batch(row, counts[0], steps, by_calls or unknown_steps)
+    elif "tokens" in row.values:
+        total = row.values["tokens"]
+        row.points = [
+            (float(at), total * float(at) / step if step else total, _as_loss(float(value), row.unit, answers))
+            for at, value in zip(steps, values, strict=True)
+        ]
+    else:
+        ask_tokens(row, log, questions, by_calls and not unknown_steps and batch is not None)
+
+
+def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None:
+    last = max((float(points[0][-1]) for points in log.series.values() if len(points[0])), default=step)
+    if last > 0 and step < _LATE * last and row.finished is not False:
+        warnings.append(
+            f"{row.run}: its last evaluation is of step {step:.0f} of {last:.0f}; its learning rate had not decayed by then, so that the loss "
+            "is too high for its tokens."
+        )
+
+
+def _as_loss(value: float, unit: str, answers: ImportAnswers) -> float:
+    if unit == keys.PERPLEXITY:
+        value = math.log(value) if value > 0 else math.nan
+    elif unit == keys.BITS_PER_BYTE and answers.bytes_per_token:
+        value *= math.log(2) * answers.bytes_per_token
+    return value * (answers.loss_factor or 1.0)
+
+
+def _settle_units(table: Table, answers: ImportAnswers) -> None:
+    rows = [row for row in table.rows if is_used(row, answers) and "loss" in row.values]
+    units = {row.unit for row in rows}
+    if keys.BITS_PER_BYTE in units and not answers.bytes_per_token:
+        if len(units) > 1:
+            for row in rows:
+                if row.unit == keys.BITS_PER_BYTE:
+                    table.questions.ask(
+                        "loss unit",
+                        "bits per byte, while other runs have nats; how many bytes has a token?",
+                        "--bytes-per-token NUMBER, or import them apart",
+                        row.run,
+                    )
+        table.loss_unit = keys.BITS_PER_BYTE
+    elif answers.bytes_per_token and keys.BITS_PER_BYTE in units:
+        for row in rows:
+            if row.unit == keys.BITS_PER_BYTE:
+                row.origins["loss"] += f" x ln 2 x {answers.bytes_per_token:g} bytes/token"
+    for row in rows:
+        if row.unit == keys.PERPLEXITY:
+            row.origins["loss"] = f"ln({row.origins['loss']})"
+    if answers.loss_unit and table.loss_unit != keys.BITS_PER_BYTE:
+        table.loss_unit = answers.loss_unit
+    if answers.loss_factor is None:
+        for row in rows:
+            limit = 16.0 if row.unit == keys.BITS_PER_BYTE else math.log(_LARGEST_VOCABULARY)
+            if row.values["loss"] > limit:
+                table.questions.ask(
+                    "loss",
+                    f"{row.values['loss']:.4g} is above that of an untrained model, so that it is a sum or in another unit; by what is it to be multiplied?",
+                    "--loss-factor NUMBER, or --leave-out RUN",
+                    row.run,
+                )
+
+
+def _warn(table: Table) -> None:
+    rows = [row for row in table.rows if not row.left_out]
+    unknown = [one_line(row.run) for row in rows if row.finished is None and not row.format.startswith("spreadsheet")]
+    if unknown:
+        more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
+        table.warnings.append(
+            f"Whether these runs finished cannot be told from their logs: {', '.join(unknown[:6])}{more}. A run that ended early has too high a "
+            "loss for its tokens; leave it out with --leave-out RUN."
+        )
+    if table.loss_unit == "bits/byte":
+        table.warnings.append("Losses are in bits per byte; --bytes-per-token converts them to nats per token.")
+    counts = Counter(re.sub(r"^[^:]*: ", "", warning) for warning in table.warnings)
+    merged: list[str] = []
+    for warning in table.warnings:
+        _run, colon, text = warning.partition(": ")
+        if colon and counts[text] > 1:
+            warning = f"{text} ({counts[text]} runs)"
+        if warning not in merged:
+            merged.append(warning)
+    table.warnings = merged

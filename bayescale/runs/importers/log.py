@@ -1,0 +1,196 @@
+"""What a logger wrote of one run, before anything of it is interpreted.
+
+A reader gives points under the keys that it found, with steps counted as updates done; which key is the loss, and what a run's tokens
+are, is decided in one place for all formats (`interpret`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Series = tuple[np.ndarray, np.ndarray]  # steps (updates done), values
+
+FINISHED = "finished"
+_MOST_POINTS = 2000  # that one series keeps; more say nothing about a law
+
+
+class Fact(NamedTuple):
+    """A canonical value that a format itself defines, and the words that say where it stood."""
+
+    value: Any
+    key: str
+
+
+@dataclass(frozen=True)
+class Log:
+    """One run, or a segment of one that was resumed.
+
+    Attributes
+    ----------
+    run, source, format : str
+        Name of the run, file or folder it came from, and the format's name.
+    series : mapping of str to (steps, values)
+        Points by the key they were logged under; steps are updates done.
+    config : mapping of str to value
+        Flat configuration, nested keys joined by ".".
+    facts : mapping of str to Fact
+        Canonical column -> value, where the format leaves no doubt (params per rank summed, tokens per iteration).
+    state : str
+        "finished", a reason why not, or "" where the log cannot tell.
+    summary : bool
+        The values are the last ones logged of each key, possibly of different steps.
+    identity, started : str
+        What segments of one run share, and what orders them.
+    asks : tuple of str
+        Questions that this format always leaves open, by name (`questions`).
+    notes : tuple of str
+        What a person should know of this log.
+    left_out : str
+        A reason to leave the run out, known from the file alone.
+    flops_are_6nd : bool
+        The logger computes FLOP as 6 x non-embedding params x tokens, so that each follows from the two others.
+    steps_are_updates : bool
+        False where steps only order the points (micro-batches).
+    """
+
+    run: str
+    source: str
+    format: str
+    series: Mapping[str, Series] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    state: str = ""
+    summary: bool = False
+    identity: str = ""
+    started: str = ""
+    asks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: str = ""
+    flops_are_6nd: bool = False
+    steps_are_updates: bool = True
+
+
+class Score(NamedTuple):
+    """One task of an evaluation of one model."""
+
+    run: str
+    source: str
+    format: str
+    task: str
+    metric: str
+    value: float
+    n_items: float | None
+    params_total: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+def series_of(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Series]:
+    """Return series from (step, values) rows in the order they were written; a restart drops what it overwrites.
+
+    Where a key's step falls back, the run was resumed: the later points stand, and points of any key from before that lie at or beyond
+    the step of the restart are dropped. Of a step that a key has twice in a row the later value stands.
+    """
+    columns: dict[str, tuple[list[int], list[float], list[float]]] = {}
+    for row, (step, values) in enumerate(rows):
+        for key, cell in values.items():
+            value = number_of(cell)
+            if value is None:
+                continue
+            places, steps, numbers = columns.setdefault(key, ([], [], []))
+            places.append(row)
+            steps.append(step)
+            numbers.append(value)
+    arrays = {key: tuple(np.array(part, dtype=float) for part in parts) for key, parts in columns.items()}
+    return without_overwritten(arrays)
+
+
+def without_overwritten(columns: Mapping[str, tuple[np.ndarray, ...]]) -> dict[str, Series]:
+    """Return series by step from columns of (row, step, value); see `series_of`."""
+    restarts: list[tuple[float, float]] = []
+    for rows, steps, _ in columns.values():
+        back = np.flatnonzero(np.diff(steps) < 0) + 1
+        restarts += [(rows[place], steps[place]) for place in back]
+    found = {}
+    for key, (rows, steps, values) in columns.items():
+        kept = np.ones(len(steps), dtype=bool)
+        for row, step in restarts:
+            kept &= (rows >= row) | (steps < step)
+        # the last value of a step that stands there twice
+        kept_steps, place = np.unique(steps[kept][::-1], return_index=True)
+        found[key] = kept_steps, values[kept][::-1][place]
+    return found
+
+
+def number_of(cell: Any) -> float | None:
+    """Return a logged cell as a float, None where it is none; null and the texts "NaN", "Infinity" are numbers of a log."""
+    if isinstance(cell, bool):
+        return None
+    if isinstance(cell, int | float | np.integer | np.floating):
+        try:
+            return float(cell)
+        except OverflowError:
+            return None
+    if isinstance(cell, str) and cell:
+        text = cell.strip()
+        if text[:1] in "-+.0123456789nNiI" and "_" not in text:
+            try:
+                return float(text)
+            except ValueError:
+                return None
+    return None
+
+
+def join(segments: list[Log]) -> Log:
+    """Return one log of a resumed run: later segments win, and what they overwrite of earlier ones is dropped."""
+    segments = sorted(segments, key=lambda segment: segment.started)
+    series: dict[str, Series] = {}
+    for segment in segments:
+        first = min((steps[0] for steps, _ in segment.series.values() if len(steps)), default=np.inf)
+        series = {key: _before(points, first) for key, points in series.items()}
+        for key, (steps, values) in segment.series.items():
+            earlier = series.get(key, (np.empty(0), np.empty(0)))
+            series[key] = np.concatenate([earlier[0], steps]), np.concatenate([earlier[1], values])
+    last = segments[-1]
+    return replace(
+        last,
+        series={key: points for key, points in series.items() if len(points[0])},
+        config={key: value for segment in segments for key, value in segment.config.items()},
+        facts={key: value for segment in segments for key, value in segment.facts.items()},
+        source=segments[0].source if len(segments) == 1 else f"{segments[0].source} and {len(segments) - 1} more",
+        notes=tuple(dict.fromkeys(note for segment in segments for note in segment.notes)),
+    )
+
+
+def _before(points: Series, step: float) -> Series:
+    kept = points[0] < step
+    return points[0][kept], points[1][kept]
+
+
+def thin(log: Log, keep: frozenset[str]) -> Log:
+    """Return the log with few points: all series at the steps where a key of `keep` stands, the first, and the last hundredth.
+
+    A series of 1e5 training losses says no more of a law than 2,000 of them; the end, over which a training loss is averaged, stays whole
+    up to that number.
+    """
+    longest = max((len(steps) for steps, _ in log.series.values()), default=0)
+    if longest <= _MOST_POINTS:
+        return log
+    wanted = [_spread(log.series[key][0]) for key in keep if key in log.series]
+    last = max(steps[-1] for steps, _ in log.series.values() if len(steps))
+    chosen = np.unique(np.concatenate(wanted)) if wanted else np.empty(0)
+    series = {}
+    for key, (steps, values) in log.series.items():
+        mask = np.isin(steps, chosen)
+        end = np.flatnonzero(steps > 0.99 * last)
+        mask[end[-_MOST_POINTS:]] = True
+        mask[np.searchsorted(steps, _spread(steps, 200))] = True
+        series[key] = steps[mask], values[mask]
+    return replace(log, series=series)
+
+
+def _spread(steps: np.ndarray, most: int = _MOST_POINTS) -> np.ndarray:
+    if len(steps) <= most:
+        return steps
+    return steps[np.unique(np.linspace(0, len(steps) - 1, most).astype(int))]

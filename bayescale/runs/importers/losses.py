@@ -1,0 +1,143 @@
+"""Which series of a log is the loss: validation before training, one evaluation set for all runs."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..columns import plain
+from .answers import ImportAnswers
+from .keys import NATS, TRAINING, VALIDATION, LossKey, loss_key
+from .log import Log, Series
+
+_END = 0.01  # share of a run's steps over which a training loss is averaged
+_LEAST_ROWS = 5
+_WIDEST_END = 0.1  # share in which those rows must lie
+
+
+class Choice(NamedTuple):
+    """The series taken as a run's loss: its key, what the key says, the points; `reason` says why there is none."""
+
+    key: str = ""
+    meaning: LossKey | None = None
+    points: Series | None = None
+    reason: str = ""
+
+
+class Choices(NamedTuple):
+    """A choice per log, the sets between which a person must choose, and warnings."""
+
+    choices: list[Choice]
+    sets: list[str]
+    warnings: list[str]
+
+
+def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
+    """Return the loss of each log; where sets are open, the one that most runs have stands in until it is answered."""
+    found = [_keys(log, answers.map.get("loss", "")) for log in logs]
+    any_validation = any(meaning.split == VALIDATION for keys in found for meaning in keys.values()) or any(
+        "loss" in log.facts for log in logs
+    )
+    by_set = [_by_set(keys) for keys in found]
+    counts = Counter(name for sets in by_set for name in sets)
+    open_sets = _open_sets(by_set, answers.eval_set)
+    common = max(counts, key=lambda name: counts[name]) if counts else ""
+    choices, warnings = [], []
+    for log, keys, sets in zip(logs, found, by_set, strict=True):
+        if "loss" in log.facts:
+            choices.append(Choice(log.facts["loss"].key, loss_key(log.facts["loss"].key)))
+        elif sets:
+            choices.append(_validation(log, sets, answers, common if open_sets else ""))
+        elif any_validation:
+            choices.append(Choice(reason="no validation loss, which other runs have" if keys else "no loss was logged"))
+        elif keys:
+            key = min(keys, key=lambda item: keys[item].rank)
+            choices.append(Choice(key, keys[key], _usable(log.series[key])))
+        else:
+            choices.append(Choice(reason="no loss was logged"))
+    if not any_validation and any(choice.key for choice in choices):
+        warnings.append(
+            "No run has a validation loss: these are training losses, averaged over the last 1% of each run. They say less of a model "
+            "where data repeat or a run is short."
+        )
+    plain_sets = {choice.meaning.set for choice in choices if choice.meaning and choice.points is not None}
+    if len(plain_sets) > 1 and not open_sets:
+        named = ", ".join(sorted(name for name in plain_sets if name))
+        warnings.append(
+            f"Some losses come from a set without a name and others from '{named}': are these the same text?"
+        )
+    return Choices(choices, open_sets, warnings)
+
+
+def end_of(choice: Choice) -> tuple[float, float, int]:
+    """Return the step, the loss there and the number of rows behind it; a training loss is a mean over its last rows."""
+    assert choice.points is not None and choice.meaning is not None
+    steps, values = choice.points
+    if choice.meaning.split == VALIDATION:
+        return float(steps[-1]), float(values[-1]), 1
+    last = steps[-1]
+    rows = np.flatnonzero(steps > (1 - _END) * last)
+    if len(rows) < _LEAST_ROWS:
+        rows = np.flatnonzero(steps > (1 - _WIDEST_END) * last)[-_LEAST_ROWS:]
+    return float(last), float(values[rows].mean()), len(rows)
+
+
+def _keys(log: Log, wanted: str) -> dict[str, LossKey]:
+    if wanted:
+        return {
+            key: loss_key(key) or LossKey(VALIDATION, "", NATS, 0)
+            for key in log.series
+            if key == wanted or plain(key) == plain(wanted)
+        }
+    found = {key: meaning for key in log.series if (meaning := loss_key(key))}
+    return {key: meaning for key, meaning in found.items() if len(_usable(log.series[key])[0])}
+
+
+def _usable(points: Series) -> Series:
+    """Return the points without those of exactly 0, which stand for "no value" (levanter, Trainer)."""
+    kept = points[1] != 0
+    return points[0][kept], points[1][kept]
+
+
+def _by_set(keys: dict[str, LossKey]) -> dict[str, str]:
+    """Return evaluation set -> its best key; averages over sets count only where nothing else does."""
+    sets: dict[str, str] = {}
+    for key, meaning in sorted(keys.items(), key=lambda item: item[1].rank):
+        if meaning.split == VALIDATION:
+            sets.setdefault(meaning.set, key)
+    single = {name: key for name, key in sets.items() if not name.split("_")[-1] == "macro"}
+    return single or sets
+
+
+def _open_sets(by_set: list[dict[str, str]], wanted: str) -> list[str]:
+    if wanted:
+        return []
+    several = any(len(sets) > 1 and "" not in sets for sets in by_set)
+    alone = {next(iter(sets)) for sets in by_set if len(sets) == 1 and "" not in sets}
+    if not several and len(alone) < 2:
+        return []
+    return list(dict.fromkeys(name for sets in by_set for name in sets if name))
+
+
+def _validation(log: Log, sets: dict[str, str], answers: ImportAnswers, common: str) -> Choice:
+    if answers.eval_set:
+        wanted = plain(answers.eval_set)
+        fitting = [
+            name
+            for name, key in sets.items()
+            if wanted in (plain(name), plain(key)) or plain(name).endswith(f"_{wanted}")
+        ]
+        if not fitting and "" not in sets:
+            return Choice(reason=f"not evaluated on '{answers.eval_set}' but on {', '.join(sets)}")
+        name = min(fitting, key=len) if fitting else ""
+    else:
+        name = "" if "" in sets else common if common in sets else next(iter(sets))
+    key = sets[name]
+    meaning = loss_key(key) or LossKey(VALIDATION, name, NATS, 0)
+    return Choice(key, meaning, _usable(log.series[key]))
+
+
+def is_training(choice: Choice) -> bool:
+    """Whether a choice is a training loss."""
+    return choice.meaning is not None and choice.meaning.split == TRAINING

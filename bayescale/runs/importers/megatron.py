@@ -1,0 +1,92 @@
+"""Megatron-LM and its relatives, text log."""
+
+import re
+from pathlib import Path
+
+from .log import Fact, Log, number_of, series_of
+from .text import ends_early, log_text, sample
+
+NAME = "megatron"
+ON_FOLDERS = False
+_LINE = re.compile(r"^.*?iteration\s+(\d+)/\s*(\d+) \|(.*)$", re.MULTILINE)
+_VALIDATION = re.compile(
+    r"^.*?validation loss at iteration (\d+)(?: on (validation|test) set)? \| (?:.*\| )?lm loss(?: value)?: ([-+.\deEnaif]+)",
+    re.MULTILINE,
+)
+_RANK = re.compile(r"number of parameters on \(tensor, pipeline\) model parallel rank \((\d+), (\d+)\): ([\d,]+)")
+_ARGUMENT = re.compile(r"^\s*(\w+) \.{2,} (.*?)\s*$", re.MULTILINE)
+_ARGUMENTS = (
+    *("seq_length", "global_batch_size", "train_iters", "lr", "seed", "num_layers", "hidden_size", "weight_decay"),
+    *("tensor_model_parallel_size", "pipeline_model_parallel_size"),
+)
+
+
+def recognises(path: Path) -> bool:
+    """Whether there are iteration lines with fields between bars."""
+    return bool(re.search(r"iteration\s+\d+/\s*\d+ \| consumed samples:", sample(path)))
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run; an iteration line without a loss is one of a NaN."""
+    text = log_text(path)
+    config = {key: value for key, value in _ARGUMENT.findall(text) if key in _ARGUMENTS}
+    points: list[tuple[int, float, dict[str, float]]] = []
+    missing, planned = [], 0.0
+    for match in _LINE.finditer(text):
+        step, planned = float(match[1]), float(match[2])
+        cells = dict(_field(part) for part in match[3].split("|") if ":" in part)
+        found = {
+            key: value
+            for key, value in cells.items()
+            if key in ("consumed samples", "consumed tokens", "learning rate", "lm loss") and value is not None
+        }
+        if "lm loss" not in found:
+            missing.append(step)
+            found["lm loss"] = float("nan")
+        points.append((match.start(), step, found))  # type: ignore[arg-type]
+    for match in _VALIDATION.finditer(text):
+        if match[2] != "test":
+            points.append((match.start(), float(match[1]), {"lm loss validation": float(match[3])}))
+    points.sort(key=lambda point: point[0])
+    series = series_of((step, cells) for _, step, cells in points)
+    lr = config.get("lr")
+    state = ends_early([step for _, step, _ in points], planned or None)
+    left_out = ""
+    if missing and points and missing[-1] >= max(step for _, step, _ in points):
+        left_out = f"'lm loss' is missing from {len(missing)} iteration lines, the last at {missing[-1]:.0f}: that is how a NaN is logged"
+    facts, notes = _params(text, config)
+    return [
+        Log(
+            run=path.stem,
+            source=path.name,
+            format=NAME,
+            series=series,
+            config={key: value for key, value in config.items() if not key.endswith("parallel_size")}
+            | ({"lr": lr} if lr else {}),
+            facts=facts,
+            state=state,
+            left_out=left_out,
+            notes=notes,
+        )
+    ]
+
+
+def _field(part: str) -> tuple[str, float | None]:
+    name, _, value = part.partition(":")
+    return name.strip(), number_of(value.strip().split("/")[0])  # "a/b" is now/average
+
+
+def _params(text: str, config: dict[str, str]) -> tuple[dict[str, Fact], tuple[str, ...]]:
+    """Return the total params: the sum over the ranks that were printed, or one rank times the number of ranks."""
+    ranks = {(tensor, pipe): float(count.replace(",", "")) for tensor, pipe, count in _RANK.findall(text)}
+    if not ranks:
+        return {}, ()
+    sizes = [number_of(config.get(f"{kind}_model_parallel_size", "1")) or 1 for kind in ("tensor", "pipeline")]
+    if len(ranks) >= sizes[0] * sizes[1]:
+        return {"params_total": Fact(sum(ranks.values()), f"sum over {len(ranks)} model-parallel ranks")}, ()
+    total = sum(ranks.values()) / len(ranks) * sizes[0] * sizes[1]
+    note = (
+        f"params are those of {len(ranks)} of {sizes[0] * sizes[1]:.0f} model-parallel ranks, scaled up: embeddings lie on the first and "
+        "last stage only, so the sum is not exact."
+    )
+    return {"params_total": Fact(total, "model-parallel rank x ranks")}, (note,)

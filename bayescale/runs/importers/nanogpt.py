@@ -1,0 +1,43 @@
+"""nanoGPT, text log."""
+
+import re
+from pathlib import Path
+
+from ..values import parse_number
+from .log import Fact, Log, series_of
+from .text import first, log_text, sample, whole
+
+NAME = "nanogpt"
+ON_FOLDERS = False
+_EVALUATION = re.compile(r"^step (\d+): train loss ([-+.\deEnaif]+), val loss ([-+.\deEnaif]+)\s*$", re.MULTILINE)
+
+
+def recognises(path: Path) -> bool:
+    """Whether there are nanoGPT's evaluation lines."""
+    return bool(_EVALUATION.search(sample(path)))
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run; `iter` lines are the loss of one micro-batch and not used."""
+    text = log_text(path)
+    params = first(r"^number of parameters: ([\d.]+[MBK]?)\s*$", text)
+    batch = first(r"^tokens per iteration will be: ([\d,]+)", text)
+    facts = {}
+    notes: tuple[str, ...] = ()
+    if params:
+        facts["params"] = Fact(parse_number(params), "number of parameters")
+        notes = (f"'number of parameters: {params}' is rounded and leaves out position embeddings only.",)
+    if batch:
+        facts["batch_tokens"] = Fact(whole(batch), "tokens per iteration will be")
+    return [
+        Log(
+            run=path.stem,
+            source=path.name,
+            format=NAME,
+            series=series_of(
+                (float(step), {"train/loss": train, "val/loss": val}) for step, train, val in _EVALUATION.findall(text)
+            ),
+            facts=facts,
+            notes=notes,
+        )
+    ]

@@ -1,0 +1,72 @@
+"""Evaluation results joined to runs by name: `accuracy` and `n_items`."""
+
+from collections.abc import Sequence
+
+from ..columns import plain
+from ..values import one_line
+from .answers import ImportAnswers
+from .log import Score
+from .rows import Row, Table
+
+_NO_ACCURACY = ("bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity")
+
+
+def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
+    """Add accuracies to the rows of a table; which task and metric is asked once where there are several."""
+    scores = [score for score in scores if score.metric not in _NO_ACCURACY]
+    if not scores:
+        return
+    chosen = _chosen(table, scores, answers)
+    alone = not table.rows
+    for score in chosen:
+        row = _row(table, score, answers)
+        if row is None and alone:
+            row = Row(score.run, score.source, score.format)
+            if score.params_total:
+                row.put("params_total", score.params_total, "model_num_parameters")
+            table.rows.append(row)
+        if row is None:
+            names = ", ".join(one_line(item.run) for item in table.rows[:6])
+            table.questions.ask(
+                "evaluation",
+                f"which run is the model '{one_line(score.run)}'? Runs: {names}.",
+                f"--join {score.run}=RUN",
+                score.run,
+            )
+            continue
+        if "accuracy" in row.values and row.origins.get("accuracy") != "--set":
+            table.warnings.append(f"{row.run}: several results for {score.task}; that of {row.source} is used.")
+            continue
+        row.put("accuracy", score.value, f"{score.task} {score.metric}")
+        row.put("n_items", score.n_items, f"items of {score.task}")
+        if "params_total" not in row.values and score.params_total and "params" not in row.values:
+            row.put("params_total", score.params_total, "model_num_parameters")
+        table.warnings += [note for note in score.notes if note not in table.warnings]
+
+
+def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> list[Score]:
+    for topic, wanted in (("task", answers.task), ("metric", answers.metric)):
+        known = list(dict.fromkeys(getattr(score, topic) for score in scores))
+        if wanted:
+            kept = [score for score in scores if plain(getattr(score, topic)) == plain(wanted)]
+            if not kept:
+                raise ValueError(
+                    f"--{topic} {one_line(wanted)} is in no result; there are: {', '.join(map(one_line, known))}."
+                )
+            scores = kept
+        elif len(known) > 1:
+            for score in scores:
+                table.questions.ask(
+                    topic,
+                    f"which {topic}'s accuracy, the same for all runs: {', '.join(map(one_line, known))}?",
+                    f"--{topic} NAME",
+                    score.run,
+                )
+            scores = [score for score in scores if getattr(score, topic) == known[0]]
+    return list(scores)
+
+
+def _row(table: Table, score: Score, answers: ImportAnswers) -> Row | None:
+    wanted = answers.join.get(score.run, score.run)
+    fitting = [row for row in table.rows if plain(row.run) == plain(wanted)]
+    return fitting[0] if len(fitting) == 1 else None

@@ -1,0 +1,372 @@
+"""Tables that people keep themselves: XLSX, ODS, and CSV as a spreadsheet shows it in any locale."""
+
+import csv
+import io
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..columns import ALIASES, NUMERIC, PLAIN_NAMES, plain
+from ..values import brief, one_line
+from . import locales
+from .keys import TRAINING, VALIDATION, loss_key
+from .log import Fact, Log
+from .safe import Unreadable, check_columns, head, read_bytes
+
+NAME = "spreadsheet"
+ON_FOLDERS = False
+_BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+_TEXTS = (".csv", ".tsv", ".txt")
+_LOOKED_AT = 30  # rows in which the header is looked for
+_UNPACKED = 1_000_000_000  # bytes of a workbook
+_FACTORS = {
+    "k": 1e3,
+    "m": 1e6,
+    "mio": 1e6,
+    "millions": 1e6,
+    "b": 1e9,
+    "bn": 1e9,
+    "billions": 1e9,
+    "g": 1e9,
+    "mrd": 1e9,
+    "t": 1e12,
+}
+
+
+class Options(NamedTuple):
+    """What a person says of their tables: the sheet, the decimal mark, and columns by canonical name."""
+
+    sheet: str = ""
+    decimal: str = ""
+    columns: Mapping[str, str] = {}
+
+
+class Head(NamedTuple):
+    """A header cell understood: canonical name, place, factor of its values, and whether they are log10."""
+
+    name: str
+    place: int
+    text: str
+    factor: float
+    log10: bool
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a workbook, or delimited text with a header of known names."""
+    if path.suffix.lower() in _BOOKS:
+        return path.is_file()
+    if path.suffix.lower() not in _TEXTS or b"\0" in head(path):
+        return False
+    try:
+        rows = _delimited(head(path), path.name)
+    except (Unreadable, csv.Error):
+        return False
+    return _header_row(rows) is not None
+
+
+def read(path: Path, options: Options = Options()) -> list[Log]:
+    """Return a log per row."""
+    if options.decimal not in ("", ".", ","):
+        raise Unreadable(f"--decimal must be . or , for {path.name}. Got '{options.decimal}'.")
+    is_book = path.suffix.lower() in _BOOKS
+    sheet, rows, formulas = (
+        _book(path, options.sheet) if is_book else ("", _delimited(read_bytes(path, 200_000_000), path.name), set())
+    )
+    place = _header_row(rows)
+    if place is None:
+        raise Unreadable(
+            f"{path.name}{f', sheet {sheet}' if sheet else ''} has no row with two or more known column names (run, params, tokens, flops, loss); "
+            "name its columns, or give --map params=COLUMN."
+        )
+    check_columns(rows[place], path.name)
+    heads = _heads([_text(cell) for cell in rows[place]], options.columns, path.name)
+    body = [
+        (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(_text(cell) for cell in row)
+    ]
+    mark, notes = _mark(heads, [row for _, row in body], options.decimal, path.name)
+    if not is_book:
+        notes += _rounded(heads, [row for _, row in body])
+    where = f"{path.name}{f' sheet {sheet}' if sheet else ''}"
+    return [
+        _log(row, number, heads, mark, where, notes if first else (), formulas, is_book)
+        for first, (number, row) in _flagged(body)
+    ]
+
+
+def _flagged(body: list[Any]) -> list[tuple[bool, Any]]:
+    return [(place == 0, item) for place, item in enumerate(body)]
+
+
+def _log(
+    row: list[Any],
+    number: int,
+    heads: list[Head],
+    mark: str,
+    where: str,
+    notes: tuple[str, ...],
+    formulas: set[tuple[int, int]],
+    is_book: bool,
+) -> Log:
+    facts: dict[str, Fact] = {}
+    left_out = ""
+    given = {item.name: row[item.place] for item in heads if item.place < len(row)}
+    for item in heads:
+        cell = given.get(item.name)
+        text = _text(cell)
+        if (number, item.place) in formulas:
+            left_out = left_out or f"{item.name} is a formula without a stored result: open the file and save it once"
+        elif item.name not in NUMERIC and item.name != "seed":
+            if text:
+                facts[item.name] = Fact(text, item.text)
+        elif text.lower() not in locales.MISSING:
+            value = (
+                float(cell)
+                if isinstance(cell, int | float) and not isinstance(cell, bool)
+                else locales.convert(text, mark)
+            )
+            if item.name == "accuracy" and value is not None and value > 1:
+                value /= 100  # per cent; a cell that is formatted as such holds the share itself
+            if value is None:
+                left_out = left_out or f"{item.name} is {brief(cell)}"
+                continue
+            if item.factor > 1 and abs(value) > 1e6:
+                raise Unreadable(
+                    f"{where} row {number + 1}: {item.name} {brief(cell)} stands under '{one_line(item.text)}' and exceeds 1e6; is it a raw count?"
+                )
+            factor = (
+                10.0**value
+                if item.log10 and value < 300
+                else round(value * item.factor, 9)
+                if item.factor != 1
+                else value
+            )
+            facts[item.name] = Fact(
+                factor, item.text if item.factor == 1 and not item.log10 else f"{item.text} (converted)"
+            )
+    if not {"params", "params_total", "flops"} & set(facts) and not any(
+        (number, item.place) in formulas for item in heads if item.name == "params"
+    ):
+        left_out = "no params: a summary row"
+    name = facts.pop("run").value if "run" in facts else f"row {number + 1}"
+    return Log(
+        run=str(name),
+        source=f"{where} row {number + 1}",
+        format=NAME if is_book else "spreadsheet csv",
+        facts=facts,
+        left_out=left_out,
+        notes=notes,
+    )
+
+
+def _heads(names: list[str], wanted: Mapping[str, str], file: str) -> list[Head]:
+    """Return the known columns; a name that two columns could have is refused, but a validation loss wins over a training loss."""
+    found: dict[str, list[Head]] = {}
+    for place, text in enumerate(names):
+        if item := _head(text, place):
+            found.setdefault(item.name, []).append(item)
+    for name, column in wanted.items():
+        if column in names:
+            found[name] = [Head(name, names.index(column), column, *_scale(column)[1:])]
+    for name, items in found.items():
+        exact = [item for item in items if item.text == name]
+        if name == "loss" and len(items) > 1 and not exact:
+            keys = {item.place: loss_key(item.text) for item in items}
+            for split in (VALIDATION, TRAINING):
+                if of_split := [item for item in items if (key := keys[item.place]) and key.split == split]:
+                    items = of_split
+                    break
+        items = exact or items
+        if len(items) > 1:
+            listed = " and ".join(f"'{one_line(item.text)}'" for item in items)
+            raise Unreadable(
+                f"{file}: columns {listed} could each be {name}; choose with --map {name}='{one_line(items[0].text)}'."
+            )
+        found[name] = items
+    return sorted((items[0] for items in found.values()), key=lambda item: item.place)
+
+
+def _head(text: str, place: int) -> Head | None:
+    bare, factor, log10 = _scale(text)
+    if plain(bare).rstrip("_% ") in ("acc", "accuracy"):
+        return Head("accuracy", place, text, 1.0, False)
+    name = PLAIN_NAMES.get(plain(bare)) or ALIASES.get(plain(bare)) or ("source" if plain(bare) == "source" else None)
+    if name is None and (key := loss_key(bare)) and not key.set:
+        name = "loss"
+    return Head(name, place, text, factor, log10) if name else None
+
+
+def _scale(text: str) -> tuple[str, float, bool]:
+    """Return a header without its unit, the factor that it names, and whether it is a log10."""
+    if match := re.fullmatch(r"log_?10[ (_]*([^()]+?)\)?", text.strip(), re.IGNORECASE):
+        return match[1], 1.0, True
+    match = re.fullmatch(r"(.*?)\s*[(\[]\s*([^()\[\]]*)\s*[)\]]", text.strip())
+    if not match:
+        return text.strip(), 1.0, False
+    unit = match[2].strip().lower().removeprefix("in ").removesuffix(" tokens").removesuffix(" params")
+    if unit == "%":
+        return match[1], 0.01, False
+    if unit in _FACTORS:
+        return match[1], _FACTORS[unit], False
+    if re.fullmatch(r"[x×]?\s*(?:1e\+?|10\^)\d{1,2}", unit):
+        return match[1], 10.0 ** int(re.sub(r".*(?:e\+?|\^)", "", unit)), False
+    return (
+        (match[1], 1.0, False)
+        if unit in ("", "nats", "nats/token", "flop", "flops", "tokens", "params", "count")
+        else (text.strip(), 1.0, False)
+    )
+
+
+def _header_row(rows: list[list[Any]]) -> int | None:
+    for place, row in enumerate(rows[:_LOOKED_AT]):
+        names = {item.name for at, cell in enumerate(row) if isinstance(cell, str) and (item := _head(cell, at))}
+        if len(names - {"source", "split", "family"}) >= 2:
+            return place
+    return None
+
+
+def _mark(heads: list[Head], body: list[list[Any]], decimal: str, file: str) -> tuple[str, tuple[str, ...]]:
+    """Return the decimal mark of the file's text cells, with a note where only plausibility decided."""
+    columns = {
+        item.name: [cell for row in body if item.place < len(row) and isinstance(cell := row[item.place], str)]
+        for item in heads
+        if item.name in NUMERIC
+    }
+    verdict = locales.vote(cell for cells in columns.values() for cell in cells)
+    if decimal or verdict.mark:
+        return decimal or verdict.mark, ()
+    if verdict.for_point and verdict.for_comma:
+        raise Unreadable(
+            f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, {brief(verdict.for_comma[0])} for a comma. "
+            "Say which with --decimal . or --decimal ,"
+        )
+    factors = {item.name: item.factor for item in heads}
+    plausible = [
+        mark for mark in ".," if all(_plausible(name, cells, mark, factors[name]) for name, cells in columns.items())
+    ]
+    if len(plausible) == 1:
+        return plausible[0], (
+            f"{file}: the decimal mark is taken to be '{plausible[0]}', since only that gives plausible values in every column.",
+        )
+    raise Unreadable(
+        f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so that it could be a decimal mark or a "
+        "thousands mark. Say which with --decimal . or --decimal ,"
+    )
+
+
+def _plausible(name: str, cells: list[str], mark: str, factor: float) -> bool:
+    numbers = [number * factor for cell in cells if (number := locales.convert(cell, mark)) is not None]
+    if name == "loss":
+        return all(number < 100 for number in numbers)
+    return name not in ("params", "params_total", "tokens") or all(number > 1000 for number in numbers)
+
+
+def _rounded(heads: list[Head], body: list[list[Any]]) -> tuple[str, ...]:
+    """Return a note where a text file holds what a spreadsheet displays and not what it knows."""
+    losses = [_text(row[item.place]) for item in heads if item.name == "loss" for row in body if item.place < len(row)]
+    losses = [loss for loss in losses if re.fullmatch(r"\d+[.,]\d+", loss)]
+    if len(losses) < 2 or any(len(re.split(r"[.,]", loss)[1]) != 2 for loss in losses):
+        return ()
+    return (
+        "All losses have two decimals: the file holds displayed, rounded values. Export as XLSX, which keeps all digits.",
+    )
+
+
+def _text(cell: Any) -> str:
+    return "" if cell is None else str(cell).strip()
+
+
+def _delimited(data: bytes, name: str) -> list[list[Any]]:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = data.decode("utf-16", "replace")
+    elif b"\0" in data:
+        raise Unreadable(f"{name} is not text but binary.")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            # Excel writes the code page of the machine; a character cut in two at the end of a sample is none of that
+            text = (
+                data.decode("utf-8-sig", "ignore") if error.start > len(data) - 4 else data.decode("cp1252", "replace")
+            )
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    start = [line for line in text.split("\n")[:_LOOKED_AT] if line.strip()]
+    delimiter = max(
+        ";\t|,",
+        key=lambda mark: (
+            sum(mark in line for line in start),
+            min((line.count(mark) for line in start if mark in line), default=0),
+        ),
+    )
+    if len(start) > 0 and start[0].count(";") >= 1 and start[0].count(",") == 0:
+        delimiter = ";"
+    try:
+        return [list(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+    except csv.Error as error:
+        raise Unreadable(f"{name} is not well-formed: {one_line(error)}.") from error
+
+
+def _book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[int, int]]]:
+    """Return the sheet with most known names, its rows, and the (row, column) of formulas without a stored result."""
+    try:
+        import python_calamine as calamine
+    except ImportError as error:
+        raise Unreadable(
+            f"{path.name} needs python-calamine: pip install 'bayescale[sheets]', or export it as CSV."
+        ) from error
+    _check_unpacked(path)
+    try:
+        book = calamine.load_workbook(str(path))
+        names = list(book.sheet_names)
+        grids = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
+    except Exception as error:  # calamine raises its own types and passes on those of Rust
+        raise Unreadable(f"{path.name} is not readable as a workbook: {one_line(error)}.") from error
+    if wanted and wanted not in names:
+        raise Unreadable(
+            f"{path.name} has no sheet '{one_line(wanted)}'; there are: {', '.join(map(one_line, names))}."
+        )
+    scores = {name: _known(grid) for name, grid in grids.items() if not wanted or name == wanted}
+    best = max(scores, key=lambda name: scores[name])
+    equal = [name for name, score in scores.items() if score == scores[best] and score]
+    if len(equal) > 1:
+        raise Unreadable(
+            f"{path.name} has {len(equal)} sheets with runs: {', '.join(map(one_line, equal))}. Say which with --sheet '{one_line(equal[0])}'."
+        )
+    return best, grids[best], _formulas(path, names.index(best))
+
+
+def _known(grid: list[list[Any]]) -> int:
+    place = _header_row(grid)
+    return 0 if place is None else sum(isinstance(cell, str) and _head(cell, 0) is not None for cell in grid[place])
+
+
+def _check_unpacked(path: Path) -> None:
+    if not zipfile.is_zipfile(path):
+        return  # an .xls, or something that calamine will refuse
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise Unreadable(f"{path.name} is not readable as a workbook: {one_line(error)}.") from error
+    if size > _UNPACKED:
+        raise Unreadable(f"{path.name} would unpack to {size:.3g} bytes; more than {_UNPACKED:.3g} are not read.")
+
+
+def _formulas(path: Path, sheet: int) -> set[tuple[int, int]]:
+    """Return the cells of an XLSX that hold a formula and no result, as files written by scripts do."""
+    if path.suffix.lower() not in (".xlsx", ".xlsm"):
+        return set()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(f"xl/worksheets/sheet{sheet + 1}.xml").decode("utf-8", "replace")
+    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError):
+        return set()
+    found = set()
+    for match in re.finditer(r'<c r="([A-Z]{1,3})(\d{1,7})"[^>]*>(.*?)</c>', text, re.DOTALL):
+        if "<f" in match[3] and not re.search(r"<v>[^<]", match[3]):
+            column = 0
+            for letter in match[1]:
+                column = column * 26 + ord(letter) - 64
+            found.add((int(match[2]) - 1, column - 1))
+    return found

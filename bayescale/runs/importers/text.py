@@ -1,0 +1,69 @@
+"""What all text logs share: the text without colours, prefixes of ranks and carriage returns, and patterns of whole lines."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from .safe import head, read_text
+
+_COLOUR = re.compile(r"\x1b?\[[0-9;]*m")
+_PREFIX = re.compile(r"^(?:\[?(?:rank\s?)?\d+\]?:\s?|\(\w+ pid=\d+[^)]*\)\s?)+", re.MULTILINE)
+_TAIL = 65_536
+
+
+def sample(path: Path) -> str:
+    """Return the start and the end of a text file, "" for another one: a log may begin with a copy of its script."""
+    start = head(path)
+    if not start or b"\0" in start:
+        return ""
+    end = b""
+    try:
+        size = path.stat().st_size
+        if size > len(start):
+            with path.open("rb") as file:
+                file.seek(max(len(start), size - _TAIL))
+                end = file.read()
+    except OSError:
+        return ""
+    return clean(start.decode("utf-8-sig", "replace") + "\n" + end.decode("utf-8", "replace"))
+
+
+def log_text(path: Path) -> str:
+    """Return a whole log as `sample` does its ends."""
+    return clean(read_text(path))
+
+
+def clean(text: str) -> str:
+    """Return text without colours, rank prefixes and carriage returns."""
+    if "\x1b" in text or "[3" in text or "[0m" in text:
+        text = _COLOUR.sub("", text)
+    if "\r" in text:
+        text = text.replace("\r", "\n")
+    return _PREFIX.sub("", text)
+
+
+def whole(text: str) -> float:
+    """Return a number with thousands commas."""
+    return float(text.replace(",", ""))
+
+
+def first(pattern: str, text: str) -> str | None:
+    """Return the first group of the first match, None where there is none."""
+    match = re.search(pattern, text, re.MULTILINE)
+    return match[1] if match else None
+
+
+def ends_early(steps: Iterable[float], planned: float | None) -> str:
+    """Return "finished", or the sentence that a log ends before its planned steps; "" where nothing was planned.
+
+    One interval of logging is allowed: the last line need not be of the last step.
+    """
+    done = sorted(set(steps))
+    if not done or not planned:
+        return ""
+    interval = done[-1] - done[-2] if len(done) > 1 else 0
+    return (
+        "finished"
+        if done[-1] + interval >= planned + 1e-9 or done[-1] >= planned
+        else f"the log ends at step {done[-1]:.0f} of {planned:.0f}"
+    )

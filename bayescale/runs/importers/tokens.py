@@ -1,0 +1,199 @@
+"""Tokens and FLOP at the steps of the loss: counters first, then samples, then steps; all ways that there are must agree."""
+
+import math
+
+import numpy as np
+
+from ..columns import plain
+from ..values import one_line
+from . import keys
+from .answers import ImportAnswers, of_run
+from .log import Log, number_of
+from .losses import Choice
+from .questions import Questions
+from .rows import Row
+from .wandb_steps import STEP_IS
+
+_TOLERANCE = 0.01  # by which two counts of tokens may differ
+
+
+def tokens(
+    row: Row, log: Log, choice: Choice, answers: ImportAnswers, batch: tuple[float, str] | None, warnings: list[str]
+) -> tuple[np.ndarray, str] | None:
+    """Return the tokens at the steps of the loss and how they were counted, by the first way that there is."""
+    assert choice.points is not None
+    steps = choice.points[0]
+    ways: list[tuple[np.ndarray, str]] = []
+    for key, points in log.series.items():
+        if (
+            plain(key) in keys.TOKENS
+            and len(points[0])
+            and np.nanmax(points[1]) > 0
+            and plain(key) != plain(answers.map.get("loss", "-"))
+        ):
+            if np.any(np.diff(points[1]) < 0):
+                warnings.append(
+                    f"{row.run}: '{one_line(key)}' falls while steps rise: the counter was restarted, and is not used."
+                )
+                continue
+            ways.append(_at(steps, points, key))
+    sequence = _sequence(log, answers)
+    for key, points in log.series.items():
+        if plain(key) in keys.SAMPLES and sequence and len(points[0]):
+            counts, how = _at(steps, points, key)
+            ways.append((counts * sequence[0], f"{how} x {sequence[1]}"))
+    if batch:
+        ways.append((steps * batch[0], f"steps x {batch[1]}"))
+    params = row.kinds.get("non-embedding") or row.kinds.get("unknown")
+    if log.flops_are_6nd and params and (points := log.series.get("total_flos")):
+        counts, how = _at(steps, points, "total_flos")
+        ways.append((counts / (6 * params), f"{how} / (6 x params)"))
+    if not ways:
+        return None
+    (first, how), others = ways[0], ways[1:]
+    for other, way in others:
+        if abs(other[-1] - first[-1]) > _TOLERANCE * first[-1]:
+            warnings.append(
+                f"{row.run}: tokens are {first[-1]:.6g} by {how} and {other[-1]:.6g} by {way}; the first is used."
+            )
+    return first, how
+
+
+def _at(steps: np.ndarray, points: tuple[np.ndarray, np.ndarray], key: str) -> tuple[np.ndarray, str]:
+    """Return a counter at some steps; between and beyond its own points in proportion to steps."""
+    known, counts = points
+    exact = np.isin(steps, known)
+    if exact.all():
+        return counts[np.searchsorted(known, steps)], key
+    if known[-1] <= 0:
+        return np.full(len(steps), counts[-1]), key
+    if known[0] > 0:
+        known, counts = np.append(0.0, known), np.append(0.0, counts)
+    values = np.interp(steps, known, counts)
+    beyond = steps > known[-1]
+    values[beyond] = counts[-1] * steps[beyond] / known[-1]
+    return values, f"{key}, in proportion to steps"
+
+
+def put_flops(row: Row, log: Log, steps: np.ndarray) -> None:
+    for key, points in log.series.items():
+        factor = keys.FLOPS.get(plain(key))
+        if factor and len(points[0]) and points[1][-1] > 0:
+            counts, how = _at(steps, points, key)
+            row.put("flops", float(counts[-1]) * factor, how if factor == 1 else f"{how} x {factor:g}")
+
+
+def _sequence(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
+    given = of_run(answers.sequence, log.run)
+    if given is not None:
+        return float(given), "--sequence"
+    found = keys.config_value(log.config, "sequence")
+    value = number_of(found[0]) if found else None
+    return (value, found[1]) if found and value else None
+
+
+def batch_tokens(row: Row, log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
+    """Return tokens per update: as said, as logged, or as the product of all its parts; never from some of them."""
+    given = of_run(answers.batch_tokens, log.run)
+    if given is not None:
+        return float(given), "--batch-tokens"
+    if "batch_tokens" in row.values:
+        return row.values["batch_tokens"], row.origins["batch_tokens"]
+    found = {
+        name: keys.config_value(log.config, name)
+        for name in ("batch_tokens", "global_batch", "micro_batch", "accumulation", "ranks")
+    }
+    numbers = {name: (value, item[1]) for name, item in found.items() if item and (value := number_of(item[0]))}
+    sequence = _sequence(log, answers)
+    if "batch_tokens" in numbers:
+        return numbers["batch_tokens"]
+    if not sequence:
+        return None
+    if "global_batch" in numbers:
+        return numbers["global_batch"][0] * sequence[0], f"{numbers['global_batch'][1]} x {sequence[1]}"
+    parts = [numbers.get(name) for name in ("micro_batch", "accumulation", "ranks")]
+    if all(parts):
+        return math.prod(part[0] for part in parts if part) * sequence[0], " x ".join(
+            [*(part[1] for part in parts if part), sequence[1]]
+        )
+    return None
+
+
+def put_batch(row: Row, tokens: np.ndarray, steps: np.ndarray, unknown: bool) -> None:
+    """Take tokens over steps as the batch where that was the same throughout."""
+    if unknown or len(steps) < 2 or steps[0] <= 0:
+        return
+    rates = tokens / steps
+    if np.ptp(rates) <= 1e-6 * rates[-1]:
+        row.put("batch_tokens", float(rates[-1]), "tokens / steps")
+
+
+def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) -> None:
+    if needs_meaning:
+        questions.ask(
+            "steps",
+            "W&B's _step counts calls of wandb.log unless the code passed step=; is it updates of the optimizer here?",
+            "--step-is updates (or calls)",
+            row.run,
+        )
+        return
+    has_samples = any(plain(key) in keys.SAMPLES for key in log.series)
+    if has_samples:
+        questions.ask("tokens", "samples were counted; how many tokens has a sequence?", "--sequence TOKENS", row.run)
+        return
+    if log.flops_are_6nd and "total_flos" in log.series:
+        questions.ask(
+            "tokens",
+            "none were counted; they follow from total_flos and non-embedding params, or from the batch.",
+            "--params COUNT or --batch-tokens COUNT",
+            row.run,
+        )
+        return
+    if STEP_IS in log.asks:
+        questions.ask(
+            "steps",
+            "does W&B's _step count updates of the optimizer, or calls of wandb.log?",
+            "--step-is updates (or calls)",
+            row.run,
+        )
+    questions.ask(
+        "tokens",
+        "no count was logged; how many tokens has an update (over all ranks)?",
+        "--batch-tokens COUNT",
+        row.run,
+    )
+
+
+def put_data(row: Row, log: Log, answers: ImportAnswers, questions: Questions) -> None:
+    """Set epochs and unique tokens: of one epoch all tokens are unique, of more only the person or a counter knows."""
+    given = of_run(answers.unique_tokens, log.run)
+    tokens = row.values.get("tokens")
+    if given is not None:
+        row.put("unique_tokens", float(given), "--unique-tokens")
+    else:
+        fractional, epochs, key = _epochs(log)
+        if "unique_tokens" in row.values:
+            return
+        if "unique-tokens" in log.asks or (epochs is not None and epochs >= 1 and not fractional):
+            questions.ask(
+                "unique tokens",
+                "the data were repeated; how many distinct tokens are there?",
+                "--unique-tokens COUNT",
+                row.run,
+            )
+        elif epochs is not None and tokens:
+            done = max(epochs, 1.0) if fractional else 1.0
+            row.put("unique_tokens", tokens / done, "tokens" if done == 1 else f"tokens / {key}")
+            if done > 1:
+                row.put("epochs", done, key)
+        elif epochs is not None and fractional and epochs > 1:
+            row.put("epochs", epochs, key)
+
+
+def _epochs(log: Log) -> tuple[bool, float | None, str]:
+    """Return whether the counter is of epochs done (and not the index of the current one), its last value, and its key."""
+    for key, (_, values) in log.series.items():
+        if plain(key) in keys.EPOCH and len(values) and np.isfinite(values[-1]):
+            by_trainer = log.flops_are_6nd or plain(key) == "train_epoch"
+            return by_trainer or not float(values[-1]).is_integer(), float(values[-1]), key
+    return False, None, ""

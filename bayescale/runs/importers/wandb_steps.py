@@ -1,0 +1,61 @@
+"""Which of the steps in a W&B history counts updates: the trainer's own counter where it was logged, else `_step`."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..columns import plain
+from .log import Series, number_of, series_of
+
+STEP_IS = "step-is"  # the question what `_step` counts
+# counter -> what must be added to count updates done (Lightning and levanter count from 0)
+_COUNTERS = {"train_global_step": 0, "global_step": 0, "trainer_global_step": 1, "iter": 0, "iteration": 0, "step": 0}
+_LEVANTER = {"run_progress", "throughput_total_gflops", "throughput_total_tokens"}
+_BOOKKEEPING = {"_step", "_runtime", "_timestamp"}
+
+
+def series(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Series], tuple[str, ...], tuple[str, ...]]:
+    """Return series over updates done, notes, and the questions that remain.
+
+    Rows are joined by `_step`, since training and evaluation are often logged in separate calls. W&B keeps the first value of a step
+    that a resumed run logs again, and so do we.
+    """
+    merged: dict[float, dict[str, Any]] = {}
+    names: set[str] = set()
+    for place, row in enumerate(rows):
+        step = number_of(row.get("_step"))
+        cells = merged.setdefault(place if step is None else step, {})
+        for key, value in row.items():
+            cells.setdefault(key, value)
+        names.update(row)
+    plain_names = {plain(key): key for key in names}
+    counter = next((plain_names[name] for name in _COUNTERS if name in plain_names), None)
+    levanter = len(_LEVANTER & set(plain_names)) >= 2
+    offset = 1 if levanter else _COUNTERS[plain(counter)] if counter else 0
+    numbered = _numbered(merged, counter, offset)
+    found = series_of(
+        (step, {key: cell for key, cell in cells.items() if key not in _BOOKKEEPING}) for step, cells in numbered
+    )
+    asks = () if counter or levanter else (STEP_IS,)
+    return found, (), asks
+
+
+def _numbered(
+    merged: dict[float, dict[str, Any]], counter: str | None, offset: int
+) -> list[tuple[float, dict[str, Any]]]:
+    """Return rows by updates done; a row without the counter takes the next one's, an evaluation after the last the last one's."""
+    steps = sorted(merged)
+    if counter is None:
+        return [(step + offset, merged[step]) for step in steps]
+    counts = np.array([_or_nan(merged[step].get(counter)) for step in steps])
+    known = np.flatnonzero(np.isfinite(counts))
+    if not len(known):
+        return [(step, merged[step]) for step in steps]
+    before = known[np.clip(np.searchsorted(known, np.arange(len(steps)), side="right") - 1, 0, None)]
+    return [(float(counts[place]) + offset, merged[step]) for step, place in zip(steps, before, strict=True)]
+
+
+def _or_nan(cell: Any) -> float:
+    value = number_of(cell)
+    return np.nan if value is None else value
