@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Json
-from .output import number, print_json, print_table, print_text
+from .output import print_json, print_table, print_text
 
 _LISTED = 20
 
@@ -104,7 +104,8 @@ def import_(
     }
     blank = ImportAnswers()
     base = load_mapping(mapping) if mapping else blank
-    answers = dataclasses.replace(base, **{key: value for key, value in given.items() if value != getattr(blank, key)})
+    changed: dict[str, Any] = {key: value for key, value in given.items() if value != getattr(blank, key)}
+    answers = dataclasses.replace(base, **changed)
     while True:
         try:
             with _progress() as progress:
@@ -112,7 +113,7 @@ def import_(
             break
         except OpenQuestions as error:
             if json_ or not (sys.stdin.isatty() and sys.stderr.isatty()):
-                raise
+                _leave_open(error, json_)
             answers = _asked(error, answers)
     details = {"command": shlex.join(["bayescale", *sys.argv[1:]]), "sources": [str(source) for source in sources]}
     if save_mapping:
@@ -206,6 +207,20 @@ class _progress:
             self._bar.stop()
 
 
+def _leave_open(error: Any, json_: bool) -> None:
+    """Print all open questions, each with the option that answers it, and exit 2."""
+    from .output import print_error
+
+    lines = str(error).splitlines()
+    print_error(lines[0])
+    for line in lines[1:]:
+        print_text(f"  {line}", file=sys.stderr)
+    if json_:
+        questions = [question._asdict() for question in error.questions]
+        print_json({"error": str(error), "exit": 2, "questions": questions})
+    raise typer.Exit(2)
+
+
 def _asked(error: Any, answers: Any) -> Any:
     """Ask each question on the terminal and return the answers with theirs; an empty line gives up."""
     from ..runs.importers.questions import line
@@ -265,11 +280,12 @@ def _save(path: str, answers: Any) -> None:
 
 
 def _print(report: dict[str, Any], runs: Any) -> None:
-    formats = ", ".join(f"{name} ({count})" for name, count in report["formats"].items())
-    rows = [[item["column"], item["key"], item["format"], number(item["runs"])] for item in report["columns"]]
-    print_table(
-        f"Where the numbers come from: {formats}", ["column", "read from", "format", "runs"], rows, numeric=False
-    )
+    keys: dict[str, dict[str, int]] = {}
+    for item in report["columns"]:
+        found = keys.setdefault(item["column"], {})
+        found[item["key"]] = found.get(item["key"], 0) + item["runs"]
+    rows = [[name, ", ".join(f"{key} ({runs_})" for key, runs_ in found.items())] for name, found in keys.items()]
+    print_table("Where the numbers come from", ["column", "key (runs)"], rows, numeric=False)
     if report["left_out"]:
         shown = report["left_out"][:_LISTED]
         print_table("Left out", ["run", "reason"], [[item["run"], item["reason"]] for item in shown], numeric=False)
@@ -284,6 +300,8 @@ def _print(report: dict[str, Any], runs: Any) -> None:
     unit = (
         f"{'training ' if report['training_loss'] else ''}loss in {report['loss_unit']}, {report['params_kind']} params"
     )
+    formats = ", ".join(f"{count} from {name}" for name, count in report["formats"].items())
+    print_text(f"Found {formats}.")
     print_text(
         f"{report['table']}: {len(runs)} runs, {unit}. Checkpoints are in {report['checkpoints']}, the report in {report['report']}."
     )

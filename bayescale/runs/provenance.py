@@ -34,6 +34,7 @@ def provenance_note(report: dict[str, Any]) -> str:
     ]
     left = len(report.get("left_out", []))
     return (
-        f"Imported from {named}; loss from {', '.join(dict.fromkeys(loss)) or 'the logs'}{', a training loss' if report.get('training_loss') else ''}"
+        f"Imported from {named}; loss from {', '.join(dict.fromkeys(loss)) or 'the logs'}"
+        f"{', a training loss' if report.get('training_loss') else ''}"
         f"{f'; {left} runs were left out' if left else ''}{'; the table was edited since' if report.get('edited') else ''}."
     )

@@ -19,11 +19,13 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> list[Log]:
     """Return its runs."""
     frame = read_csv(path)
+    frame.columns = [str(name) for name in frame]
     contexts = [name for name in frame if str(name).startswith("metric.context.")]
     logs = []
     for identity, points in frame.groupby("run.hash", sort=False):
         rows: list[tuple[float, dict[str, Any]]] = []
-        for cells in points.to_dict(orient="records"):
+        for record in points.to_dict(orient="records"):
+            cells = {str(key): cell for key, cell in record.items()}
             context = "/".join(str(cells[name]) for name in contexts if not is_blank_text(cells[name]))
             step = number_of(cells["step"])
             if step is not None:
@@ -33,11 +35,11 @@ def read(path: Path) -> list[Log]:
                         {f"{context}/{cells['metric.name']}" if context else str(cells["metric.name"]): cells["value"]},
                     )
                 )
-        first = points.iloc[0]
+        first = points.iloc[0].to_dict()
         config = {
-            str(name).removeprefix("run.").removeprefix("hparams."): first[name]
-            for name in frame
-            if str(name).startswith("run.") and name != "run.hash" and not is_blank_text(first[name])
+            name.removeprefix("run.").removeprefix("hparams."): cell
+            for name, cell in first.items()
+            if name.startswith("run.") and name != "run.hash" and not is_blank_text(cell)
         }
         name = str(config.pop("name", "") or identity)
         logs.append(Log(run=name, source=f"{path.name} {identity}", format=NAME, series=series_of(rows), config=config))

@@ -165,8 +165,9 @@ def load_mapping(path: str | Path) -> ImportAnswers:
     for name in tree:
         if name not in known:
             raise ValueError(f"{file} has '{one_line(name)}', which is no answer; {nearest(name, list(known))}.")
+    given: dict[str, Any] = {name: tuple(value) if name == "leave_out" else value for name, value in tree.items()}
     try:
-        return ImportAnswers(**{name: tuple(value) if name == "leave_out" else value for name, value in tree.items()})
+        return ImportAnswers(**given)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"{file} has an answer of the wrong kind: {one_line(error)}.") from error
 

@@ -1,6 +1,5 @@
 """Finds what can be read in files, folders and globs: each format is recognised from content."""
 
-import glob
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -198,11 +197,18 @@ def _expanded(sources: Iterable[str | Path]) -> list[Path]:
         if "\0" in text or not text.strip():
             raise ValueError("A source is a file, a folder or a glob. Got an empty text.")
         path = Path(text).expanduser()
-        matches = [path] if path.exists() else [Path(item) for item in sorted(glob.glob(str(path), recursive=True))]
+        matches = [path] if path.exists() else _matches(path)
         if not matches:
             raise ValueError(f"There is no file, folder or match of '{text}'; check the path, from {Path.cwd()}.")
         paths += matches
     return list(dict.fromkeys(paths))
+
+
+def _matches(pattern: Path) -> list[Path]:
+    fixed = next((place for place, part in enumerate(pattern.parts) if any(letter in part for letter in "*?[")), None)
+    if fixed is None:
+        return []
+    return sorted(Path(*pattern.parts[:fixed]).glob("/".join(pattern.parts[fixed:])))
 
 
 def _in_folder(root: Path, format: str | None) -> Discovery:

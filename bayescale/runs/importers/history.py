@@ -1,6 +1,7 @@
 """Histories of W&B's programming interface: JSONL, Parquet or CSV with a `_step` column."""
 
 from pathlib import Path
+from typing import Any
 
 from . import wandb_steps
 from .log import Log
@@ -26,7 +27,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> list[Log]:
     """Return the run."""
     if head(path).startswith(b"PAR1"):
-        rows = read_parquet(path).to_dict(orient="records")
+        rows: list[Any] = read_parquet(path).to_dict(orient="records")
     elif path.suffix.lower() == ".csv":
         rows = read_csv(path).to_dict(orient="records")
     else:

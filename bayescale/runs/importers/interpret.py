@@ -27,7 +27,7 @@ from .tokens import ask_tokens, batch_tokens, put_batch, put_data, put_flops, to
 from .wandb_steps import STEP_IS
 
 DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
-_LARGEST_VOCABULARY = 300_000
+_MOST_BITS = 16.0  # per byte, of any model that was trained
 _LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
 
 
@@ -121,6 +121,8 @@ def _put_loss_and_tokens(
         if "tokens" not in row.values and "flops" not in row.values:
             questions.ask("tokens", "the table has no tokens.", "--set tokens=VALUE", row.run)
         return
+    if vocabulary := keys.config_value(log.config, "vocabulary"):
+        row.vocabulary = number_of(vocabulary[0]) or row.vocabulary
     step, loss, rows = end_of(choice)
     if is_training(choice) and "training-loss" in log.asks and not answers.training_loss:
         questions.ask(
@@ -169,8 +171,8 @@ def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None
     last = max((float(points[0][-1]) for points in log.series.values() if len(points[0])), default=step)
     if last > 0 and step < _LATE * last and row.finished is not False:
         warnings.append(
-            f"{row.run}: its last evaluation is of step {step:.0f} of {last:.0f}; its learning rate had not decayed by then, so that the loss "
-            "is too high for its tokens."
+            f"{row.run}: its last evaluation is of step {step:.0f} of {last:.0f}; its learning rate had not decayed by then, "
+            "so that the loss is too high for its tokens."
         )
 
 
@@ -207,11 +209,10 @@ def _settle_units(table: Table, answers: ImportAnswers) -> None:
         table.loss_unit = answers.loss_unit
     if answers.loss_factor is None:
         for row in rows:
-            limit = 16.0 if row.unit == keys.BITS_PER_BYTE else math.log(_LARGEST_VOCABULARY)
-            if row.values["loss"] > limit:
+            if row.values["loss"] > (_MOST_BITS if row.unit == keys.BITS_PER_BYTE else math.log(row.vocabulary)):
                 table.questions.ask(
                     "loss",
-                    f"{row.values['loss']:.4g} is above that of an untrained model, so that it is a sum or in another unit; by what is it to be multiplied?",
+                    "above that of an untrained model, ln(vocabulary), so that it is a sum or in another unit; what multiplies it?",
                     "--loss-factor NUMBER, or --leave-out RUN",
                     row.run,
                 )
@@ -223,8 +224,8 @@ def _warn(table: Table) -> None:
     if unknown:
         more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         table.warnings.append(
-            f"Whether these runs finished cannot be told from their logs: {', '.join(unknown[:6])}{more}. A run that ended early has too high a "
-            "loss for its tokens; leave it out with --leave-out RUN."
+            f"Whether these runs finished cannot be told from their logs: {', '.join(unknown[:6])}{more}. "
+            "A run that ended early has too high a loss for its tokens; leave it out with --leave-out RUN."
         )
     if table.loss_unit == "bits/byte":
         table.warnings.append("Losses are in bits per byte; --bytes-per-token converts them to nats per token.")

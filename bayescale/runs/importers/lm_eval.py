@@ -27,7 +27,7 @@ def read(path: Path) -> list[Score]:
     tree = read_json(path)
     if not isinstance(tree, dict) or not isinstance(tree.get("results"), dict):
         raise Unreadable(f"{path.name} holds no results.")
-    config = tree.get("config") if isinstance(tree.get("config"), dict) else {}
+    config: dict[str, Any] = tree["config"] if isinstance(tree.get("config"), dict) else {}
     name = _model(config, path)
     counts = {task: _count(item) for task, item in (tree.get("n-samples") or {}).items()}
     groups = {str(group): list(parts) for group, parts in (tree.get("group_subtasks") or {}).items() if parts}
@@ -80,6 +80,5 @@ def _notes(task: str, metric: str, value: float, items: float | None, cells: dic
     error = number_of(cells.get(f"{metric}_stderr"))
     if items is not None or metric in _LOSSES or not error or not 0 < value < 1:
         return ()
-    return (
-        f"{task}: no number of items; the standard error of {metric} fits {1 + value * (1 - value) / error**2:.0f}. Give it by --set n_items=.",
-    )
+    count = 1 + value * (1 - value) / error**2
+    return (f"{task}: no number of items; the standard error of {metric} fits {count:.0f}. Give it by --set n_items=.",)

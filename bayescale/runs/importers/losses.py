@@ -106,7 +106,7 @@ def _by_set(keys: dict[str, LossKey]) -> dict[str, str]:
     for key, meaning in sorted(keys.items(), key=lambda item: item[1].rank):
         if meaning.split == VALIDATION:
             sets.setdefault(meaning.set, key)
-    single = {name: key for name, key in sets.items() if not name.split("_")[-1] == "macro"}
+    single = {name: key for name, key in sets.items() if plain(name).split("_")[-1] != "macro"}
     return single or sets
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from .log import Fact, Log, number_of, series_of
 from .text import ends_early, log_text, sample
@@ -30,7 +31,7 @@ def read(path: Path) -> list[Log]:
     """Return the run; an iteration line without a loss is one of a NaN."""
     text = log_text(path)
     config = {key: value for key, value in _ARGUMENT.findall(text) if key in _ARGUMENTS}
-    points: list[tuple[int, float, dict[str, float]]] = []
+    points: list[tuple[int, float, dict[str, Any]]] = []
     missing, planned = [], 0.0
     for match in _LINE.finditer(text):
         step, planned = float(match[1]), float(match[2])
@@ -43,7 +44,7 @@ def read(path: Path) -> list[Log]:
         if "lm loss" not in found:
             missing.append(step)
             found["lm loss"] = float("nan")
-        points.append((match.start(), step, found))  # type: ignore[arg-type]
+        points.append((match.start(), step, found))
     for match in _VALIDATION.finditer(text):
         if match[2] != "test":
             points.append((match.start(), float(match[1]), {"lm loss validation": float(match[3])}))

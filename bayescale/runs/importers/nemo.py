@@ -18,7 +18,8 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """Return the run; a validation loss counts where it first appears, since later lines repeat it."""
-    rows, seen, config = [], None, {}
+    rows: list[tuple[float, dict[str, str]]] = []
+    seen, config = None, {}
     for match in _LINE.finditer(log_text(path)):
         cells = dict(part.split(": ", 1) for part in match[4].strip().split(" | ") if ": " in part)
         step = number_of(cells.get("global_step", ""))
@@ -26,7 +27,7 @@ def read(path: Path) -> list[Log]:
             continue
         if "global_batch_size" in cells:
             config["global_batch_size"] = cells["global_batch_size"]
-        found = {
+        found: dict[str, str] = {
             key: cells[key] for key in ("lr", "reduced_train_loss", "consumed_samples", "val_loss") if key in cells
         }
         if found.get("val_loss") == seen:

@@ -39,23 +39,26 @@ def _last(log: Log, column: str) -> tuple[float, str] | None:
 def settle_params(table: Table, answers: ImportAnswers) -> None:
     """Give all runs the same kind of params, and ask where no kind is known of all."""
     rows = [row for row in table.rows if is_used(row, answers)]
+    for row in rows:
+        if not row.kinds:
+            _from_flops(row)
     complete = [row for row in rows if row.kinds]
     wanted = [answers.params_kind] if answers.params_kind else ["non-embedding", "active", "unknown", "total"]
     shared = [kind for kind in wanted if complete and all(kind in row.kinds for row in complete)]
     kind = shared[0] if shared else ""
+    common = max(wanted, key=lambda item: sum(item in row.kinds for row in complete))
     for row in rows:
-        if not row.kinds and "flops" in row.values and "tokens" in row.values and row.format.startswith("spreadsheet"):
-            continue
-        if not row.kinds and _from_flops(row):
-            continue
+        if not row.kinds and "flops" in row.values and row.format.startswith("spreadsheet"):
+            continue  # they follow by 6ND, which `read_runs` does and says
         if not row.kinds:
-            shape = _shape(row)
-            table.questions.ask("params", f"no count was logged.{shape}", "--params COUNT (or RUN=COUNT)", row.run)
-        elif not kind:
+            table.questions.ask(
+                "params", f"no count was logged.{_shape(row)}", "--params COUNT (or RUN=COUNT)", row.run
+            )
+        elif not kind and common not in row.kinds:
             table.questions.ask(
                 "params",
-                f"this run has {' and '.join(row.kinds)} params, others have not; all must count the same.",
-                "--params-kind KIND with --params RUN=COUNT",
+                f"these runs have {' and '.join(row.kinds)} params, others {common} ones; all must count the same.",
+                f"--params-kind KIND where '{common}' is what they are, else --params RUN=COUNT with it",
                 row.run,
             )
     for row in rows:
@@ -68,15 +71,13 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
     table.params_kind = kind or answers.params_kind or "unknown"
 
 
-def _from_flops(row: Row) -> bool:
+def _from_flops(row: Row) -> None:
     """Take params from the Trainer's own 6 x params x tokens."""
     flops, tokens = row.values.get("flops"), row.values.get("tokens")
     if row.format != "hf trainer" or not flops or not tokens or "total_flos" in str(row.origins.get("tokens")):
-        return False
+        return
     row.kinds["non-embedding"] = flops / (6 * tokens)
     row.origins["params"] = "total_flos / (6 x tokens)"
-    row.values["params"] = row.kinds["non-embedding"]
-    return True
 
 
 def _shape(row: Row) -> str:

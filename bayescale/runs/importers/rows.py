@@ -25,6 +25,7 @@ class Row:
     points: list[tuple[float, float, float]] = field(default_factory=list)
     loss_set: str = ""
     unit: str = keys.NATS
+    vocabulary: float = 300_000  # as large as they come, where the log does not say
     finished: bool | None = None
     left_out: str = ""
     unfinished: bool = False

@@ -77,20 +77,20 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     place = _header_row(rows)
     if place is None:
         raise Unreadable(
-            f"{path.name}{f', sheet {sheet}' if sheet else ''} has no row with two or more known column names (run, params, tokens, flops, loss); "
-            "name its columns, or give --map params=COLUMN."
+            f"{path.name}{f', sheet {sheet}' if sheet else ''} has no row with two or more known column names "
+            "(run, params, tokens, flops, loss); name its columns, or give --map params=COLUMN."
         )
     check_columns(rows[place], path.name)
     heads = _heads([_text(cell) for cell in rows[place]], options.columns, path.name)
     body = [
         (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(_text(cell) for cell in row)
     ]
-    mark, notes = _mark(heads, [row for _, row in body], options.decimal, path.name)
+    marks, notes = _marks(heads, [row for _, row in body], options.decimal, path.name, is_book)
     if not is_book:
         notes += _rounded(heads, [row for _, row in body])
     where = f"{path.name}{f' sheet {sheet}' if sheet else ''}"
     return [
-        _log(row, number, heads, mark, where, notes if first else (), formulas, is_book)
+        _log(row, number, heads, marks, where, notes if first else (), formulas, is_book)
         for first, (number, row) in _flagged(body)
     ]
 
@@ -103,7 +103,7 @@ def _log(
     row: list[Any],
     number: int,
     heads: list[Head],
-    mark: str,
+    marks: dict[str, str],
     where: str,
     notes: tuple[str, ...],
     formulas: set[tuple[int, int]],
@@ -124,7 +124,7 @@ def _log(
             value = (
                 float(cell)
                 if isinstance(cell, int | float) and not isinstance(cell, bool)
-                else locales.convert(text, mark)
+                else locales.convert(text, marks[item.name])
             )
             if item.name == "accuracy" and value is not None and value > 1:
                 value /= 100  # per cent; a cell that is formatted as such holds the share itself
@@ -133,7 +133,8 @@ def _log(
                 continue
             if item.factor > 1 and abs(value) > 1e6:
                 raise Unreadable(
-                    f"{where} row {number + 1}: {item.name} {brief(cell)} stands under '{one_line(item.text)}' and exceeds 1e6; is it a raw count?"
+                    f"{where} row {number + 1}: {item.name} {brief(cell)} stands under '{one_line(item.text)}' and exceeds 1e6; "
+                    "is it a raw count? Mend the header or the cell."
                 )
             factor = (
                 10.0**value
@@ -226,32 +227,51 @@ def _header_row(rows: list[list[Any]]) -> int | None:
     return None
 
 
-def _mark(heads: list[Head], body: list[list[Any]], decimal: str, file: str) -> tuple[str, tuple[str, ...]]:
-    """Return the decimal mark of the file's text cells, with a note where only plausibility decided."""
+def _marks(
+    heads: list[Head], body: list[list[Any]], decimal: str, file: str, is_book: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the decimal mark of each column's text cells, with notes where only plausibility decided.
+
+    A text file has one mark; the text cells of a workbook were typed by hand, so that its columns may differ.
+    """
     columns = {
         item.name: [cell for row in body if item.place < len(row) and isinstance(cell := row[item.place], str)]
         for item in heads
-        if item.name in NUMERIC
+        if item.name in NUMERIC or item.name == "seed"
     }
+    if decimal:
+        return dict.fromkeys(columns, decimal), ()
+    factors = {item.name: item.factor for item in heads}
+    groups = [{name: cells} for name, cells in columns.items()] if is_book else [columns]
+    marks: dict[str, str] = {}
+    notes: list[str] = []
+    for group in groups:
+        mark, note = _mark(group, factors, file)
+        marks |= dict.fromkeys(group, mark)
+        notes += [note] if note else []
+    return marks, tuple(notes)
+
+
+def _mark(columns: dict[str, list[str]], factors: dict[str, float], file: str) -> tuple[str, str]:
     verdict = locales.vote(cell for cells in columns.values() for cell in cells)
-    if decimal or verdict.mark:
-        return decimal or verdict.mark, ()
+    if verdict.mark:
+        return verdict.mark, ""
     if verdict.for_point and verdict.for_comma:
         raise Unreadable(
-            f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, {brief(verdict.for_comma[0])} for a comma. "
-            "Say which with --decimal . or --decimal ,"
+            f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, "
+            f"{brief(verdict.for_comma[0])} for a comma. Say which with --decimal . or --decimal ,"
         )
-    factors = {item.name: item.factor for item in heads}
     plausible = [
         mark for mark in ".," if all(_plausible(name, cells, mark, factors[name]) for name, cells in columns.items())
     ]
     if len(plausible) == 1:
-        return plausible[0], (
+        return (
+            plausible[0],
             f"{file}: the decimal mark is taken to be '{plausible[0]}', since only that gives plausible values in every column.",
         )
     raise Unreadable(
-        f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so that it could be a decimal mark or a "
-        "thousands mark. Say which with --decimal . or --decimal ,"
+        f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so that it could "
+        "be a decimal mark or a thousands mark. Say which with --decimal . or --decimal ,"
     )
 
 
@@ -331,7 +351,8 @@ def _book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[int,
     equal = [name for name, score in scores.items() if score == scores[best] and score]
     if len(equal) > 1:
         raise Unreadable(
-            f"{path.name} has {len(equal)} sheets with runs: {', '.join(map(one_line, equal))}. Say which with --sheet '{one_line(equal[0])}'."
+            f"{path.name} has {len(equal)} sheets with runs: {', '.join(map(one_line, equal))}. "
+            f"Say which with --sheet '{one_line(equal[0])}'."
         )
     return best, grids[best], _formulas(path, names.index(best))
 

@@ -60,7 +60,9 @@ def read_numbers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     found = {}
     for name in frame:
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
-        texts = [] if frame[name].dtype.kind in "iuf" else frame[name][np.isnan(numbers) & frame[name].notna()]
+        texts: list[object] = (
+            [] if frame[name].dtype.kind in "iuf" else frame[name][np.isnan(numbers) & frame[name].notna()].tolist()
+        )
         is_words = any(number_of(text) is None for text in texts)
         given = frame[name].notna().to_numpy() if not is_words else ~np.isnan(numbers)
         found[str(name)] = numbers, given

@@ -85,7 +85,7 @@ def _scalars(data: bytes) -> Iterator[tuple[float, dict[str, float]]]:
                 step = value
             elif number == 5 and isinstance(value, bytes):
                 summary.append(value)
-        cells = {}
+        cells: dict[str, float] = {}
         for part in summary:
             cells |= _values(part)
         if cells:

@@ -45,8 +45,8 @@ def tokens(
     if batch:
         ways.append((steps * batch[0], f"steps x {batch[1]}"))
     params = row.kinds.get("non-embedding") or row.kinds.get("unknown")
-    if log.flops_are_6nd and params and (points := log.series.get("total_flos")):
-        counts, how = _at(steps, points, "total_flos")
+    if log.flops_are_6nd and params and (flops := log.series.get("total_flos")):
+        counts, how = _at(steps, flops, "total_flos")
         ways.append((counts / (6 * params), f"{how} / (6 x params)"))
     if not ways:
         return None
