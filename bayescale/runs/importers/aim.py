@@ -19,7 +19,6 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> list[Log]:
     """Return its runs."""
     frame = read_csv(path)
-    frame.columns = [str(name) for name in frame]
     contexts = [name for name in frame if str(name).startswith("metric.context.")]
     logs = []
     for identity, points in frame.groupby("run.hash", sort=False):
@@ -35,7 +34,7 @@ def read(path: Path) -> list[Log]:
                         {f"{context}/{cells['metric.name']}" if context else str(cells["metric.name"]): cells["value"]},
                     )
                 )
-        first = points.iloc[0].to_dict()
+        first = {str(name): cell for name, cell in points.iloc[0].items()}
         config = {
             name.removeprefix("run.").removeprefix("hparams."): cell
             for name, cell in first.items()

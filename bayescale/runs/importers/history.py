@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from . import wandb_steps
-from .log import Log
+from .log import Log, some_rows
 from .safe import head, head_text, read_json_lines
 from .tables import header, parquet_columns, read_csv, read_parquet
 
@@ -32,5 +32,6 @@ def read(path: Path) -> list[Log]:
         rows = read_csv(path).to_dict(orient="records")
     else:
         rows = read_json_lines(path)
+    rows = some_rows(rows, "_step")
     series, notes, asks = wandb_steps.series({str(key): value for key, value in row.items()} for row in rows)
     return [Log(run=path.stem, source=path.name, format=NAME, series=series, notes=notes, asks=asks)]

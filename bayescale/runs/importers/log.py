@@ -106,6 +106,32 @@ def series_of(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Seri
     return without_overwritten(arrays)
 
 
+def some(steps: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return the places of rows that say all there is to say of a long log.
+
+    Those wanted (with an evaluation), those at which the step falls back, the first, the last `_MOST_POINTS`, and as many between.
+    """
+    if len(steps) <= 3 * _MOST_POINTS:
+        return np.arange(len(steps))
+    spread = np.linspace(0, len(steps) - 1, _MOST_POINTS).astype(int)
+    back = np.flatnonzero(np.diff(steps) < 0)
+    return np.unique(np.concatenate([spread, back, back + 1, np.arange(len(steps) - _MOST_POINTS, len(steps)), wanted]))
+
+
+def some_rows(rows: list[dict[str, Any]], step: str) -> list[dict[str, Any]]:
+    """Return the rows of a long log that `some` names: all that hold a key which few rows hold, such as an evaluation."""
+    if len(rows) <= 3 * _MOST_POINTS:
+        return rows
+    sizes: dict[frozenset[str], list[int]] = {}
+    for place, row in enumerate(rows):
+        sizes.setdefault(frozenset(row), []).append(place)
+    rare = [places for places in sizes.values() if len(places) <= len(rows) // 20]
+    wanted = np.array([place for places in rare for place in places], dtype=int)
+    numbers = [number_of(row.get(step)) for row in rows]
+    steps = np.array([np.nan if number is None else number for number in numbers])
+    return [rows[place] for place in some(steps, wanted)]
+
+
 def without_overwritten(columns: Mapping[str, tuple[np.ndarray, ...]]) -> dict[str, Series]:
     """Return series by step from columns of (row, step, value); see `series_of`."""
     restarts: list[tuple[float, float]] = []

@@ -1,17 +1,21 @@
 """Megatron-LM and its relatives, text log."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
-from .log import Fact, Log, number_of, series_of
+import numpy as np
+
+from .log import Fact, Log, number_of, series_of, some
 from .text import ends_early, log_text, sample
 
 NAME = "megatron"
 ON_FOLDERS = False
-_LINE = re.compile(r"^.*?iteration\s+(\d+)/\s*(\d+) \|(.*)$", re.MULTILINE)
+_USED = ("consumed samples", "consumed tokens", "learning rate", "lm loss")
+_LINE = re.compile(r"iteration\s+(\d+)/\s*(\d+) \|(.*)$", re.MULTILINE)
 _VALIDATION = re.compile(
-    r"^.*?validation loss at iteration (\d+)(?: on (validation|test) set)? \| (?:.*\| )?lm loss(?: value)?: ([-+.\deEnaif]+)",
+    r"validation loss at iteration (\d+)(?: on (validation|test) set)? \| (?:.*\| )?lm loss(?: value)?: ([-+.\deEnaif]+)",
     re.MULTILINE,
 )
 _RANK = re.compile(r"number of parameters on \(tensor, pipeline\) model parallel rank \((\d+), (\d+)\): ([\d,]+)")
@@ -31,23 +35,19 @@ def read(path: Path) -> list[Log]:
     """Return the run; an iteration line without a loss is one of a NaN."""
     text = log_text(path)
     config = {key: value for key, value in _ARGUMENT.findall(text) if key in _ARGUMENTS}
-    points: list[tuple[int, float, dict[str, Any]]] = []
-    missing, planned = [], 0.0
-    for match in _LINE.finditer(text):
-        step, planned = float(match[1]), float(match[2])
-        cells = dict(_field(part) for part in match[3].split("|") if ":" in part)
-        found = {
-            key: value
-            for key, value in cells.items()
-            if key in ("consumed samples", "consumed tokens", "learning rate", "lm loss") and value is not None
-        }
-        if "lm loss" not in found:
-            missing.append(step)
-            found["lm loss"] = float("nan")
-        points.append((match.start(), step, found))
-    for match in _VALIDATION.finditer(text):
-        if match[2] != "test":
-            points.append((match.start(), float(match[1]), {"lm loss validation": float(match[3])}))
+    lines = list(_LINE.finditer(text))
+    checks = [match for match in _VALIDATION.finditer(text) if match[2] != "test"]
+    steps = np.array([float(match[1]) for match in lines])
+    points: list[tuple[int, float, dict[str, Any]]] = [
+        (match.start(), float(match[1]), {"lm loss validation": float(match[3])}) for match in checks
+    ]
+    # the lines before each validation, so that samples are known at its step
+    before = np.searchsorted([match.start() for match in lines], [match.start() for match in checks]) - 1
+    for place in some(steps, before[before >= 0]):
+        found = _fields(lines[place][3])
+        points.append((lines[place].start(), steps[place], {"lm loss": math.nan, **found}))
+    missing = [step for match, step in zip(lines, steps, strict=True) if "lm loss" not in match[3]]
+    planned = float(lines[-1][2]) if lines else 0.0
     points.sort(key=lambda point: point[0])
     series = series_of((step, cells) for _, step, cells in points)
     lr = config.get("lr")
@@ -72,9 +72,14 @@ def read(path: Path) -> list[Log]:
     ]
 
 
-def _field(part: str) -> tuple[str, float | None]:
-    name, _, value = part.partition(":")
-    return name.strip(), number_of(value.strip().split("/")[0])  # "a/b" is now/average
+def _fields(line: str) -> dict[str, float]:
+    """Return the fields of an iteration line that are used; "a/b" is now/average."""
+    found = {}
+    for part in line.split("|"):
+        name, _, text = part.partition(":")
+        if name.strip() in _USED and (value := number_of(text.strip().split("/")[0])) is not None:
+            found[name.strip()] = value
+    return found
 
 
 def _params(text: str, config: dict[str, str]) -> tuple[dict[str, Fact], tuple[str, ...]]:

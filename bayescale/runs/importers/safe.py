@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,36 @@ class Unreadable(ValueError):
 
 def head(path: Path) -> bytes:
     """Return the first bytes of a regular file, b"" where there are none or it cannot be read."""
+    return _ends(path, *_version(path))[0]
+
+
+def tail(path: Path) -> bytes:
+    """Return the last bytes of a file that `head` does not show."""
+    return _ends(path, *_version(path))[1]
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=8)
+def _ends(path: Path, changed: int, size: int) -> tuple[bytes, bytes]:
+    """Read both ends of a file, once for the thirty formats that look at them."""
     try:
         if not path.is_file():
-            return b""
+            return b"", b""
         with path.open("rb") as file:
-            return file.read(HEAD)
+            start, end = file.read(HEAD), b""
+            if size > HEAD:
+                file.seek(max(HEAD, size - HEAD))
+                end = file.read()
+            return start, end
     except OSError:
-        return b""
+        return b"", b""
 
 
 def head_text(path: Path) -> str:

@@ -3,6 +3,7 @@
 Own reader: the libraries that read these files sample them or split them by how a scalar was stored, and bring 160 MB along.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,12 @@ from .safe import Unreadable, read_bytes, read_yaml
 NAME = "tfevents"
 ON_FOLDERS = True
 _SPLITS = ("train", "training", "validation", "val", "valid", "eval", "test")
+_FLOAT = struct.Struct("<f")
+# wall time, step, a summary of one value: its tag (below 128 bytes, as its length is one byte) and a float
+_SCALAR = re.compile(
+    rb"\x09.{8}\x10([\x80-\xff]*[\x00-\x7f])\x2a[\x00-\x7f]\x0a[\x00-\x7f]\x0a([\x00-\x7f])([^\x00-\x1f]+)\x15(.{4})",
+    re.DOTALL,
+)
 _ARRAYS = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
 
 
@@ -72,24 +79,32 @@ def _series(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def _scalars(data: bytes) -> Iterator[tuple[float, dict[str, float]]]:
-    place = 0
-    while place + 12 <= len(data):
-        (size,) = struct.unpack_from("<Q", data, place)
+    """Yield (step, values by tag) of each event; the one layout that all writers use for a scalar is read without the general parser."""
+    place, size = 0, len(data)
+    while place + 12 <= size:
         start = place + 12
-        if start + size > len(data):
+        end = start + int.from_bytes(data[place : place + 8], "little")
+        if end > size:
             return
-        place = start + size + 4
-        step, summary = 0, []
-        for number, value in fields(data[start : start + size]):
-            if number == 2 and isinstance(value, int):
-                step = value
-            elif number == 5 and isinstance(value, bytes):
-                summary.append(value)
-        cells: dict[str, float] = {}
-        for part in summary:
-            cells |= _values(part)
-        if cells:
-            yield float(step), cells
+        place = end + 4
+        found = _SCALAR.fullmatch(data, start, end)
+        if found and found[2][0] == len(found[3]):
+            step = 0
+            for shift, byte in enumerate(found[1]):
+                step |= (byte & 127) << 7 * shift
+            yield float(step), {found[3].decode("utf-8", "replace"): _FLOAT.unpack(found[4])[0]}
+        elif cells := _event(data[start:end]):
+            yield cells
+
+
+def _event(data: bytes) -> tuple[float, dict[str, float]] | None:
+    step, cells = 0, {}
+    for number, value in fields(data):
+        if number == 2 and isinstance(value, int):
+            step = value
+        elif number == 5 and isinstance(value, bytes):
+            cells |= _values(value)
+    return (float(step), cells) if cells else None
 
 
 def _values(summary: bytes) -> dict[str, float]:

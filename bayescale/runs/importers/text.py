@@ -2,28 +2,23 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
-from .safe import head, read_text
+from .safe import head, read_text, tail
 
 _COLOUR = re.compile(r"\x1b?\[[0-9;]*m")
 _PREFIX = re.compile(r"^(?:\[?(?:rank\s?)?\d+\]?:\s?|\(\w+ pid=\d+[^)]*\)\s?)+", re.MULTILINE)
-_TAIL = 65_536
 
 
 def sample(path: Path) -> str:
     """Return the start and the end of a text file, "" for another one: a log may begin with a copy of its script."""
-    start = head(path)
+    return _sample(head(path), tail(path))
+
+
+@lru_cache(maxsize=8)
+def _sample(start: bytes, end: bytes) -> str:
     if not start or b"\0" in start:
-        return ""
-    end = b""
-    try:
-        size = path.stat().st_size
-        if size > len(start):
-            with path.open("rb") as file:
-                file.seek(max(len(start), size - _TAIL))
-                end = file.read()
-    except OSError:
         return ""
     return clean(start.decode("utf-8-sig", "replace") + "\n" + end.decode("utf-8", "replace"))
 

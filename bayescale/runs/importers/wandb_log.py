@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import wandb_steps
-from .log import FINISHED, Log
+from .log import FINISHED, Log, some_rows
 from .protobuf import fields
 from .safe import Unreadable, flat, head, read_bytes
 
@@ -60,7 +60,7 @@ def read(path: Path) -> list[Log]:
         else "no exit record: killed, or still running"
     )
     config = {key: value for key, value in config.items() if not key.startswith("_wandb")}
-    series, notes, asks = wandb_steps.series(rows)
+    series, notes, asks = wandb_steps.series(some_rows(rows, "_step"))
     return [
         Log(
             run=name or identity,

@@ -44,7 +44,7 @@ def series(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Series], tuple[
 def _numbered(
     merged: dict[float, dict[str, Any]], counter: str | None, offset: int
 ) -> list[tuple[float, dict[str, Any]]]:
-    """Return rows by updates done; a row without the counter takes the next one's, an evaluation after the last the last one's."""
+    """Return rows by updates done; a row without the counter takes that of the row before it."""
     steps = sorted(merged)
     if counter is None:
         return [(step + offset, merged[step]) for step in steps]
