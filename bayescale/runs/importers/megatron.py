@@ -34,8 +34,9 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> list[Log]:
     """Return the run; an iteration line without a loss is one of a NaN."""
     text = log_text(path)
-    config = {key: value for key, value in _ARGUMENT.findall(text) if key in _ARGUMENTS}
     lines = list(_LINE.finditer(text))
+    start = text[: lines[0].start()] if lines else text  # before the first iteration
+    config = {key: value for key, value in _ARGUMENT.findall(start) if key in _ARGUMENTS}
     checks = [match for match in _VALIDATION.finditer(text) if match[2] != "test"]
     steps = np.array([float(match[1]) for match in lines])
     points: list[tuple[int, float, dict[str, Any]]] = [
@@ -55,7 +56,7 @@ def read(path: Path) -> list[Log]:
     left_out = ""
     if missing and points and missing[-1] >= max(step for _, step, _ in points):
         left_out = f"'lm loss' is missing from {len(missing)} iteration lines, the last at {missing[-1]:.0f}: that is how a NaN is logged"
-    facts, notes = _params(text, config)
+    facts, notes = _params(start, config)
     return [
         Log(
             run=path.stem,

@@ -85,6 +85,8 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     body = [
         (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(_text(cell) for cell in row)
     ]
+    if not body:
+        raise Unreadable(f"{path.name} has a header but no rows; give one line per run.")
     marks, notes = _marks(heads, [row for _, row in body], options.decimal, path.name, is_book)
     if not is_book:
         notes += _rounded(heads, [row for _, row in body])

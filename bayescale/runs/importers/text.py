@@ -8,6 +8,7 @@ from pathlib import Path
 from .safe import head, read_text, tail
 
 _COLOUR = re.compile(r"\x1b?\[[0-9;]*m")
+_LOOKED_AT = 100_000  # characters in which a prefix of ranks shows
 _PREFIX = re.compile(r"^(?:\[?(?:rank\s?)?\d+\]?:\s?|\(\w+ pid=\d+[^)]*\)\s?)+", re.MULTILINE)
 
 
@@ -34,7 +35,7 @@ def clean(text: str) -> str:
         text = _COLOUR.sub("", text)
     if "\r" in text:
         text = text.replace("\r", "\n")
-    return _PREFIX.sub("", text)
+    return _PREFIX.sub("", text) if _PREFIX.search(text, 0, _LOOKED_AT) else text
 
 
 def whole(text: str) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..columns import plain
 from .log import Series, number_of, series_of
+from .safe import check_columns
 
 STEP_IS = "step-is"  # the question what `_step` counts
 # counter -> what must be added to count updates done (Lightning and levanter count from 0)
@@ -29,6 +30,7 @@ def series(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Series], tuple[
         for key, value in row.items():
             cells.setdefault(key, value)
         names.update(row)
+        check_columns(names, "A history")
     plain_names = {plain(key): key for key in names}
     counter = next((plain_names[name] for name in _COUNTERS if name in plain_names), None)
     levanter = len(_LEVANTER & set(plain_names)) >= 2
