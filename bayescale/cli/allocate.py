@@ -8,8 +8,9 @@ import typer
 from . import asked
 from .forecast import print_warnings
 from .options import Band, Force, Json, NoDrift, Out, check_out, pairs
-from .output import count, meaning, print_json, print_table, print_text
+from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
 
+_SPENT = 0.995  # share of a budget from which it counts as spent
 _UNITS = {"flops": "FLOP", "gpu-hours": "GPU-hours", "usd": "USD", "days": "days"}
 
 
@@ -131,7 +132,7 @@ def allocate(
         name: None if not texts else [asked.amount("--" + name.replace("_", "-"), text) for text in texts]
         for name, texts in (("flops", flops), ("gpu_hours", gpu_hours), ("usd", usd))
     }
-    target = _target(target_loss, probability, target_on, bool(flops or gpu_hours or usd or days))
+    target = _target(target_loss, probability, target_on, bool(flops or gpu_hours or usd or (days and not probability)))
     idata = load_passed(fit, force=force)
     group = grouped_by(idata)  # a name such as 7B is no number
     common: dict[str, Any] = {
@@ -147,7 +148,7 @@ def allocate(
         "max_extrapolation": max_extrapolation,
         "random_seed": random_seed,
     }
-    if target is not None and not any(budgets.values()) and days is None:
+    if target is not None and not any(budgets.values()) and (days is None or probability):
         if risk != "mean" or train_only:
             raise ValueError("--risk and --train-only go with a budget; without one the cheapest plan is asked for.")
         table = cheapest_plan(idata, target, probabilities=probability, **common)
@@ -156,9 +157,10 @@ def allocate(
     if out:
         table.to_csv(out, index=False)
     if json_:
-        print_json({**meaning(idata), "allocations": as_records(table)})
+        print_json({**answered(idata), "allocations": as_records(table)})
         return
     print_allocations(table, idata.attrs["loss_unit"], within_compute)
+    print_fit_warnings(idata)
 
 
 def _target(loss: float | None, probability: list[float] | None, on: str, with_budget: bool) -> Any:
@@ -213,9 +215,18 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
 
 def _head(row: dict[str, Any]) -> str:
     if row["budget_unit"] == "days":
-        return "deadline"
+        return f"{row['budget']:g} days"
     amount = row["risk_value"] if isnan(row["budget"]) else row["budget"]  # a cheapest plan has a cost and no budget
     return f"{amount:.3g} {_UNITS[row['budget_unit']]}"
+
+
+def _goes_without_saying(column: str, row: dict[str, Any]) -> bool:
+    """Whether a line says no more than the others: training is all that is paid for, and the budget is spent."""
+    if column == "train_flops":
+        return (
+            isnan(row["inference_flops"]) and row["budget_unit"] == "flops" and not row.get("budget_used", 1) < _SPENT
+        )
+    return column == "budget_used" and row["budget_used"] >= _SPENT
 
 
 def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -> dict[str, str]:
@@ -237,14 +248,18 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
         ("epochs", "epochs", "{:.3g}"),
         ("epochs, lower", "epochs_lower", "{:.3g}"),
         ("epochs, upper", "epochs_upper", "{:.3g}"),
+        ("training, FLOP", "train_flops", "{:.3g}"),
         ("serving, FLOP", "inference_flops", "{:.3g}"),
+        ("budget used", "budget_used", "{:.0%}"),
+        ("training, days", "train_days", "{:.3g}"),
         ("GPU-hours", "gpu_hours", "{:.4g}"),
         ("USD", "cost_usd", "{:.4g}"),
         ("P(target)", "probability_target", "{:.2f}"),
         ("P(best shape)", "probability_best", "{:.2f}"),
+        ("P(near best)", "probability_near_best", "{:.2f}"),
         ("P(overspend)", "probability_overspend", "{:.2f}"),
     ):
-        if column in row and not isnan(row[column]):
+        if column in row and not isnan(row[column]) and not _goes_without_saying(column, row):
             lines[name] = form.format(row[column])
     if row.get("risk", "mean") not in ("mean", "target", "cost"):
         lines["risk " + row["risk"]] = f"{row['risk_value']:.4g}"

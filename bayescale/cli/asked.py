@@ -13,7 +13,7 @@ UniqueTokens = Annotated[
 ]
 MaxParams = Annotated[
     str | None,
-    typer.Option("--max-params", help="Largest size, e.g. 13B; of shapes with params_total, that is limited."),
+    typer.Option("--max-params", help="Largest size, e.g. 13B (where --shapes has params_total, of that)."),
 ]
 MaxTokens = Annotated[str | None, typer.Option("--max-tokens", help="Largest number of training tokens, e.g. 2T.")]
 MaxEpochs = Annotated[

@@ -8,8 +8,8 @@ import typer
 from . import asked
 from .allocate import as_value
 from .forecast import print_warnings
-from .options import Band, Force, Json, NoDrift, Out, check_out, pairs
-from .output import count, meaning, number, print_json, print_table, print_text
+from .options import Band, Force, Json, MaxExtrapolation, NoDrift, Out, check_out, pairs
+from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text
 
 At = Annotated[
     list[str] | None,
@@ -86,7 +86,7 @@ def explain(
         choices.to_csv(out)
     if json_:
         document = {
-            **meaning(idata),
+            **answered(idata),
             "flops": budget,
             "plans": _records(choices),
             "left_out": choices.attrs["left_out"],
@@ -103,6 +103,7 @@ def explain(
     for name, names in choices.loc[choices["exceeds"] != "", "exceeds"].items():
         print_text(f"  {name} exceeds {', '.join('--' + part for part in names.split(', '))}: shown beside the choice.")
     print_warnings(choices.loc[["chosen"]])
+    print_fit_warnings(idata)
 
 
 def _plan(name: str, text: str) -> tuple[float, float]:
@@ -136,7 +137,7 @@ def _print(choices: Any, constants: Any, runs: Any, unit: str) -> None:
         ]
         for name, row in choices.iterrows()
     ]
-    head = ["plan", "params", "tokens", "loss", f"{prob} band", "regret", "waste", "P(best)"]
+    head = ["plan", "params", "tokens", "expected", f"{prob} band", "regret", "waste", "P(best)"]
     print_table(f"Plans, expected loss and regret in {unit}", head, rows)
     if constants is not None:
         rows = [
@@ -167,6 +168,7 @@ def overhead(
     band: Band = 0.9,
     force: Force = False,
     out: Out = None,
+    max_extrapolation: MaxExtrapolation = 3.0,
     json_: Json = False,
 ) -> None:
     """Say what a smaller (or larger) model costs in extra compute at the same loss, and from which demand it pays."""
@@ -178,12 +180,17 @@ def overhead(
     group = grouped_by(idata)
     where = {name: text if name == group else as_value(text) for name, text in pairs("--at", at).items()}
     table = overhead_curve(
-        idata, params_ratio or PARAMS_RATIOS, flops=asked.amount("--flops", flops), prob=band, at=where
+        idata,
+        params_ratio or PARAMS_RATIOS,
+        flops=asked.amount("--flops", flops),
+        prob=band,
+        at=where,
+        max_extrapolation=max_extrapolation,
     )
     if out:
         table.to_csv(out, index=False)
     if json_:
-        print_json({**meaning(idata), "overheads": table.to_dict(orient="records")})
+        print_json({**answered(idata), "overheads": table.to_dict(orient="records")})
         return
     rows = [
         [
@@ -191,8 +198,10 @@ def overhead(
             count(row["params"]),
             _percent(row["overhead_median"]),
             f"{_percent(row['overhead_lower'])} to {_percent(row['overhead_upper'])}",
-            count(row["break_even_tokens_median"]),
-            f"{count(row['break_even_tokens_lower'])}-{count(row['break_even_tokens_upper'])}",
+            _tokens(row["break_even_tokens_median"]),
+            "-"
+            if isnan(row["break_even_tokens_median"])
+            else f"{_tokens(row['break_even_tokens_lower'])} to {_tokens(row['break_even_tokens_upper'])}",
         ]
         for row in table.to_dict(orient="records")
     ]
@@ -207,6 +216,11 @@ def overhead(
     for row in table.to_dict(orient="records"):
         if row["warning"]:
             print_text(f"  {row['params_ratio']:g}: {row['warning']}")
+    print_fit_warnings(idata)
+
+
+def _tokens(value: float) -> str:
+    return "never" if value == float("inf") else count(value)
 
 
 def _percent(share: float) -> str:

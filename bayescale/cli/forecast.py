@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, check_out, pairs
-from .output import count, meaning, number, print_json, print_notes, print_table, print_text
+from .output import answered, count, number, print_json, print_notes, print_table, print_text
 
 KEYS = (
     "params",
@@ -102,7 +102,7 @@ def forecast(
     if json_:
         inputs = list(json.loads(loss.attrs["inputs"]).values())
         print_json(
-            {**meaning(idata), "forecasts": records(table, inputs, response), **({"score": scored} if scored else {})}
+            {**answered(idata), "forecasts": records(table, inputs, response), **({"score": scored} if scored else {})}
         )
         return
     print_bands(table, idata.attrs["loss_unit"] if response == "loss" else "", response)

@@ -48,6 +48,28 @@ def meaning(idata: Any) -> dict[str, str]:
     return {name: str(idata.attrs[name]) for name in ("loss_unit", "params_kind")}
 
 
+def answered(idata: Any) -> dict[str, Any]:
+    """Return what an answer of a fit carries beside itself: `meaning`, and what the fit's own check warns of."""
+    return {**meaning(idata), "fit_warnings": [row["advice"] for row in _open_checks(idata)]}
+
+
+def print_fit_warnings(idata: Any) -> None:
+    """Print one line that names what the fit's own check warns of."""
+    names = list(dict.fromkeys(row["name"] for row in _open_checks(idata)))
+    if names:
+        print_text(f"  The check of this fit warns of {', '.join(names)}: `bayescale check` says what they mean.")
+
+
+def _open_checks(idata: Any) -> list[dict[str, Any]]:
+    from ..posterior.check import stored_check
+
+    table = stored_check(idata)
+    if table.empty:
+        return []
+    open_ = table[~table["passed"].astype(bool) & (table["severity"] == "warn")]
+    return [{"name": name, "advice": advice} for name, advice in zip(open_["name"], open_["advice"], strict=True)]
+
+
 def print_json(document: Mapping[str, Any]) -> None:
     """Print one strict JSON document to stdout."""
     sys.stdout.write(json.dumps(strict({"bayescale_json": JSON_VERSION, **document}), allow_nan=False, indent=2) + "\n")

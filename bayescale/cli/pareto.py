@@ -7,14 +7,14 @@ import typer
 from . import asked
 from .allocate import as_value
 from .options import Band, Force, Json, NoDrift, Out, check_out, pairs
-from .output import count, meaning, print_json, print_table, print_text
+from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
 
 
 def pareto(
     fit: Annotated[str, typer.Argument(help="A fit of a law of params and tokens, or an average of such.")],
     flops: Annotated[
         list[str] | None,
-        typer.Option("--flops", help="Training budgets; repeatable. Default: 25 as far out as is allowed."),
+        typer.Option("--flops", help="Training budgets; repeatable. Default: 10 as far out as is allowed."),
     ] = None,
     params_ratio: Annotated[
         list[float] | None,
@@ -40,7 +40,7 @@ def pareto(
     out: Out = None,
     json_: Json = False,
 ) -> None:
-    """List plans that none beats in training cost, serving cost and expected loss."""
+    """List plans that none beats in training cost, serving cost and the loss (or a risk of it)."""
     from ..decide.pareto import PARAMS_RATIOS
     from ..decide.pareto import pareto as frontier
     from .saved import grouped_by, load_passed
@@ -74,7 +74,7 @@ def pareto(
     if plot:
         _draw(table, unit, plot)
     if json_:
-        print_json({**meaning(idata), "plans": table.to_dict(orient="records")})
+        print_json({**answered(idata), "plans": table.to_dict(orient="records")})
         return
     rows = [
         [
@@ -87,11 +87,24 @@ def pareto(
         ]
         for row in table[table["on_frontier"]].to_dict(orient="records")
     ]
-    head = ["training, FLOP", "params", "tokens", "serving, FLOP/token", "expected loss", f"{band:.0%} band"]
+    head = ["training, FLOP", "params", "tokens", "serving, FLOP/token", "mean loss", f"{band:.0%} band"]
+    if risk != "mean":
+        head.append(risk)
+        for row, value in zip(rows, table.loc[table["on_frontier"], "risk_value"], strict=True):
+            row.append(f"{value:.3f}")
     print_table(f"Plans that none beats, loss in {unit}", head, rows)
     if not table["on_frontier"].all():
         print_text(
             f"{int((~table['on_frontier']).sum())} of {len(table)} plans are beaten and left out (--json has them)."
+        )
+    print_fit_warnings(idata)
+    shown = table[table["on_frontier"]]
+    warned = shown[shown["warning"] != ""]
+    if len(warned):
+        last = warned.iloc[-1]
+        print_text(
+            f"{len(warned)} of the plans shown have warnings (--json has all); of {count(last['params'])} on {count(last['tokens'])}: "
+            f"{last['warning']}"
         )
 
 

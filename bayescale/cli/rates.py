@@ -3,7 +3,7 @@
 from typing import Any
 
 from .forecast import KEYS, print_warnings
-from .output import count, meaning, number, print_json, print_table
+from .output import answered, count, number, print_json, print_table
 
 _EDGES = ("median", "lower", "upper")
 
@@ -20,7 +20,7 @@ def give_rates(table: Any, idata: Any, *, out: str | None, json_: bool) -> None:
         best = {name: row.get(name) for name in _best_names(table)}
         inputs = {name: row[name] for name in ("params", "tokens", "batch_tokens") if name in row}
         rows.append({"plan": plan, **{key: row.get(key) for key in KEYS}, **best, "inputs": inputs})
-    print_json({**meaning(idata), "forecasts": rows})
+    print_json({**answered(idata), "forecasts": rows})
 
 
 def cell_parameters(idata: Any, prob: float) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..forecasts.forecast import MAX_EXTRAPOLATION
 from ..laws.law import compute
 from ..posterior import fitted_spec, weighed_fits
 from ..spec.spec import ModelSpec
-from .budget import UNITS, Request, helpful_accelerators, serving_price, train_price
+from .budget import UNITS, Request, deadline_flops, helpful_accelerators, serving_price, train_price
 from .consequences import flat, probability_of, wasted
 from .draws import LossDraws
 from .risk import Risk, mean
@@ -21,7 +22,7 @@ from .search import Choice, Own
 from .shapes import flat_shapes, of_shape, wasted_by_shape
 from .spending import Spending
 
-_FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
+FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
 _RATIO_DECADES = 1.0  # of tokens a parameter outside the runs, unless more extrapolation is asked for
 _DESIGN = ("params_tokens_collinear", "input_decades", "tokens_per_param_decades")
 _NEAR = 0.02  # wasted compute at which a plan is near the best
@@ -66,7 +67,7 @@ def _served(row: pd.Series, request: Request) -> str:
 
 def _name(row: pd.Series) -> str:
     if row["budget_unit"] == "days":
-        return "of the deadline"
+        return f"of the deadline ({row['train_flops']:.3g} FLOP)"
     amount = row["budget"] if row["budget"] > 0 else row["risk_value"]
     return f"of {amount:.6g} {UNITS[row['budget_unit']]}"
 
@@ -77,8 +78,10 @@ def _row(request: Request, one: Chosen, risk: str, measure: Risk) -> dict[str, A
     row = None if "shapes" not in extra else extra["shapes"].iloc[extra["shape"]]
     money = spending if row is None else of_shape(row, spending)
     spent = money.spent(n, d)
+    asked: float | None = spending.amount
     if not np.isfinite(spending.amount):  # a deadline is the budget
         spending, money = spending.scaled(spent), money.scaled(spent)
+        asked = request.limits.days if spending.budget == "days" else np.nan
     # A size as it stands in the table of shapes
     params, tokens = float(np.exp(n)) if row is None else float(row["params"]), float(np.exp(d))
     lost, sizes = _spread(draws, spending, choice, extra, measure, spent, request.within)
@@ -86,21 +89,24 @@ def _row(request: Request, one: Chosen, risk: str, measure: Risk) -> dict[str, A
     costs["cost_usd"] += extra.get("data_usd", 0.0)
     binding = [name for name in money.binding(n, d) if not (row is not None and name == "max-params")]
     binding = [name for name in binding if not ("flat" in extra and name == spending.budget)]
-    binding += [] if row is None else ["shapes"]
+    binding += [] if row is None else ["shapes", *_shut_out(request, row)]
     pool = extra.get("pool", request.limits.unique_tokens)
     intervals = _intervals(own, request.prob, pool)
     if row is None and draws.rises:
         said += _unused(spent, money.amount, tokens, pool, binding)
     said += _cap_warning(request, binding) + _fixed(draws, intervals, binding, spending.budget)
-    budget = np.nan if "flat" in extra else spending.amount + extra.get("data_usd", 0.0)
+    said += _served_beyond(request, spending.budget, costs["inference_flops"])
+    said += [extra["said"]] if "said" in extra else []
     return {
-        "budget": budget,
+        "budget": np.nan if "flat" in extra or asked is None else asked + extra.get("data_usd", 0.0),
         "budget_unit": spending.budget,
         **costs,
+        "budget_used": np.nan if "flat" in extra else spent / money.amount,
         "params": params,
         "flat_params_lower": float(np.exp(sizes[0])),
         "flat_params_upper": float(np.exp(sizes[1])),
         "tokens": tokens,
+        "train_days": _days(request, costs["train_flops"]),
         "tokens_per_param": tokens / params,
         "unique_tokens": np.nan if pool is None else min(pool, tokens),
         "unique_tokens_bought": extra["pool"] - (request.limits.unique_tokens or 0.0) if "pool" in extra else np.nan,
@@ -159,6 +165,32 @@ def _fixed(draws: LossDraws, intervals: Mapping[str, float], binding: list[str],
     ]
 
 
+def _shut_out(request: Request, row: pd.Series) -> list[str]:
+    """Say that the largest size binds where it shuts out shapes beyond the one that was chosen, the largest that it allows."""
+    shapes, most = request.limits.shapes, request.limits.max_params
+    if shapes is None or most is None:
+        return []
+    counted = "params_total" if "params_total" in shapes else "params"
+    beyond = shapes[counted] > most
+    return ["max-params"] if beyond.any() and row[counted] >= shapes[counted][~beyond].max() else []
+
+
+def _days(request: Request, train_flops: float) -> float:
+    """Return the days that training takes on the accelerators that help; NaN where their number is not known."""
+    if request.costs.accelerators is None:
+        return np.nan
+    return train_flops / deadline_flops(replace(request.limits, days=1.0), request.costs)
+
+
+def _served_beyond(request: Request, budget: str, inference_flops: float) -> list[str]:
+    if request.demand is None or request.train_only or budget != "days":
+        return []
+    return [
+        f"A deadline bounds training alone, so that the demand does not shape this plan: its {inference_flops:.3g} FLOP of serving come on "
+        "top. A budget that pays for both is --flops, --gpu-hours or --usd, with --days as a limit."
+    ]
+
+
 def _no_use(draws: LossDraws, own: Any, spending: Spending) -> bool:
     """Whether more compute buys some draws nothing, so that no share of it counts as wasted."""
     if not draws.rises:
@@ -192,8 +224,9 @@ def _costs(
             if demand is not None:
                 found[name] += serving_price(unit, costs, demand) * per_token * demand.expected
         except ValueError as error:
-            found[name] = np.nan
-            said.append(f"{name} is not known: {error}")
+            of = " of serving" if request.train_only and np.isfinite(found[name]) else ""
+            found[name] = found[name] if request.train_only else np.nan
+            said.append(f"{name}{of} is not known: {error}")
     if spending.budget == "flops" and demand is not None and not request.train_only:
         shares = {costs.mfu, costs.mfu_prefill, costs.mfu_decode} - {None}
         if len(shares) > 1:
@@ -294,9 +327,9 @@ def _fit_warning(spec: ModelSpec, loss: xr.Dataset, row: pd.Series, counted: str
             "With fade 0 the interval of params is too narrow: on public suites 90% intervals of such fits held the measured optimum in "
             "28 to 39% of cases."
         )
-    elif row["extrapolation_decades"] > _FAR:
+    elif row["extrapolation_decades"] > FAR:
         said.append(
-            f"Beyond {_FAR} decades, 90% intervals of params held the measured optimum of public suites in 72 to 89% of cases."
+            f"Beyond {FAR} decades, 90% intervals of params held the measured optimum of public suites in 72 to 89% of cases."
         )
     said.append(counted)
     return " ".join(text for text in said if text)

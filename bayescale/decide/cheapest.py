@@ -80,7 +80,8 @@ def cheapest_plan(
     Raises
     ------
     ValueError
-        If no plan within the limits will do; the message names what binds and the nearest request that can be met.
+        If no plan within the limits will do for any of the probabilities; the message names what binds and the nearest request that can be
+        met.
 
     Examples
     --------
@@ -114,13 +115,20 @@ def cheapest_plan(
     spending = spending_of(unit, np.inf, draws, request)
     decades = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
     far = max(part.log_reach_max for part in draws.parts) + decades * np.log(10)
-    chosen = []
+    chosen: list[Chosen] = []
+    refused = []
     for probability in wanted:
         one = replace(target, probability=probability)
         plan = cheapest(draws, spending, one, far, within_compute)
         if plan is None:
-            raise ValueError(out_of_reach(draws, spending, one, far, decades))
-        chosen.append(_chosen(draws, spending, plan))
+            refused.append(out_of_reach(draws, spending, one, far, decades))
+        else:
+            chosen.append(_chosen(draws, spending, plan))
+    if not chosen:
+        raise ValueError(refused[0])
+    if refused:  # the others are answered, and the last of them says what cannot be
+        *rest, extra = chosen[-1]
+        chosen[-1] = (*rest, {**extra, "said": " ".join(refused)})  # type: ignore[assignment]
     return answer(idata, request, chosen, risk="cost", measure=None)
 
 

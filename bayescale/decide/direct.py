@@ -34,6 +34,8 @@ OF_REQUESTS = (
     "probability_best",
     "probability_near_best",
     "probability_overspend",
+    "budget_used",
+    "train_days",
 )  # what such a fit cannot be asked
 
 

@@ -91,8 +91,10 @@ def explain(
     check_prob(prob)
     at, limits = dict(at or {}), limits or Limits()
     measure = parse_risk(risk)
-    if measure is None or limits.shapes is not None:
-        raise ValueError("explain takes neither --risk target nor --shapes: allocate does.")
+    if measure is None:
+        raise ValueError("explain compares losses, so it takes no `risk` target (--risk target): allocate does.")
+    if limits.shapes is not None:
+        raise ValueError("explain takes no `shapes` (--shapes): allocate does.")
     draws, spending = _asked(idata, flops, limits, at, drift, random_seed)
     held = held_drift(draws, spending)
     choice = choose(held, spending, measure)
@@ -206,8 +208,9 @@ def leave_one_out(
     Returns
     -------
     pandas.DataFrame
-        Index run, the one that moves the choice most first: `params`, the size of least mean loss without it, and `tokens`;
-        `params_ratio` to the choice with all runs; `pareto_k`; `warning`. Where `pareto_k` exceeds 0.7 the weights are not to be trusted,
+        Index run, first those of which the weights cannot say, then the one that moves the choice most: `params`, the size of least mean
+        loss without it, and `tokens`; `params_ratio` to the choice with all runs; `pareto_k`; `warning`. Where `pareto_k` exceeds 0.7 the
+        weights are not to be trusted,
         and the numbers are NaN: fit again without that run.
 
     Raises
@@ -269,7 +272,7 @@ def leave_one_out(
             }
         )
     table = pd.DataFrame(rows).set_index("run")
-    moved = np.abs(np.log(table["params_ratio"])).fillna(-1.0)
+    moved = np.abs(np.log(table["params_ratio"])).fillna(np.inf)  # what the weights cannot say may be the most
     return table.loc[moved.sort_values(ascending=False, kind="stable").index]
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..forecasts.bands import check_prob
+from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..laws import Law, batch, overtraining
 from ..posterior import fitted_spec
 from ..spec.groups import local_draws
@@ -28,6 +29,7 @@ def overhead_curve(
     flops: float | None = None,
     prob: float = 0.9,
     at: Mapping[str, Any] | None = None,
+    max_extrapolation: float = MAX_EXTRAPOLATION,
 ) -> pd.DataFrame:
     """Tokens and compute with which a model of k_N times the optimal size reaches the same loss.
 
@@ -43,6 +45,8 @@ def overhead_curve(
         Probability of the equal-tailed bands.
     at : mapping, optional
         Column -> value of what the fit takes beside its inputs, such as the family of a grouped fit.
+    max_extrapolation : float
+        Decades of compute beyond the largest fitted run at which the optimum may lie.
 
     Returns
     -------
@@ -78,6 +82,8 @@ def overhead_curve(
     alpha, beta = _exponents(law, draws)
     critical = _band("critical_ratio", overtraining.least_params_ratio(alpha=alpha, beta=beta), prob)
     log_flops = float(idata["constant_data"]["log_reach_max"]) if flops is None else float(np.log(flops))
+    far = (log_flops - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
+    check_reach(fitted_spec(idata), [f"of {np.exp(log_flops):.6g} FLOP"], np.array([far]), max_extrapolation)
     per_param, most = _tokens_per_param(idata, law, draws, log_flops)
     log_tokens = (log_flops - np.log(6) + per_param) / 2  # of the optimum
     rows = []
@@ -219,8 +225,10 @@ def _band(name: str, values: np.ndarray, prob: float) -> dict[str, float]:
 
 
 def _beyond(tokens_per_param: float, most: float) -> str:
-    if tokens_per_param <= 1.5 * most:
+    if tokens_per_param <= 1.1 * most:
         return ""
+    if not np.isfinite(tokens_per_param):
+        return "In more than half of the draws no amount of data will do."
     return (
         f"At that compute this is {tokens_per_param:.3g} tokens a parameter; the runs have at most {most:.3g}: the data "
         "term is extrapolated."

@@ -1,4 +1,4 @@
-"""`pareto`: which plans are beaten by none in training cost, serving cost and expected loss at once."""
+"""`pareto`: which plans are beaten by none in training cost, serving cost and a risk of the loss, by default its mean, at once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..posterior import fitted_spec, weighed_fits
 from .allocate import check_fits
-from .answer import unlikely_ratio
+from .answer import FAR, unlikely_ratio
 from .budget import Request, asked_budgets, spending_of
 from .costs import CostModel
 from .draws import loss_draws
@@ -21,7 +21,8 @@ from .search import best_tokens, choose, golden
 from .spending import Spending
 
 PARAMS_RATIOS = (1.0, 0.7, 0.5, 0.35, 0.25)
-_POINTS = 25
+_POINTS = 10  # three a decade
+_OUTSIDE = 1.5  # ratio to the runs' tokens a parameter that is said
 _DRAWS = 400  # that say about where the best size of a budget lies
 _REACH, _STEPS = 0.3, 16  # of ln params about it, and steps of a golden section over all draws: to 3e-4
 
@@ -46,7 +47,7 @@ def pareto(
     idata : xarray.DataTree
         A fit of a law of params and tokens, or an average of such.
     flops : sequence of float, optional
-        Training budgets, FLOP = 6 x params x tokens; by default 25 from the largest fitted run to as far as is allowed, evenly in logs.
+        Training budgets, FLOP = 6 x params x tokens; by default 10 from the largest fitted run to as far as is allowed, evenly in logs.
     params_ratio : sequence of float
         Sizes over the best one of each budget: smaller ones serve cheaper.
     limits : Limits, optional
@@ -54,7 +55,7 @@ def pareto(
     at : mapping, optional
         Column -> value of what the fit takes beside params and tokens.
     risk : str
-        Reported beside the mean; see `allocate`. Neither `target` nor a regret.
+        By which plans are compared; see `allocate`. Neither `target` nor a regret.
     prob : float
         Probability of the equal-tailed bands.
     drift : bool
@@ -67,10 +68,10 @@ def pareto(
     Returns
     -------
     pandas.DataFrame
-        One row per plan, by training cost and then by size: `params`, `tokens`, `tokens_per_param`; `train_flops`;
-        `inference_flops_per_token`, 2 x params; `expected_mean` and the band `expected_median, _lower, _upper` of the law's curve, in the
-        loss unit; `risk`, `risk_value`; `on_frontier`, whether no other plan is as good in training cost, serving cost and mean loss and
-        better in one; `probability`.
+        One row per plan, by training budget and then by size: `params`, `params_ratio` to the best one, `tokens`, `tokens_per_param`;
+        `train_flops`; `inference_flops_per_token`, 2 x params; `expected_mean` and the band `expected_median, _lower, _upper` of the law's
+        curve, in the loss unit; `risk`, `risk_value`; `on_frontier`, whether no other plan is as good in training cost, serving cost and
+        the risk and better in one; `probability`; `warning`.
 
     Raises
     ------
@@ -126,16 +127,17 @@ def pareto(
         n = np.minimum(middle + np.log(ratios), top)
         d = tokens(n)
         n, kept = np.unique(n, return_index=True)
-        rows.append(np.stack([n, d[kept]], axis=1))
+        rows.append(np.stack([n, d[kept], ratios[kept]], axis=1))
     plans = np.concatenate(rows)
-    loss = draws.loss(plans[:, :1], plans[:, 1:])
+    loss = draws.loss(plans[:, :1], plans[:, 1:2])
     lower, middle, upper = np.quantile(loss, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=1)
     table = pd.DataFrame(
         {
             "params": np.exp(plans[:, 0]),
+            "params_ratio": plans[:, 2],
             "tokens": np.exp(plans[:, 1]),
             "tokens_per_param": np.exp(plans[:, 1] - plans[:, 0]),
-            "train_flops": 6 * np.exp(plans.sum(axis=1)),
+            "train_flops": 6 * np.exp(plans[:, :2].sum(axis=1)),
             "inference_flops_per_token": 2 * np.exp(plans[:, 0]),
             "expected_mean": loss.mean(axis=1),
             "expected_median": middle,
@@ -149,8 +151,27 @@ def pareto(
     if not near.any():
         raise ValueError(unlikely_ratio(idata, table.iloc[0], max_extrapolation))
     table = table[near].reset_index(drop=True)
-    costs = table[["train_flops", "inference_flops_per_token", "expected_mean"]].to_numpy()
-    return table.assign(on_frontier=_unbeaten(costs), probability=prob)
+    costs = table[["train_flops", "inference_flops_per_token", "risk_value"]].to_numpy()
+    return table.assign(on_frontier=_unbeaten(costs), probability=prob, warning=_warnings(idata, table, reach))
+
+
+def _warnings(idata: xr.DataTree, table: pd.DataFrame, log_reach: float) -> list[str]:
+    """Say how far out each plan lies, in compute and in tokens a parameter, where that is far."""
+    spec = fitted_spec(next(iter(weighed_fits(idata).values())))
+    ratios = [one["constant_data"]["tokens"] / one["constant_data"]["params"] for one in weighed_fits(idata).values()]
+    least, most = (float(edge) for edge in (min(r.min() for r in ratios), max(r.max() for r in ratios)))
+    found = []
+    for flops, ratio in table[["train_flops", "tokens_per_param"]].to_numpy():
+        decades = (np.log(flops) - log_reach) / np.log(10)
+        said = []
+        if decades > FAR:
+            said.append(f"{decades:.1f} decades of compute beyond the largest fitted run.")
+        if not least / _OUTSIDE <= ratio <= most * _OUTSIDE:
+            said.append(f"{ratio:.3g} tokens per parameter; the fitted runs have {least:.3g} to {most:.3g}.")
+        if spec.noise.fade == 0 and decades > 0:
+            said.append("With fade 0 the band is too narrow.")
+        found.append(" ".join(said))
+    return found
 
 
 def _near(idata: xr.DataTree, ratio: pd.Series, max_extrapolation: float | None) -> np.ndarray:

@@ -228,5 +228,11 @@ def out_of_reach(draws: LossDraws, spending: Spending, target: Target, log_most_
         f"No plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}{binds}. At most P = "
         f"{np.floor(100 * (1 - choice.value)) / 100:.2f} can be asked for within {decades:g} decades of compute; "
         f"{np.floor(100 * unlimited) / 100:.2f} with unlimited compute. With probability {target.probability:g} a loss of "
-        f"{np.ceil(nearest * 1e3) / 1e3:.4g} can be."
+        f"{_up(nearest)} can be."
     )
+
+
+def _up(loss: float) -> str:
+    """Write a loss so that asking for what is written is not refused: rounded up in the fourth digit."""
+    digits = 3 - int(np.floor(np.log10(loss)))
+    return f"{np.ceil(loss * (1 + 1e-4) * 10.0**digits) / 10.0**digits:.{max(digits, 0)}f}"

@@ -245,7 +245,7 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None)
     if missing:
         raise ValueError(
             f"The plans lack {', '.join(repr(name) for name in missing)}, which this fit takes; they have "
-            f"{', '.join(map(str, plans.columns))}. Give {' '.join(f'--at {name}=VALUE' for name in missing)}."
+            f"{', '.join(map(str, plans.columns))}. Give {' '.join(map(_option, missing))}."
         )
     for column in own:
         values = pd.to_numeric(plans[column], errors="coerce").to_numpy(float)
@@ -327,3 +327,7 @@ def _flops_ratio(idata: xr.DataTree, spec: ModelSpec) -> list[float]:
         return []
     ratio = data["flops"] / compute(data["params"], data["tokens"])
     return [float(ratio.min()), float(ratio.max())]
+
+
+def _option(column: str) -> str:
+    return f"--{column} VALUE" if column in ("params", "tokens") else f"--at {column}=VALUE"

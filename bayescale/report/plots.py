@@ -191,26 +191,29 @@ def plot_pareto(table: pd.DataFrame, ax: Any, *, loss_unit: str = "nats/token") 
     -------
     matplotlib.axes.Axes
     """
+    from matplotlib.colors import LogNorm
+
     colours = ax.scatter(
         table["train_flops"],
         table["expected_mean"],
-        c=np.log10(table["inference_flops_per_token"]),
+        c=table["params"],
+        norm=LogNorm(),
         s=np.where(table["on_frontier"], 26, 8),
         cmap="viridis",
         zorder=3,
     )
-    best = table.loc[table.groupby(table["train_flops"].map("{:.6g}".format))["expected_mean"].idxmin()]
-    best = best.sort_values("train_flops")
-    prob = table["probability"].iloc[0]
-    ax.fill_between(
-        best["train_flops"], best["expected_lower"], best["expected_upper"], color=_BAND, alpha=0.3, lw=0,
-        label=f"{prob:.0%} band at the best size",
-    )  # fmt: skip
+    best = table[table["params_ratio"] == 1].sort_values("train_flops")
+    if len(best) > 1:
+        ax.fill_between(
+            best["train_flops"], best["expected_lower"], best["expected_upper"], color=_BAND, alpha=0.3, lw=0,
+            label=f"{table['probability'].iloc[0]:.0%} band at the best size",
+        )  # fmt: skip
+        ax.legend(frameon=False)
     ax.set_xscale("log")
     ax.set_xlabel("training compute, FLOP")
     ax.set_ylabel(f"expected loss, {loss_unit}")
-    ax.figure.colorbar(colours, ax=ax, label="serving, log10 FLOP a token")
-    ax.legend(frameon=False)
+    bar = ax.figure.colorbar(colours, ax=ax, label="params; serving costs 2 FLOP a param and token")
+    _decade_ticks(bar.ax.yaxis)
     return ax
 
 

@@ -90,7 +90,7 @@ def test_the_price_of_certainty(run, fit_file):
         (["allocate", "--target-loss", "1.0", "--probability", "0.9"], "At most P = 0.00"),
         (["allocate", "--target-loss", "2.0", "--probability", "0.9", "--risk", "cvar:0.1"], "go with a budget"),
         (["explain", "--flops", "1e21", "--plan", "ours=1B"], "NAME=PARAMS,TOKENS"),
-        (["explain", "--flops", "1e21", "--risk", "target"], "neither --risk target"),
+        (["explain", "--flops", "1e21", "--risk", "target"], "no `risk` target"),
         (["pareto", "--flops", "1e28"], "decades of compute"),
         (["overhead", "--params-ratio", "-1"], "`params_ratio`"),
     ],

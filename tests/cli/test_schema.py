@@ -72,7 +72,18 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
 
     monkeypatch.setattr(bayescale.decide.approaches, "fit", fit_approach)
     monkeypatch.setattr(bayescale.posterior.breaks, "fit", lambda *_, **__: fit)
+    log = tmp_path / "nanogpt.log"
+    log.write_text(
+        "tokens per iteration will be: 32,768\nnumber of parameters: 12.00M\nstep 0: train loss 10.9, val loss 10.9\n"
+        "step 500: train loss 4.4, val loss 4.5\n"
+    )
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "trainer_state.json").write_text('{"log_history": [')
+    (tmp_path / "m1").mkdir()
+    (tmp_path / "m1" / "trainer_state.json").write_text('{"log_history": [], "global_step": 3, "max_steps": 10}')
+    imported = ["import", log, tmp_path / "broken", tmp_path / "m1", "--out", tmp_path / "imported.csv"]
     words = {
+        "import": imported,
         "fit-breaks": ["fit-breaks", runs_file, "--at", "tokens", "--out", tmp_path / "average.nc"],
         "fit": ["fit", bad, "--drop-bad", "--where", "params>1e6", "--out", tmp_path / "fit.nc"],
         "check": ["check", fit_file],

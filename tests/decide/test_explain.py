@@ -45,7 +45,7 @@ def test_rules_too_far_from_the_runs_are_left_out(uncertain):
 
 def test_refusals(uncertain):
     for options, said in (
-        ({"risk": "target"}, "neither --risk target"),
+        ({"risk": "target"}, "no `risk` target"),
         ({"plans": {"chosen": (1e9, 1e10)}}, "may not be named 'chosen'"),
         ({"plans": {"ours": (0, 1e10)}}, "needs params and tokens > 0"),
         ({"limits": Limits(max_params=1e7)}, "tokens per parameter"),

@@ -19,7 +19,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> list[Log]:
     """Return its runs."""
     frame = read_csv(path)
-    contexts = [name for name in frame if str(name).startswith("metric.context.")]
+    contexts = [str(name) for name in frame if str(name).startswith("metric.context.")]
     logs = []
     for identity, points in frame.groupby("run.hash", sort=False):
         rows: list[tuple[float, dict[str, Any]]] = []

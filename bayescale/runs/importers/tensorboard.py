@@ -98,7 +98,8 @@ def _scalars(data: bytes) -> Iterator[tuple[float, dict[str, float]]]:
 
 
 def _event(data: bytes) -> tuple[float, dict[str, float]] | None:
-    step, cells = 0, {}
+    step = 0
+    cells: dict[str, float] = {}
     for number, value in fields(data):
         if number == 2 and isinstance(value, int):
             step = value
