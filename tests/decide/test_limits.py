@@ -53,6 +53,32 @@ def test_a_deadline_is_a_budget_of_its_own(uncertain):
     assert some["flops"] == pytest.approx(row["flops"] / 4) and "Only about 25 of the 100" in some["warning"]
 
 
+def test_a_deadline_does_not_pay_for_serving_and_says_so(uncertain):
+    alone = one(uncertain, limits=Limits(days=10), costs=HARDWARE)
+    row = one(uncertain, limits=Limits(days=10), costs=HARDWARE, demand=Demand(1e12, prompt_share=0.5))
+    assert row["params"] == alone["params"] and row["budget"] == 10 and row["train_days"] == pytest.approx(10)
+    assert "A deadline bounds training alone" in row["warning"] and "deadline bounds" not in alone["warning"]
+    short = one(uncertain, 1e20, limits=Limits(days=10), costs=HARDWARE)
+    assert short["train_days"] == pytest.approx(10 * 1e20 / alone["flops"])
+
+
+def test_a_cheapest_plan_keeps_a_deadline(uncertain):
+    free = cheapest_plan(uncertain, Target(2.3, 0.5), costs=HARDWARE, **PLAIN).iloc[0]
+    days = 1.5 * free["train_days"]
+    timed = cheapest_plan(uncertain, Target(2.3, 0.5), limits=Limits(days=days), costs=HARDWARE, **PLAIN).iloc[0]
+    assert timed["cost_usd"] == pytest.approx(free["cost_usd"]) and timed["train_days"] <= days
+
+
+def test_what_can_be_reached_is_answered_beside_what_cannot(uncertain):
+    few = Limits(max_tokens=3e10, max_params=1e9)
+    with pytest.raises(ValueError, match="With probability 0.9 a loss of") as refused:
+        cheapest_plan(uncertain, Target(2.2, 0.9), limits=few, **PLAIN)
+    table = cheapest_plan(uncertain, Target(2.2), probabilities=[0.001, 0.9], limits=few, **PLAIN)
+    assert len(table) == 1 and str(refused.value) in table["warning"].iloc[0]
+    loss = float(str(refused.value).split("a loss of ")[-1].removesuffix(" can be."))
+    assert cheapest_plan(uncertain, Target(loss, 0.9), limits=few, **PLAIN)["probability_target"].iloc[0] >= 0.9
+
+
 def test_serving_is_paid_for_and_makes_the_model_smaller(uncertain):
     free = one(uncertain, 1e23)
     demand = Demand(1e13, 0.5)
@@ -117,6 +143,15 @@ def test_shapes_are_all_that_there_is(uncertain, many_draws):
     assert one(uncertain, 1e22, limits=Limits(shapes=experts, max_params=1e10))["params"] == 1e9
     with pytest.raises(ValueError, match=r"No shape fits --max-params 5e\+08"):
         one(uncertain, 1e22, limits=Limits(shapes=shapes, max_params=5e8))
+
+
+def test_a_size_that_shuts_out_shapes_binds(uncertain):
+    shapes = pd.DataFrame({"params": [1e9, 2e9, 4e9]})
+    free = one(uncertain, 1e22, limits=Limits(shapes=shapes))
+    assert free["params"] == 4e9 and free["binding"] == "flops, shapes"
+    capped = one(uncertain, 1e22, limits=Limits(shapes=shapes, max_params=3e9, max_tokens=1e11))
+    assert capped["params"] == 2e9 and capped["binding"].endswith("shapes, max-params")
+    assert capped["budget_used"] == pytest.approx(6 * 2e9 * 1e11 / 1e22)
 
 
 def test_flop_of_the_table(posterior_from_constants, besi):

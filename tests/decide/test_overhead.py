@@ -88,3 +88,9 @@ def test_the_demand_from_which_a_smaller_model_pays(posterior_from_constants, be
 def test_compute_that_is_none(posterior_from_constants, besi, flops):
     with pytest.raises(ValueError, match="positive number of FLOP"):
         overhead_curve(posterior_from_constants(besi, n_draws=5), 0.5, flops=flops)
+
+
+def test_an_optimum_beyond_what_is_allowed_is_refused(small_fit):
+    with pytest.raises(ValueError, match="decades of compute beyond"):
+        overhead_curve(small_fit, 0.5, flops=1e30)
+    assert len(overhead_curve(small_fit, 0.5, flops=1e30, max_extrapolation=99)) == 1

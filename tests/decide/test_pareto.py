@@ -33,6 +33,14 @@ def test_none_on_the_frontier_is_beaten_and_each_of_the_others_is(uncertain):
     assert 0 < table["on_frontier"].mean() < 1
 
 
+def test_a_risk_decides_the_frontier_and_the_distance_is_said(uncertain):
+    table = pareto(uncertain, [1e22], risk="cvar:0.1", params_ratio=[0.5, 1, 3], drift=False)
+    kept = table[table["on_frontier"]]
+    assert len(kept) < 3 and kept["risk_value"].is_monotonic_decreasing
+    assert table["params_ratio"].tolist() == [0.5, 1, 3]
+    assert all("tokens per parameter" in text for text in table.loc[table["tokens_per_param"] > 40, "warning"])
+
+
 def test_budgets_by_default_reach_as_far_as_is_allowed(uncertain):
     table = pareto(uncertain, params_ratio=[1.0])
     assert len(table) == 10
