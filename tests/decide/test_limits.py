@@ -71,7 +71,7 @@ def test_a_cheapest_plan_keeps_a_deadline(uncertain):
 
 def test_what_can_be_reached_is_answered_beside_what_cannot(uncertain):
     few = Limits(max_tokens=3e10, max_params=1e9)
-    with pytest.raises(ValueError, match="With probability 0.9 a loss of") as refused:
+    with pytest.raises(ValueError, match=r"With probability 0\.9 a loss") as refused:
         cheapest_plan(uncertain, Target(2.2, 0.9), limits=few, **PLAIN)
     loss = float(str(refused.value).split("a loss of ")[-1].removesuffix(" can be."))
     assert cheapest_plan(uncertain, Target(loss, 0.9), limits=few, **PLAIN)["probability_target"].iloc[0] >= 0.9

@@ -49,6 +49,8 @@ class Log:
         What a person should know of this log.
     left_out : str
         A reason to leave the run out, known from the file alone.
+    points : tuple of (steps, tokens, loss)
+        Checkpoints of a run in a table, where rows and not series hold them.
     flops_are_6nd : bool
         The logger computes FLOP as 6 x non-embedding params x tokens, so that each follows from the two others.
     steps_are_updates : bool
@@ -68,6 +70,7 @@ class Log:
     asks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     left_out: str = ""
+    points: tuple[tuple[float, float, float], ...] = ()
     flops_are_6nd: bool = False
     steps_are_updates: bool = True
 
@@ -142,7 +145,8 @@ def without_overwritten(columns: Mapping[str, tuple[np.ndarray, ...]]) -> dict[s
     for key, (rows, steps, values) in columns.items():
         kept = np.ones(len(steps), dtype=bool)
         for row, step in restarts:
-            kept &= (rows >= row) | (steps < step)
+            if row <= rows[-1]:  # a key that ended before has nothing that was written again
+                kept &= (rows >= row) | (steps < step)
         # the last value of a step that stands there twice
         kept_steps, place = np.unique(steps[kept][::-1], return_index=True)
         found[key] = kept_steps, values[kept][::-1][place]
@@ -169,12 +173,17 @@ def number_of(cell: Any) -> float | None:
 
 
 def join(segments: list[Log]) -> Log:
-    """Return one log of a resumed run: later segments win, and what they overwrite of earlier ones is dropped."""
+    """Return one log of a run in several files: of a resumed run later files win, and what they overwrite of earlier ones is dropped.
+
+    A file that holds other keys, or goes on where an earlier one ended, overwrites nothing: evaluation and training may be two files.
+    """
     segments = sorted(segments, key=lambda segment: segment.started)
     series: dict[str, Series] = {}
     for segment in segments:
-        first = min((steps[0] for steps, _ in segment.series.values() if len(steps)), default=np.inf)
-        series = {key: _before(points, first) for key, points in series.items()}
+        shared = [key for key in segment.series if key in series]
+        again = [float(segment.series[key][0][0]) for key in shared if segment.series[key][0][0] <= series[key][0][-1]]
+        if again:
+            series = {key: _before(points, min(again)) if key in shared else points for key, points in series.items()}
         for key, (steps, values) in segment.series.items():
             earlier = series.get(key, (np.empty(0), np.empty(0)))
             series[key] = np.concatenate([earlier[0], steps]), np.concatenate([earlier[1], values])
@@ -186,6 +195,7 @@ def join(segments: list[Log]) -> Log:
         facts={key: value for segment in segments for key, value in segment.facts.items()},
         source=segments[0].source if len(segments) == 1 else f"{segments[0].source} and {len(segments) - 1} more",
         notes=tuple(dict.fromkeys(note for segment in segments for note in segment.notes)),
+        asks=tuple(dict.fromkeys(ask for segment in segments for ask in segment.asks)),
     )
 
 
@@ -212,6 +222,7 @@ def thin(log: Log, keep: frozenset[str]) -> Log:
         end = np.flatnonzero(steps > 0.99 * last)
         mask[end[-_MOST_POINTS:]] = True
         mask[np.searchsorted(steps, _spread(steps, 200))] = True
+        mask[[0, int(np.nanargmax(values)) if np.isfinite(values).any() else 0]] = True  # the peak of a learning rate
         series[key] = steps[mask], values[mask]
     return replace(log, series=series)
 
