@@ -152,7 +152,7 @@ def measure(sources: list[Path]) -> dict[str, float]:
         sequence={"*": 1024.0},
     )
     start = time.perf_counter()
-    imported = import_runs(sources, answers)
+    imported = import_runs(sources, answers, workers=2)
     seconds = time.perf_counter() - start
     memory = [resource.getrusage(who).ru_maxrss / 1e6 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return {

@@ -1,6 +1,7 @@
 """`bayescale import`."""
 
 import dataclasses
+import os
 import shlex
 import sys
 from typing import Annotated, Any
@@ -109,7 +110,9 @@ def import_(
     while True:
         try:
             with _progress() as progress:
-                imported = import_runs(sources, answers, format=format, progress=progress)
+                imported = import_runs(
+                    sources, answers, format=format, workers=min(os.cpu_count() or 1, 8), progress=progress
+                )
             break
         except OpenQuestions as error:
             if json_ or not (sys.stdin.isatty() and sys.stderr.isatty()):

@@ -33,7 +33,7 @@ class ImportAnswers:
     batch_tokens, sequence, unique_tokens : mapping of str to float
         By run: tokens per update over all ranks, tokens per sequence, distinct tokens of the data set.
     eval_set : str
-        The evaluation set whose loss is taken, where there are several.
+        The evaluation set whose loss is taken, where there are several; "any" takes each run's own.
     loss_unit : str
         Unit of the logged losses, where it is not nats per token.
     bytes_per_token : float, optional

@@ -1,5 +1,6 @@
 """Comet `get_metrics()`, kept as JSON: a list of points whose values are text."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,14 @@ def read(path: Path) -> list[Log]:
             without += 1
             continue
         rows.append(
-            (step, {f"{context}/{name}" if context and str(context) not in name else name: point.get("metricValue")})
+            (
+                step,
+                {
+                    f"{context}/{name}"
+                    if context and str(context) not in re.split(r"[^a-z]+", name.lower())
+                    else name: point.get("metricValue")
+                },
+            )
         )
     notes = (f"{without} points have no step and were passed over.",) if without else ()
     return [Log(run=path.stem, source=path.name, format=NAME, series=series_of(rows), notes=notes)]

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 from .log import Log, series_of
-from .text import log_text, sample
+from .text import NUMBER, log_text, sample
 
 NAME = "deepspeed"
 ON_FOLDERS = False
-_LOSS = re.compile(r"^steps: (\d+) loss: ([-+.\deEnaif]+) iter time", re.MULTILINE)
-_RATE = re.compile(r"^.*?\[Rank 0\] step=(\d+), skipped=(\d+), lr=\[([-+.\deE]+)", re.MULTILINE)
+_LOSS = re.compile(rf"^steps: (\d+) loss: ({NUMBER}) iter time", re.MULTILINE)
+_RATE = re.compile(rf"^.*?\[Rank 0\] step=(\d+), skipped=(\d+), lr=\[({NUMBER})", re.MULTILINE)
 
 
 def recognises(path: Path) -> bool:

@@ -20,19 +20,32 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """Return the run as its furthest state tells it."""
-    states = [(file, _state(file)) for file in (_files(path) if path.is_dir() else [path])]
+    states, wrong = [], []
+    for file in _files(path) if path.is_dir() else [path]:
+        try:
+            states.append((file, _state(file)))
+        except Unreadable as error:
+            wrong.append(f"{file.parent.name}/{error}")
+    if not states:
+        raise Unreadable(" ".join(wrong))
     file, state = max(states, key=lambda item: number_of(item[1].get("global_step")) or 0)
     folder = path if path.is_dir() else path.parent
     if folder.name.startswith("checkpoint-"):
         folder = folder.parent
     done, planned = number_of(state.get("global_step")) or 0, number_of(state.get("max_steps"))
     rows: list[tuple[float, dict[str, Any]]] = []
+    logged: set[tuple[float, str]] = set()
     for row in state["log_history"]:
         step = number_of(row.get("step")) if isinstance(row, dict) else None
         if step is not None and "train_runtime" not in row:  # the last row holds means over the whole training
-            rows.append(
-                (step, {key: value for key, value in row.items() if key != "step" and not _is_zero_count(key, value)})
-            )
+            # an evaluation of the best checkpoint, loaded after the last step, is logged at that step once more: the first stands
+            cells = {
+                key: value
+                for key, value in row.items()
+                if key != "step" and (step, key) not in logged and not _is_zero_count(key, value)
+            }
+            logged |= {(step, key) for key in cells}
+            rows.append((step, cells))
     ends = {key: state.get(key) for key in ("total_flos", "num_input_tokens_seen") if number_of(state.get(key))}
     rows.append((done, ends))
     return [
@@ -48,6 +61,7 @@ def read(path: Path) -> list[Log]:
             if done >= planned
             else f"global_step {done:.0f} of max_steps {planned:.0f}",
             flops_are_6nd=True,
+            notes=tuple(wrong),
         )
     ]
 

@@ -1,12 +1,13 @@
 """Histories of W&B's programming interface: JSONL, Parquet or CSV with a `_step` column."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from . import wandb_steps
 from .log import Log, some_rows
 from .safe import head, head_text, read_json_lines
-from .tables import header, parquet_columns, read_csv, read_parquet
+from .tables import header, parquet_columns, read_csv, read_parquet_rows
 
 NAME = "wandb history"
 ON_FOLDERS = False
@@ -27,11 +28,22 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> list[Log]:
     """Return the run."""
     if head(path).startswith(b"PAR1"):
-        rows: list[Any] = read_parquet(path).to_dict(orient="records")
+        rows: list[Any] = read_parquet_rows(path)
     elif path.suffix.lower() == ".csv":
         rows = read_csv(path).to_dict(orient="records")
     else:
         rows = read_json_lines(path)
     rows = some_rows(rows, "_step")
-    series, notes, asks = wandb_steps.series({str(key): value for key, value in row.items()} for row in rows)
-    return [Log(run=path.stem, source=path.name, format=NAME, series=series, notes=notes, asks=asks)]
+    found = wandb_steps.history({str(key): value for key, value in row.items()} for row in rows)
+    # large runs are exported in numbered parts
+    stem = re.sub(r"[-_.]?(?:part[-_]?)?\d+$", "", path.stem) if path.suffix == ".parquet" else ""
+    return [
+        Log(
+            run=stem or path.stem,
+            source=path.name,
+            format=NAME,
+            identity=f"{path.parent.resolve()} {stem}" if path.suffix == ".parquet" else "",
+            started=re.sub(r"\d+", lambda match: match[0].zfill(8), path.stem),
+            **found._asdict(),
+        )
+    ]

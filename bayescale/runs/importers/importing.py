@@ -1,6 +1,5 @@
 """`import_runs`: from logs to the table that a fit needs, with a report of where each number comes from."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..columns import COLUMNS
-from ..values import one_line
+from ..values import clean, one_line
 from . import keys, scores, sheet
 from .answers import ImportAnswers
 from .find import FORMATS, Discovery, Found, find
@@ -53,6 +52,7 @@ def import_runs(
     answers: ImportAnswers | None = None,
     *,
     format: str | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Imported:
     """Read the logs of training runs into a table of runs.
@@ -65,6 +65,8 @@ def import_runs(
         What no log holds, and choices that are not guessed.
     format : str, optional
         Read everything as this format, e.g. "wandb-table".
+    workers : int
+        Processes that read where there is much; a script that asks for several needs the usual ``if __name__ == "__main__"``.
     progress : callable, optional
         Called with (files done, files, name).
 
@@ -91,7 +93,7 @@ def import_runs(
     paths, command lines) are not copied.
     """
     answers = ImportAnswers() if answers is None else answers
-    discovery, table, unread = gather(sources, answers, format=format, progress=progress)
+    discovery, table, unread = gather(sources, answers, format=format, workers=workers, progress=progress)
     open_ = table.questions.all()
     if open_:
         raise OpenQuestions(open_, [_left_out_line(row) for row in table.rows if row.left_out])
@@ -111,6 +113,7 @@ def gather(
     answers: ImportAnswers,
     *,
     format: str | None = None,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> tuple[Discovery, Table, list[dict[str, str]]]:
     """Return what was found, the rows with questions still open, and the files that could not be read."""
@@ -119,9 +122,11 @@ def gather(
     logs: list[Log] = []
     found_scores: list[Score] = []
     unread: list[dict[str, str]] = []
-    for item, (result, error) in zip(discovery.found, _read_all(discovery.found, options, progress), strict=True):
+    for item, (result, error) in zip(
+        discovery.found, _read_all(discovery.found, options, workers, progress), strict=True
+    ):
         if error:
-            unread.append({"source": item.shown, "reason": error})
+            unread.append({"source": clean(item.shown), "reason": clean(error)})
         for log in result:
             if isinstance(log, Score):
                 found_scores.append(log)
@@ -143,38 +148,39 @@ def read_one(item: Found, options: sheet.Options) -> tuple[list[Log | Score], st
     """Return the logs of one file or folder, thinned, and what is wrong with it ("" where nothing is)."""
     module = FORMATS[item.format]
     try:
+        if not item.path.is_dir() and not item.path.is_file():
+            raise Unreadable(f"{item.path.name} is neither a file nor a folder.")
         found = module.read(item.path, options) if module is sheet else module.read(item.path)
+        return [_shown(log, item) for log in found], ""
     except Unreadable as error:
         return [], str(error)
     except MemoryError:
         return [], f"{item.path.name} needs more memory than there is."
     except Exception as error:  # one bad file must not lose the others, whatever is wrong with it
         return [], f"{item.path.name} cannot be read as {module.NAME}: {type(error).__name__}, {one_line(error)}."
-    return [_shown(log, item) for log in found], ""
 
 
 def _shown(log: Any, item: Found) -> Any:
-    if isinstance(log, Score):
-        return log._replace(source=item.shown)
+    """Return a log with its path below the source that was given, its names fit for any file and screen, and few points."""
+    shown = clean(item.shown)
     row = log.source.rpartition(" row ")
-    source = (
-        f"{item.shown} row {row[2]}"
-        if row[1]
-        else f"{item.shown}/{log.source}"
-        if item.path.is_dir() and item.format == "mlflow"
-        else item.shown
-    )
+    if row[1]:
+        shown = f"{shown} row {row[2]}"
+    elif item.path.is_dir() and item.format == "mlflow":
+        shown = f"{shown}/{clean(log.source)}"
+    if isinstance(log, Score):
+        return log._replace(source=shown, run=clean(log.run))
+    series = {clean(key): points for key, points in log.series.items() if len(points[0])}
+    log = replace(log, source=shown, run=clean(log.run) or "unnamed", series=series)
     return thin(
-        replace(log, source=source),
-        frozenset(key for key in log.series if (meaning := loss_key(key)) and meaning.split == keys.VALIDATION),
+        log, frozenset(key for key in series if (meaning := loss_key(key)) and meaning.split == keys.VALIDATION)
     )
 
 
 def _read_all(
-    items: list[Found], options: sheet.Options, progress: Progress | None
+    items: list[Found], options: sheet.Options, workers: int, progress: Progress | None
 ) -> Iterator[tuple[list[Log | Score], str]]:
     size = sum(_size(item.path) for item in items)
-    workers = min(os.cpu_count() or 1, 8)
     if size < _LARGE or workers == 1 or len(items) < 2:
         results: Iterator[tuple[list[Log | Score], str]] = (read_one(item, options) for item in items)
         yield from _counted(results, items, progress)

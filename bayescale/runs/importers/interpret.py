@@ -16,24 +16,27 @@ from ..columns import plain
 from ..values import one_line
 from . import keys
 from .answers import ImportAnswers, from_name, of_run
-from .finished import judge
+from .finished import judge, planned_steps
 from .log import Log, number_of
-from .losses import Choice, choose, end_of, is_training
-from .names import check_names, distinct, joined, seed
+from .losses import ANY_SET, Choice, choose, end_of, is_training
+from .names import check_names, distinct, joined, seed, told_once
 from .params import put_params, settle_params
 from .questions import Questions
 from .rows import Row, Table, is_used, typed
-from .tokens import ask_tokens, batch_tokens, put_batch, put_data, put_flops, tokens
+from .tokens import ask_tokens, batch_tokens, check_flops, put_batch, put_data, put_flops, tokens
 from .wandb_steps import STEP_IS
 
 DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
 _MOST_BITS = 16.0  # per byte, of any model that was trained
+_FIRST = 1.5  # times ln(vocabulary) that a first loss may be
+_EARLY = 0.3  # share of a log's steps by which it must have begun for its largest learning rate to be the peak
 _LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
 
 
 def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
     """Return the rows that logs and answers give; what is open is in `questions`."""
-    logs = distinct(joined(logs), [seed(log) for log in joined(logs)])
+    logs = told_once(joined(logs))
+    logs = distinct(logs, [seed(log) for log in logs])
     chosen = choose(logs, answers)
     questions = Questions()
     table = Table([], list(chosen.warnings), questions)
@@ -42,11 +45,18 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
         table.rows.append(row)
         if not is_used(row, answers):
             continue
-        if len(chosen.sets) > 0 and choice.meaning and choice.meaning.set:
+        if chosen.sets and choice.points is not None:
             questions.ask(
-                "eval set", f"which evaluation set's loss: {', '.join(chosen.sets)}?", "--eval-set NAME", row.run
+                "eval set",
+                f"which evaluation set's loss, the same for all runs: {', '.join(chosen.sets)}?",
+                f"--eval-set NAME (or {ANY_SET}, where they are the same text)",
+                row.run,
             )
     table.training_loss = any(is_training(choice) for choice in chosen.choices)
+    if any(log.summary and is_used(row, answers) and row.points for log, row in zip(logs, table.rows, strict=True)):
+        table.warnings.append(
+            "Tables and summaries hold the last value of each metric: a loss may be older than the tokens beside it. A history tells."
+        )
     check_names(table.rows, answers)
     _settle_units(table, answers)
     settle_params(table, answers)
@@ -79,7 +89,9 @@ def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions,
         questions, warnings = Questions(), []  # of a run that is left out nothing is asked
     warnings += [f"{log.run}: {note}" for note in log.notes]
     _put_loss_and_tokens(row, log, choice, answers, questions, warnings)
-    put_data(row, log, answers, questions)
+    if choice.points is not None:
+        put_data(row, log, float(choice.points[0][-1]), answers, questions)
+    check_flops(row, warnings)
     return row
 
 
@@ -101,14 +113,16 @@ def _put_config(row: Row, log: Log) -> None:
             value = typed(column, found[0])
             if column != "lr" or value:
                 row.put(column, value, found[1])
-    if "lr" not in row.values:
-        rates = [
-            (float(np.nanmax(values)), key)
-            for key, (_, values) in log.series.items()
-            if plain(key) in keys.LR_SERIES and len(values)
-        ]
-        if rates and np.isfinite(rates[0][0]) and rates[0][0] > 0 and not log.summary:
-            row.put("lr", rates[0][0], f"largest {rates[0][1]}")
+    for key, (steps, values) in log.series.items():
+        # the largest of a log that begins late is one that has decayed
+        if (
+            plain(key) in keys.LR_SERIES
+            and not log.summary
+            and steps[0] <= _EARLY * steps[-1]
+            and np.isfinite(values).any()
+        ):
+            peak = float(np.nanmax(values))
+            row.put("lr", peak if peak > 0 else None, f"largest {key}")
 
 
 def _put_loss_and_tokens(
@@ -118,6 +132,7 @@ def _put_loss_and_tokens(
         row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
     if "loss" in log.facts:
         row.put("loss", _as_loss(float(log.facts["loss"].value), row.unit, answers), choice.key)
+        row.points = [(step, tokens_, _as_loss(value, row.unit, answers)) for step, tokens_, value in log.points]
         if "tokens" not in row.values and "flops" not in row.values:
             questions.ask("tokens", "the table has no tokens.", "--set tokens=VALUE", row.run)
         return
@@ -140,17 +155,19 @@ def _put_loss_and_tokens(
     steps, values = choice.points
     unknown_steps = (log.summary and step == 0) or not log.steps_are_updates
     by_calls = STEP_IS in log.asks and answers.step_is != "updates"
-    if not unknown_steps and answers.step_is != "calls":
+    row.first_loss = _as_loss(float(values[0]), row.unit, answers)
+    planned = planned_steps(log)
+    if not unknown_steps and step > 0 and (not by_calls or (planned and planned[0] == step)):
         row.put("steps", step, "step of the loss")
-    elif row.finished and (planned := keys.config_value(log.config, "planned")):
-        row.put("steps", number_of(planned[0]), planned[1])
+    elif row.finished and planned and log.summary:
+        row.put("steps", *planned)
     _warn_if_early(row, log, step, warnings)
     batch = batch_tokens(row, log, answers)
     if batch:
         row.put("batch_tokens", *batch)
-    put_flops(row, log, steps)
+    put_flops(row, log, steps, warnings)
     counts = tokens(row, log, choice, answers, None if by_calls or unknown_steps else batch, warnings)
-    if counts is not None:
+    if counts is not None and counts[0][-1] > 0:
         row.put("tokens", float(counts[0][-1]), counts[1])
         row.points = [
             (float(at), float(tokens), _as_loss(float(value), row.unit, answers))
@@ -209,11 +226,13 @@ def _settle_units(table: Table, answers: ImportAnswers) -> None:
         table.loss_unit = answers.loss_unit
     if answers.loss_factor is None:
         for row in rows:
-            if row.values["loss"] > (_MOST_BITS if row.unit == keys.BITS_PER_BYTE else math.log(row.vocabulary)):
+            most = _MOST_BITS if row.unit == keys.BITS_PER_BYTE else math.log(row.vocabulary)
+            if row.values["loss"] > most or row.first_loss > _FIRST * most:
                 table.questions.ask(
                     "loss",
-                    "above that of an untrained model, ln(vocabulary), so that it is a sum or in another unit; what multiplies it?",
-                    "--loss-factor NUMBER, or --leave-out RUN",
+                    "its first or last value is above ln(vocabulary), that of an untrained model: a sum, or another unit; what multiplies "
+                    "it?",
+                    "--loss-factor NUMBER (1 where it is right), or --leave-out RUN",
                     row.run,
                 )
 

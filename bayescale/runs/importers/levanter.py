@@ -32,7 +32,10 @@ def read(path: Path) -> list[Log]:
         step = number_of(summary.get("_step"))
         progress = number_of(summary.get("run_progress"))
         facts, batch = {}, number_of(config.get("trainer.train_batch_size"))
-        sequence = number_of(config.get("model.seq_len")) or number_of(config.get("model.max_seq_len"))
+        sequence = number_of(config.get("train_seq_len"))
+        if not sequence:
+            known = {number_of(config.get(f"model.{name}")) for name in ("seq_len", "max_seq_len")} - {None}
+            sequence = known.pop() if len(known) == 1 else None
         if batch and sequence:
             facts["batch_tokens"] = Fact(batch * sequence, "train_batch_size x seq_len")
         params = number_of(summary.get("parameter_count"))

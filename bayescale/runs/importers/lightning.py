@@ -14,7 +14,7 @@ from .tables import header, read_numbers
 NAME = "lightning csv"
 ON_FOLDERS = True
 _STEPS = ("step", "iter", "iteration", "global_step", "steps")
-_NAMES_OF_RUNS = {"run", "run_name", "run_id", "name", "experiment", "model"}
+_NAMES_OF_RUNS = {"run", "run_name", "run_id", "name", "experiment", "model", "seed", "trial", "config", "job"}
 
 
 def recognises(path: Path) -> bool:
@@ -53,7 +53,9 @@ def read(path: Path) -> list[Log]:
             )
         ]
     step_name = next(names[name] for name in _STEPS if name in names)
-    by_lightning = file.name == "metrics.csv" and "epoch" in names and step_name == "step"
+    # Lightning sorts the columns by name
+    sorted_ = list(columns) == sorted(columns)
+    by_lightning = (file.name == "metrics.csv" or sorted_) and "epoch" in names and step_name == "step"
     steps = columns[step_name][0] + (1 if by_lightning else 0)
     rows = np.arange(len(steps), dtype=float)
     series = {}

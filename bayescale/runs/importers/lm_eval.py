@@ -55,6 +55,9 @@ def read(path: Path) -> list[Score]:
                     value=value,
                     n_items=items,
                     params_total=number_of(config.get("model_num_parameters")),
+                    revision=_argument(config, "revision"),
+                    shots=str((tree.get("n-shot") or {}).get(str(task), "")),
+                    date=number_of(tree.get("date")) or path.stat().st_mtime,
                     notes=_notes(task, metric, value, items, cells),
                 )
             )
@@ -62,8 +65,16 @@ def read(path: Path) -> list[Score]:
 
 
 def _model(config: dict[str, Any], path: Path) -> str:
-    match = re.search(r"pretrained=([^,]+)", str(config.get("model_args", "")))
-    return (match[1] if match else path.parent.resolve().name).rstrip("/").rsplit("/", 1)[-1]
+    name = _argument(config, "pretrained") or path.parent.resolve().name
+    return name.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _argument(config: dict[str, Any], name: str) -> str:
+    arguments = config.get("model_args")
+    if isinstance(arguments, dict):
+        return str(arguments.get(name) or "")
+    match = re.search(rf"(?:^|,){name}=([^,]+)", str(arguments or ""))
+    return match[1] if match else ""
 
 
 def _count(item: Any) -> float | None:

@@ -94,7 +94,7 @@ def convert(cell: str, mark: str) -> float | None:
         return None
     whole, point, rest = digits.partition(mark)
     if other in rest or (
-        other in whole and not re.fullmatch(rf"\d{{1,3}}(?:\{other}\d{{2,3}})*\{other}\d{{3}}", whole)
+        other in whole and not re.fullmatch(rf"[1-9]\d{{0,2}}(?:\{other}\d{{2,3}})*\{other}\d{{3}}", whole)
     ):
         return None
     text = f"{match[1]}{whole.replace(other, '')}{'.' if point else ''}{rest}{match[3] or ''}"

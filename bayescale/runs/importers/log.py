@@ -86,6 +86,9 @@ class Score(NamedTuple):
     value: float
     n_items: float | None
     params_total: float | None = None
+    revision: str = ""
+    shots: str = ""
+    date: float = 0.0
     notes: tuple[str, ...] = ()
 
 

@@ -11,6 +11,7 @@ from .answers import ImportAnswers
 from .keys import NATS, TRAINING, VALIDATION, LossKey, loss_key
 from .log import Log, Series
 
+ANY_SET = "any"  # each run's own, where they are the same text under different names
 _END = 0.01  # share of a run's steps over which a training loss is averaged
 _LEAST_ROWS = 5
 _WIDEST_END = 0.1  # share in which those rows must lie
@@ -36,19 +37,17 @@ class Choices(NamedTuple):
 def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
     """Return the loss of each log; where sets are open, the one that most runs have stands in until it is answered."""
     found = [_keys(log, answers.map.get("loss", "")) for log in logs]
-    any_validation = any(meaning.split == VALIDATION for keys in found for meaning in keys.values()) or any(
-        "loss" in log.facts for log in logs
-    )
+    any_validation = any(meaning.split == VALIDATION for keys in found for meaning in keys.values())
+    any_validation = any_validation or any("loss" in log.facts for log in logs)
     by_set = [_by_set(keys) for keys in found]
     counts = Counter(name for sets in by_set for name in sets)
-    open_sets = _open_sets(by_set, answers.eval_set)
     common = max(counts, key=lambda name: counts[name]) if counts else ""
-    choices, warnings = [], []
+    choices = []
     for log, keys, sets in zip(logs, found, by_set, strict=True):
         if "loss" in log.facts:
-            choices.append(Choice(log.facts["loss"].key, loss_key(log.facts["loss"].key)))
+            choices.append(Choice(log.facts["loss"].key, _of_column(log.facts["loss"].key)))
         elif sets:
-            choices.append(_validation(log, sets, answers, common if open_sets else ""))
+            choices.append(_validation(log, sets, answers, common))
         elif any_validation:
             choices.append(Choice(reason="no validation loss, which other runs have" if keys else "no loss was logged"))
         elif keys:
@@ -56,18 +55,19 @@ def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
             choices.append(Choice(key, keys[key], _usable(log.series[key])))
         else:
             choices.append(Choice(reason="no loss was logged"))
-    if not any_validation and any(choice.key for choice in choices):
+    warnings = []
+    if any(is_training(choice) for choice in choices):
         warnings.append(
             "No run has a validation loss: these are training losses, averaged over the last 1% of each run. They say less of a model "
             "where data repeat or a run is short."
         )
-    plain_sets = {choice.meaning.set for choice in choices if choice.meaning and choice.points is not None}
-    if len(plain_sets) > 1 and not open_sets:
-        named = ", ".join(sorted(name for name in plain_sets if name))
-        warnings.append(
-            f"Some losses come from a set without a name and others from '{named}': are these the same text?"
-        )
-    return Choices(choices, open_sets, warnings)
+    return Choices(choices, [] if answers.eval_set else _open_sets(by_set, choices), warnings)
+
+
+def _of_column(key: str) -> LossKey:
+    """Return what the header of a table says; a column called `loss` is taken at its word."""
+    meaning = loss_key(key) or LossKey(VALIDATION, "", NATS, 0)
+    return meaning if "train" in plain(key) else meaning._replace(split=VALIDATION)
 
 
 def end_of(choice: Choice) -> tuple[float, float, int]:
@@ -110,27 +110,31 @@ def _by_set(keys: dict[str, LossKey]) -> dict[str, str]:
     return single or sets
 
 
-def _open_sets(by_set: list[dict[str, str]], wanted: str) -> list[str]:
-    if wanted:
-        return []
+def _open_sets(by_set: list[dict[str, str]], choices: list[Choice]) -> list[str]:
+    """Return the sets between which a person must choose: a run has several, or runs differ in theirs ("" has no name)."""
     several = any(len(sets) > 1 and "" not in sets for sets in by_set)
-    alone = {next(iter(sets)) for sets in by_set if len(sets) == 1 and "" not in sets}
-    if not several and len(alone) < 2:
+    taken = {
+        choice.meaning.set
+        for choice in choices
+        if choice.meaning and choice.points is not None and not is_training(choice)
+    }
+    if not several and len(taken) < 2:
         return []
-    return list(dict.fromkeys(name for sets in by_set for name in sets if name))
+    return list(dict.fromkeys(name or "(without a name)" for sets in by_set for name in sets))
 
 
 def _validation(log: Log, sets: dict[str, str], answers: ImportAnswers, common: str) -> Choice:
-    if answers.eval_set:
-        wanted = plain(answers.eval_set)
+    wanted = plain(answers.eval_set)
+    if wanted and wanted != ANY_SET:
         fitting = [
             name
             for name, key in sets.items()
             if wanted in (plain(name), plain(key)) or plain(name).endswith(f"_{wanted}")
         ]
-        if not fitting and "" not in sets:
-            return Choice(reason=f"not evaluated on '{answers.eval_set}' but on {', '.join(sets)}")
-        name = min(fitting, key=len) if fitting else ""
+        if not fitting:
+            known = ", ".join(name or "a set without a name" for name in sets)
+            return Choice(reason=f"not evaluated on '{answers.eval_set}' but on {known}")
+        name = min(fitting, key=len)
     else:
         name = "" if "" in sets else common if common in sets else next(iter(sets))
     key = sets[name]

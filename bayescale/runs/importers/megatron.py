@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from .log import Fact, Log, number_of, series_of, some
-from .text import ends_early, log_text, sample
+from .text import NUMBER, check_one_job, ends_early, log_text, sample
 
 NAME = "megatron"
 ON_FOLDERS = False
 _USED = ("consumed samples", "consumed tokens", "learning rate", "lm loss")
 _LINE = re.compile(r"iteration\s+(\d+)/\s*(\d+) \|(.*)$", re.MULTILINE)
 _VALIDATION = re.compile(
-    r"validation loss at iteration (\d+)(?: on (validation|test) set)? \| (?:.*\| )?lm loss(?: value)?: ([-+.\deEnaif]+)",
+    rf"validation loss at iteration (\d+)(?: on (validation|test) set)? \| (?:.*\| )?lm loss(?: value)?: ({NUMBER})",
     re.MULTILINE,
 )
 _RANK = re.compile(r"number of parameters on \(tensor, pipeline\) model parallel rank \((\d+), (\d+)\): ([\d,]+)")
@@ -37,6 +37,11 @@ def read(path: Path) -> list[Log]:
     lines = list(_LINE.finditer(text))
     start = text[: lines[0].start()] if lines else text  # before the first iteration
     config = {key: value for key, value in _ARGUMENT.findall(start) if key in _ARGUMENTS}
+    check_one_job(
+        path.name,
+        planned_iterations=[match[2] for match in lines],
+        **{key: [value for name, value in _ARGUMENT.findall(_arguments(text)) if name == key] for key in _ARGUMENTS},
+    )
     checks = [match for match in _VALIDATION.finditer(text) if match[2] != "test"]
     steps = np.array([float(match[1]) for match in lines])
     points: list[tuple[int, float, dict[str, Any]]] = [
@@ -71,6 +76,11 @@ def read(path: Path) -> list[Log]:
             notes=notes,
         )
     ]
+
+
+def _arguments(text: str) -> str:
+    """Return the blocks between rulers that say `arguments`."""
+    return "\n".join(re.findall(r"-{5,} arguments -{5,}\n(.*?)\n\s*-{5,} end of arguments", text, re.DOTALL))
 
 
 def _fields(line: str) -> dict[str, float]:

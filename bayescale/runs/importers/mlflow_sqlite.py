@@ -1,9 +1,10 @@
 """MLflow database `mlflow.db` (SQLite)."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from .databases import opened, tables
-from .log import FINISHED, Log, series_of
+from .log import FINISHED, Log, number_of, series_of
 
 NAME = "mlflow sqlite"
 ON_FOLDERS = False
@@ -22,8 +23,8 @@ def read(path: Path) -> list[Log]:
             "SELECT run_uuid, name, status, lifecycle_stage FROM runs ORDER BY start_time"
         ).fetchall()
         for uuid, name, status, stage in runs:
-            config = dict(connection.execute("SELECT key, value FROM params WHERE run_uuid = ?", (uuid,)))
-            tags = dict(
+            config = _texts(connection.execute("SELECT key, value FROM params WHERE run_uuid = ?", (uuid,)))
+            tags = _texts(
                 connection.execute(
                     "SELECT key, value FROM tags WHERE run_uuid = ? AND key IN ('mlflow.runName', 'family')", (uuid,)
                 )
@@ -33,11 +34,12 @@ def read(path: Path) -> list[Log]:
                 (uuid,),
             )
             series = series_of(
-                (float(step), {key: float("nan") if value is None else _finite(value)}) for step, key, value in points
+                (float(step or 0), {str(key): float("nan") if value is None else _finite(value)})
+                for step, key, value in points
             )
             logs.append(
                 Log(
-                    run=name or tags.get("mlflow.runName") or uuid,
+                    run=_name(name) or tags.get("mlflow.runName") or uuid,
                     source=f"{path.name} {uuid[:8]}",
                     format=NAME,
                     series=series,
@@ -49,6 +51,15 @@ def read(path: Path) -> list[Log]:
     return logs
 
 
-def _finite(value: float) -> float:
+def _finite(value: object) -> float:
     """Return a value; an infinity is stored as the largest double."""
-    return float("inf") if value > 1.79e308 else -float("inf") if value < -1.79e308 else float(value)
+    value = number_of(value) or 0.0
+    return float("inf") if value > 1.79e308 else -float("inf") if value < -1.79e308 else value
+
+
+def _texts(pairs: Iterable[tuple[object, object]]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in pairs if value is not None}
+
+
+def _name(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")

@@ -10,6 +10,7 @@ from .safe import Unreadable, inside, read_bytes, read_text, read_yaml, walk
 NAME = "mlflow file store"
 ON_FOLDERS = True
 STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_NO_STEPS = "All steps are 0: the code did not pass step=, so that points are of no known step."
 _MOST_PARAM = 10_000  # bytes of a parameter's file
 
 
@@ -20,7 +21,13 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """Return its runs; deleted ones are left out."""
-    return [_read_run(run, path) for run in _runs(path)]
+    logs = []
+    for run in _runs(path):
+        try:
+            logs.append(_read_run(run, path))
+        except Unreadable as error:
+            logs.append(Log(run.name, f"{run.parent.name}/{run.name}", NAME, left_out=str(error)))
+    return logs
 
 
 def _is_run(folder: Path) -> bool:
@@ -49,9 +56,8 @@ def _read_run(folder: Path, root: Path) -> Log:
     notes: list[str] = []
     series, config = {}, {}
     for file in _files(folder / "params", root):
-        config[file.relative_to(folder / "params").as_posix()] = (
-            read_bytes(file, _MOST_PARAM).decode("utf-8", "replace").strip()
-        )
+        if file.stat().st_size <= _MOST_PARAM:  # longer ones are prompts and the like
+            config[file.relative_to(folder / "params").as_posix()] = read_bytes(file).decode("utf-8", "replace").strip()
     for file in _files(folder / "metrics", root):
         key = file.relative_to(folder / "metrics").as_posix()
         points, bad = _points(file)
@@ -66,6 +72,7 @@ def _read_run(folder: Path, root: Path) -> Log:
         config.setdefault("family", read_text(family, _MOST_PARAM).strip())
     state = STATES.get(int(number_of(meta.get("status")) or 0), "")
     deleted = meta.get("lifecycle_stage") == "deleted"
+    notes += [_NO_STEPS] if series and all(not steps.any() for steps, _ in series.values()) else []
     return Log(
         run=name or folder.name,
         source=f"{folder.parent.name}/{folder.name}",

@@ -32,14 +32,14 @@ def read(path: Path) -> list[Log]:
         config = {key.removeprefix("params."): cell for key, cell in row.items() if key.startswith("params.")}
         if "tags.family" in row:
             config.setdefault("family", row["tags.family"])
-        series, _, _ = wandb_steps.series([metrics])
+        found = wandb_steps.history([metrics])
         status = str(row.get("status", ""))
         logs.append(
             Log(
                 run=str(row.get("tags.mlflow.runName") or row.get("run_id", "")),
                 source=f"{path.name} {str(row.get('run_id', ''))[:8]}",
                 format=NAME,
-                series=series,
+                **found._asdict(),
                 config=config,
                 state=FINISHED if status == "FINISHED" else f"status is {status}" if status else "",
                 summary=True,

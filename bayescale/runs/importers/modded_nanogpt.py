@@ -4,13 +4,11 @@ import re
 from pathlib import Path
 
 from .log import Log, series_of
-from .text import ends_early, log_text, sample
+from .text import NUMBER, ends_early, log_text, sample
 
 NAME = "modded-nanogpt"
 ON_FOLDERS = False
-_LINE = re.compile(
-    r"^step:(\d+)/(\d+) val_loss:([-+.\deEnaif]+)(?: val_bpb:[-+.\deE]+)? train_time:\d+ms", re.MULTILINE
-)
+_LINE = re.compile(rf"^step:(\d+)/(\d+) val_loss:({NUMBER})(?: val_bpb:{NUMBER})? train_time:\d+ms", re.MULTILINE)
 
 
 def recognises(path: Path) -> bool:

@@ -20,6 +20,20 @@ def joined(logs: Sequence[Log]) -> list[Log]:
     return [segments[0] if len(segments) == 1 else join(segments) for segments in groups.values()]
 
 
+def told_once(logs: Sequence[Log]) -> list[Log]:
+    """Return the logs without those that say the same of the same run, as two exports of one table do."""
+    seen: dict[object, Log] = {}
+    for place, log in enumerate(logs):
+        ends = tuple(
+            sorted(
+                (key, float(steps[-1]), float(values[-1])) for key, (steps, values) in log.series.items() if len(steps)
+            )
+        )
+        facts = tuple(sorted((name, str(fact.value)) for name, fact in log.facts.items() if name != "source"))
+        seen.setdefault((log.run, log.format, ends, facts) if ends or facts else place, log)
+    return list(seen.values())
+
+
 def distinct(logs: Sequence[Log], seeds: Sequence[str]) -> list[Log]:
     """Return the logs under names that differ: by seed, by format, by the folders that differ, or by number."""
     groups: dict[str, list[int]] = {}

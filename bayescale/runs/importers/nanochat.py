@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from .log import Fact, Log, series_of
-from .text import ends_early, first, log_text, sample, whole
+from .text import NUMBER, check_one_job, ends_early, first, log_text, sample, whole
 
 NAME = "nanochat"
 ON_FOLDERS = False
-_VALIDATION = re.compile(r"^Step (\d+) \| Validation bpb: ([-+.\deEnaif]+)\s*$", re.MULTILINE)
+_VALIDATION = re.compile(rf"^Step (\d+) \| Validation bpb: ({NUMBER})\s*$", re.MULTILINE)
 _STEP = re.compile(r"^step (\d+)/(\d+) \(", re.MULTILINE)
 
 
@@ -23,6 +23,11 @@ def read(path: Path) -> list[Log]:
     batch, flops = (
         first(r"^Total batch size ([\d,]+)", text),
         first(r"^Total training FLOPs estimate: ([\d.e+]+)", text),
+    )
+    check_one_job(
+        path.name,
+        batch_of=re.findall(r"^Total batch size ([\d,]+)", text, re.MULTILINE),
+        planned_steps=[goal for _, goal in _STEP.findall(text)],
     )
     rows = [(float(step), {"val/bpb": bpb}) for step, bpb in _VALIDATION.findall(text)]
     steps = _STEP.findall(text)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from ..values import parse_number
 from .log import Fact, Log, series_of
-from .text import first, log_text, sample, whole
+from .text import NUMBER, check_one_job, first, log_text, sample, whole
 
 NAME = "nanogpt"
 ON_FOLDERS = False
-_EVALUATION = re.compile(r"^step (\d+): train loss ([-+.\deEnaif]+), val loss ([-+.\deEnaif]+)\s*$", re.MULTILINE)
+_EVALUATION = re.compile(rf"^step (\d+): train loss ({NUMBER}), val loss ({NUMBER})\s*$", re.MULTILINE)
 
 
 def recognises(path: Path) -> bool:
@@ -22,6 +22,11 @@ def read(path: Path) -> list[Log]:
     text = log_text(path)
     params = first(r"^number of parameters: ([\d.]+[MBK]?)\s*$", text)
     batch = first(r"^tokens per iteration will be: ([\d,]+)", text)
+    check_one_job(
+        path.name,
+        params=re.findall(r"^number of parameters: ([\d.]+[MBK]?)\s*$", text, re.MULTILINE),
+        tokens_per_iteration=re.findall(r"^tokens per iteration will be: ([\d,]+)", text, re.MULTILINE),
+    )
     facts = {}
     notes: tuple[str, ...] = ()
     if params:

@@ -18,6 +18,7 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """Return the run; a validation loss counts where it first appears, since later lines repeat it."""
+    planned = ""
     rows: list[tuple[float, dict[str, str]]] = []
     seen, config = None, {}
     for match in _LINE.finditer(log_text(path)):
@@ -25,6 +26,9 @@ def read(path: Path) -> list[Log]:
         step = number_of(cells.get("global_step", ""))
         if step is None:
             continue
+        planned = str(int(match[3]) + 1)  # counted from 0
+        if rows and step + 1 <= rows[-1][0]:
+            seen = None  # resumed: the first validation is a new one
         if "global_batch_size" in cells:
             config["global_batch_size"] = cells["global_batch_size"]
         found: dict[str, str] = {
@@ -35,4 +39,12 @@ def read(path: Path) -> list[Log]:
         else:
             seen = found.get("val_loss", seen)
         rows.append((step + 1, found))
-    return [Log(run=path.stem, source=path.name, format=NAME, series=series_of(rows), config=config)]
+    return [
+        Log(
+            run=path.stem,
+            source=path.name,
+            format=NAME,
+            series=series_of(rows),
+            config={**config, "max_steps": planned} if planned else config,
+        )
+    ]

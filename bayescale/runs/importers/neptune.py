@@ -32,11 +32,7 @@ def read(path: Path) -> list[Log]:
             if column in rows:
                 found = rows[rows["attribute_type"] == kind]
                 config |= dict(zip(found["attribute_path"], found[column], strict=True))
-        kept = {
-            key.split("/")[-1] if "/" in key else key: value
-            for key, value in config.items()
-            if not key.startswith("sys/")
-        }
+        kept = {key: value for key, value in config.items() if not key.startswith("sys/")}
         logs.append(
             Log(
                 run=str(identity),

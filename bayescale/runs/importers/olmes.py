@@ -28,6 +28,8 @@ def read(path: Path) -> list[Score]:
             continue
         meta = task.get("metadata")
         alias = meta.get("alias") if isinstance(meta, dict) else None
+        if value > 1:
+            value /= 100  # some tables hold per cent
         scores.append(
             Score(
                 run=str(model.get("model") or path.parent.resolve().name).rsplit("/", 1)[-1],
@@ -37,6 +39,9 @@ def read(path: Path) -> list[Score]:
                 metric=metric,
                 value=value,
                 n_items=number_of(record.get("num_instances")),
+                revision=str(model.get("revision") or ""),
+                shots=str(task.get("num_shots") if task.get("num_shots") is not None else ""),
+                date=path.stat().st_mtime,
             )
         )
     return scores

@@ -9,7 +9,7 @@ from .text import ends_early, log_text, sample
 NAME = "olmo-core"
 ON_FOLDERS = False
 _HEADER = re.compile(r"\[step=(\d+)/(\d+)(?:,epoch=\d+)?")
-_METRIC = re.compile(r"^\s{2,}(\S[^=\n]*)=([-+.,\deEnaif]+)\s*$")
+_METRIC = re.compile(r"^\s{2,}(\S[^=\n]*)=([-+.,\dEeNnAaIiFf]+)\s*$")
 _KEPT = re.compile(r"loss|tokens|LR|learning_rate|petaflops", re.IGNORECASE)
 
 

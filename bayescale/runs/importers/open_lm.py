@@ -26,7 +26,7 @@ def read(path: Path) -> list[Log]:
     rows, epochs = [], []
     for record in read_json_lines(path / "checkpoints" / "results.jsonl"):
         tokens, loss = number_of(record.get("train_tokens")), number_of(record.get("loss"))
-        if tokens is None or loss is None:
+        if tokens is None or loss is None or record.get("average"):  # of averaged weights: another recipe
             continue
         data = record.get("val_data")
         name = Path(str(data[0] if isinstance(data, list) and data else data or "")).name

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..columns import NUMERIC
 from . import keys
 from .answers import ImportAnswers
@@ -25,13 +27,16 @@ class Row:
     points: list[tuple[float, float, float]] = field(default_factory=list)
     loss_set: str = ""
     unit: str = keys.NATS
+    first_loss: float = 0.0
     vocabulary: float = 300_000  # as large as they come, where the log does not say
     finished: bool | None = None
     left_out: str = ""
     unfinished: bool = False
 
     def put(self, column: str, value: Any, origin: str) -> None:
-        """Set a value that is not set yet."""
+        """Set a value that is not set yet; what is no finite number stays out of a column of numbers."""
+        if column in NUMERIC and not (isinstance(value, int | float | np.number) and np.isfinite(value)):
+            return
         if value is not None and column not in self.values:
             self.values[column] = value
             self.origins[column] = origin

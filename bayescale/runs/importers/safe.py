@@ -66,6 +66,8 @@ def head_text(path: Path) -> str:
 def read_bytes(path: Path, most: int = _MOST_BYTES) -> bytes:
     """Return a file's bytes; Unreadable where it is larger than `most`."""
     try:
+        if not path.is_file():
+            raise Unreadable(f"{path.name} is no file.")
         size = path.stat().st_size
         if size > most:
             raise Unreadable(
@@ -141,15 +143,17 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as one, keys joined by "."; lists and whatever lies too deep are left out."""
     found: dict[str, Any] = {}
     stack = [(prefix, tree, 0)]
+    seen = 0
     while stack:
+        seen += 1
+        if seen > _MOST_KEYS:
+            raise Unreadable(f"A configuration has more than {_MOST_KEYS} keys; it is not read.")
         name, value, depth = stack.pop()
         if isinstance(value, Mapping):
             if depth < _DEEPEST:
                 stack += [(f"{name}.{key}" if name else str(key), item, depth + 1) for key, item in value.items()]
         elif not isinstance(value, list | tuple | set) and name:
             found[name] = value
-            if len(found) > _MOST_KEYS:
-                raise Unreadable(f"A configuration has more than {_MOST_KEYS} keys; it is not read.")
     return dict(reversed(found.items()))
 
 

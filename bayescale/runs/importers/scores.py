@@ -1,5 +1,6 @@
 """Evaluation results joined to runs by name: `accuracy` and `n_items`."""
 
+import re
 from collections.abc import Sequence
 
 from ..columns import plain
@@ -16,14 +17,12 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
     scores = [score for score in scores if score.metric not in _NO_ACCURACY]
     if not scores:
         return
-    chosen = _chosen(table, scores, answers)
     alone = not table.rows
-    for score in chosen:
+    taken: dict[int, Score] = {}
+    for score in sorted(_chosen(table, scores, answers), key=lambda score: score.date):  # the newest last, which stands
         row = _row(table, score, answers)
         if row is None and alone:
             row = Row(score.run, score.source, score.format)
-            if score.params_total:
-                row.put("params_total", score.params_total, "model_num_parameters")
             table.rows.append(row)
         if row is None:
             names = ", ".join(one_line(item.run) for item in table.rows[:6])
@@ -33,15 +32,30 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
                 f"--join {score.run}=RUN",
                 score.run,
             )
-            continue
-        if "accuracy" in row.values and row.origins.get("accuracy") != "--set":
-            table.warnings.append(f"{row.run}: several results for {score.task}; that of {row.source} is used.")
-            continue
+        elif _of_other_step(score, row):
+            table.warnings.append(
+                f"{row.run}: {score.source} is of revision {score.revision}, not of step {row.values['steps']:.0f}; it is not used."
+            )
+        else:
+            if id(row) in taken:
+                table.warnings.append(
+                    f"{row.run}: several results for {score.task}; that of {score.source} is the newest and is used."
+                )
+            taken[id(row)] = score
+    rows = {id(row): row for row in table.rows}
+    for place, score in taken.items():
+        row = rows[place]
         row.put("accuracy", score.value, f"{score.task} {score.metric}")
         row.put("n_items", score.n_items, f"items of {score.task}")
         if "params_total" not in row.values and score.params_total and "params" not in row.values:
             row.put("params_total", score.params_total, "model_num_parameters")
         table.warnings += [note for note in score.notes if note not in table.warnings]
+
+
+def _of_other_step(score: Score, row: Row) -> bool:
+    """Whether an evaluation says that it is of another step than the run's."""
+    step = re.search(r"step[-_]?(\d+)", score.revision)
+    return bool(step and row.values.get("steps") and float(step[1]) != row.values["steps"])
 
 
 def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> list[Score]:
@@ -63,6 +77,15 @@ def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> li
                     score.run,
                 )
             scores = [score for score in scores if getattr(score, topic) == known[0]]
+    shots = list(dict.fromkeys(score.shots for score in scores if score.shots))
+    if len(shots) > 1:
+        for score in scores:
+            table.questions.ask(
+                "shots",
+                f"results with {' and '.join(shots)} shots cannot be compared; give one kind.",
+                "the files of one kind alone",
+                score.run,
+            )
     return list(scores)
 
 

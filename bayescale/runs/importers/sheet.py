@@ -5,8 +5,11 @@ import io
 import re
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..columns import ALIASES, NUMERIC, PLAIN_NAMES, plain
 from ..values import brief, one_line
@@ -19,6 +22,10 @@ NAME = "spreadsheet"
 ON_FOLDERS = False
 _BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _TEXTS = (".csv", ".tsv", ".txt")
+_DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
+_SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
+_MOST_CELLS = 5_000_000  # of a sheet, blank ones with them
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LOOKED_AT = 30  # rows in which the header is looked for
 _UNPACKED = 1_000_000_000  # bytes of a workbook
 _FACTORS = {
@@ -57,7 +64,7 @@ def recognises(path: Path) -> bool:
     """Whether it is a workbook, or delimited text with a header of known names."""
     if path.suffix.lower() in _BOOKS:
         return path.is_file()
-    if path.suffix.lower() not in _TEXTS or b"\0" in head(path):
+    if path.suffix.lower() not in _TEXTS or (b"\0" in head(path) and not head(path).startswith(_UTF_16)):
         return False
     try:
         rows = _delimited(head(path), path.name)
@@ -91,14 +98,12 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     if not is_book:
         notes += _rounded(heads, [row for _, row in body])
     where = f"{path.name}{f' sheet {sheet}' if sheet else ''}"
-    return [
-        _log(row, number, heads, marks, where, notes if first else (), formulas, is_book)
-        for first, (number, row) in _flagged(body)
+    logs = [
+        _log(row, number, heads, marks, where, notes if place == 0 else (), formulas, is_book)
+        for place, (number, row) in enumerate(body)
     ]
-
-
-def _flagged(body: list[Any]) -> list[tuple[bool, Any]]:
-    return [(place == 0, item) for place, item in enumerate(body)]
+    _check_counts(logs, path.name)
+    return _checkpoints(_shares(logs, heads, is_book))
 
 
 def _log(
@@ -112,55 +117,127 @@ def _log(
     is_book: bool,
 ) -> Log:
     facts: dict[str, Fact] = {}
-    left_out = ""
-    given = {item.name: row[item.place] for item in heads if item.place < len(row)}
+    left_out = state = ""
     for item in heads:
-        cell = given.get(item.name)
+        cell = row[item.place] if item.place < len(row) else None
         text = _text(cell)
-        if (number, item.place) in formulas:
+        if item.name == "state":
+            state = "" if text.lower() in (*locales.MISSING, *_DONE) else f"its {item.text} is {brief(text)}"
+        elif (number, item.place) in formulas:
             left_out = left_out or f"{item.name} is a formula without a stored result: open the file and save it once"
         elif item.name not in NUMERIC and item.name != "seed":
             if text:
                 facts[item.name] = Fact(text, item.text)
         elif text.lower() not in locales.MISSING:
-            value = (
-                float(cell)
-                if isinstance(cell, int | float) and not isinstance(cell, bool)
-                else locales.convert(text, marks[item.name])
-            )
-            if item.name == "accuracy" and value is not None and value > 1:
-                value /= 100  # per cent; a cell that is formatted as such holds the share itself
+            value = _value(cell, item, marks[item.name], f"{where} row {number + 1}")
             if value is None:
                 left_out = left_out or f"{item.name} is {brief(cell)}"
-                continue
-            if item.factor > 1 and abs(value) > 1e6:
-                raise Unreadable(
-                    f"{where} row {number + 1}: {item.name} {brief(cell)} stands under '{one_line(item.text)}' and exceeds 1e6; "
-                    "is it a raw count? Mend the header or the cell."
-                )
-            factor = (
-                10.0**value
-                if item.log10 and value < 300
-                else round(value * item.factor, 9)
-                if item.factor != 1
-                else value
-            )
-            facts[item.name] = Fact(
-                factor, item.text if item.factor == 1 and not item.log10 else f"{item.text} (converted)"
-            )
-    if not {"params", "params_total", "flops"} & set(facts) and not any(
-        (number, item.place) in formulas for item in heads if item.name == "params"
-    ):
+            else:
+                is_same = item.factor == 1 and not item.log10
+                facts[item.name] = Fact(value, item.text if is_same else f"{item.text} (converted)")
+    named = any(item.name == "run" for item in heads)
+    has_open_params = any((number, item.place) in formulas for item in heads if item.name == "params")
+    if not {"params", "params_total", "flops"} & set(facts) and not has_open_params:
         left_out = "no params: a summary row"
+    elif named and ("run" not in facts or str(facts["run"].value).lower() in _SUMMARIES):
+        left_out = "no name of a run: a summary row"
     name = facts.pop("run").value if "run" in facts else f"row {number + 1}"
     return Log(
         run=str(name),
         source=f"{where} row {number + 1}",
         format=NAME if is_book else "spreadsheet csv",
         facts=facts,
+        state=state,
         left_out=left_out,
         notes=notes,
     )
+
+
+def _value(cell: Any, item: Head, mark: str, where: str) -> float | None:
+    """Return the number of a cell under its header's factor; a suffix of its own (0.5M) says its factor itself."""
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    value = float(cell) if is_number else locales.convert(_text(cell), mark)
+    if value is None or not np.isfinite(value):
+        return None
+    if item.log10:
+        return 10.0**value if value < 300 else None
+    if item.factor == 1 or (not is_number and _text(cell)[-1:].isalpha()):
+        return value
+    if item.factor > 1 and abs(value) > 1e6:
+        raise Unreadable(
+            f"{where}: {item.name} {brief(cell)} stands under '{one_line(item.text)}' and exceeds 1e6; is it a raw count? "
+            "Mend the header or the cell."
+        )
+    return round(value * item.factor, 9)
+
+
+def _shares(logs: list[Log], heads: list[Head], is_book: bool) -> list[Log]:
+    """Return the rows with accuracy as a share: per cent are told for the whole column, never cell by cell.
+
+    A cell of a workbook that is formatted as per cent holds the share itself, and so does a text that ends in %.
+    """
+    head_ = next((item for item in heads if item.name == "accuracy"), None)
+    known = [log.facts["accuracy"].value for log in logs if "accuracy" in log.facts]
+    if head_ is None or not known or not (max(known) > 1 or ("%" in head_.text and not is_book)):
+        return logs
+    if max(known) > 100:
+        raise Unreadable(f"Column '{one_line(head_.text)}' has {max(known):g}, which is neither a share nor per cent.")
+    per_cent = [log.facts["accuracy"].value / 100 if "accuracy" in log.facts else None for log in logs]
+    return [
+        log if value is None else replace(log, facts={**log.facts, "accuracy": Fact(value, f"{head_.text} / 100")})
+        for log, value in zip(logs, per_cent, strict=True)
+    ]
+
+
+def _check_counts(logs: list[Log], file: str) -> None:
+    """Refuse counts that are surely in millions or billions, where no header says so."""
+    for name, least in (("params", 1e4), ("params_total", 1e4), ("tokens", 1e5)):
+        counts = [log.facts[name].value for log in logs if name in log.facts]
+        if counts and max(counts) < least:
+            raise Unreadable(
+                f"{file}: the largest {name} is {max(counts):g}; say the unit in the header, e.g. '{name} (M)' or '{name} (B)'."
+            )
+
+
+def _checkpoints(logs: list[Log]) -> list[Log]:
+    """Return one log per run where the rows of a run are its checkpoints: same params and seed, other tokens or steps."""
+    groups: dict[tuple[str, ...], list[Log]] = {}
+    for place, log in enumerate(logs):
+        same = tuple(
+            str(log.facts[name].value) if name in log.facts else "" for name in ("params", "params_total", "seed", "lr")
+        )
+        at = [log.facts[name].value for name in ("tokens", "steps") if name in log.facts]
+        whole = not log.left_out and at and "loss" in log.facts
+        groups.setdefault((log.run, *same) if whole else (str(place), "\0"), []).append(log)
+    found = []
+    for rows in groups.values():
+        points = (
+            sorted(
+                (
+                    (_fact(log, "steps"), _fact(log, "tokens"), float(log.facts["loss"].value), place)
+                    for place, log in enumerate(rows)
+                ),
+            )
+            if len(rows) > 1
+            else []
+        )
+        different = len({point[:2] for point in points}) == len(points)
+        if len(rows) == 1 or not different:
+            found += rows
+            continue
+        last = rows[max(points, key=lambda point: (point[1], point[0]))[3]]
+        found.append(
+            replace(
+                last,
+                points=tuple(point[:3] for point in points),
+                notes=(*last.notes, f"{len(rows)} rows are its checkpoints."),
+            )
+        )
+    return found
+
+
+def _fact(log: Log, name: str) -> float:
+    return float(log.facts[name].value) if name in log.facts else 0.0
 
 
 def _heads(names: list[str], wanted: Mapping[str, str], file: str) -> list[Head]:
@@ -194,6 +271,8 @@ def _head(text: str, place: int) -> Head | None:
     bare, factor, log10 = _scale(text)
     if plain(bare).rstrip("_% ") in ("acc", "accuracy"):
         return Head("accuracy", place, text, 1.0, False)
+    if plain(bare) in ("state", "status"):
+        return Head("state", place, text, 1.0, False)
     name = PLAIN_NAMES.get(plain(bare)) or ALIASES.get(plain(bare)) or ("source" if plain(bare) == "source" else None)
     if name is None and (key := loss_key(bare)) and not key.set:
         name = "loss"
@@ -224,7 +303,7 @@ def _scale(text: str) -> tuple[str, float, bool]:
 def _header_row(rows: list[list[Any]]) -> int | None:
     for place, row in enumerate(rows[:_LOOKED_AT]):
         names = {item.name for at, cell in enumerate(row) if isinstance(cell, str) and (item := _head(cell, at))}
-        if len(names - {"source", "split", "family"}) >= 2:
+        if len(names - {"source", "split", "family", "state"}) >= 2:
             return place
     return None
 
@@ -300,7 +379,7 @@ def _text(cell: Any) -> str:
 
 
 def _delimited(data: bytes, name: str) -> list[list[Any]]:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if data.startswith(_UTF_16):
         text = data.decode("utf-16", "replace")
     elif b"\0" in data:
         raise Unreadable(f"{name} is not text but binary.")
@@ -341,7 +420,9 @@ def _book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[int,
     try:
         book = calamine.load_workbook(str(path))
         names = list(book.sheet_names)
-        grids = {name: book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in names}
+        grids = {name: _grid(book.get_sheet_by_name(name), path.name) for name in names}
+    except Unreadable:
+        raise
     except Exception as error:  # calamine raises its own types and passes on those of Rust
         raise Unreadable(f"{path.name} is not readable as a workbook: {one_line(error)}.") from error
     if wanted and wanted not in names:
@@ -357,6 +438,15 @@ def _book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[int,
             f"Say which with --sheet '{one_line(equal[0])}'."
         )
     return best, grids[best], _formulas(path, names.index(best))
+
+
+def _grid(sheet: Any, name: str) -> list[list[Any]]:
+    """Return the cells of a sheet; a single cell far out would make a grid that fits into no memory."""
+    if sheet.total_height * sheet.total_width > _MOST_CELLS:
+        raise Unreadable(
+            f"{name} has a sheet of {sheet.total_height} x {sheet.total_width} cells; delete what lies far out, or export it as CSV."
+        )
+    return list(sheet.to_python(skip_empty_area=False))
 
 
 def _known(grid: list[list[Any]]) -> int:

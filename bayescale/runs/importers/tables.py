@@ -3,6 +3,7 @@
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,10 +46,11 @@ def read_numbers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
     A cell with the text "nan" is filled and its number is NaN, which is how a run that diverged is told from one that was not evaluated.
     """
-    check_columns(header(path), path.name)
+    data = read_bytes(path)
+    check_columns(range(data[: data.find(b"\n")].count(b",")), path.name)
     try:
         frame = pd.read_csv(
-            io.BytesIO(read_bytes(path)),
+            io.BytesIO(data),
             on_bad_lines="skip",
             keep_default_na=False,
             na_values=[""],
@@ -82,6 +84,14 @@ def read_parquet(path: Path) -> pd.DataFrame:
         raise
     except Exception as error:  # pyarrow raises its own types, which we do not import
         raise Unreadable(f"{path.name} is not readable as Parquet: {one_line(error)}.") from error
+
+
+def read_parquet_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a Parquet file with None for null, which a column of floats would turn into NaN."""
+    frame = read_parquet(path)
+    import pyarrow.parquet as parquet
+
+    return list(parquet.read_table(path).to_pylist()) if len(frame) else []
 
 
 def parquet_columns(path: Path) -> list[str]:

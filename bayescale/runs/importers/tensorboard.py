@@ -6,17 +6,19 @@ Own reader: the libraries that read these files sample them or split them by how
 import re
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from .keys import loss_key
 from .log import Log, join, series_of
 from .protobuf import fields
 from .safe import Unreadable, read_bytes, read_yaml
 
 NAME = "tfevents"
 ON_FOLDERS = True
-_SPLITS = ("train", "training", "validation", "val", "valid", "eval", "test")
+_SPLIT = re.compile(r"(?:.*_)?(train|training|validation|val|valid|eval|test)")
 _FLOAT = struct.Struct("<f")
 # wall time, step, a summary of one value: its tag (below 128 bytes, as its length is one byte) and a float
 _SCALAR = re.compile(
@@ -37,31 +39,44 @@ def read(path: Path) -> list[Log]:
     """Return the run; hyper-parameters from an hparams.yaml beside the files."""
     files = sorted(file for file in path.iterdir() if _is_event_file(file)) if path.is_dir() else [path]
     folder = path if path.is_dir() else path.parent
-    split = folder.name if folder.name in _SPLITS else ""
+    home = folder.resolve()
+    split = _SPLIT.fullmatch(home.name)
+    if split and home.name != split[1] and not loss_key(home.name):
+        split = None  # a run that happens to be called lr_test
+    if split:  # `validation/`, or `loss_val/` that add_scalars makes; `loss/val/` lies two below its run
+        home = home.parent.parent if loss_key(home.parent.name) else home.parent
     config = {}
     hparams = folder / "hparams.yaml"
     if hparams.is_file():
         found = read_yaml(hparams)
         config = found if isinstance(found, dict) else {}
-    run = (folder.resolve().parent if split else folder.resolve()).name
     segments = [
         Log(
-            run=run,
+            run=home.name,
             source=folder.name if path.is_dir() else path.name,
             format=NAME,
-            series={_tag(tag, split): points for tag, points in _series(file).items()},
+            series={_tag(tag, split[1] if split else ""): points for tag, points in _series(file).items()},
             config=config,
-            identity=f"{folder.resolve().parent if split else folder.resolve()}",
+            identity=str(home),
             started=file.name,
         )
         for file in files
     ]
-    return [join(segments)] if segments else []
+    if not segments:
+        return []
+    log = join(segments)
+    tags = {tag.split("/")[-1] for tag in log.series}
+    if any(tag.startswith("epoch_") for tag in tags):  # Keras: its steps are epochs
+        return [replace(log, steps_are_updates=False)]
+    if "epoch" in tags and (config or any(tag.startswith("lr-") or tag.endswith(("_step", "_epoch")) for tag in tags)):
+        # Lightning counts from 0
+        return [replace(log, series={tag: (steps + 1, values) for tag, (steps, values) in log.series.items()})]
+    return [log]
 
 
 def _tag(tag: str, split: str) -> str:
     """Return the tag with the split that only the folder's name tells."""
-    known = any(word in tag.lower() for word in ("train", "val", "eval", "test"))
+    known = {"train", "training", "val", "valid", "validation", "eval", "test"} & set(re.split(r"[^a-z]+", tag.lower()))
     return f"{split}/{tag}" if split and not known else tag
 
 

@@ -5,11 +5,16 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from .safe import head, read_text, tail
+from .safe import Unreadable, head, read_text, tail
 
 _COLOUR = re.compile(r"\x1b?\[[0-9;]*m")
 _LOOKED_AT = 100_000  # characters in which a prefix of ranks shows
 _PREFIX = re.compile(r"^(?:\[?(?:rank\s?)?\d+\]?:\s?|\(\w+ pid=\d+[^)]*\)\s?)+", re.MULTILINE)
+
+
+NUMBER = r"[-+.\dEeNnAaIiFfTtYy]+"  # as C and Python print one: NAN and Infinity too
+_LONGEST_LINE = 20_000  # of a log; longer ones are none of its lines
+_LONG = re.compile(rf"[^\n]{{{_LONGEST_LINE},}}")
 
 
 def sample(path: Path) -> str:
@@ -33,6 +38,8 @@ def clean(text: str) -> str:
     """Return text without colours, rank prefixes and carriage returns."""
     if "\x1b" in text or "[3" in text or "[0m" in text:
         text = _COLOUR.sub("", text)
+    if len(text) > _LONGEST_LINE and _LONG.search(text):
+        text = _LONG.sub("", text)
     if "\r" in text:
         text = text.replace("\r", "\n")
     return _PREFIX.sub("", text) if _PREFIX.search(text, 0, _LOOKED_AT) else text
@@ -63,3 +70,16 @@ def ends_early(steps: Iterable[float], planned: float | None) -> str:
         if done[-1] + interval >= planned + 1e-9 or done[-1] >= planned
         else f"the log ends at step {done[-1]:.0f} of {planned:.0f}"
     )
+
+
+def check_one_job(name: str, **said: Iterable[str]) -> None:
+    """Raise Unreadable where a log holds jobs that differ in what they say of themselves: which loss is whose would be a guess.
+
+    A job that was started again with the same settings says the same twice.
+    """
+    for what, values in said.items():
+        different = list(dict.fromkeys(values))
+        if len(different) > 1:
+            raise Unreadable(
+                f"{name} holds several jobs ({what.replace('_', ' ')} {', '.join(different[:4])}): give each a file of its own."
+            )

@@ -15,6 +15,9 @@ from .rows import Row
 from .wandb_steps import STEP_IS
 
 _TOLERANCE = 0.01  # by which two counts of tokens may differ
+_JITTER = 0.05  # within which a rate stays
+_FLOPS_RATIO = 30  # between logged FLOP and 6 x params x tokens, either way
+_LARGEST_BATCH = 3e8  # tokens per update
 
 
 def tokens(
@@ -24,18 +27,21 @@ def tokens(
     assert choice.points is not None
     steps = choice.points[0]
     ways: list[tuple[np.ndarray, str]] = []
-    for key, points in log.series.items():
-        if (
-            plain(key) in keys.TOKENS
-            and len(points[0])
-            and np.nanmax(points[1]) > 0
-            and plain(key) != plain(answers.map.get("loss", "-"))
-        ):
-            if np.any(np.diff(points[1]) < 0):
-                warnings.append(
-                    f"{row.run}: '{one_line(key)}' falls while steps rise: the counter was restarted, and is not used."
-                )
-                continue
+    order = {name: place for place, name in enumerate(keys.TOKENS)}
+    counters = sorted((order[plain(key)], key) for key in log.series if plain(key) in order and key != choice.key)
+    for _, key in counters:
+        points = log.series[key]
+        if not len(points[0]) or not np.isfinite(points[1]).all() or points[1].max() <= 0:
+            continue
+        if np.any(np.diff(points[1]) < 0):
+            warnings.append(
+                f"{row.run}: '{one_line(key)}' falls while steps rise: the counter was restarted, and is not used."
+            )
+        elif len(points[1]) > 1 and np.ptp(points[1]) == 0:
+            warnings.append(
+                f"{row.run}: '{one_line(key)}' is {points[1][0]:.6g} at all steps, so that it counts no tokens of the run; it is not used."
+            )
+        else:
             ways.append(_at(steps, points, key))
     sequence = _sequence(log, answers)
     for key, points in log.series.items():
@@ -44,7 +50,7 @@ def tokens(
             ways.append((counts * sequence[0], f"{how} x {sequence[1]}"))
     if batch:
         ways.append((steps * batch[0], f"steps x {batch[1]}"))
-    params = row.kinds.get("non-embedding") or row.kinds.get("unknown")
+    params = row.kinds.get("non-embedding")  # what the Trainer's FLOP count
     if log.flops_are_6nd and params and (flops := log.series.get("total_flos")):
         counts, how = _at(steps, flops, "total_flos")
         ways.append((counts / (6 * params), f"{how} / (6 x params)"))
@@ -75,12 +81,32 @@ def _at(steps: np.ndarray, points: tuple[np.ndarray, np.ndarray], key: str) -> t
     return values, f"{key}, in proportion to steps"
 
 
-def put_flops(row: Row, log: Log, steps: np.ndarray) -> None:
+def put_flops(row: Row, log: Log, steps: np.ndarray, warnings: list[str]) -> None:
+    """Take a counter of FLOP; a constant one is a rate."""
     for key, points in log.series.items():
         factor = keys.FLOPS.get(plain(key))
-        if factor and len(points[0]) and points[1][-1] > 0:
-            counts, how = _at(steps, points, key)
-            row.put("flops", float(counts[-1]) * factor, how if factor == 1 else f"{how} x {factor:g}")
+        if not factor or not len(points[0]) or not np.isfinite(points[1]).all() or points[1][-1] <= 0:
+            continue
+        if len(points[1]) > 1 and np.ptp(points[1]) <= _JITTER * points[1].max():
+            warnings.append(
+                f"{row.run}: '{one_line(key)}' hardly changes: a rate, not the FLOP of the run; it is not used."
+            )
+            continue
+        counts, how = _at(steps, points, key)
+        row.put("flops", float(counts[-1]) * factor, how if factor == 1 else f"{how} x {factor:g}")
+
+
+def check_flops(row: Row, warnings: list[str]) -> None:
+    """Drop FLOP that are no total of this run, going by 6 x params x tokens: a rate, or another run's."""
+    params = next(iter(row.kinds.values()), None)
+    if row.format == "hf trainer" or not params or not {"flops", "tokens"} <= set(row.values):
+        return
+    ratio = row.values["flops"] / (6 * params * row.values["tokens"])
+    if not 1 / _FLOPS_RATIO < ratio < _FLOPS_RATIO:
+        warnings.append(
+            f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens: not the FLOP of this run; it is not used."
+        )
+        del row.values["flops"]
 
 
 def _sequence(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
@@ -99,24 +125,41 @@ def batch_tokens(row: Row, log: Log, answers: ImportAnswers) -> tuple[float, str
         return float(given), "--batch-tokens"
     if "batch_tokens" in row.values:
         return row.values["batch_tokens"], row.origins["batch_tokens"]
-    found = {
-        name: keys.config_value(log.config, name)
-        for name in ("batch_tokens", "global_batch", "micro_batch", "accumulation", "ranks")
-    }
+    if log.format.startswith("olmo"):
+        return None  # whether its global batch is of tokens or sequences was not checked
+    wanted = ("batch_tokens", "global_batch", "micro_batch", "accumulation", "data_ranks", "ranks")
+    found = {name: keys.config_value(log.config, name) for name in wanted}
     numbers = {name: (value, item[1]) for name, item in found.items() if item and (value := number_of(item[0]))}
     sequence = _sequence(log, answers)
     if "batch_tokens" in numbers:
         return numbers["batch_tokens"]
-    if not sequence:
-        return None
+    if not sequence or (sequence[1].endswith("block_size") and "global_batch" not in numbers):
+        return None  # nanoGPT's accumulation counts the steps of all ranks or of one, by version
     if "global_batch" in numbers:
-        return numbers["global_batch"][0] * sequence[0], f"{numbers['global_batch'][1]} x {sequence[1]}"
-    parts = [numbers.get(name) for name in ("micro_batch", "accumulation", "ranks")]
-    if all(parts):
-        return math.prod(part[0] for part in parts if part) * sequence[0], " x ".join(
-            [*(part[1] for part in parts if part), sequence[1]]
-        )
-    return None
+        tokens_ = numbers["global_batch"][0] * sequence[0]
+        # more would be a batch that counts tokens already (OLMo-core)
+        return (tokens_, f"{numbers['global_batch'][1]} x {sequence[1]}") if tokens_ <= _LARGEST_BATCH else None
+    ranks = numbers.get("data_ranks") or _data_ranks(log, numbers.get("ranks"))
+    parts = [numbers.get("micro_batch"), numbers.get("accumulation"), ranks]
+    if not all(parts):
+        return None
+    return math.prod(part[0] for part in parts if part) * sequence[0], " x ".join(
+        [*(part[1] for part in parts if part), sequence[1]]
+    )
+
+
+def _data_ranks(log: Log, ranks: tuple[float, str] | None) -> tuple[float, str] | None:
+    """Return the data-parallel ranks: all ranks over those that share a model."""
+    if ranks is None:
+        return None
+    shared = {
+        plain(key): number_of(value) or 1
+        for key, value in log.config.items()
+        if plain(key) in keys.CONFIG["model_ranks"]
+    }
+    if not shared:
+        return ranks
+    return ranks[0] / math.prod(shared.values()), " / ".join([ranks[1], *shared])
 
 
 def put_batch(row: Row, tokens: np.ndarray, steps: np.ndarray, unknown: bool) -> None:
@@ -164,14 +207,14 @@ def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) ->
     )
 
 
-def put_data(row: Row, log: Log, answers: ImportAnswers, questions: Questions) -> None:
+def put_data(row: Row, log: Log, step: float, answers: ImportAnswers, questions: Questions) -> None:
     """Set epochs and unique tokens: of one epoch all tokens are unique, of more only the person or a counter knows."""
     given = of_run(answers.unique_tokens, log.run)
     tokens = row.values.get("tokens")
     if given is not None:
         row.put("unique_tokens", float(given), "--unique-tokens")
     else:
-        fractional, epochs, key = _epochs(log)
+        fractional, epochs, key = _epochs(log, step)
         if "unique_tokens" in row.values:
             return
         if "unique-tokens" in log.asks or (epochs is not None and epochs >= 1 and not fractional):
@@ -190,10 +233,12 @@ def put_data(row: Row, log: Log, answers: ImportAnswers, questions: Questions) -
             row.put("epochs", epochs, key)
 
 
-def _epochs(log: Log) -> tuple[bool, float | None, str]:
-    """Return whether the counter is of epochs done (and not the index of the current one), its last value, and its key."""
-    for key, (_, values) in log.series.items():
-        if plain(key) in keys.EPOCH and len(values) and np.isfinite(values[-1]):
+def _epochs(log: Log, step: float) -> tuple[bool, float | None, str]:
+    """Return whether the counter is of epochs done (and not the index of the current one), its value at a step, and its key."""
+    for key, points in log.series.items():
+        if plain(key) in keys.EPOCH and len(points[1]) and np.isfinite(points[1]).all():
             by_trainer = log.flops_are_6nd or plain(key) == "train_epoch"
-            return by_trainer or not float(values[-1]).is_integer(), float(values[-1]), key
+            if by_trainer or not (points[1] == np.round(points[1])).all():
+                return True, float(_at(np.array([step]), points, key)[0][0]), key
+            return False, float(points[1].max()), key
     return False, None, ""

@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 from .log import Fact, Log, series_of
-from .text import first, log_text, sample, whole
+from .text import NUMBER, check_one_job, first, log_text, sample, whole
 
 NAME = "torchtitan"
 ON_FOLDERS = False
-_STEP = re.compile(r"^.*?(?<!validate )\bstep:\s*(\d+)\s+loss:\s*([-+.\deEnaif]+)\s+(?:grad_norm|memory)", re.MULTILINE)
-_VALIDATE = re.compile(r"^.*?validate step:\s*(\d+)\s+loss:\s*([-+.\deEnaif]+)", re.MULTILINE)
+_STEP = re.compile(rf"^.*?(?<!validate )\bstep:\s*(\d+)\s+loss:\s*({NUMBER})\s+(?:grad_norm|memory)", re.MULTILINE)
+_VALIDATE = re.compile(rf"^.*?validate step:\s*(\d+)\s+loss:\s*({NUMBER})", re.MULTILINE)
+_NO_LOSS = "-1.0000"  # of the ranks of a pipeline that have none
 UNIQUE = "unique-tokens"
 
 
@@ -21,10 +22,13 @@ def recognises(path: Path) -> bool:
 def read(path: Path) -> list[Log]:
     """Return the run."""
     text = log_text(path)
+    check_one_job(path.name, params=re.findall(r"size: ([\d,]+) total parameters", text))
     points = [
         (match.start(), float(match[1]), {"validation_metrics/loss": match[2]}) for match in _VALIDATE.finditer(text)
     ]
-    points += [(match.start(), float(match[1]), {"loss": match[2]}) for match in _STEP.finditer(text)]
+    points += [
+        (match.start(), float(match[1]), {"loss": match[2]}) for match in _STEP.finditer(text) if match[2] != _NO_LOSS
+    ]
     params = first(r"size: ([\d,]+) total parameters", text)
     looped = "re-looped" in text
     return [

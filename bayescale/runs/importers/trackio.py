@@ -32,16 +32,14 @@ def read(path: Path) -> list[Log]:
             for (text,) in connection.execute(f"SELECT config FROM configs WHERE {key} = ?", (identity,)):
                 config |= flat(_record(text))
             rows = connection.execute(f"SELECT step, metrics FROM metrics WHERE {key} = ? ORDER BY rowid", (identity,))
-            series, notes, asks = wandb_steps.series({**_record(text), "_step": step} for step, text in rows)
+            found = wandb_steps.history(({**_record(text), "_step": step} for step, text in rows), first_wins=False)
             logs.append(
                 Log(
                     run=str(name),
                     source=f"{path.name} {identity}",
                     format=NAME,
-                    series=series,
+                    **found._asdict(),
                     config={key_: value for key_, value in config.items() if not key_.startswith("_")},
-                    notes=notes,
-                    asks=asks,
                 )
             )
     return logs

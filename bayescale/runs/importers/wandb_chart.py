@@ -5,11 +5,23 @@ from pathlib import Path
 
 import numpy as np
 
-from .log import Log, number_of, series_of
+from ..columns import plain
+from . import keys
+from .log import Log, Series, number_of
 from .safe import Unreadable, head_text
 from .tables import header, read_csv
 from .wandb_steps import STEP_IS
 
+# x axis -> what must be added to count updates done
+_AXES = {
+    "step": 0,
+    "_step": 0,
+    "global_step": 0,
+    "train_global_step": 0,
+    "iter": 0,
+    "iteration": 0,
+    "trainer_global_step": 1,
+}
 NAME = "wandb chart"
 ON_FOLDERS = False
 
@@ -24,44 +36,62 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """Return a log per run of the chart."""
+    """Return a log per run of the chart, over steps or over tokens."""
     frame = read_csv(path)
     names = [str(name) for name in frame]
-    axis, columns = names[0], [name for name in names[1:] if not name.endswith(("__MIN", "__MAX"))]
-    if any(name.startswith("Group: ") for name in columns):
+    axis = names[0]
+    if any(name.startswith("Group: ") for name in names):
         raise Unreadable(
             f"{path.name} has columns that start with 'Group: ': these are means over runs, not runs. Export the chart ungrouped."
         )
-    metrics = _metrics(columns)
-    runs: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    offset = _AXES.get(plain(axis))
+    if offset is None and plain(axis) not in keys.TOKENS:
+        raise Unreadable(
+            f"{path.name} has '{axis}' as its x axis, which counts no steps; export the chart over Step or over tokens."
+        )
+    at = [number_of(cell) for cell in frame.iloc[:, 0]]
+    places = [place for place, name in enumerate(names) if place and not name.endswith(("__MIN", "__MAX"))]
+    metrics = _metrics([names[place] for place in places])
+    runs: dict[str, dict[str, Series]] = {}
     notes: dict[str, list[str]] = {}
-    for name in columns:
-        metric = next(metric for metric in metrics if name.endswith(f" - {metric}")) if " - " in name else name
-        run = name.removesuffix(f" - {metric}") if " - " in name else path.stem
-        cells = [(number_of(step), number_of(value)) for step, value in zip(frame[axis], frame[name], strict=True)]
-        runs.setdefault(run, {})[metric] = [
-            (step, value) for step, value in cells if step is not None and value is not None
+    for place in places:
+        name = names[place]
+        metric = next((metric for metric in metrics if name.endswith(f" - {metric}")), name)
+        run = name.removesuffix(f" - {metric}") if metric != name else path.stem
+        while metric in runs.get(run, {}):  # two runs of one name
+            run += "'"
+        points = [
+            (step, value)
+            for step, cell in zip(at, frame.iloc[:, place], strict=True)
+            if step is not None and (value := number_of(cell)) is not None
         ]
-        edges = [f"{name}__MIN", f"{name}__MAX"]
-        if set(edges) <= set(names) and not frame[edges[0]].equals(frame[edges[1]]):
+        steps, order = np.unique([step for step, _ in points], return_index=True)
+        runs.setdefault(run, {})[metric] = (
+            steps + (offset or 0),
+            np.array([value for _, value in points])[order] if points else np.empty(0),
+        )
+        edges = [edge for edge in (place + 1, place + 2) if edge < len(names) and names[edge].startswith(f"{name}__")]
+        if len(edges) == 2 and not frame.iloc[:, edges[0]].equals(frame.iloc[:, edges[1]]):
             notes.setdefault(run, []).append(
                 f"{path.name}: points of '{metric}' are means over a bucket of steps (MIN and MAX differ): sampled."
             )
-    by_step = axis in ("Step", "_step") or axis.lower().endswith(("global_step", "iter", "iteration"))
     return [
         Log(
             run=run,
-            source=f"{path.name}",
+            source=path.name,
             format=NAME,
-            series={
-                metric: tuple(np.array(points, dtype=float).reshape(-1, 2).T) if by_step else series_of([])  # type: ignore[misc]
-                for metric, points in found.items()
-            },
-            asks=(STEP_IS,) if axis in ("Step", "_step") else (),
+            series=found if offset is not None else {**found, axis: _counter(found)},
+            asks=(STEP_IS,) if plain(axis) in ("step", "_step") else (),
+            steps_are_updates=offset is not None,
             notes=tuple(notes.get(run, ())),
         )
         for run, found in runs.items()
     ]
+
+
+def _counter(found: dict[str, Series]) -> Series:
+    steps = np.unique(np.concatenate([steps for steps, _ in found.values()]))
+    return steps, steps
 
 
 def _metrics(columns: list[str]) -> list[str]:

@@ -31,20 +31,18 @@ def read(path: Path) -> list[Log]:
     if not isinstance(summary, dict):
         raise Unreadable(f"{summary_file.name} holds no record of metrics.")
     row = {key: value for key, value in summary.items() if not isinstance(value, dict)}
-    series, notes, asks = wandb_steps.series([row] if row else [])
+    found = wandb_steps.history([row] if row else [])
     name = path.name.rsplit("-", 1)[-1] if path.is_dir() else path.stem
     return [
         Log(
             run=name,
             source=path.name,
             format=NAME if path.is_dir() else "wandb config",
-            series=series,
+            **found._asdict(),
             config=config,
             summary=True,
             identity=name if path.is_dir() else "",
             started=path.name,
-            notes=notes,
-            asks=asks,
         )
     ]
 

@@ -60,19 +60,17 @@ def read(path: Path) -> list[Log]:
         else "no exit record: killed, or still running"
     )
     config = {key: value for key, value in config.items() if not key.startswith("_wandb")}
-    series, notes, asks = wandb_steps.series(some_rows(rows, "_step"))
+    found = wandb_steps.history(some_rows(rows, "_step"))
     return [
         Log(
             run=name or identity,
             source=path.name,
             format=NAME,
-            series=series,
+            **found._asdict(),
             config=config,
             state=state,
             identity=identity,
-            started=path.name if path.is_dir() else path.parent.name,
-            notes=notes,
-            asks=asks,
+            started=re.sub(r"^.*?run-", "", path.name if path.is_dir() else path.parent.name),
         )
     ]
 

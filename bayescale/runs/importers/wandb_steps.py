@@ -1,7 +1,7 @@
 """Which of the steps in a W&B history counts updates: the trainer's own counter where it was logged, else `_step`."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,14 +13,23 @@ STEP_IS = "step-is"  # the question what `_step` counts
 # counter -> what must be added to count updates done (Lightning and levanter count from 0)
 _COUNTERS = {"train_global_step": 0, "global_step": 0, "trainer_global_step": 1, "iter": 0, "iteration": 0, "step": 0}
 _LEVANTER = {"run_progress", "throughput_total_gflops", "throughput_total_tokens"}
+_LITGPT = {"iter", "iter_time", "total_tokens"}
 _BOOKKEEPING = {"_step", "_runtime", "_timestamp"}
 
 
-def series(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Series], tuple[str, ...], tuple[str, ...]]:
-    """Return series over updates done, notes, and the questions that remain.
+class History(NamedTuple):
+    """Series over updates done, the questions that remain, and whether steps are updates at all."""
+
+    series: dict[str, Series]
+    asks: tuple[str, ...] = ()
+    steps_are_updates: bool = True
+
+
+def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> History:
+    """Read the rows of a history.
 
     Rows are joined by `_step`, since training and evaluation are often logged in separate calls. W&B keeps the first value of a step
-    that a resumed run logs again, and so do we.
+    that a resumed run logs again, and so do we; other trackers keep all, and the later one stands.
     """
     merged: dict[float, dict[str, Any]] = {}
     names: set[str] = set()
@@ -28,7 +37,10 @@ def series(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Series], tuple[
         step = number_of(row.get("_step"))
         cells = merged.setdefault(place if step is None else step, {})
         for key, value in row.items():
-            cells.setdefault(key, value)
+            if first_wins:
+                cells.setdefault(key, value)
+            else:
+                cells[key] = value
         names.update(row)
         check_columns(names, "A history")
     plain_names = {plain(key): key for key in names}
@@ -36,11 +48,18 @@ def series(rows: Iterable[Mapping[str, Any]]) -> tuple[dict[str, Series], tuple[
     levanter = len(_LEVANTER & set(plain_names)) >= 2
     offset = 1 if levanter else _COUNTERS[plain(counter)] if counter else 0
     numbered = _numbered(merged, counter, offset)
+    logged: set[tuple[float, str]] = set()
+    if counter and first_wins:  # the best checkpoint's evaluation after the last step is none of that step
+        for step, cells in numbered:
+            for key in [key for key in cells if (step, key) in logged]:
+                del cells[key]
+            logged |= {(step, key) for key in cells}
     found = series_of(
         (step, {key: cell for key, cell in cells.items() if key not in _BOOKKEEPING}) for step, cells in numbered
     )
-    asks = () if counter or levanter else (STEP_IS,)
-    return found, (), asks
+    if set(plain_names) >= _LITGPT:  # `iter` counts micro-batches
+        return History(found, steps_are_updates=False)
+    return History(found, () if counter or levanter else (STEP_IS,))
 
 
 def _numbered(

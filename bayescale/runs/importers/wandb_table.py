@@ -5,11 +5,12 @@ from pathlib import Path
 from ..values import is_blank
 from . import wandb_steps
 from .log import FINISHED, Log, number_of
-from .safe import head_text
-from .tables import read_csv
+from .safe import Unreadable, head_text
+from .tables import header, read_csv
 
 NAME = "wandb runs table"
 ON_FOLDERS = False
+_SEVERAL = 3
 _OWN = (
     "Name",
     "State",
@@ -28,17 +29,21 @@ _OWN = (
 
 
 def recognises(path: Path) -> bool:
-    """Whether the header begins with a quoted Name."""
-    return path.suffix.lower() == ".csv" and head_text(path).startswith('"Name"')
+    """Whether the header begins with a quoted Name, or has W&B's own columns (a table that was saved again)."""
+    if path.suffix.lower() != ".csv":
+        return False
+    return head_text(path).startswith('"Name"') or len(set(_OWN) & set(header(path))) >= _SEVERAL
 
 
 def read(path: Path) -> list[Log]:
     """Return a log of one point per run."""
     frame = read_csv(path)
     logs = []
+    if "Name" not in frame:
+        raise Unreadable(f"{path.name} has no column Name; export the table with it.")
     for place, cells in enumerate(frame.to_dict(orient="records"), 1):
         row = {str(key): cell for key, cell in cells.items() if key not in _OWN and not is_blank_text(cell)}
-        series, notes, asks = wandb_steps.series([row])
+        found = wandb_steps.history([row])
         state = str(cells.get("State", "")).strip()
         steps = number_of(cells.get("_step"))
         planned = f", step {steps:.0f}" if steps is not None else ""
@@ -47,12 +52,10 @@ def read(path: Path) -> list[Log]:
                 run=str(cells["Name"]).strip() or f"row {place}",
                 source=f"{path.name} row {place}",
                 format=NAME,
-                series=series,
+                **found._asdict(),
                 config=row,
                 state=FINISHED if state == FINISHED else f"state is {state}{planned}" if state else "",
                 summary=True,
-                notes=notes,
-                asks=asks,
             )
         )
     return logs
