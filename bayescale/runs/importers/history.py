@@ -39,7 +39,7 @@ def read(path: Path) -> list[Log]:
     stem = re.sub(r"[-_.]?(?:part[-_]?)?\d+$", "", path.stem) if path.suffix == ".parquet" else ""
     return [
         Log(
-            run=stem or path.stem,
+            run=stem or (path.parent.resolve().name if path.suffix == ".parquet" else path.stem),
             source=path.name,
             format=NAME,
             identity=f"{path.parent.resolve()} {stem}" if path.suffix == ".parquet" else "",

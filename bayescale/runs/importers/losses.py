@@ -79,7 +79,7 @@ def end_of(choice: Choice) -> tuple[float, float, int]:
     last = steps[-1]
     rows = np.flatnonzero(steps > (1 - _END) * last)
     if len(rows) < _LEAST_ROWS:
-        rows = np.flatnonzero(steps > (1 - _WIDEST_END) * last)[-_LEAST_ROWS:]
+        rows = np.flatnonzero(steps >= (1 - _WIDEST_END) * last)[-_LEAST_ROWS:]
     return float(last), float(values[rows].mean()), len(rows)
 
 

@@ -20,6 +20,7 @@ _VALIDATION = re.compile(
 )
 _RANK = re.compile(r"number of parameters on \(tensor, pipeline\) model parallel rank \((\d+), (\d+)\): ([\d,]+)")
 _ARGUMENT = re.compile(r"^\s*(\w+) \.{2,} (.*?)\s*$", re.MULTILINE)
+_SAID = re.compile(r"\n\s*(lr|seq_length|global_batch_size|seed) \.{2,} (\S+)")
 _ARGUMENTS = (
     *("seq_length", "global_batch_size", "train_iters", "lr", "seed", "num_layers", "hidden_size", "weight_decay"),
     *("tensor_model_parallel_size", "pipeline_model_parallel_size"),
@@ -37,10 +38,15 @@ def read(path: Path) -> list[Log]:
     lines = list(_LINE.finditer(text))
     start = text[: lines[0].start()] if lines else text  # before the first iteration
     config = {key: value for key, value in _ARGUMENT.findall(start) if key in _ARGUMENTS}
+    said = _SAID.findall(text)
     check_one_job(
         path.name,
         planned_iterations=[match[2] for match in lines],
-        **{key: [value for name, value in _ARGUMENT.findall(_arguments(text)) if name == key] for key in _ARGUMENTS},
+        params=[count for tensor, pipe, count in _RANK.findall(text) if (tensor, pipe) == ("0", "0")],
+        **{
+            key: [value for name, value in said if name == key]
+            for key in ("lr", "seq_length", "global_batch_size", "seed")
+        },
     )
     checks = [match for match in _VALIDATION.finditer(text) if match[2] != "test"]
     steps = np.array([float(match[1]) for match in lines])
@@ -76,11 +82,6 @@ def read(path: Path) -> list[Log]:
             notes=notes,
         )
     ]
-
-
-def _arguments(text: str) -> str:
-    """Return the blocks between rulers that say `arguments`."""
-    return "\n".join(re.findall(r"-{5,} arguments -{5,}\n(.*?)\n\s*-{5,} end of arguments", text, re.DOTALL))
 
 
 def _fields(line: str) -> dict[str, float]:

@@ -1,9 +1,11 @@
 """nanochat, text log; losses are bits per byte."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from .log import Fact, Log, series_of
+from .safe import Unreadable
 from .text import NUMBER, check_one_job, ends_early, first, log_text, sample, whole
 
 NAME = "nanochat"
@@ -24,6 +26,11 @@ def read(path: Path) -> list[Log]:
         first(r"^Total batch size ([\d,]+)", text),
         first(r"^Total training FLOPs estimate: ([\d.e+]+)", text),
     )
+    steps_in_order = [int(step) for step, _ in _VALIDATION.findall(text)]
+    if any(later < earlier for earlier, later in pairwise(steps_in_order)):
+        raise Unreadable(
+            f"{path.name} holds several trainings (its steps start again), e.g. base and mid training: give each a file of its own."
+        )
     check_one_job(
         path.name,
         batch_of=re.findall(r"^Total batch size ([\d,]+)", text, re.MULTILINE),

@@ -37,6 +37,10 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
                 f"{row.run}: {score.source} is of revision {score.revision}, not of step {row.values['steps']:.0f}; it is not used."
             )
         else:
+            if "step" in score.revision and not row.values.get("steps"):
+                table.warnings.append(
+                    f"{row.run}: {score.source} is of revision {score.revision}; is that its last step?"
+                )
             if id(row) in taken:
                 table.warnings.append(
                     f"{row.run}: several results for {score.task}; that of {score.source} is the newest and is used."

@@ -455,15 +455,37 @@ def _known(grid: list[list[Any]]) -> int:
 
 
 def _check_unpacked(path: Path) -> None:
+    """Refuse a workbook that would fill the memory: too much packed into it, or a cell far out, for which a whole grid is made."""
     if not zipfile.is_zipfile(path):
         return  # an .xls, or something that calamine will refuse
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(item.file_size for item in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+            if size > _UNPACKED:
+                raise Unreadable(
+                    f"{path.name} would unpack to {size:.3g} bytes; more than {_UNPACKED:.3g} are not read."
+                )
+            for name in archive.namelist():
+                if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                    _check_extent(archive.read(name), path.name)
+    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
         raise Unreadable(f"{path.name} is not readable as a workbook: {one_line(error)}.") from error
-    if size > _UNPACKED:
-        raise Unreadable(f"{path.name} would unpack to {size:.3g} bytes; more than {_UNPACKED:.3g} are not read.")
+
+
+def _check_extent(xml: bytes, name: str) -> None:
+    places = [(_column(letters), int(row)) for letters, row in re.findall(rb'<c r="([A-Z]{1,3})(\d{1,7})"', xml)]
+    width, height = (max((place[axis] for place in places), default=0) for axis in (0, 1))
+    if width * height > _MOST_CELLS:
+        raise Unreadable(
+            f"{name} has a sheet of {height} x {width} cells, most of them blank; delete what lies far out, or export it as CSV."
+        )
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
 
 
 def _formulas(path: Path, sheet: int) -> set[tuple[int, int]]:
@@ -478,8 +500,5 @@ def _formulas(path: Path, sheet: int) -> set[tuple[int, int]]:
     found = set()
     for match in re.finditer(r'<c r="([A-Z]{1,3})(\d{1,7})"[^>]*>(.*?)</c>', text, re.DOTALL):
         if "<f" in match[3] and not re.search(r"<v>[^<]", match[3]):
-            column = 0
-            for letter in match[1]:
-                column = column * 26 + ord(letter) - 64
-            found.add((int(match[2]) - 1, column - 1))
+            found.add((int(match[2]) - 1, _column(match[1].encode()) - 1))
     return found

@@ -17,6 +17,7 @@ from .wandb_steps import STEP_IS
 _TOLERANCE = 0.01  # by which two counts of tokens may differ
 _JITTER = 0.05  # within which a rate stays
 _FLOPS_RATIO = 30  # between logged FLOP and 6 x params x tokens, either way
+_NEAR_FLOPS = 3  # beyond which the ratio is said
 _LARGEST_BATCH = 3e8  # tokens per update
 
 
@@ -107,6 +108,10 @@ def check_flops(row: Row, warnings: list[str]) -> None:
             f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens: not the FLOP of this run; it is not used."
         )
         del row.values["flops"]
+    elif not 1 / _NEAR_FLOPS < ratio < _NEAR_FLOPS:
+        warnings.append(
+            f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens: is it the FLOP of the whole run?"
+        )
 
 
 def _sequence(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:

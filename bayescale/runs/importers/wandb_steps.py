@@ -13,7 +13,7 @@ STEP_IS = "step-is"  # the question what `_step` counts
 # counter -> what must be added to count updates done (Lightning and levanter count from 0)
 _COUNTERS = {"train_global_step": 0, "global_step": 0, "trainer_global_step": 1, "iter": 0, "iteration": 0, "step": 0}
 _LEVANTER = {"run_progress", "throughput_total_gflops", "throughput_total_tokens"}
-_LITGPT = {"iter", "iter_time", "total_tokens"}
+_LITGPT = {"iter", "total_tokens"}
 _BOOKKEEPING = {"_step", "_runtime", "_timestamp"}
 
 
