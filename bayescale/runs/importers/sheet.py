@@ -24,6 +24,7 @@ _BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _TEXTS = (".csv", ".tsv", ".txt")
 _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
 _SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
+_SHARE = " (its cell says %)"
 _MOST_CELLS = 5_000_000  # of a sheet, blank ones with them
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LOOKED_AT = 30  # rows in which the header is looked for
@@ -134,7 +135,10 @@ def _log(
                 left_out = left_out or f"{item.name} is {brief(cell)}"
             else:
                 is_same = item.factor == 1 and not item.log10
-                facts[item.name] = Fact(value, item.text if is_same else f"{item.text} (converted)")
+                said = item.text if is_same else f"{item.text} (converted)"
+                facts[item.name] = Fact(
+                    value, f"{item.text}{_SHARE}" if item.name == "accuracy" and text.endswith("%") else said
+                )
     named = any(item.name == "run" for item in heads)
     has_open_params = any((number, item.place) in formulas for item in heads if item.name == "params")
     if not {"params", "params_total", "flops"} & set(facts) and not has_open_params:
@@ -177,15 +181,17 @@ def _shares(logs: list[Log], heads: list[Head], is_book: bool) -> list[Log]:
     A cell of a workbook that is formatted as per cent holds the share itself, and so does a text that ends in %.
     """
     head_ = next((item for item in heads if item.name == "accuracy"), None)
-    known = [log.facts["accuracy"].value for log in logs if "accuracy" in log.facts]
+    bare = [log for log in logs if "accuracy" in log.facts and not log.facts["accuracy"].key.endswith(_SHARE)]
+    known, ids = [log.facts["accuracy"].value for log in bare], {id(log) for log in bare}
     if head_ is None or not known or not (max(known) > 1 or ("%" in head_.text and not is_book)):
         return logs
     if max(known) > 100:
         raise Unreadable(f"Column '{one_line(head_.text)}' has {max(known):g}, which is neither a share nor per cent.")
-    per_cent = [log.facts["accuracy"].value / 100 if "accuracy" in log.facts else None for log in logs]
     return [
-        log if value is None else replace(log, facts={**log.facts, "accuracy": Fact(value, f"{head_.text} / 100")})
-        for log, value in zip(logs, per_cent, strict=True)
+        replace(log, facts={**log.facts, "accuracy": Fact(log.facts["accuracy"].value / 100, f"{head_.text} / 100")})
+        if log in bare
+        else log
+        for log in logs
     ]
 
 
@@ -271,6 +277,8 @@ def _head(text: str, place: int) -> Head | None:
     bare, factor, log10 = _scale(text)
     if plain(bare).rstrip("_% ") in ("acc", "accuracy"):
         return Head("accuracy", place, text, 1.0, False)
+    if plain(bare) in ("step", "iter", "iteration"):
+        return Head("steps", place, text, 1.0, False)
     if plain(bare) in ("state", "status"):
         return Head("state", place, text, 1.0, False)
     name = PLAIN_NAMES.get(plain(bare)) or ALIASES.get(plain(bare)) or ("source" if plain(bare) == "source" else None)
