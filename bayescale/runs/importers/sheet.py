@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import zipfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import ALIASES, NUMERIC, PLAIN_NAMES, plain
+from ..columns import NUMERIC
 from ..values import brief, one_line
 from . import locales
-from .keys import TRAINING, VALIDATION, loss_key
+from .headers import Head, header_row, heads_of
 from .log import Fact, Log
 from .safe import Unreadable, check_columns, head, read_bytes
+from .workbook import read_book
 
 NAME = "spreadsheet"
 ON_FOLDERS = False
@@ -25,22 +25,8 @@ _TEXTS = (".csv", ".tsv", ".txt")
 _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
 _SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
 _SHARE = " (its cell says %)"
-_MOST_CELLS = 5_000_000  # of a sheet, blank ones with them
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_LOOKED_AT = 30  # rows in which the header is looked for
-_UNPACKED = 1_000_000_000  # bytes of a workbook
-_FACTORS = {
-    "k": 1e3,
-    "m": 1e6,
-    "mio": 1e6,
-    "millions": 1e6,
-    "b": 1e9,
-    "bn": 1e9,
-    "billions": 1e9,
-    "g": 1e9,
-    "mrd": 1e9,
-    "t": 1e12,
-}
+_LOOKED_AT = 30  # lines by which the separator is told
 
 
 class Options(NamedTuple):
@@ -49,16 +35,6 @@ class Options(NamedTuple):
     sheet: str = ""
     decimal: str = ""
     columns: Mapping[str, str] = {}
-
-
-class Head(NamedTuple):
-    """A header cell understood: canonical name, place, factor of its values, and whether they are log10."""
-
-    name: str
-    place: int
-    text: str
-    factor: float
-    log10: bool
 
 
 def recognises(path: Path) -> bool:
@@ -71,7 +47,7 @@ def recognises(path: Path) -> bool:
         rows = _delimited(head(path), path.name)
     except (Unreadable, csv.Error):
         return False
-    return _header_row(rows) is not None
+    return header_row(rows) is not None
 
 
 def read(path: Path, options: Options = Options()) -> list[Log]:
@@ -80,16 +56,16 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
         raise Unreadable(f"--decimal must be . or , for {path.name}. Got '{options.decimal}'.")
     is_book = path.suffix.lower() in _BOOKS
     sheet, rows, formulas = (
-        _book(path, options.sheet) if is_book else ("", _delimited(read_bytes(path, 200_000_000), path.name), set())
+        read_book(path, options.sheet) if is_book else ("", _delimited(read_bytes(path, 200_000_000), path.name), set())
     )
-    place = _header_row(rows)
+    place = header_row(rows)
     if place is None:
         raise Unreadable(
             f"{path.name}{f', sheet {sheet}' if sheet else ''} has no row with two or more known column names "
             "(run, params, tokens, flops, loss); name its columns, or give --map params=COLUMN."
         )
     check_columns(rows[place], path.name)
-    heads = _heads([_text(cell) for cell in rows[place]], options.columns, path.name)
+    heads = heads_of([_text(cell) for cell in rows[place]], options.columns, path.name)
     body = [
         (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(_text(cell) for cell in row)
     ]
@@ -189,7 +165,7 @@ def _shares(logs: list[Log], heads: list[Head], is_book: bool) -> list[Log]:
         raise Unreadable(f"Column '{one_line(head_.text)}' has {max(known):g}, which is neither a share nor per cent.")
     return [
         replace(log, facts={**log.facts, "accuracy": Fact(log.facts["accuracy"].value / 100, f"{head_.text} / 100")})
-        if log in bare
+        if id(log) in ids
         else log
         for log in logs
     ]
@@ -244,76 +220,6 @@ def _checkpoints(logs: list[Log]) -> list[Log]:
 
 def _fact(log: Log, name: str) -> float:
     return float(log.facts[name].value) if name in log.facts else 0.0
-
-
-def _heads(names: list[str], wanted: Mapping[str, str], file: str) -> list[Head]:
-    """Return the known columns; a name that two columns could have is refused, but a validation loss wins over a training loss."""
-    found: dict[str, list[Head]] = {}
-    for place, text in enumerate(names):
-        if item := _head(text, place):
-            found.setdefault(item.name, []).append(item)
-    for name, column in wanted.items():
-        if column in names:
-            found[name] = [Head(name, names.index(column), column, *_scale(column)[1:])]
-    for name, items in found.items():
-        exact = [item for item in items if item.text == name]
-        if name == "loss" and len(items) > 1 and not exact:
-            keys = {item.place: loss_key(item.text) for item in items}
-            for split in (VALIDATION, TRAINING):
-                if of_split := [item for item in items if (key := keys[item.place]) and key.split == split]:
-                    items = of_split
-                    break
-        items = exact or items
-        if len(items) > 1:
-            listed = " and ".join(f"'{one_line(item.text)}'" for item in items)
-            raise Unreadable(
-                f"{file}: columns {listed} could each be {name}; choose with --map {name}='{one_line(items[0].text)}'."
-            )
-        found[name] = items
-    return sorted((items[0] for items in found.values()), key=lambda item: item.place)
-
-
-def _head(text: str, place: int) -> Head | None:
-    bare, factor, log10 = _scale(text)
-    if plain(bare).rstrip("_% ") in ("acc", "accuracy"):
-        return Head("accuracy", place, text, 1.0, False)
-    if plain(bare) in ("step", "iter", "iteration"):
-        return Head("steps", place, text, 1.0, False)
-    if plain(bare) in ("state", "status"):
-        return Head("state", place, text, 1.0, False)
-    name = PLAIN_NAMES.get(plain(bare)) or ALIASES.get(plain(bare)) or ("source" if plain(bare) == "source" else None)
-    if name is None and (key := loss_key(bare)) and not key.set:
-        name = "loss"
-    return Head(name, place, text, factor, log10) if name else None
-
-
-def _scale(text: str) -> tuple[str, float, bool]:
-    """Return a header without its unit, the factor that it names, and whether it is a log10."""
-    if match := re.fullmatch(r"log_?10[ (_]*([^()]+?)\)?", text.strip(), re.IGNORECASE):
-        return match[1], 1.0, True
-    match = re.fullmatch(r"(.*?)\s*[(\[]\s*([^()\[\]]*)\s*[)\]]", text.strip())
-    if not match:
-        return text.strip(), 1.0, False
-    unit = match[2].strip().lower().removeprefix("in ").removesuffix(" tokens").removesuffix(" params")
-    if unit == "%":
-        return match[1], 0.01, False
-    if unit in _FACTORS:
-        return match[1], _FACTORS[unit], False
-    if re.fullmatch(r"[x×]?\s*(?:1e\+?|10\^)\d{1,2}", unit):
-        return match[1], 10.0 ** int(re.sub(r".*(?:e\+?|\^)", "", unit)), False
-    return (
-        (match[1], 1.0, False)
-        if unit in ("", "nats", "nats/token", "flop", "flops", "tokens", "params", "count")
-        else (text.strip(), 1.0, False)
-    )
-
-
-def _header_row(rows: list[list[Any]]) -> int | None:
-    for place, row in enumerate(rows[:_LOOKED_AT]):
-        names = {item.name for at, cell in enumerate(row) if isinstance(cell, str) and (item := _head(cell, at))}
-        if len(names - {"source", "split", "family", "state"}) >= 2:
-            return place
-    return None
 
 
 def _marks(
@@ -414,99 +320,3 @@ def _delimited(data: bytes, name: str) -> list[list[Any]]:
         return [list(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
     except csv.Error as error:
         raise Unreadable(f"{name} is not well-formed: {one_line(error)}.") from error
-
-
-def _book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[int, int]]]:
-    """Return the sheet with most known names, its rows, and the (row, column) of formulas without a stored result."""
-    try:
-        import python_calamine as calamine
-    except ImportError as error:
-        raise Unreadable(
-            f"{path.name} needs python-calamine: pip install 'bayescale[sheets]', or export it as CSV."
-        ) from error
-    _check_unpacked(path)
-    try:
-        book = calamine.load_workbook(str(path))
-        names = list(book.sheet_names)
-        grids = {name: _grid(book.get_sheet_by_name(name), path.name) for name in names}
-    except Unreadable:
-        raise
-    except Exception as error:  # calamine raises its own types and passes on those of Rust
-        raise Unreadable(f"{path.name} is not readable as a workbook: {one_line(error)}.") from error
-    if wanted and wanted not in names:
-        raise Unreadable(
-            f"{path.name} has no sheet '{one_line(wanted)}'; there are: {', '.join(map(one_line, names))}."
-        )
-    scores = {name: _known(grid) for name, grid in grids.items() if not wanted or name == wanted}
-    best = max(scores, key=lambda name: scores[name])
-    equal = [name for name, score in scores.items() if score == scores[best] and score]
-    if len(equal) > 1:
-        raise Unreadable(
-            f"{path.name} has {len(equal)} sheets with runs: {', '.join(map(one_line, equal))}. "
-            f"Say which with --sheet '{one_line(equal[0])}'."
-        )
-    return best, grids[best], _formulas(path, names.index(best))
-
-
-def _grid(sheet: Any, name: str) -> list[list[Any]]:
-    """Return the cells of a sheet; a single cell far out would make a grid that fits into no memory."""
-    if sheet.total_height * sheet.total_width > _MOST_CELLS:
-        raise Unreadable(
-            f"{name} has a sheet of {sheet.total_height} x {sheet.total_width} cells; delete what lies far out, or export it as CSV."
-        )
-    return list(sheet.to_python(skip_empty_area=False))
-
-
-def _known(grid: list[list[Any]]) -> int:
-    place = _header_row(grid)
-    return 0 if place is None else sum(isinstance(cell, str) and _head(cell, 0) is not None for cell in grid[place])
-
-
-def _check_unpacked(path: Path) -> None:
-    """Refuse a workbook that would fill the memory: too much packed into it, or a cell far out, for which a whole grid is made."""
-    if not zipfile.is_zipfile(path):
-        return  # an .xls, or something that calamine will refuse
-    try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(item.file_size for item in archive.infolist())
-            if size > _UNPACKED:
-                raise Unreadable(
-                    f"{path.name} would unpack to {size:.3g} bytes; more than {_UNPACKED:.3g} are not read."
-                )
-            for name in archive.namelist():
-                if name.startswith("xl/worksheets/") and name.endswith(".xml"):
-                    _check_extent(archive.read(name), path.name)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-        raise Unreadable(f"{path.name} is not readable as a workbook: {one_line(error)}.") from error
-
-
-def _check_extent(xml: bytes, name: str) -> None:
-    places = [(_column(letters), int(row)) for letters, row in re.findall(rb'<c r="([A-Z]{1,3})(\d{1,7})"', xml)]
-    width, height = (max((place[axis] for place in places), default=0) for axis in (0, 1))
-    if width * height > _MOST_CELLS:
-        raise Unreadable(
-            f"{name} has a sheet of {height} x {width} cells, most of them blank; delete what lies far out, or export it as CSV."
-        )
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = number * 26 + letter - 64
-    return number
-
-
-def _formulas(path: Path, sheet: int) -> set[tuple[int, int]]:
-    """Return the cells of an XLSX that hold a formula and no result, as files written by scripts do."""
-    if path.suffix.lower() not in (".xlsx", ".xlsm"):
-        return set()
-    try:
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read(f"xl/worksheets/sheet{sheet + 1}.xml").decode("utf-8", "replace")
-    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError):
-        return set()
-    found = set()
-    for match in re.finditer(r'<c r="([A-Z]{1,3})(\d{1,7})"[^>]*>(.*?)</c>', text, re.DOTALL):
-        if "<f" in match[3] and not re.search(r"<v>[^<]", match[3]):
-            found.add((int(match[2]) - 1, _column(match[1].encode()) - 1))
-    return found

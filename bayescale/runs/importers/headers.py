@@ -1,0 +1,109 @@
+"""Header rows of tables that people keep: which column is what, in which unit."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..columns import ALIASES, PLAIN_NAMES, plain
+from ..values import one_line
+from .keys import TRAINING, VALIDATION, loss_key
+from .safe import Unreadable
+
+_LOOKED_AT = 30  # rows in which the header is looked for
+_FACTORS = {
+    "k": 1e3,
+    "m": 1e6,
+    "mio": 1e6,
+    "millions": 1e6,
+    "b": 1e9,
+    "bn": 1e9,
+    "billions": 1e9,
+    "g": 1e9,
+    "mrd": 1e9,
+    "t": 1e12,
+}
+
+
+class Head(NamedTuple):
+    """A header cell understood: canonical name, place, factor of its values, and whether they are log10."""
+
+    name: str
+    place: int
+    text: str
+    factor: float
+    log10: bool
+
+
+def heads_of(names: list[str], wanted: Mapping[str, str], file: str) -> list[Head]:
+    """Return the known columns; a name that two columns could have is refused, but a validation loss wins over a training loss."""
+    found: dict[str, list[Head]] = {}
+    for place, text in enumerate(names):
+        if item := _head(text, place):
+            found.setdefault(item.name, []).append(item)
+    for name, column in wanted.items():
+        if column in names:
+            found[name] = [Head(name, names.index(column), column, *_scale(column)[1:])]
+    for name, items in found.items():
+        exact = [item for item in items if item.text == name]
+        if name == "loss" and len(items) > 1 and not exact:
+            keys = {item.place: loss_key(item.text) for item in items}
+            for split in (VALIDATION, TRAINING):
+                if of_split := [item for item in items if (key := keys[item.place]) and key.split == split]:
+                    items = of_split
+                    break
+        items = exact or items
+        if len(items) > 1:
+            listed = " and ".join(f"'{one_line(item.text)}'" for item in items)
+            raise Unreadable(
+                f"{file}: columns {listed} could each be {name}; choose with --map {name}='{one_line(items[0].text)}'."
+            )
+        found[name] = items
+    return sorted((items[0] for items in found.values()), key=lambda item: item.place)
+
+
+def _head(text: str, place: int) -> Head | None:
+    bare, factor, log10 = _scale(text)
+    if plain(bare).rstrip("_% ") in ("acc", "accuracy"):
+        return Head("accuracy", place, text, 1.0, False)
+    if plain(bare) in ("step", "iter", "iteration"):
+        return Head("steps", place, text, 1.0, False)
+    if plain(bare) in ("state", "status"):
+        return Head("state", place, text, 1.0, False)
+    name = PLAIN_NAMES.get(plain(bare)) or ALIASES.get(plain(bare)) or ("source" if plain(bare) == "source" else None)
+    if name is None and (key := loss_key(bare)) and not key.set:
+        name = "loss"
+    return Head(name, place, text, factor, log10) if name else None
+
+
+def _scale(text: str) -> tuple[str, float, bool]:
+    """Return a header without its unit, the factor that it names, and whether it is a log10."""
+    if match := re.fullmatch(r"log_?10[ (_]*([^()]+?)\)?", text.strip(), re.IGNORECASE):
+        return match[1], 1.0, True
+    match = re.fullmatch(r"(.*?)\s*[(\[]\s*([^()\[\]]*)\s*[)\]]", text.strip())
+    if not match:
+        return text.strip(), 1.0, False
+    unit = match[2].strip().lower().removeprefix("in ").removesuffix(" tokens").removesuffix(" params")
+    if unit == "%":
+        return match[1], 0.01, False
+    if unit in _FACTORS:
+        return match[1], _FACTORS[unit], False
+    if re.fullmatch(r"[x×]?\s*(?:1e\+?|10\^)\d{1,2}", unit):
+        return match[1], 10.0 ** int(re.sub(r".*(?:e\+?|\^)", "", unit)), False
+    return (
+        (match[1], 1.0, False)
+        if unit in ("", "nats", "nats/token", "flop", "flops", "tokens", "params", "count")
+        else (text.strip(), 1.0, False)
+    )
+
+
+def header_row(rows: list[list[Any]]) -> int | None:
+    for place, row in enumerate(rows[:_LOOKED_AT]):
+        names = {item.name for at, cell in enumerate(row) if isinstance(cell, str) and (item := _head(cell, at))}
+        if len(names - {"source", "split", "family", "state"}) >= 2:
+            return place
+    return None
+
+
+def known_headers(grid: list[list[Any]]) -> int:
+    place = header_row(grid)
+    return 0 if place is None else sum(isinstance(cell, str) and _head(cell, 0) is not None for cell in grid[place])
