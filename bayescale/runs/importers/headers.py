@@ -97,6 +97,7 @@ def _scale(text: str) -> tuple[str, float, bool]:
 
 
 def header_row(rows: list[list[Any]]) -> int | None:
+    """Return the first row with two or more known names, None where there is none."""
     for place, row in enumerate(rows[:_LOOKED_AT]):
         names = {item.name for at, cell in enumerate(row) if isinstance(cell, str) and (item := _head(cell, at))}
         if len(names - {"source", "split", "family", "state"}) >= 2:
@@ -105,5 +106,6 @@ def header_row(rows: list[list[Any]]) -> int | None:
 
 
 def known_headers(grid: list[list[Any]]) -> int:
+    """Return how many known names the header of a sheet has."""
     place = header_row(grid)
     return 0 if place is None else sum(isinstance(cell, str) and _head(cell, 0) is not None for cell in grid[place])

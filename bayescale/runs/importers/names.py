@@ -74,6 +74,7 @@ def _differing(sources: list[str]) -> list[str]:
 
 
 def seed(log: Log) -> str:
+    """Return the seed of a run as text, "" where it has none."""
     found = keys.config_value(log.config, "seed")
     value = found[0] if found else log.facts["seed"].value if "seed" in log.facts else ""
     number = number_of(value)
@@ -81,6 +82,7 @@ def seed(log: Log) -> str:
 
 
 def check_names(rows: list[Row], answers: ImportAnswers) -> None:
+    """Raise ValueError where an answer names a run that there is not, or a pattern of names fits none."""
     if answers.name and rows and not any("--name" in row.origins.values() for row in rows):
         raise ValueError(
             f"--name '{one_line(answers.name)}' fits no run; names are e.g. {', '.join(one_line(row.run) for row in rows[:3])}."

@@ -55,10 +55,12 @@ class Table:
 
 
 def is_used(row: Row, answers: ImportAnswers) -> bool:
+    """Whether a row is written, as a run or as checkpoints."""
     return not row.left_out or (row.unfinished and answers.unfinished == "keep")
 
 
 def typed(column: str, value: Any) -> Any:
+    """Return a value as its column has it: a float, text, or a seed."""
     if value is None or column not in NUMERIC:
         return _seed_number(value) if column == "seed" else value
     return number_of(value)

@@ -79,7 +79,7 @@ def _at(steps: np.ndarray, points: tuple[np.ndarray, np.ndarray], key: str) -> t
     values = np.interp(steps, known, counts)
     beyond = steps > known[-1]
     values[beyond] = counts[-1] * steps[beyond] / known[-1]
-    return values, f"{key}, in proportion to steps"
+    return values, key if exact[-1] else f"{key}, in proportion to steps"
 
 
 def put_flops(row: Row, log: Log, steps: np.ndarray, warnings: list[str]) -> None:
@@ -177,6 +177,7 @@ def put_batch(row: Row, tokens: np.ndarray, steps: np.ndarray, unknown: bool) ->
 
 
 def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) -> None:
+    """Ask for what would give the tokens, by what the log has."""
     if needs_meaning:
         questions.ask(
             "steps",

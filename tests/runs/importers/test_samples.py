@@ -184,3 +184,10 @@ def test_an_offline_log_has_all_its_rows():
     (log,) = logs_of({"path": "wandb/offline-run-20260102_030405-toyrun01"})
     assert len({step for steps, _ in log.series.values() for step in steps}) >= 20
     assert log.state == "finished"
+
+
+def test_the_page_lists_every_format():
+    page = (Path(keys.__file__).parent / "README.md").read_text()
+    assert [
+        line.split("`")[1] for line in page.splitlines() if line.startswith("| `") and "--format" not in line
+    ] and all(f"| `{name}` |" in page for name in FORMATS)

@@ -1,0 +1,180 @@
+"""`bayescale import`, as a person runs it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bayescale import read_runs
+
+SAMPLES = Path(__file__).parents[1] / "runs" / "importers" / "samples"
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """A folder of three formats, with a crashed run and files of no format."""
+    folder = tmp_path / "logs"
+    shutil.copytree(SAMPLES / "mlflow" / "mlruns", folder / "mlruns")
+    shutil.copytree(
+        SAMPLES / "wandb" / "offline-run-20260102_030405-toyrun01",
+        folder / "wandb" / "offline-run-20260102_030405-toyrun01",
+    )
+    shutil.copy(SAMPLES / "levanter" / "tracker_metrics.jsonl", folder)
+    (folder / "README.md").write_text("our runs")
+    (folder / "notes.txt").write_text("lr 3e-3 was best")
+    return folder
+
+
+def test_three_formats_give_one_table(run, mixed, tmp_path):
+    out = tmp_path / "runs.csv"
+    code, printed, errors = run("import", mixed, "--params-kind", "total", "--out", out)
+    assert code == 0, errors
+    assert (
+        "eval/loss" in printed
+        and "status is FAILED" in printed
+        and all(len(line) <= 80 for line in printed.splitlines())
+    )
+    runs = read_runs(out)
+    assert runs["params"].tolist() == [19e6] * 3 and runs["loss"].tolist() == [3.8125] * 3
+    assert runs.attrs["params_kind"] == "total" and "Imported from" in runs.attrs["notes"]["imported"]
+    report = json.loads(out.with_suffix(".import.json").read_text())
+    assert report["command"].startswith("bayescale") and report["table"] == "runs.csv"
+    assert {item["run"] for item in report["left_out"]} == {"m19-s2", "m19-deleted"}
+    assert pd.read_csv(out.with_suffix(".checkpoints.csv")).groupby("run").size().tolist() == [1, 4, 4]
+
+
+def test_a_table_that_was_edited_says_so(run, mixed, tmp_path):
+    out = tmp_path / "runs.csv"
+    assert run("import", mixed, "--out", out)[0] == 0
+    assert "edited since" not in read_runs(out).attrs["notes"]["imported"]
+    out.write_text(out.read_text().replace("3.8125", "3.8", 1))
+    assert "edited since" in read_runs(out).attrs["notes"]["imported"]
+
+
+def test_all_questions_come_at_once(run, tmp_path):
+    sources = [SAMPLES / "logs" / "nemo.log", SAMPLES / "hf" / "m19-s1"]
+    code, printed, errors = run("import", *sources, "--out", tmp_path / "runs.csv", "--json")
+    assert code == 2 and not list(tmp_path.iterdir())
+    document = json.loads(printed)
+    assert {question["option"].split()[0] for question in document["questions"]} == {
+        "--sequence",
+        "--params",
+        "--eval-set",
+    }
+    for option in ("--sequence", "--params", "--eval-set"):
+        assert option in errors
+    answers = ["--sequence", "1024", "--params", "12M", "--params-kind", "non-embedding", "--eval-set", "any"]
+    code, _, errors = run(
+        "import", *sources, *answers, "--out", tmp_path / "runs.csv", "--save-mapping", tmp_path / "import.toml"
+    )
+    assert code == 0, errors
+    first = (tmp_path / "runs.csv").read_text()
+    code, _, errors = run("import", *sources, "--mapping", tmp_path / "import.toml", "--out", tmp_path / "runs.csv")
+    assert code == 0 and (tmp_path / "runs.csv").read_text() == first, errors
+
+
+def test_answers_by_run_by_name_and_by_column(run, tmp_path):
+    shutil.copy(SAMPLES / "wandb" / "chart_runs.csv", tmp_path / "chart.csv")
+    words = [
+        "--step-is",
+        "updates",
+        "--batch-tokens",
+        "32768",
+        "--params",
+        "m19*=12M",
+        "--params",
+        "m70-lowlr=50M",
+        "--set",
+        "m70*:lr=0.002",
+    ]
+    code, _, errors = run("import", tmp_path / "chart.csv", *words, "--out", tmp_path / "runs.csv")
+    assert code == 0, errors
+    runs = pd.read_csv(tmp_path / "runs.csv").set_index("run")
+    assert runs["params"].to_dict() == {"m19-s1": 12e6, "m70-lowlr": 50e6} and runs.loc["m70-lowlr", "lr"] == 0.002
+    (tmp_path / "N12M_D32.768M.csv").write_text("step,val_loss\n500,4.5\n1000,3.8125\n")
+    code, _, errors = run(
+        "import", tmp_path / "N12M_D32.768M.csv", "--name", "N{params}_D{tokens}", "--out", tmp_path / "named.csv"
+    )
+    assert code == 0, errors
+    assert pd.read_csv(tmp_path / "named.csv")[["params", "tokens"]].to_numpy().tolist() == [[12e6, 32.768e6]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["missing"], "There is no file, folder or match"),
+        (["{log}", "--params", "nothing=12M"], "fits no run"),
+        (["{log}", "--params", "many"], "--params: 'many' is not a number"),
+        (["{log}", "--set", "size=3"], "no column of a runs table"),
+        (["{log}", "--format", "wandb"], "--format must be one of"),
+        (["{log}", "--name", "N{size}"], "is no column"),
+        (["{log}", "--out", "runs.parquet"], "must end in .csv"),
+        (["{log}", "--mapping", "missing.toml"], "cannot be read"),
+        (["{log}", "--unfinished", "maybe"], "--unfinished must be one of"),
+        (["{log}", "--out", "{log}"], "must end in .csv"),
+    ],
+)
+def test_refusals(run, tmp_path, monkeypatch, words, said):
+    monkeypatch.chdir(tmp_path)
+    log = shutil.copy(SAMPLES / "logs" / "nanogpt.log", tmp_path)
+    code, _, errors = run("import", *(word.replace("{log}", str(log)) for word in words))
+    assert code == 2 and said in " ".join(errors.split()), errors
+    assert [path.name for path in tmp_path.iterdir()] == ["nanogpt.log"]
+
+
+def test_the_source_is_not_overwritten(run, tmp_path):
+    table = shutil.copy(SAMPLES / "sheets" / "gsheets_us.csv", tmp_path / "runs.csv")
+    before = Path(table).read_bytes()
+    code, _, errors = run("import", table, "--out", table)
+    assert code == 2 and "would overwrite" in errors and Path(table).read_bytes() == before
+
+
+def test_private_keys_reach_no_output(run, tmp_path):
+    files = tmp_path / "wandb" / "run-20260102_030405-ab12cd34" / "files"
+    files.mkdir(parents=True)
+    config = {
+        "host": "secret-host",
+        "email": "a@secret.org",
+        "output_dir": "/home/secret",
+        "params": 12000000,
+        "max_steps": 10,
+        "_wandb": {"args": "--key secret"},
+    }
+    (files / "config.yaml").write_text(
+        "".join(f"{key}:\n  value: {json.dumps(value)}\n" for key, value in config.items())
+    )
+    (files / "wandb-summary.json").write_text('{"eval/loss": 3.8, "tokens": 1e9, "_step": 10, "user": "secret"}')
+    code, printed, errors = run("import", tmp_path / "wandb", "--out", tmp_path / "runs.csv")
+    assert code == 0, errors
+    for text in (printed, errors, *(file.read_text() for file in tmp_path.glob("runs.*"))):
+        assert "secret" not in text
+
+
+def test_questions_are_answered_on_a_terminal(tmp_path):
+    """A person at a terminal is asked in place; pexpect-free, by a pseudo-terminal."""
+    pty = pytest.importorskip("pty", reason="there are pseudo-terminals on Unix alone")
+    import os
+
+    log = shutil.copy(SAMPLES / "logs" / "modded_nanogpt.log", tmp_path)
+    main, end = pty.openpty()
+    command = [
+        sys.executable,
+        "-c",
+        "from bayescale.cli import main; main()",
+        "import",
+        log,
+        "--out",
+        str(tmp_path / "runs.csv"),
+    ]
+    process = subprocess.Popen(command, stdin=end, stdout=subprocess.PIPE, stderr=end)
+    os.write(main, b"32768\n12M\n")
+    out, _ = process.communicate(timeout=60)
+    os.close(end)
+    said = os.read(main, 100_000).decode()
+    assert process.returncode == 0, said
+    assert "--batch-tokens" in said and "runs.csv" in out.decode()
+    assert pd.read_csv(tmp_path / "runs.csv")[["params", "tokens"]].to_numpy().tolist() == [[12e6, 32_768_000]]
