@@ -27,6 +27,7 @@ _HOMES = {
     "best_rates": "forecasts",
     "allocate": "decide.allocate",
     "cheapest_plan": "decide.cheapest",
+    "net_value_plan": "decide.net_value",
     "explain": "decide.explain",
     "sensitivity": "decide.explain",
     "leave_one_out": "decide.explain",

@@ -39,6 +39,12 @@ def allocate(
         list[float] | None,
         typer.Option("--probability", help="With which the target is to be reached; without a budget repeatable."),
     ] = None,
+    usd_per_nat: Annotated[
+        str | None,
+        typer.Option(
+            "--usd-per-nat", help="What a loss lower by 1 is worth, dollars; without a budget: what is worth its cost."
+        ),
+    ] = None,
     target_on: Annotated[
         str, typer.Option("--target-on", help="expected (the law's curve) or observed (a new run).")
     ] = "expected",
@@ -104,6 +110,7 @@ def allocate(
     """Choose params and tokens: under a budget and a risk, or the cheapest that reach a target."""
     from ..decide.allocate import allocate as allocate_budgets
     from ..decide.cheapest import cheapest_plan
+    from ..decide.net_value import net_value_plan
     from .saved import grouped_by, load_passed
 
     check_out(out, costs, shapes)
@@ -148,7 +155,13 @@ def allocate(
         "max_extrapolation": max_extrapolation,
         "random_seed": random_seed,
     }
-    if target is not None and not any(budgets.values()) and (days is None or probability):
+    if usd_per_nat is not None:
+        if any(budgets.values()) or target is not None or risk != "mean" or train_only:
+            raise ValueError(
+                "--usd-per-nat goes with no budget, target, --risk or --train-only: it weighs loss against cost by itself."
+            )
+        table = net_value_plan(idata, asked.amount("--usd-per-nat", usd_per_nat) or 0.0, **common)
+    elif target is not None and not any(budgets.values()) and (days is None or probability):
         if risk != "mean" or train_only:
             raise ValueError("--risk and --train-only go with a budget; without one the cheapest plan is asked for.")
         table = cheapest_plan(idata, target, probabilities=probability, **common)
@@ -261,7 +274,7 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
     ):
         if column in row and not isnan(row[column]) and not _goes_without_saying(column, row):
             lines[name] = form.format(row[column])
-    if row.get("risk", "mean") not in ("mean", "target", "cost"):
+    if row.get("risk", "mean") not in ("mean", "target", "cost", "net-value"):
         lines["risk " + row["risk"]] = f"{row['risk_value']:.4g}"
     others = [name for name in row.get("binding", "").split(", ") if name and name != row["budget_unit"]]
     if others:

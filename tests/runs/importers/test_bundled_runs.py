@@ -1,6 +1,8 @@
 """The bundled curves, rewritten into the formats of loggers, import back to the bundled runs."""
 
 import json
+import subprocess
+import sys
 from importlib.resources import files
 
 import numpy as np
@@ -128,3 +130,22 @@ def test_the_written_table_imports_as_itself(tmp_path, runs):
     first.to_csv(tmp_path / "runs.csv", index=False)
     again = import_runs(tmp_path / "runs.csv").runs
     pd.testing.assert_frame_equal(again[first.columns.tolist()], first, check_dtype=False)
+
+
+def test_a_folder_of_three_formats_is_imported_and_fitted_without_options(tmp_path, monkeypatch):
+    """As a person does it: two commands, no option."""
+    table, curves = read_runs("kernel-bytes"), pd.read_csv(files("bayescale") / "runs/data/curves.csv")
+    grid = table[(table["family"] == "kernel-bytes-mlp") & (table["sweep"] == "grid")].head(12)
+    assert len(grid) == 12
+    for place, run in enumerate(grid.itertuples()):
+        rows = curves[curves["run"] == run.run]
+        end = ([int(run.steps)], [run.tokens], [run.loss]) if rows.empty else points(curves, run)
+        (write_trainer, write_mlflow, write_lightning)[place % 3](tmp_path / "logs", run, end)
+    monkeypatch.chdir(tmp_path)
+    command = [sys.executable, "-c", "from bayescale.cli import main; main()"]
+    subprocess.run([*command, "import", *map(str, (tmp_path / "logs").iterdir()), "--out", "runs.csv"], check=True)
+    quick = ["--draws", "200", "--tune", "500", "--chains", "2"]
+    done = subprocess.run([*command, "fit", "runs.csv", "--json", *quick], capture_output=True, text=True, check=True)
+    report = json.loads(done.stdout)
+    assert report["runs_used"] == 12 and report["params_kind"] == "non-embedding"
+    assert "Imported from" in done.stderr and any("Imported from" in warning for warning in report["warnings"])
