@@ -32,6 +32,7 @@ _HOMES = {
     "sensitivity": "decide.explain",
     "leave_one_out": "decide.explain",
     "pareto": "decide.pareto",
+    "Budget": "decide.budget",
     "Limits": "decide.limits",
     "Demand": "decide.limits",
     "Target": "decide.limits",

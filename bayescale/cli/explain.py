@@ -21,7 +21,11 @@ At = Annotated[
 
 def explain(
     fit: Annotated[str, typer.Argument(help="A fit of a law of params and tokens, or an average of such.")],
-    flops: Annotated[str, typer.Option("--flops", help="The budget, 6 x params x tokens, e.g. 5.76e23.")],
+    flops: Annotated[
+        str | None, typer.Option("--flops", help="The budget of all that a plan spends, FLOP, e.g. 5.76e23.")
+    ] = None,
+    gpu_hours: Annotated[str | None, typer.Option("--gpu-hours", help="The budget in accelerator-hours.")] = None,
+    usd: Annotated[str | None, typer.Option("--usd", help="The budget in dollars.")] = None,
     plan: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=PARAMS,TOKENS", help="A plan of your own, e.g. ours=7B,2T; repeatable."),
@@ -34,6 +38,20 @@ def explain(
     max_params: asked.MaxParams = None,
     max_tokens: asked.MaxTokens = None,
     max_epochs: asked.MaxEpochs = None,
+    days: asked.Days = None,
+    critical_batch_tokens: asked.CriticalBatch = None,
+    inference_tokens: asked.InferenceTokens = None,
+    prompt_share: asked.PromptShare = None,
+    demand_quantile: asked.DemandQuantile = None,
+    train_only: Annotated[bool, typer.Option("--train-only", help="The budget is for training alone.")] = False,
+    costs: asked.Costs = None,
+    accelerator: asked.Accelerator = None,
+    accelerators: asked.Accelerators = None,
+    usd_per_gpu_hour: asked.Price = None,
+    mfu: asked.Mfu = None,
+    mfu_prefill: asked.MfuPrefill = None,
+    mfu_decode: asked.MfuDecode = None,
+    tokens_per_accelerator: asked.TokensPerAccelerator = None,
     at: At = None,
     band: Band = 0.9,
     no_drift: NoDrift = False,
@@ -48,20 +66,39 @@ def explain(
     json_: Json = False,
 ) -> None:
     """Lay the choice for a budget beside rival plans, and say what it hangs on and what would change it."""
+    from ..decide.budget import Budget
     from ..decide.explain import explain as explain_choice
     from ..decide.explain import leave_one_out, sensitivity, what_would_change
     from ..posterior import is_average
     from .saved import grouped_by, load_passed
 
-    check_out(out)
+    check_out(out, costs)
     limits = asked.read_limits(
         max_params=max_params,
         max_tokens=max_tokens,
         unique_tokens=unique_tokens,
         max_epochs=max_epochs,
+        days=days,
+        critical_batch_tokens=critical_batch_tokens,
     )
-    budget = asked.amount("--flops", flops)
-    assert budget is not None
+    prices = asked.read_cost_options(
+        costs,
+        accelerator=accelerator,
+        accelerators=accelerators,
+        usd_per_gpu_hour=usd_per_gpu_hour,
+        mfu=mfu,
+        mfu_prefill=mfu_prefill,
+        mfu_decode=mfu_decode,
+        tokens_per_accelerator=tokens_per_accelerator,
+    )
+    budget = Budget(
+        flops=asked.amount("--flops", flops),
+        gpu_hours=asked.amount("--gpu-hours", gpu_hours),
+        usd=asked.amount("--usd", usd),
+        demand=asked.read_demand(inference_tokens, prompt_share, demand_quantile),
+        train_only=train_only,
+        costs=prices,
+    )
     idata = load_passed(fit, force=force, everything=True)
     group = grouped_by(idata)
     where = {name: text if name == group else as_value(text) for name, text in pairs("--at", at).items()}
@@ -87,7 +124,9 @@ def explain(
     if json_:
         document = {
             **answered(idata),
-            "flops": budget,
+            "flops": budget.flops,
+            "gpu_hours": budget.gpu_hours,
+            "usd": budget.usd,
             "plans": _records(choices),
             "left_out": choices.attrs["left_out"],
             "sensitivity": [] if constants is None else _records(constants),

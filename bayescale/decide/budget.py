@@ -59,6 +59,36 @@ def _positive(name: str, amount: Any) -> float:
 
 
 @dataclass(frozen=True)
+class Budget:
+    """A budget that is not of training FLOP alone, for functions that take FLOP: what may be spent, and on what.
+
+    Attributes
+    ----------
+    flops, gpu_hours, usd : float, optional
+        One of them, an upper limit on all that a plan spends; none with a deadline in the limits.
+    demand : Demand, optional
+        Tokens to be served, which the budget pays for too.
+    train_only : bool
+        Whether the budget is for training alone.
+    costs : CostModel
+        Prices and hardware.
+    """
+
+    flops: float | None = None
+    gpu_hours: float | None = None
+    usd: float | None = None
+    demand: Demand | None = None
+    train_only: bool = False
+    costs: CostModel = field(default_factory=CostModel)
+
+    def spending(self, draws: LossDraws, limits: Limits) -> Spending:
+        """Return what plans may spend under some limits; a deadline alone is a budget too."""
+        unit, (amount,) = asked_budgets(self.flops, self.gpu_hours, self.usd, limits, self.costs)
+        request = Request(limits, demand=self.demand, train_only=self.train_only, costs=self.costs)
+        return spending_of(unit, amount, draws, request)
+
+
+@dataclass(frozen=True)
 class Request:
     """What was asked beside the budget; `ratio` holds natural logs of params and of FLOP / (6 x params x tokens) there."""
 

@@ -1,6 +1,7 @@
 """Whether a decision is robust: rival plans of the same budget, what the choice hangs on, and the runs that it hangs on."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,8 @@ from ..laws import kaplan
 from ..posterior import fitted_spec, is_average, weighed_fits
 from .allocate import check_fits
 from .answer import unlikely_ratio
-from .budget import Request, asked_budgets, spending_of
+from .budget import Budget
 from .consequences import wasted
-from .costs import CostModel
 from .draws import LossDraws, loss_draws
 from .limits import Limits
 from .risk import mean, parse_risk
@@ -28,12 +28,13 @@ _LLAMA = 1.0e12 / 6.7e9  # tokens a parameter of LLaMA-7B (arXiv:2302.13971, tab
 _K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
 _FEWEST = 100  # draws, below which no Pareto tail can be fitted
 _ABOUT = 400  # draws over which the best tokens of a size are averaged, where more can do harm
+_ROUNDS = 40  # in which the compute that a rule leaves for training settles
 _MOVED = np.log(1.02)  # of ln params, below which a choice counts as unmoved
 
 
 def explain(
     idata: xr.DataTree,
-    flops: float,
+    flops: float | Budget,
     *,
     plans: Mapping[str, tuple[float, float]] | None = None,
     limits: Limits | None = None,
@@ -50,8 +51,8 @@ def explain(
     ----------
     idata : xarray.DataTree
         A fit of a law of params and tokens, or an average of such.
-    flops : float
-        The budget, FLOP = 6 x params x tokens.
+    flops : float or Budget
+        The budget, FLOP = 6 x params x tokens; a `Budget` may be of money or accelerator-hours, and pay for serving too.
     plans : mapping of str to tuple of float, optional
         The user's own: name -> (params, tokens), raw counts.
     limits : Limits, optional
@@ -102,7 +103,7 @@ def explain(
     too_far = unlikely_ratio(idata, plan, max_extrapolation)
     if too_far:
         raise ValueError(too_far)
-    table, left_out = _listed(idata, plan, flops, plans or {}, max_extrapolation)
+    table, left_out = _listed(idata, plan, spending, plans or {}, max_extrapolation)
     n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
     loss = held.loss(n, d)
     regret = loss - choice.own.loss
@@ -118,7 +119,10 @@ def explain(
     broken = [spending.exceeded(float(a), float(b)) for a, b in zip(n[:, 0], d[:, 0], strict=True)]
     possible = np.array([not names for names in broken])
     best = np.bincount(np.where(possible[:, None], loss, np.inf).argmin(axis=0), minlength=len(table)) / loss.shape[1]
-    shares = [float(wasted(held, spending, choice.own, row, flops).mean()) for row in loss]
+    spent = spending.spent(choice.log_params, choice.log_tokens)
+    if not np.isfinite(spending.amount):  # a deadline is the budget
+        spending = spending.scaled(spent)
+    shares = [float(wasted(held, spending, choice.own, row, spending.amount).mean()) for row in loss]
     table = table.assign(
         tokens_per_param=table["tokens"] / table["params"],
         flops=6 * table["params"] * table["tokens"],
@@ -141,7 +145,7 @@ def explain(
 
 def sensitivity(
     idata: xr.DataTree,
-    flops: float,
+    flops: float | Budget,
     *,
     limits: Limits | None = None,
     at: Mapping[str, Any] | None = None,
@@ -152,8 +156,8 @@ def sensitivity(
     ----------
     idata : xarray.DataTree
         A fit of a law of params and tokens.
-    flops : float
-        The budget, FLOP.
+    flops : float or Budget
+        As in `explain`.
     limits : Limits, optional
         As in `explain`.
     at : mapping, optional
@@ -187,7 +191,7 @@ def sensitivity(
 
 def leave_one_out(
     idata: xr.DataTree,
-    flops: float,
+    flops: float | Budget,
     *,
     limits: Limits | None = None,
     at: Mapping[str, Any] | None = None,
@@ -198,8 +202,8 @@ def leave_one_out(
     ----------
     idata : xarray.DataTree
         A fit of a law of params and tokens, with its group `log_likelihood`.
-    flops : float
-        The budget, FLOP.
+    flops : float or Budget
+        As in `explain`.
     limits : Limits, optional
         As in `explain`.
     at : mapping, optional
@@ -309,14 +313,15 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
             f"in the third of the draws where it is small, {row['params_high']:.3g} where it is large."
         )
     if runs is not None and len(runs):
-        row, untrusted = runs.iloc[0], int((~(runs["pareto_k"] <= _K_HAT)).sum())
-        if abs(np.log(row["params_ratio"])) > _MOVED:
-            said.append(f"Without run {runs.index[0]} it would be {row['params_ratio']:.2f} times as large.")
-        elif np.isfinite(row["params_ratio"]):
+        known, untrusted = runs[np.isfinite(runs["params_ratio"])], int((~(runs["pareto_k"] <= _K_HAT)).sum())
+        if len(known) and abs(np.log(known["params_ratio"].iloc[0])) > _MOVED:
+            said.append(f"Without run {known.index[0]} it would be {known['params_ratio'].iloc[0]:.2f} times as large.")
+        elif len(known):
             said.append("No run whose weights can be trusted moves it by more than 2%.")
         if untrusted:
             said.append(
-                f"For {untrusted} runs the weights cannot say (Pareto k above {_K_HAT}); the first is {_untrusted(runs)}."
+                f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights cannot say (Pareto k above {_K_HAT}), first "
+                f"{_untrusted(runs)}: fit again without."
             )
     return " ".join(said)
 
@@ -333,7 +338,7 @@ def _untrusted(runs: pd.DataFrame) -> str:
 
 def _asked(
     idata: xr.DataTree,
-    flops: float,
+    budget: float | Budget,
     limits: Limits,
     at: dict[str, Any],
     drift: bool,
@@ -344,30 +349,49 @@ def _asked(
         raise ValueError(
             "This fit gives the best size alone and no loss, so it knows no regret: fit --model chinchilla."
         )
-    _, (amount,) = asked_budgets(float(flops), None, None, limits, CostModel())
     draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
-    return draws, spending_of("flops", amount, draws, Request(limits))
+    asked = budget if isinstance(budget, Budget) else Budget(flops=float(budget))
+    spending = asked.spending(draws, limits)
+    if not spending.log_params_most() > 0:
+        raise ValueError(
+            f"The budget (--{spending.budget}) pays for no model at all: raise it, or lower the demand (--inference-tokens)."
+        )
+    return draws, spending
 
 
-def _rivals(flops: float) -> dict[str, tuple[float, float]]:
-    by_kaplan = float(kaplan.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))
-    found = {"Kaplan's rule": by_kaplan}
-    found |= {
-        name: float(np.sqrt(flops / (6 * ratio)))
-        for name, ratio in (("20 tokens per parameter", 20.0), ("like LLaMA-7B", _LLAMA))
-    }
-    return {name: (params, flops / (6 * params)) for name, params in found.items()}
+def _rivals(spending: Spending, chosen: pd.Series) -> dict[str, tuple[float, float]]:
+    """Return the plans of rules of thumb that spend the budget, whatever the limits beside it."""
+    if np.isfinite(spending.amount):
+        spending = replace(spending, max_tokens={}, train_flops={}, max_params=np.inf)
+    top = spending.log_params_most()
+
+    def of_ratio(ratio: float) -> float:
+        low, high = top - 60, top  # tokens a parameter fall with the size
+        for _ in range(80):
+            middle = (low + high) / 2
+            more = float(spending.log_tokens(np.array(middle))) - middle > np.log(ratio)
+            low, high = (middle, high) if more else (low, middle)
+        return (low + high) / 2
+
+    found = {"20 tokens per parameter": of_ratio(20.0), "like LLaMA-7B": of_ratio(_LLAMA)}
+    flops = 6 * float(chosen["params"]) * float(chosen["tokens"])
+    for _ in range(_ROUNDS):  # what is left for training hangs on the size where a demand is served too
+        by_kaplan = min(float(np.log(kaplan.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))), top - 1e-9)
+        flops = float(np.exp(np.log(6) + by_kaplan + spending.log_tokens(np.array(by_kaplan))))
+    found = {"Kaplan's rule": by_kaplan} | found
+    return {name: (float(np.exp(n)), float(np.exp(spending.log_tokens(np.array(n))))) for name, n in found.items()}
 
 
 def _listed(
     idata: xr.DataTree,
     chosen: pd.Series,
-    flops: float,
+    spending: Spending,
     plans: Mapping[str, tuple[float, float]],
     max_extrapolation: float | None,
 ) -> tuple[pd.DataFrame, list[str]]:
     """Params and tokens of the choice, of rules of thumb near enough to the runs, and of the user's own; and the rules left out."""
-    rivals = {"chosen": (float(chosen["params"]), float(chosen["tokens"]))} | _rivals(flops)
+    by_rule = _rivals(spending, chosen)
+    rivals = {"chosen": (float(chosen["params"]), float(chosen["tokens"]))} | by_rule
     for name, (params, tokens) in plans.items():
         if name in rivals:
             raise ValueError(f"A plan may not be named '{name}', which is one of ours.")
@@ -375,5 +399,5 @@ def _listed(
             raise ValueError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
         rivals[name] = (float(params), float(tokens))
     table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
-    rules = [name for name in _rivals(flops) if unlikely_ratio(idata, table.loc[[name]].iloc[0], max_extrapolation)]
+    rules = [name for name in by_rule if unlikely_ratio(idata, table.loc[[name]].iloc[0], max_extrapolation)]
     return table.drop(index=rules), rules

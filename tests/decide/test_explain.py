@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale import Limits, allocate, explain, leave_one_out, sensitivity
+from bayescale import Budget, CostModel, Demand, Limits, allocate, explain, leave_one_out, sensitivity
 from bayescale.decide.explain import what_would_change
 from bayescale.laws import LAWS
 
@@ -125,3 +125,32 @@ def test_one_draw_regrets_nothing_and_has_no_tail(posterior_from_constants, besi
     one["log_likelihood"] = xr.DataTree(xr.Dataset({"loss": (("chain", "draw", "run"), np.zeros((1, 1, 6)))}))
     with pytest.raises(ValueError, match="at least 100 draws"):
         leave_one_out(one, 1e22)
+
+
+def test_money_is_flop_at_a_price(uncertain):
+    costs = CostModel(peak_flops=1e15, mfu=0.4, usd_per_gpu_hour=2.0)
+    names = ["params", "tokens", "expected_regret", "wasted_compute", "probability_best"]
+    flops = explain(uncertain, 1e22, **FAR)[names]
+    dollars = explain(uncertain, Budget(usd=1e22 * costs.usd_per_flop, costs=costs), **FAR)[names]
+    np.testing.assert_allclose(dollars.loc[flops.index], flops, rtol=1e-6)
+    timed = Budget(costs=CostModel(peak_flops=1e15, mfu=0.4, accelerators=100))
+    days = 1e22 / (100 * 0.4e15 * 86400)
+    by_time = explain(uncertain, timed, limits=Limits(days=days), **FAR)[names]
+    np.testing.assert_allclose(by_time.loc[flops.index], flops, rtol=1e-6)
+
+
+def test_a_demand_is_paid_for_by_every_rival(uncertain):
+    demand = Demand(2e12)
+    table = explain(uncertain, Budget(flops=1e22, demand=demand), max_extrapolation=4)
+    chosen = allocate(uncertain, 1e22, demand=demand, max_extrapolation=4).iloc[0]
+    assert table.loc["chosen", "params"] == pytest.approx(chosen["params"])
+    spent = 6 * table["params"] * table["tokens"] + 2 * table["params"] * 2e12
+    np.testing.assert_allclose(spent, 1e22, rtol=1e-6)
+    assert table.loc["20 tokens per parameter", "tokens_per_param"] == pytest.approx(20)
+    assert table["expected_regret"].idxmin() == "chosen"
+    runs = (
+        leave_one_out(uncertain, Budget(flops=1e22, demand=demand)) if "log_likelihood" in uncertain.children else None
+    )
+    assert runs is None or runs["params"].notna().any()
+    with pytest.raises(ValueError, match=r"pays for no model|budget is missing"):
+        explain(uncertain, Budget())

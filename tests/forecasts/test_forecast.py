@@ -135,7 +135,7 @@ def test_plans_too_far_out_are_refused(known):
 def test_plans_that_are_no_plans(known):
     with pytest.raises(TypeError, match=r"`plans` must be a DataFrame\. Got dict instead"):
         forecast(known, {"params": [1e9], "tokens": [2e10]})
-    with pytest.raises(ValueError, match=r"The plans lack 'tokens'.*--at tokens=VALUE"):
+    with pytest.raises(ValueError, match=r"The plans lack 'tokens'.*--tokens VALUE"):
         forecast(known, pd.DataFrame({"params": [1e9]}))
     for bad in (0.0, -1e9, np.nan, np.inf):
         with pytest.raises(ValueError, match="tokens"):
@@ -179,7 +179,7 @@ def test_one_input_by_any_column(power, column):
 
 
 def test_another_column_is_missed_by_name(power):
-    with pytest.raises(ValueError, match=r"lack 'tokens'.*--at tokens=VALUE"):
+    with pytest.raises(ValueError, match=r"lack 'tokens'.*--tokens VALUE"):
         forecast(power("tokens"), pd.DataFrame({"params": [1e9]}))
 
 
