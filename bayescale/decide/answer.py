@@ -14,7 +14,7 @@ from ..forecasts.forecast import MAX_EXTRAPOLATION
 from ..laws.law import compute
 from ..posterior import fitted_spec, weighed_fits
 from ..spec.spec import ModelSpec
-from .budget import UNITS, Request, deadline_flops, helpful_accelerators, serving_price, train_price
+from .budget import UNITS, Request, as_budget, deadline_flops, helpful_accelerators, serving_price, train_price
 from .consequences import flat, probability_of, wasted
 from .draws import LossDraws
 from .risk import Risk, mean
@@ -80,7 +80,7 @@ def _row(request: Request, one: Chosen, risk: str, measure: Risk) -> dict[str, A
     spent = money.spent(n, d)
     asked: float | None = spending.amount
     if not np.isfinite(spending.amount):  # a deadline is the budget
-        spending, money = spending.scaled(spent), money.scaled(spent)
+        spending, money = as_budget(spending, spent), as_budget(money, spent)
         asked = request.limits.days if spending.budget == "days" else np.nan
     # A size as it stands in the table of shapes
     params, tokens = float(np.exp(n)) if row is None else float(row["params"]), float(np.exp(d))

@@ -159,11 +159,14 @@ def spending_of(unit: str, amount: float, draws: LossDraws, request: Request) ->
             caps["max-epochs"] = limits.max_epochs * limits.unique_tokens
         if not draws.repeats:
             caps["unique-tokens"] = limits.unique_tokens
+    price = train_price(unit, costs)
     train = {} if limits.days is None else {"days": deadline_flops(limits, costs)}
+    if unit != "days":  # what the budget cannot reach limits nothing, and without it there are closed forms
+        train = {name: value for name, value in train.items() if value * price < amount}
     return Spending(
         budget=unit,
         amount=amount,
-        per_train_flop=train_price(unit, costs),
+        per_train_flop=price,
         serving=0.0 if demand is None else demand.paid * serving_price(unit, costs, demand),
         max_tokens={name: value for name, value in caps.items() if value is not None},
         train_flops=train,
@@ -171,6 +174,11 @@ def spending_of(unit: str, amount: float, draws: LossDraws, request: Request) ->
         log_params=request.ratio[0],
         log_ratio=request.ratio[1],
     )
+
+
+def as_budget(spending: Spending, amount: float) -> Spending:
+    """Return the spending with a deadline as its amount, which is how a deadline that is the budget is compared."""
+    return replace(spending.scaled(amount), train_flops={k: v for k, v in spending.train_flops.items() if k != "days"})
 
 
 def train_price(unit: str, costs: CostModel) -> float:

@@ -15,7 +15,7 @@ from ..laws import kaplan
 from ..posterior import fitted_spec, is_average, weighed_fits
 from .allocate import check_fits
 from .answer import unlikely_ratio
-from .budget import Budget
+from .budget import Budget, as_budget
 from .consequences import wasted
 from .draws import LossDraws, loss_draws
 from .limits import Limits
@@ -121,7 +121,7 @@ def explain(
     best = np.bincount(np.where(possible[:, None], loss, np.inf).argmin(axis=0), minlength=len(table)) / loss.shape[1]
     spent = spending.spent(choice.log_params, choice.log_tokens)
     if not np.isfinite(spending.amount):  # a deadline is the budget
-        spending = spending.scaled(spent)
+        spending = as_budget(spending, spent)
     shares = [float(wasted(held, spending, choice.own, row, spending.amount).mean()) for row in loss]
     table = table.assign(
         tokens_per_param=table["tokens"] / table["params"],
