@@ -25,28 +25,38 @@ def import_(
     params: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="COUNT|RUN=COUNT", help="Params where none were logged, e.g. 12M or m70*=50M; repeatable."
+            metavar="COUNT|RUN=COUNT",
+            help="Params where none were logged, e.g. 12M; m70*=50M wins over the log; repeatable.",
         ),
     ] = None,
-    params_kind: Annotated[str, typer.Option(help="What params count: total, non-embedding or active.")] = "",
+    params_kind: Annotated[str | None, typer.Option(help="What params count: total, non-embedding or active.")] = None,
     batch_tokens: Annotated[
-        list[str] | None, typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per update over all ranks; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per update over all ranks, where not logged; repeatable."),
     ] = None,
     sequence: Annotated[
-        list[str] | None, typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per sequence; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per sequence, where not logged; repeatable."),
     ] = None,
     unique_tokens: Annotated[
         list[str] | None, typer.Option(metavar="COUNT|RUN=COUNT", help="Distinct tokens of repeated data; repeatable.")
     ] = None,
-    eval_set: Annotated[str, typer.Option(help="Evaluation set whose loss is taken.")] = "",
-    loss_unit: Annotated[str, typer.Option(help="Unit of the logged losses: nats/token, nats/byte or bits/byte.")] = "",
+    eval_set: Annotated[
+        str | None, typer.Option(help="Evaluation set whose loss is taken, e.g. c4, or c4,any: else a run's own.")
+    ] = None,
+    loss_unit: Annotated[
+        str | None, typer.Option(help="Unit of the logged losses: nats/token, nats/byte or bits/byte.")
+    ] = None,
     bytes_per_token: Annotated[float | None, typer.Option(help="Converts bits per byte to nats per token.")] = None,
-    loss_factor: Annotated[float | None, typer.Option(help="Multiplies every loss, where a sum was logged.")] = None,
-    step_is: Annotated[str, typer.Option(help="What W&B's _step counts: updates or calls.")] = "",
+    loss_factor: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NUMBER|RUN=NUMBER", help="Multiplies the loss, where a sum was logged; repeatable."),
+    ] = None,
+    step_is: Annotated[str | None, typer.Option(help="What W&B's _step counts: updates or calls.")] = None,
     training_loss: Annotated[
         bool, typer.Option("--training-loss", help="Take training losses of logs that have no others.")
     ] = False,
-    name: Annotated[str, typer.Option(help="Columns in run names, e.g. 'N{params}_D{tokens}'.")] = "",
+    name: Annotated[str | None, typer.Option(help="Columns in run names, e.g. 'N{params}_D{tokens}'.")] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="[RUN:]COLUMN=VALUE", help="A value for all runs or for some; repeatable."),
@@ -55,17 +65,19 @@ def import_(
         list[str] | None,
         typer.Option("--map", metavar="COLUMN=KEY", help="Read COLUMN from this key of the logs; repeatable."),
     ] = None,
-    unfinished: Annotated[str, typer.Option(help="leave-out, or keep as checkpoints.")] = "leave-out",
+    unfinished: Annotated[
+        str | None, typer.Option(help="leave-out, or keep as checkpoints. Default: leave-out.")
+    ] = None,
     leave_out: Annotated[
         list[str] | None, typer.Option(metavar="RUN", help="Leave out this run, or a pattern; repeatable.")
     ] = None,
-    task: Annotated[str, typer.Option(help="Task of evaluation results.")] = "",
-    metric: Annotated[str, typer.Option(help="Metric of evaluation results.")] = "",
+    task: Annotated[str | None, typer.Option(help="Task of evaluation results.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Metric of evaluation results.")] = None,
     join: Annotated[
         list[str] | None, typer.Option(metavar="MODEL=RUN", help="Which run an evaluated model is; repeatable.")
     ] = None,
-    sheet: Annotated[str, typer.Option(help="Sheet of a workbook.")] = "",
-    decimal: Annotated[str, typer.Option(help="Decimal mark of text tables: . or ,")] = "",
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.")] = None,
+    decimal: Annotated[str | None, typer.Option(help="Decimal mark of text tables: . or ,")] = None,
     mapping: Annotated[str | None, typer.Option(help="TOML file of answers, from --save-mapping.")] = None,
     save_mapping: Annotated[str | None, typer.Option(help="Keep the answers in this TOML file.")] = None,
     json_: Json = False,
@@ -75,11 +87,11 @@ def import_(
     Writes RUNS.csv, RUNS.checkpoints.csv and RUNS.import.json, which says where every number comes from. What no log holds is asked for,
     all at once: in a terminal here, else as a list of the options that answer it (exit 2).
     """
-    from ..runs.importers.answers import ImportAnswers, load_mapping
+    from ..runs.importers.answers import ImportAnswers, load_mapping, merged
     from ..runs.importers.importing import OpenQuestions, import_runs
     from ..runs.importers.write import paths, write
 
-    _check_out(out, sources, paths(out))
+    _check_out(out, save_mapping, sources, format, paths(out))
     given = {
         "params": _by_run("--params", params),
         "params_kind": params_kind,
@@ -89,9 +101,9 @@ def import_(
         "eval_set": eval_set,
         "loss_unit": loss_unit,
         "bytes_per_token": bytes_per_token,
-        "loss_factor": loss_factor,
+        "loss_factor": _by_run("--loss-factor", loss_factor),
         "step_is": step_is,
-        "training_loss": training_loss,
+        "training_loss": training_loss or None,
         "name": name,
         "set": _sets(set_),
         "map": _pairs("--map", map_),
@@ -103,10 +115,8 @@ def import_(
         "sheet": sheet,
         "decimal": decimal,
     }
-    blank = ImportAnswers()
-    base = load_mapping(mapping) if mapping else blank
-    changed: dict[str, Any] = {key: value for key, value in given.items() if value != getattr(blank, key)}
-    answers = dataclasses.replace(base, **changed)
+    base = load_mapping(mapping) if mapping else ImportAnswers()
+    answers = merged(base, {key: value for key, value in given.items() if value is not None})
     while True:
         try:
             with _progress() as progress:
@@ -134,16 +144,24 @@ def import_(
         _print(report, imported.runs)
 
 
-def _check_out(out: str, sources: list[str], files: dict[str, Any]) -> None:
+def _check_out(out: str, mapping: str | None, sources: list[str], format: str | None, files: dict[str, Any]) -> None:
+    """Raise ValueError where a file could not be written, or would replace what is read."""
+    from pathlib import Path
+
     from ..posterior.store import check_writable
+    from ..runs.importers.find import find
 
-    for path in files.values():
+    written = [*files.values(), *([Path(mapping)] if mapping else [])]
+    for path in written:
         check_writable(path)
-        for source in sources:
-            from pathlib import Path
-
-            if path.is_file() and Path(source).is_file() and path.samefile(source):
-                raise ValueError(f"--out {out} would overwrite '{source}', which is read; give another file.")
+    existing = {path.resolve(): path for path in written if path.exists()}
+    if not existing:
+        return
+    for item in find(sources, format).found:
+        if item.path.resolve() in existing:
+            path = existing[item.path.resolve()]
+            option = f"--save-mapping {mapping}" if mapping and path == Path(mapping) else f"--out {out}"
+            raise ValueError(f"{option} would overwrite '{path}', which is read; give another file.")
 
 
 def _by_run(option: str, texts: list[str] | None) -> dict[str, float]:
@@ -175,7 +193,7 @@ def _sets(texts: list[str] | None) -> dict[str, dict[str, Any]]:
 
     found: dict[str, dict[str, Any]] = {}
     for text in texts or ():
-        left, equals, value = text.partition("=")
+        left, equals, value = text.rpartition("=")
         run, colon, column = left.rpartition(":")
         if not equals or not value.strip():
             raise ValueError(f"--set takes COLUMN=VALUE or RUN:COLUMN=VALUE. Got '{text}'.")
@@ -212,12 +230,14 @@ class _progress:
 
 def _leave_open(error: Any, json_: bool) -> None:
     """Print all open questions, each with the option that answers it, and exit 2."""
+    from ..runs.importers.questions import words_of
     from .output import print_error
 
     lines = str(error).splitlines()
     print_error(lines[0])
     for line in lines[1:]:
         print_text(f"  {line}", file=sys.stderr)
+    print_text(f"Add to the command: {words_of(error.questions)}", file=sys.stderr)
     if json_:
         questions = [question._asdict() for question in error.questions]
         print_json({"error": str(error), "exit": 2, "questions": questions})
@@ -237,15 +257,25 @@ def _asked(error: Any, answers: Any) -> Any:
         text = typer.prompt(f"  {question.option}", default="", show_default=False, err=True).strip()
         if not text:
             raise error
-        answers = _with(answers, question, text)
+        while True:
+            try:
+                answers = _with(answers, question, text)
+                break
+            except ValueError as wrong:
+                print_text(f"  {wrong}", file=sys.stderr)
+                text = typer.prompt("  again", default="", show_default=False, err=True).strip()
+                if not text:
+                    raise error from None
     return answers
 
 
 def _with(answers: Any, question: Any, text: str) -> Any:
     """Return the answers with one more; the text may be a bare value or the option as it would be written."""
+    from ..runs.importers.answers import merged
+
     words = text.split() if text.startswith("--") else [question.option.split()[0], text]
     option, value = words[0].removeprefix("--").replace("-", "_"), " ".join(words[1:])
-    if option in ("params", "batch_tokens", "sequence", "unique_tokens"):
+    if option in ("params", "batch_tokens", "sequence", "unique_tokens", "loss_factor"):
         new = _by_run(words[0], [value])
         new = {
             run: number for pattern, number in new.items() for run in (question.runs if pattern == "*" else [pattern])
@@ -258,12 +288,11 @@ def _with(answers: Any, question: Any, text: str) -> Any:
     if option == "leave_out":
         return dataclasses.replace(answers, leave_out=(*answers.leave_out, value))
     if option == "set":
-        return dataclasses.replace(
-            answers, set={**answers.set, **_sets([value if "=" in value else f"tokens={value}"])}
-        )
+        words = [value] if "=" in value else [f"{run}:tokens={value}" for run in question.runs]
+        return merged(answers, {"set": _sets(words)})
     if option == "join":
         return dataclasses.replace(answers, join={**answers.join, question.runs[0]: value.rpartition("=")[2]})
-    if option in ("loss_factor", "bytes_per_token"):
+    if option == "bytes_per_token":
         from ..runs.values import parse_number
 
         return dataclasses.replace(answers, **{option: parse_number(value)})
@@ -304,7 +333,8 @@ def _print(report: dict[str, Any], runs: Any) -> None:
         f"{'training ' if report['training_loss'] else ''}loss in {report['loss_unit']}, {report['params_kind']} params"
     )
     formats = ", ".join(f"{count} from {name}" for name, count in report["formats"].items())
-    print_text(f"Found {formats}.")
+    left = len(report["left_out"])
+    print_text(f"Found {formats}{f'; {left} left out' if left else ''}.")
     print_text(
         f"{report['table']}: {len(runs)} runs, {unit}. Checkpoints are in {report['checkpoints']}, the report in {report['report']}."
     )

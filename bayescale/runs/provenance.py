@@ -6,21 +6,36 @@ from pathlib import Path
 from typing import Any
 
 _LARGEST = 50_000_000  # bytes
+_EDITED = "; the table was edited since, so that its unit of loss and kind of params are not taken from there"
+_MOST = 50  # reports in a folder that are looked at
 
 
 def provenance(path: Path) -> dict[str, Any]:
     """Return the report of the import that wrote a table, {} where there is none; `edited` says whether the table changed since."""
-    file = path.with_suffix(".import.json")
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return {}
+    own = path.with_suffix(".import.json")
     try:
-        if path.suffix.lower() != ".csv" or not file.is_file() or file.stat().st_size > _LARGEST:
+        others = [file for file in path.absolute().parent.glob("*.import.json") if file.name != own.name][:_MOST]
+        table = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return {}
+    for file in (own, *others):  # a table that was renamed is known by its content
+        report = _report(file)
+        if report and report.get("sha256") == table:
+            return {**report, "edited": False}
+    report = _report(own)
+    return {**report, "edited": True} if report.get("table") == path.name else {}
+
+
+def _report(file: Path) -> dict[str, Any]:
+    try:
+        if not file.is_file() or file.stat().st_size > _LARGEST:
             return {}
         report = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(report, dict) or report.get("table") != path.name:
-            return {}
-        report["edited"] = report.get("sha256") != hashlib.sha256(path.read_bytes()).hexdigest()
     except (OSError, ValueError, RecursionError):
         return {}
-    return report
+    return report if isinstance(report, dict) else {}
 
 
 def provenance_note(report: dict[str, Any]) -> str:
@@ -36,5 +51,5 @@ def provenance_note(report: dict[str, Any]) -> str:
     return (
         f"Imported from {named}; loss from {', '.join(dict.fromkeys(loss)) or 'the logs'}"
         f"{', a training loss' if report.get('training_loss') else ''}"
-        f"{f'; {left} runs were left out' if left else ''}{'; the table was edited since' if report.get('edited') else ''}."
+        f"{f'; {left} runs were left out' if left else ''}{_EDITED if report.get('edited') else ''}."
     )

@@ -99,7 +99,8 @@ def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, 
     if name in DATASETS:
         table.attrs["loss_unit"] = DATASETS[name].loss_unit
     if report:
-        table.attrs |= {key: str(report[key]) for key in ("loss_unit", "params_kind") if report.get(key)}
+        if not report["edited"]:
+            table.attrs |= {key: str(report[key]) for key in ("loss_unit", "params_kind") if report.get(key)}
         table.attrs["notes"]["imported"] = provenance_note(report)
     return table
 

@@ -39,12 +39,15 @@ def test_three_formats_give_one_table(run, mixed, tmp_path):
         and all(len(line) <= 80 for line in printed.splitlines())
     )
     runs = read_runs(out)
-    assert runs["params"].tolist() == [19e6] * 3 and runs["loss"].tolist() == [3.8125] * 3
+    assert runs["params"].tolist() == [19e6] * 2 and runs["loss"].tolist() == [3.8125] * 2
     assert runs.attrs["params_kind"] == "total" and "Imported from" in runs.attrs["notes"]["imported"]
     report = json.loads(out.with_suffix(".import.json").read_text())
     assert report["command"].startswith("bayescale") and report["table"] == "runs.csv"
-    assert {item["run"] for item in report["left_out"]} == {"m19-s2", "m19-deleted"}
-    assert pd.read_csv(out.with_suffix(".checkpoints.csv")).groupby("run").size().tolist() == [1, 4, 4]
+    left = {item["run"]: item["reason"] for item in report["left_out"]}
+    assert set(left) == {"m19-s2", "m19-deleted", "m19-s1 [wandb offline log]"}
+    assert "the same run as in" in left["m19-s1 [wandb offline log]"]
+    assert pd.read_csv(out.with_suffix(".checkpoints.csv")).groupby("run").size().tolist() == [1, 4]
+    assert report["origins"]["m19-s1"]["loss"] == "eval/loss"
 
 
 def test_a_table_that_was_edited_says_so(run, mixed, tmp_path):
@@ -67,7 +70,7 @@ def test_all_questions_come_at_once(run, tmp_path):
     }
     for option in ("--sequence", "--params", "--eval-set"):
         assert option in errors
-    answers = ["--sequence", "1024", "--params", "12M", "--params-kind", "non-embedding", "--eval-set", "any"]
+    answers = ["--sequence", "1024", "--params", "12M", "--params-kind", "non-embedding", "--eval-set", "c4,any"]
     code, _, errors = run(
         "import", *sources, *answers, "--out", tmp_path / "runs.csv", "--save-mapping", tmp_path / "import.toml"
     )

@@ -9,7 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ..columns import COLUMNS, NUMERIC, PARAMS_KINDS
+import numpy as np
+
+from ..columns import COLUMNS, NUMERIC, PARAMS_KINDS, RULES
 from ..problems import nearest
 from ..values import one_line, parse_number
 
@@ -24,6 +26,8 @@ ByRun = Mapping[str, float]
 class ImportAnswers:
     """Answers to what an import asks; values "by run" map a run's name, or a pattern such as ``m70*``, to a value.
 
+    A value for ``"*"`` is for the runs that do not know it themselves; one for a name or another pattern wins over what was logged.
+
     Parameters
     ----------
     params : mapping of str to float
@@ -33,13 +37,14 @@ class ImportAnswers:
     batch_tokens, sequence, unique_tokens : mapping of str to float
         By run: tokens per update over all ranks, tokens per sequence, distinct tokens of the data set.
     eval_set : str
-        The evaluation set whose loss is taken, where there are several; "any" takes each run's own.
+        The evaluation set whose loss is taken, where there are several; names in order of preference, parted by commas, and "any" for
+        a run's own, e.g. "c4,any".
     loss_unit : str
         Unit of the logged losses, where it is not nats per token.
     bytes_per_token : float, optional
         Converts bits per byte: nats/token = bits/byte x ln 2 x bytes/token.
-    loss_factor : float, optional
-        Multiplies every loss: a loss that is a sum over 8 heads has 0.125.
+    loss_factor : mapping of str to float
+        Multiplies the loss, by run: a loss that is a sum over 8 heads has 0.125.
     step_is : {"", "updates", "calls"}
         What W&B's `_step` counts: updates of the optimizer, or calls of `wandb.log`.
     training_loss : bool
@@ -70,7 +75,7 @@ class ImportAnswers:
     eval_set: str = ""
     loss_unit: str = ""
     bytes_per_token: float | None = None
-    loss_factor: float | None = None
+    loss_factor: ByRun = field(default_factory=dict)
     step_is: str = ""
     training_loss: bool = False
     name: str = ""
@@ -91,24 +96,49 @@ class ImportAnswers:
         _one_of("--unfinished", self.unfinished, ("leave-out", "keep"))
         _one_of("--decimal", self.decimal, ("", ".", ","))
         _one_of("--loss-unit", self.loss_unit, ("", *LOSS_UNITS))
+        for item in dataclasses.fields(self):
+            if item.type is str and not isinstance(getattr(self, item.name), str):
+                raise ValueError(f"The answer {item.name} must be text. Got {getattr(self, item.name)!r}.")
         for option, values in (
             ("--params", self.params),
             ("--batch-tokens", self.batch_tokens),
             ("--sequence", self.sequence),
             ("--unique-tokens", self.unique_tokens),
+            ("--loss-factor", self.loss_factor),
         ):
             for run, value in values.items():
                 _positive(f"{option} of '{one_line(run)}'", value)
-        for option, number in (("--bytes-per-token", self.bytes_per_token), ("--loss-factor", self.loss_factor)):
-            if number is not None:
-                _positive(option, number)
+        if self.bytes_per_token is not None:
+            _positive("--bytes-per-token", self.bytes_per_token)
         for column in [*self.set, *self.map]:
             if column not in COLUMNS:
                 raise ValueError(
                     f"'{one_line(column)}' is no column of a runs table; {nearest(column, list(COLUMNS))}."
                 )
+        for column, by_run in self.set.items():
+            for value in by_run.values():
+                _check_cell(column, value)
         if self.name:
             name_pattern(self.name)
+
+
+def _check_cell(column: str, value: Any) -> None:
+    """Raise ValueError for a value that its column cannot have."""
+    if column == "run":
+        raise ValueError(
+            "--set cannot give runs a name, of which each needs its own; rename the files, or edit the table."
+        )
+    if column not in NUMERIC:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise ValueError(f"--set {column} must be a number. Got {value!r}.")
+    if not RULES[COLUMNS[column].rule].holds(np.array([value], dtype=float))[0]:
+        raise ValueError(f"--set {column}: {COLUMNS[column].meaning}. Got {value:g}.")
+
+
+def named_for(values: Mapping[str, Any], run: str) -> Any:
+    """Return the value that was given for a run by its name or a pattern, and not for every run; it wins over what is logged."""
+    return of_run({pattern: value for pattern, value in values.items() if pattern != EVERY}, run)
 
 
 def of_run(values: Mapping[str, Any], run: str) -> Any:
@@ -132,7 +162,8 @@ def name_pattern(text: str) -> re.Pattern[str]:
     parts, place = [], 0
     for match in _PLACE.finditer(text):
         parts.append(re.escape(text[place : match.start()]))
-        number = r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?[kKmMbBgGtT]?"
+        # a number ends where its word does: not within 1b3, nor before the rest of 1_5B
+        number = r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?[kKmMbBgGtT]?(?![0-9A-Za-z]|\.\d|_\d+[kKmMbBgGtT]?(?![0-9A-Za-z]))"
         parts.append(f"(?P<{match[1]}>{number if match[1] in NUMERIC else '.+?'})")
         place = match.end()
     return re.compile("".join([*parts, re.escape(text[place:])]))
@@ -143,7 +174,15 @@ def from_name(pattern: str, run: str) -> dict[str, Any]:
     match = name_pattern(pattern).search(run) if pattern else None
     if match is None:
         return {}
-    return {name: parse_number(text) if name in NUMERIC else text for name, text in match.groupdict().items()}
+    values: dict[str, Any] = {
+        name: parse_number(text) if name in NUMERIC else text for name, text in match.groupdict().items()
+    }
+    for name, least in (("params", 1e4), ("params_total", 1e4), ("tokens", 1e5)):
+        if name in values and values[name] < least:
+            raise ValueError(
+                f"--name reads {name} = {values[name]:g} from '{one_line(run)}', which is no count of them; mend the pattern."
+            )
+    return values
 
 
 def load_mapping(path: str | Path) -> ImportAnswers:
@@ -165,6 +204,11 @@ def load_mapping(path: str | Path) -> ImportAnswers:
     for name in tree:
         if name not in known:
             raise ValueError(f"{file} has '{one_line(name)}', which is no answer; {nearest(name, list(known))}.")
+    if not isinstance(tree.get("leave_out", []), list):
+        raise ValueError(f"{file}: leave_out must be a list of names.")
+    for column, by_run in tree.get("set", {}).items() if isinstance(tree.get("set"), dict) else ():
+        if column in NUMERIC and isinstance(by_run, dict):
+            tree["set"][column] = {run: parse_number(v) if isinstance(v, str) else v for run, v in by_run.items()}
     given: dict[str, Any] = {name: tuple(value) if name == "leave_out" else value for name, value in tree.items()}
     try:
         return ImportAnswers(**given)
@@ -214,3 +258,17 @@ def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
 def _positive(option: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e60:
         raise ValueError(f"{option} must be a number above 0. Got {value!r}.")
+
+
+def merged(base: ImportAnswers, given: Mapping[str, Any]) -> ImportAnswers:
+    """Return answers with others over them: those by run or by column are added, lists are joined, all else is replaced."""
+    changed: dict[str, Any] = {}
+    for name, value in given.items():
+        old = getattr(base, name)
+        if name == "set":
+            changed[name] = {column: {**old.get(column, {}), **value.get(column, {})} for column in [*old, *value]}
+        elif isinstance(value, Mapping):
+            changed[name] = {**old, **value}
+        else:
+            changed[name] = (*old, *value) if isinstance(value, tuple) else value
+    return dataclasses.replace(base, **changed)

@@ -1,5 +1,6 @@
 """Finds what can be read in files, folders and globs: each format is recognised from content."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -172,7 +173,9 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
                     f"{source.name} is of no known format; say which with --format ({', '.join(FORMATS)}), or export it as a table "
                     "with columns run, params, tokens, loss."
                 )
-            found.append(Found(source, known, source.parent, source.name))
+            # the name of an event file ends in that of a host
+            shown = re.sub(r"(\.tfevents\.\d+)\..*", r"\1", source.name)
+            found.append(Found(source, known, source.parent, shown))
     unique = {item.path.resolve(): item for item in found}
     return Discovery(list(unique.values()), passed_over, unknown)
 
@@ -224,8 +227,13 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
                 folders[:] = []
                 continue
         here: list[Found] = []
+        earlier = {name.removesuffix(".import.json") for name in files if name.endswith(".import.json")}
         for name in files:
             path = folder / name
+            stem = name.removesuffix(".import.json").removesuffix(".csv").removesuffix(".checkpoints")
+            if stem in earlier:
+                passed_over.append(f"{path.relative_to(root)}: of an earlier import")
+                continue
             if (
                 path.suffix.lower() in _BINARY
                 or name.startswith(".")

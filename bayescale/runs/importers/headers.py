@@ -6,9 +6,15 @@ from typing import Any, NamedTuple
 
 from ..columns import ALIASES, PLAIN_NAMES, plain
 from ..values import one_line
-from .keys import TRAINING, VALIDATION, loss_key
+from . import keys
 from .safe import Unreadable
 
+_OTHERS = {
+    **dict.fromkeys(("step", "iter", "iteration"), "steps"),
+    **dict.fromkeys(("state", "status"), "state"),
+    "finished": "state",
+    "source": "source",
+}
 _LOOKED_AT = 30  # rows in which the header is looked for
 _FACTORS = {
     "k": 1e3,
@@ -45,12 +51,8 @@ def heads_of(names: list[str], wanted: Mapping[str, str], file: str) -> list[Hea
             found[name] = [Head(name, names.index(column), column, *_scale(column)[1:])]
     for name, items in found.items():
         exact = [item for item in items if item.text == name]
-        if name == "loss" and len(items) > 1 and not exact:
-            keys = {item.place: loss_key(item.text) for item in items}
-            for split in (VALIDATION, TRAINING):
-                if of_split := [item for item in items if (key := keys[item.place]) and key.split == split]:
-                    items = of_split
-                    break
+        if name == "loss" and len(items) > 1 and name not in wanted:
+            continue  # which one counts is decided for all runs together
         items = exact or items
         if len(items) > 1:
             listed = " and ".join(f"'{one_line(item.text)}'" for item in items)
@@ -58,21 +60,30 @@ def heads_of(names: list[str], wanted: Mapping[str, str], file: str) -> list[Hea
                 f"{file}: columns {listed} could each be {name}; choose with --map {name}='{one_line(items[0].text)}'."
             )
         found[name] = items
-    return sorted((items[0] for items in found.values()), key=lambda item: item.place)
+    return sorted((item for items in found.values() for item in items), key=lambda item: item.place)
 
 
 def _head(text: str, place: int) -> Head | None:
     bare, factor, log10 = _scale(text)
-    if plain(bare).rstrip("_% ") in ("acc", "accuracy"):
+    name, word = "", plain(bare)
+    if word.rstrip("_% ") in ("acc", "accuracy"):
         return Head("accuracy", place, text, 1.0, False)
-    if plain(bare) in ("step", "iter", "iteration"):
-        return Head("steps", place, text, 1.0, False)
-    if plain(bare) in ("state", "status"):
-        return Head("state", place, text, 1.0, False)
-    name = PLAIN_NAMES.get(plain(bare)) or ALIASES.get(plain(bare)) or ("source" if plain(bare) == "source" else None)
-    if name is None and (key := loss_key(bare)) and not key.set:
+    if word in _OTHERS:
+        name = _OTHERS[word]
+    elif word in keys.CONFIG["params_total"] and word not in ("num_parameters", "parameter_count"):
+        name = "params_total"
+    elif word in keys.CONFIG["params_non_embedding"]:
+        name = "params_non_embedding"
+    elif PLAIN_NAMES.get(word) or ALIASES.get(word):
+        name = PLAIN_NAMES.get(word) or ALIASES[word]
+    if name in ("", "loss") and _loss(bare):
         name = "loss"
     return Head(name, place, text, factor, log10) if name else None
+
+
+def _loss(header: str) -> bool:
+    """Whether a header is one of a loss: of a split, of a set (`c4 loss`), or in another unit (`bpb`)."""
+    return keys.loss_key(header) is not None or keys.loss_key(f"eval/{header}") is not None
 
 
 def _scale(text: str) -> tuple[str, float, bool]:

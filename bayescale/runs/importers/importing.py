@@ -22,8 +22,32 @@ from .questions import Question, line
 from .rows import Row, Table, origins
 from .safe import Unreadable
 
+_COUNTS = (
+    "params",
+    "params_total",
+    "tokens",
+    "unique_tokens",
+    "batch_tokens",
+    "steps",
+    "layers",
+    "width",
+    "n_items",
+    "seed",
+)
 _LARGE = 200_000_000  # bytes from which files are read by several processes
-_CHECKPOINTS = ("run", "family", "params", "params_total", "tokens", "steps", "loss", "lr", "batch_tokens", "seed")
+_CHECKPOINTS = (
+    "run",
+    "family",
+    "params",
+    "params_total",
+    "tokens",
+    "steps",
+    "loss",
+    "lr",
+    "batch_tokens",
+    "seed",
+    "finished",
+)
 
 Progress = Callable[[int, int, str], None]
 
@@ -211,10 +235,21 @@ def _size(path: Path) -> int:
 
 def _runs(rows: Sequence[Row]) -> pd.DataFrame:
     records = [{"run": row.run, **row.values, "source": row.source} for row in rows]
-    names = [name for name in COLUMNS if any(name in record for record in records)]
-    return pd.DataFrame(
-        [{name: record.get(name) for name in [*names, "source"]} for record in records], columns=[*names, "source"]
-    )
+    return _frame(records, list(COLUMNS))
+
+
+def _frame(records: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return records as a table of the columns that have a value; counts that are whole numbers stay whole."""
+    names = [*(name for name in columns if any(record.get(name) is not None for record in records)), "source"]
+    names = ["run", *names] if "run" not in names else names
+    frame = pd.DataFrame([{name: record.get(name) for name in names} for record in records], columns=names)
+    for name in _COUNTS:
+        if name in frame:
+            numbers = pd.to_numeric(frame[name], errors="coerce")
+            whole = (numbers % 1 == 0) & (numbers < 2**53) | frame[name].isna()
+            if whole.all():
+                frame[name] = numbers.astype("Int64")
+    return frame
 
 
 def _checkpoints(table: Table, answers: ImportAnswers) -> pd.DataFrame:
@@ -225,12 +260,17 @@ def _checkpoints(table: Table, answers: ImportAnswers) -> pd.DataFrame:
         for step, tokens, loss in row.points:
             if np.isfinite(loss) and loss > 0 and tokens > 0:
                 records.append(
-                    {"run": row.run, **row.values, "steps": step, "tokens": tokens, "loss": loss, "source": row.source}
+                    {
+                        "run": row.run,
+                        **row.values,
+                        "steps": step or None,
+                        "tokens": tokens,
+                        "loss": loss,
+                        "finished": None if row.finished is None else row.finished,
+                        "source": row.source,
+                    }
                 )
-    names = [name for name in _CHECKPOINTS if any(name in record for record in records)]
-    return pd.DataFrame(
-        [{name: record.get(name) for name in [*names, "source"]} for record in records], columns=[*names, "source"]
-    )
+    return _frame(records, _CHECKPOINTS)
 
 
 def _report(discovery: Discovery, table: Table, unread: list[dict[str, str]]) -> dict[str, Any]:
@@ -243,6 +283,7 @@ def _report(discovery: Discovery, table: Table, unread: list[dict[str, str]]) ->
         "training_loss": table.training_loss,
         "formats": {str(name): int(count) for name, count in formats.items()},
         "columns": origins(kept),
+        "origins": {row.run: {name: key for name, key in row.origins.items() if name in row.values} for row in kept},
         "left_out": [
             {"run": row.run, "source": row.source, "reason": row.left_out} for row in table.rows if row.left_out
         ],

@@ -7,19 +7,21 @@ run out.
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..columns import plain
+from ..problems import nearest
 from ..values import one_line
 from . import keys
 from .answers import ImportAnswers, from_name, of_run
 from .finished import judge, planned_steps
 from .log import Log, number_of
-from .losses import ANY_SET, Choice, choose, end_of, is_training
-from .names import check_names, distinct, joined, seed, told_once
+from .losses import Choice, choose, end_of, end_value, is_training
+from .names import check_names, distinct, joined, seed, told_twice
 from .params import put_params, settle_params
 from .questions import Questions
 from .rows import Row, Table, is_used, typed
@@ -27,7 +29,13 @@ from .tokens import ask_tokens, batch_tokens, check_flops, put_batch, put_data, 
 from .wandb_steps import STEP_IS
 
 DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
+# unit -> what makes it nats per token, of the bytes of a token
+_PER_TOKEN: dict[str, Callable[[float], float]] = {
+    "bits/byte": lambda size: math.log(2) * size,
+    "nats/byte": lambda size: size,
+}
 _MOST_BITS = 16.0  # per byte, of any model that was trained
+_PLAIN = re.compile(r"[\w .+-]{1,40}")  # of a family
 _FIRST = 1.5  # times ln(vocabulary) that a first loss may be
 _EARLY = 0.3  # share of a log's steps by which it must have begun for its largest learning rate to be the peak
 _LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
@@ -35,7 +43,12 @@ _LATE = 0.95  # share of a run's steps after which its last evaluation counts as
 
 def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
     """Return the rows that logs and answers give; what is open is in `questions`."""
-    logs = told_once(joined(logs))
+    logs = joined(logs)
+    _check_keys(logs, answers)
+    repeated = told_twice(
+        logs, [end_value(log, choice) for log, choice in zip(logs, choose(logs, answers).choices, strict=True)]
+    )
+    logs = [replace(log, left_out=repeated.get(place, log.left_out)) for place, log in enumerate(logs)]
     logs = distinct(logs, [seed(log) for log in logs])
     chosen = choose(logs, answers)
     questions = Questions()
@@ -45,11 +58,11 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
         table.rows.append(row)
         if not is_used(row, answers):
             continue
-        if chosen.sets and choice.points is not None:
+        if chosen.sets and (choice.is_open or not answers.eval_set):
             questions.ask(
                 "eval set",
                 f"which evaluation set's loss, the same for all runs: {', '.join(chosen.sets)}?",
-                f"--eval-set NAME (or {ANY_SET}, where they are the same text)",
+                "--eval-set NAME (NAME,any takes a run's own where it has no NAME)",
                 row.run,
             )
     table.training_loss = any(is_training(choice) for choice in chosen.choices)
@@ -68,15 +81,14 @@ def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions,
     row = Row(log.run, log.source, log.format)
     named = from_name(answers.name, log.run)
     for column, by_run in answers.set.items():
-        value = of_run(by_run, log.run)
-        row.put(column, typed(column, value), "--set")
+        row.put(column, typed(column, of_run(by_run, log.run)), "--set")
     for column, value in named.items():
         row.put(column, value, "--name")
     for column, key in answers.map.items():
-        if column != "loss":
+        if column not in ("loss", "tokens", "flops") and not log.format.startswith("spreadsheet"):
             row.put(column, *_mapped(log, column, key))
     for column, fact in log.facts.items():
-        if column not in ("loss", "params", "params_total", "source"):
+        if column not in ("loss", "params", "params_total", "params_non_embedding", "source"):
             row.put(column, typed(column, fact.value), fact.key)
     if "source" in log.facts:
         row.source = str(log.facts["source"].value)
@@ -87,30 +99,48 @@ def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions,
         return row
     if not is_used(row, answers):
         questions, warnings = Questions(), []  # of a run that is left out nothing is asked
-    warnings += [f"{log.run}: {note}" for note in log.notes]
+    file = log.source.split("/")[-1].split(" row ")[0]
+    warnings += [note if note.startswith(file) else f"{log.run}: {note}" for note in log.notes]
     _put_loss_and_tokens(row, log, choice, answers, questions, warnings)
     if choice.points is not None:
         put_data(row, log, float(choice.points[0][-1]), answers, questions)
     check_flops(row, warnings)
+    if "--set" in {row.origins.get(name) for name in ("tokens", "loss", "steps")} and "loss" in row.values:
+        end = (row.values.get("steps", 0.0), row.values.get("tokens", 0.0), row.values["loss"])
+        row.points = [end]  # its other points do not know what was set
     return row
 
 
 def _mapped(log: Log, column: str, key: str) -> tuple[Any, str]:
-    """Return the value under a key that the person named: of the configuration, else the last logged one."""
-    for source in (log.config, {name: fact.value for name, fact in log.facts.items()}):
-        for name, value in source.items():
-            if name == key or plain(name) == plain(key):
-                return typed(column, value), key
+    """Return the value under a key that the person named: of the configuration, else the last logged one (the largest rate)."""
+    for name, value in log.config.items():
+        if name == key or plain(name) == plain(key):
+            return typed(column, value), key
     for name, (_, values) in log.series.items():
         if name == key or plain(name) == plain(key):
-            return typed(column, values[-1]), key
+            return typed(column, np.nanmax(values) if column == "lr" and np.isfinite(values).any() else values[-1]), key
     return None, key
+
+
+def _check_keys(logs: Sequence[Log], answers: ImportAnswers) -> None:
+    """Raise ValueError where --map names a key that no log has."""
+    known = list(
+        dict.fromkeys(
+            key for log in logs for key in [*log.series, *log.config, *(fact.key for fact in log.facts.values())]
+        )
+    )
+    for column, key in answers.map.items():
+        names = {plain(name.removesuffix(" (converted)")) for name in known}
+        if plain(key) not in names:
+            raise ValueError(f"--map {column}={one_line(key)}: no log has that key; {nearest(key, known)}.")
 
 
 def _put_config(row: Row, log: Log) -> None:
     for column in DIRECT:
         if found := keys.config_value(log.config, column):
             value = typed(column, found[0])
+            if isinstance(value, str) and (column == "seed" or not _PLAIN.fullmatch(value)):
+                continue  # a path or an address is nobody's business
             if column != "lr" or value:
                 row.put(column, value, found[1])
     for key, (steps, values) in log.series.items():
@@ -131,10 +161,11 @@ def _put_loss_and_tokens(
     if choice.meaning:
         row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
     if "loss" in log.facts:
-        row.put("loss", _as_loss(float(log.facts["loss"].value), row.unit, answers), choice.key)
-        row.points = [(step, tokens_, _as_loss(value, row.unit, answers)) for step, tokens_, value in log.points]
+        row.unit = log.loss_unit or row.unit
+        row.put("loss", _as_loss(float(log.facts["loss"].value), row, answers), choice.key)
+        row.points = [(step, tokens_, _as_loss(value, row, answers)) for step, tokens_, value in log.points]
         if "tokens" not in row.values and "flops" not in row.values:
-            questions.ask("tokens", "the table has no tokens.", "--set tokens=VALUE", row.run)
+            questions.ask("tokens", "the table has no tokens.", "--set RUN:tokens=COUNT", row.run)
         return
     if vocabulary := keys.config_value(log.config, "vocabulary"):
         row.vocabulary = number_of(vocabulary[0]) or row.vocabulary
@@ -148,14 +179,14 @@ def _put_loss_and_tokens(
         )
     row.put(
         "loss",
-        _as_loss(loss, row.unit, answers),
+        _as_loss(loss, row, answers),
         choice.key if rows == 1 else f"{choice.key}, mean of the last {rows} rows",
     )
     assert choice.points is not None
     steps, values = choice.points
     unknown_steps = (log.summary and step == 0) or not log.steps_are_updates
     by_calls = STEP_IS in log.asks and answers.step_is != "updates"
-    row.first_loss = _as_loss(float(values[0]), row.unit, answers)
+    row.first_loss = _as_loss(float(values[0]), row, answers)
     planned = planned_steps(log)
     if not unknown_steps and step > 0 and (not by_calls or (planned and planned[0] == step)):
         row.put("steps", step, "step of the loss")
@@ -165,19 +196,19 @@ def _put_loss_and_tokens(
     batch = batch_tokens(row, log, answers)
     if batch:
         row.put("batch_tokens", *batch)
-    put_flops(row, log, steps, warnings)
+    put_flops(row, log, steps, answers, warnings)
     counts = tokens(row, log, choice, answers, None if by_calls or unknown_steps else batch, warnings)
     if counts is not None and counts[0][-1] > 0:
         row.put("tokens", float(counts[0][-1]), counts[1])
         row.points = [
-            (float(at), float(tokens), _as_loss(float(value), row.unit, answers))
+            (float(at), float(tokens), _as_loss(float(value), row, answers))
             for at, tokens, value in zip(steps, counts[0], values, strict=True)
         ]
         put_batch(row, counts[0], steps, by_calls or unknown_steps)
     elif "tokens" in row.values:
         total = row.values["tokens"]
         row.points = [
-            (float(at), total * float(at) / step if step else total, _as_loss(float(value), row.unit, answers))
+            (float(at), total * float(at) / step if step else total, _as_loss(float(value), row, answers))
             for at, value in zip(steps, values, strict=True)
         ]
     else:
@@ -193,48 +224,61 @@ def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None
         )
 
 
-def _as_loss(value: float, unit: str, answers: ImportAnswers) -> float:
-    if unit == keys.PERPLEXITY:
-        value = math.log(value) if value > 0 else math.nan
-    elif unit == keys.BITS_PER_BYTE and answers.bytes_per_token:
-        value *= math.log(2) * answers.bytes_per_token
-    return value * (answers.loss_factor or 1.0)
+def _as_loss(value: float, row: Row, answers: ImportAnswers) -> float:
+    """Return a logged loss in the unit of the table; the factor that a person gave for a run comes first."""
+    value *= of_run(answers.loss_factor, row.run) or 1.0
+    if row.unit == keys.PERPLEXITY:
+        return math.log(value) if value > 0 else math.nan
+    unit = unit_of(row, answers)
+    return (
+        value * _PER_TOKEN[unit](answers.bytes_per_token) if answers.bytes_per_token and unit in _PER_TOKEN else value
+    )
+
+
+def unit_of(row: Row, answers: ImportAnswers) -> str:
+    """Return the unit in which a run's loss was logged: what the key says, else what the person does."""
+    if row.unit not in (keys.NATS, keys.PERPLEXITY):
+        return row.unit
+    return answers.loss_unit or "nats/token"
 
 
 def _settle_units(table: Table, answers: ImportAnswers) -> None:
     rows = [row for row in table.rows if is_used(row, answers) and "loss" in row.values]
-    units = {row.unit for row in rows}
-    if keys.BITS_PER_BYTE in units and not answers.bytes_per_token:
-        if len(units) > 1:
-            for row in rows:
-                if row.unit == keys.BITS_PER_BYTE:
-                    table.questions.ask(
-                        "loss unit",
-                        "bits per byte, while other runs have nats; how many bytes has a token?",
-                        "--bytes-per-token NUMBER, or import them apart",
-                        row.run,
-                    )
-        table.loss_unit = keys.BITS_PER_BYTE
-    elif answers.bytes_per_token and keys.BITS_PER_BYTE in units:
+    units = Counter(unit_of(row, answers) for row in rows)
+    converted = {unit for unit in units if unit in _PER_TOKEN and answers.bytes_per_token}
+    left = {"nats/token" if unit in converted else unit for unit in units}
+    if len(left) > 1:
         for row in rows:
-            if row.unit == keys.BITS_PER_BYTE:
-                row.origins["loss"] += f" x ln 2 x {answers.bytes_per_token:g} bytes/token"
+            if unit_of(row, answers) != units.most_common(1)[0][0]:
+                table.questions.ask(
+                    "loss unit",
+                    f"losses are in {unit_of(row, answers)}, those of others in {units.most_common(1)[0][0]}; how many bytes has a token?",
+                    "--bytes-per-token NUMBER, or import them apart",
+                    row.run,
+                )
+    says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
+    if says_other and not answers.bytes_per_token:
+        raise ValueError(
+            f"--loss-unit {answers.loss_unit}, but keys of losses say bits/byte; --bytes-per-token converts them."
+        )
+    table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
     for row in rows:
         if row.unit == keys.PERPLEXITY:
             row.origins["loss"] = f"ln({row.origins['loss']})"
-    if answers.loss_unit and table.loss_unit != keys.BITS_PER_BYTE:
-        table.loss_unit = answers.loss_unit
-    if answers.loss_factor is None:
-        for row in rows:
-            most = _MOST_BITS if row.unit == keys.BITS_PER_BYTE else math.log(row.vocabulary)
-            if row.values["loss"] > most or row.first_loss > _FIRST * most:
-                table.questions.ask(
-                    "loss",
-                    "its first or last value is above ln(vocabulary), that of an untrained model: a sum, or another unit; what multiplies "
-                    "it?",
-                    "--loss-factor NUMBER (1 where it is right), or --leave-out RUN",
-                    row.run,
-                )
+        elif unit_of(row, answers) in converted:
+            row.origins["loss"] += f" in {unit_of(row, answers)}, {answers.bytes_per_token:g} bytes/token"
+        factor = of_run(answers.loss_factor, row.run)
+        if factor:
+            row.origins["loss"] += f" x {factor:g}"
+            continue
+        most = _MOST_BITS if "byte" in unit_of(row, answers) else math.log(row.vocabulary)
+        if row.values["loss"] > most or row.first_loss > _FIRST * most:
+            table.questions.ask(
+                "loss",
+                "its first or last value is above ln(vocabulary), that of an untrained model: a sum, or another unit; what multiplies it?",
+                "--loss-factor RUN=NUMBER (1 where it is right), or --leave-out RUN",
+                row.run,
+            )
 
 
 def _warn(table: Table) -> None:
@@ -246,7 +290,7 @@ def _warn(table: Table) -> None:
             f"Whether these runs finished cannot be told from their logs: {', '.join(unknown[:6])}{more}. "
             "A run that ended early has too high a loss for its tokens; leave it out with --leave-out RUN."
         )
-    if table.loss_unit == "bits/byte":
+    if table.loss_unit == keys.BITS_PER_BYTE:
         table.warnings.append("Losses are in bits per byte; --bytes-per-token converts them to nats per token.")
     counts = Counter(re.sub(r"^[^:]*: ", "", warning) for warning in table.warnings)
     merged: list[str] = []

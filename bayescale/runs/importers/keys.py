@@ -107,7 +107,7 @@ TOKENS = (
     *_words(
         "num_input_tokens_seen train_num_input_tokens_seen ntokens_seen n_tokens_seen tokens_seen train_tokens_seen"
     ),
-    *_words("tokens_consumed time_token train_tokens train_tokens_total tokens num_tokens n_tokens"),
+    *_words("tokens_consumed time_token train_tokens train_tokens_total tokens"),
 )
 SAMPLES = _words("consumed_samples consumed_train_samples samples_seen train_samples_seen train_consumed_samples")
 FLOPS = {

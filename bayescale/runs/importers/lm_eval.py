@@ -55,7 +55,7 @@ def read(path: Path) -> list[Score]:
                     value=value,
                     n_items=items,
                     params_total=number_of(config.get("model_num_parameters")),
-                    revision=_argument(config, "revision"),
+                    revision=_argument(config, "revision") or _checkpoint(config),
                     shots=str((tree.get("n-shot") or {}).get(str(task), "")),
                     date=number_of(tree.get("date")) or path.stat().st_mtime,
                     notes=_notes(task, metric, value, items, cells),
@@ -65,8 +65,13 @@ def read(path: Path) -> list[Score]:
 
 
 def _model(config: dict[str, Any], path: Path) -> str:
-    name = _argument(config, "pretrained") or path.parent.resolve().name
-    return name.rstrip("/").rsplit("/", 1)[-1]
+    parts = (_argument(config, "pretrained") or path.parent.resolve().name).rstrip("/").split("/")
+    return parts[-2] if len(parts) > 1 and re.fullmatch(r"checkpoint-\d+", parts[-1]) else parts[-1]
+
+
+def _checkpoint(config: dict[str, Any]) -> str:
+    match = re.search(r"checkpoint-\d+$", _argument(config, "pretrained").rstrip("/"))
+    return match[0] if match else ""
 
 
 def _argument(config: dict[str, Any], name: str) -> str:

@@ -49,6 +49,8 @@ class Log:
         What a person should know of this log.
     left_out : str
         A reason to leave the run out, known from the file alone.
+    loss_unit : str
+        Unit of the loss, where the file says so in another place than the key ("" = as the key says).
     points : tuple of (steps, tokens, loss)
         Checkpoints of a run in a table, where rows and not series hold them.
     flops_are_6nd : bool
@@ -70,6 +72,7 @@ class Log:
     asks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     left_out: str = ""
+    loss_unit: str = ""
     points: tuple[tuple[float, float, float], ...] = ()
     flops_are_6nd: bool = False
     steps_are_updates: bool = True

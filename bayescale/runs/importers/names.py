@@ -1,15 +1,21 @@
 """Names of runs: segments of one run are joined, and runs that share a name told apart."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from ..values import one_line
 from . import keys
 from .answers import EVERY, ImportAnswers, of_run
-from .log import Log, join, number_of
+from .log import FINISHED, Log, join, number_of
 from .rows import Row
 
 _LONGEST_NAME = 60
+_SAME_LOSS = 1e-4  # relative, to which a table may have rounded it
+# Names that loggers give to files and folders, which say nothing of the run
+_GENERIC = re.compile(
+    r"(?:version_\d+|metrics|log|logs|train|training|output|out|slurm.*|history|runs?|main|results)", re.IGNORECASE
+)
 
 
 def joined(logs: Sequence[Log]) -> list[Log]:
@@ -20,31 +26,61 @@ def joined(logs: Sequence[Log]) -> list[Log]:
     return [segments[0] if len(segments) == 1 else join(segments) for segments in groups.values()]
 
 
-def told_once(logs: Sequence[Log]) -> list[Log]:
-    """Return the logs without those that say the same of the same run, as two exports of one table do."""
-    seen: dict[object, Log] = {}
-    for place, log in enumerate(logs):
-        ends = tuple(
-            sorted(
-                (key, float(steps[-1]), float(values[-1])) for key, (steps, values) in log.series.items() if len(steps)
-            )
-        )
-        facts = tuple(sorted((name, str(fact.value)) for name, fact in log.facts.items() if name != "source"))
-        seen.setdefault((log.run, log.format, ends, facts) if ends or facts else place, log)
-    return list(seen.values())
+def told_twice(logs: Sequence[Log], losses: Sequence[float | None]) -> dict[int, str]:
+    """Return place -> reason of logs that tell a run again which another file tells: same name, seed and final loss.
+
+    A history counts for more than a summary, an earlier file for more than a later one. Equal rows of one file are replicates.
+    """
+    groups: dict[str, list[int]] = {}
+    for place, (log, loss) in enumerate(zip(logs, losses, strict=True)):
+        if loss is not None and not log.left_out and log.run:
+            groups.setdefault(log.run, []).append(place)
+    found: dict[int, str] = {}
+    for places in groups.values():
+        ordered = sorted(places, key=lambda place: logs[place].summary or bool(logs[place].facts.get("loss")))
+        for at, place in enumerate(ordered):
+            for earlier in ordered[:at]:
+                one, other = logs[earlier], logs[place]
+                same_seed = seed(one) == seed(other) or "" in (seed(one), seed(other))
+                if (
+                    _file(one) != _file(other)
+                    and same_seed
+                    and _close(losses[earlier], losses[place])
+                    and earlier not in found
+                ):
+                    found[place] = f"the same run as in {one.source}: name and loss agree"
+                    break
+    return found
+
+
+def _file(log: Log) -> str:
+    return log.source.split(" row ")[0]
+
+
+def _close(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and abs(one - other) <= _SAME_LOSS * abs(one)
 
 
 def distinct(logs: Sequence[Log], seeds: Sequence[str]) -> list[Log]:
-    """Return the logs under names that differ: by seed, by format, by the folders that differ, or by number."""
+    """Return the logs under names that differ: by seed, by format, by the folders that differ, or by number.
+
+    A run that finished keeps its name where only attempts that did not share it.
+    """
     groups: dict[str, list[int]] = {}
     for place, log in enumerate(logs):
         groups.setdefault(log.run, []).append(place)
     result, taken = list(logs), set(groups)
     for name, places in groups.items():
+        whole = [place for place in places if not logs[place].left_out and logs[place].state in ("", FINISHED)]
         if len(places) == 1:
             continue
+        own = [seeds[place] for place in places]
+        by_seed = all(own) and len(set(own)) == len(own)
+        others = [place for place in places if place not in whole] if len(whole) == 1 and not by_seed else places
         new_names = _told_apart(name, [logs[place] for place in places], [seeds[place] for place in places])
         for place, new in zip(places, new_names, strict=True):
+            if place not in others:
+                continue
             while new in taken:
                 new += "'"
             taken.add(new)
@@ -54,12 +90,15 @@ def distinct(logs: Sequence[Log], seeds: Sequence[str]) -> list[Log]:
 
 def _told_apart(name: str, logs: list[Log], seeds: list[str]) -> list[str]:
     folders = _differing([log.source for log in logs])
+    usable = all(folders) and len(set(folders)) == len(logs) and max(map(len, folders)) <= _LONGEST_NAME
     if all(seeds) and len(set(seeds)) == len(logs):
         return [f"{name} [seed={seed}]" for seed in seeds]
+    if usable and _GENERIC.fullmatch(name):
+        return folders
     if len({log.format for log in logs}) == len(logs):
         return [f"{name} [{log.format}]" for log in logs]
-    if all(folders) and len(set(folders)) == len(logs) and max(map(len, folders)) <= _LONGEST_NAME:
-        return folders
+    if usable:
+        return [f"{name} [{folder}]" for folder in folders]
     return [f"{name} [{number}]" for number in range(1, len(logs) + 1)]
 
 
@@ -93,6 +132,7 @@ def check_names(rows: list[Row], answers: ImportAnswers) -> None:
         ("--batch-tokens", answers.batch_tokens),
         ("--sequence", answers.sequence),
         ("--unique-tokens", answers.unique_tokens),
+        ("--loss-factor", answers.loss_factor),
         *((f"--set {column}", by_run) for column, by_run in answers.set.items()),
         ("--leave-out", dict.fromkeys(answers.leave_out)),
     ):

@@ -2,17 +2,22 @@
 
 from ..columns import plain
 from . import keys
-from .answers import ImportAnswers, of_run
+from .answers import EVERY, ImportAnswers, named_for
 from .log import Log, number_of
 from .rows import Row, Table, is_used
 
 
 def put_params(row: Row, log: Log, answers: ImportAnswers) -> None:
-    """Collect the counts of params by kind; which kind the table gives is settled once for all runs."""
-    given = of_run(answers.params, log.run)
+    """Collect the counts of params by kind; which kind the table gives is settled once for all runs.
+
+    What a person says of this run wins; what they say of all runs counts for those that log none.
+    """
+    named = named_for(answers.params, log.run)
     if "params" in row.values:  # by --set, --name or --map
-        row.kinds[answers.params_kind or "unknown"] = row.values.pop("params")
-        row.origins["params"] = row.origins.get("params", "")
+        row.given_params = row.values.pop("params")
+    elif named is not None:
+        row.given_params = float(named)
+        row.origins["params"] = "--params"
     for column, kind in (("params_non_embedding", "non-embedding"), ("params_total", "total"), ("params", "unknown")):
         fact = log.facts.get(column)
         found = (fact.value, fact.key) if fact else keys.config_value(log.config, column) or _last(log, column)
@@ -22,9 +27,13 @@ def put_params(row: Row, log: Log, answers: ImportAnswers) -> None:
             row.origins.setdefault("params" if kind != "total" else "params_total", found[1])
     if "params_total" in row.values:
         row.kinds["total"] = row.values["params_total"]
-    if given is not None and "unknown" not in row.kinds and (not row.kinds or answers.params_kind):
-        row.kinds.setdefault(answers.params_kind or "unknown", float(given))
-        row.origins.setdefault("params", "--params")
+    every = answers.params.get(EVERY)
+    if row.given_params is not None:
+        row.kinds = {kind: count for kind, count in row.kinds.items() if kind == "total"}
+        row.kinds[answers.params_kind or "given"] = row.given_params
+    elif every is not None and not row.kinds and not (log.flops_are_6nd and "num_input_tokens_seen" in log.series):
+        row.kinds[answers.params_kind or "unknown"] = float(every)
+        row.origins["params"] = "--params"
     if answers.params_kind and "unknown" in row.kinds:
         row.kinds.setdefault(answers.params_kind, row.kinds.pop("unknown"))
 
@@ -42,30 +51,33 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
     for row in rows:
         if not row.kinds:
             _from_flops(row)
-    complete = [row for row in rows if row.kinds]
+    logged = [row for row in rows if row.kinds and "given" not in row.kinds]
     wanted = [answers.params_kind] if answers.params_kind else ["non-embedding", "active", "unknown", "total"]
-    shared = [kind for kind in wanted if complete and all(kind in row.kinds for row in complete)]
+    shared = [kind for kind in wanted if logged and all(kind in row.kinds for row in logged)]
     kind = shared[0] if shared else ""
-    common = max(wanted, key=lambda item: sum(item in row.kinds for row in complete))
+    common = max(wanted, key=lambda item: sum(item in row.kinds for row in logged))
     for row in rows:
         if not row.kinds and "flops" in row.values and row.format.startswith("spreadsheet"):
             continue  # they follow by 6ND, which `read_runs` does and says
         if not row.kinds:
-            table.questions.ask(
-                "params", f"no count was logged.{_shape(row)}", "--params COUNT (or RUN=COUNT)", row.run
-            )
-        elif not kind and common not in row.kinds:
+            table.questions.ask("params", f"no count was logged.{_shape(row)}", "--params RUN=COUNT", row.run)
+        elif logged and not kind and common not in row.kinds and "given" not in row.kinds:
             table.questions.ask(
                 "params",
-                f"these runs have {' and '.join(row.kinds)} params, others {common} ones; all must count the same.",
-                f"--params-kind KIND where '{common}' is what they are, else --params RUN=COUNT with it",
+                f"the log has {' and '.join(row.kinds)} params, those of others are {common}; all must count the same.",
+                f"--params RUN=COUNT of {common} ones"
+                + (f" or --params-kind {common} where these are" if "unknown" in row.kinds else ""),
                 row.run,
             )
     for row in rows:
         if "total" in row.kinds:
             row.put("params_total", row.kinds["total"], row.origins.get("params_total", row.origins.get("params", "")))
-        if kind and kind != "total" and kind in row.kinds:
+        if "given" in row.kinds:
+            row.values["params"] = row.kinds["given"]
+        elif kind and kind != "total" and kind in row.kinds:
             row.values["params"] = row.kinds[kind]
+        elif kind == "total" and any("given" in other.kinds for other in rows):
+            row.values["params"] = row.kinds["total"]  # beside counts that a person gave
         elif kind == "total":
             row.origins.pop("params", None)
     table.params_kind = kind or answers.params_kind or "unknown"
@@ -74,6 +86,8 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
 def _from_flops(row: Row) -> None:
     """Take params from the Trainer's own 6 x params x tokens."""
     flops, tokens = row.values.get("flops"), row.values.get("tokens")
+    if "--set" in (row.origins.get("flops"), row.origins.get("tokens")):
+        return  # only the Trainer's own counts belong together
     if row.format != "hf trainer" or not flops or not tokens or "total_flos" in str(row.origins.get("tokens")):
         return
     row.kinds["non-embedding"] = flops / (6 * tokens)

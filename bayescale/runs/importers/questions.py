@@ -1,5 +1,6 @@
 """What an import must ask: every question is one option, asked once with all runs that it concerns."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..values import one_line
@@ -38,4 +39,18 @@ def line(question: Question) -> str:
     """Return a question as one line that ends with the option that answers it."""
     runs = [one_line(run) for run in question.runs]
     named = ", ".join(runs[:_NAMED]) + (f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else "")
-    return f"{question.topic} ({named}): {question.text} Answer with {question.option}"
+    return f"{question.topic} ({named}): {question.text} Answer with {options_of(question)}"
+
+
+def options_of(question: Question) -> str:
+    """Return the option with the run in place of RUN where there is one alone."""
+    return question.option.replace("RUN", f"'{question.runs[0]}'") if len(question.runs) == 1 else question.option
+
+
+def words_of(questions: Sequence[Question]) -> str:
+    """Return the options of all questions in one line, to be filled in and added to the command."""
+    found = []
+    for question in questions:
+        option = question.option.split(" or ")[0].split(" (")[0].split(", ")[0]
+        found += [option.replace("RUN", f"'{run}'") for run in question.runs] if "RUN" in option else [option]
+    return " ".join(dict.fromkeys(found))

@@ -24,6 +24,7 @@ class Row:
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, float] = field(default_factory=dict)
+    given_params: float | None = None
     points: list[tuple[float, float, float]] = field(default_factory=list)
     loss_set: str = ""
     unit: str = keys.NATS

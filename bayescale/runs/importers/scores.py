@@ -37,7 +37,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
                 f"{row.run}: {score.source} is of revision {score.revision}, not of step {row.values['steps']:.0f}; it is not used."
             )
         else:
-            if "step" in score.revision and not row.values.get("steps"):
+            if re.search("step|checkpoint", score.revision) and not row.values.get("steps"):
                 table.warnings.append(
                     f"{row.run}: {score.source} is of revision {score.revision}; is that its last step?"
                 )
@@ -58,7 +58,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
 
 def _of_other_step(score: Score, row: Row) -> bool:
     """Whether an evaluation says that it is of another step than the run's."""
-    step = re.search(r"step[-_]?(\d+)", score.revision)
+    step = re.search(r"(?:step|checkpoint)[-_]?(\d+)", score.revision)
     return bool(step and row.values.get("steps") and float(step[1]) != row.values["steps"])
 
 

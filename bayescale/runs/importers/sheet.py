@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import NUMERIC
+from ..columns import KINDS, NUMERIC, plain
+from ..provenance import provenance
 from ..values import brief, one_line
 from . import locales
 from .headers import Head, header_row, heads_of
-from .log import Fact, Log
+from .keys import loss_key
+from .log import Fact, Log, Series
 from .safe import Unreadable, check_columns, head, read_bytes
 from .workbook import read_book
 
@@ -24,6 +26,7 @@ _BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _TEXTS = (".csv", ".tsv", ".txt")
 _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
 _SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
+_NEEDED = ("params", "params_total", "params_non_embedding", "tokens", "flops")  # without which a row is none
 _SHARE = " (its cell says %)"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LOOKED_AT = 30  # lines by which the separator is told
@@ -73,64 +76,100 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
         raise Unreadable(f"{path.name} has a header but no rows; give one line per run.")
     marks, notes = _marks(heads, [row for _, row in body], options.decimal, path.name, is_book)
     if not is_book:
-        notes += _rounded(heads, [row for _, row in body])
-    where = f"{path.name}{f' sheet {sheet}' if sheet else ''}"
-    logs = [
-        _log(row, number, heads, marks, where, notes if place == 0 else (), formulas, is_book)
-        for place, (number, row) in enumerate(body)
-    ]
+        notes += _rounded(heads, [row for _, row in body], path.name)
+    report = provenance(path)
+    report = {} if report.get("edited") else report
+    table = _Table(heads, marks, f"{path.name}{f' sheet {sheet}' if sheet else ''}", formulas, is_book, report)
+    logs = [_log(row, number, table) for number, row in body]
+    if notes:
+        logs[0] = replace(logs[0], notes=(*notes, *logs[0].notes))
     _check_counts(logs, path.name)
-    return _checkpoints(_shares(logs, heads, is_book))
+    logs = _shares(logs, heads, is_book)
+    names_kinds = any(item.name == "run" and plain(item.text) in KINDS for item in heads)
+    has_steps = any(item.name == "steps" for item in heads)
+    return logs if names_kinds and not has_steps else _checkpoints(logs)
 
 
-def _log(
-    row: list[Any],
-    number: int,
-    heads: list[Head],
-    marks: dict[str, str],
-    where: str,
-    notes: tuple[str, ...],
-    formulas: set[tuple[int, int]],
-    is_book: bool,
-) -> Log:
+class _Table(NamedTuple):
+    """What all rows of a table share."""
+
+    heads: list[Head]
+    marks: dict[str, str]
+    where: str
+    formulas: set[tuple[int, int]]
+    is_book: bool
+    report: dict[str, Any]
+
+
+def _log(row: list[Any], number: int, table: _Table) -> Log:
     facts: dict[str, Fact] = {}
+    losses: list[tuple[str, float, str]] = []  # header, value, what the cell says
     left_out = state = ""
-    for item in heads:
+    notes: list[str] = []
+    for item in table.heads:
         cell = row[item.place] if item.place < len(row) else None
         text = _text(cell)
         if item.name == "state":
             state = "" if text.lower() in (*locales.MISSING, *_DONE) else f"its {item.text} is {brief(text)}"
-        elif (number, item.place) in formulas:
+        elif (number, item.place) in table.formulas:
             left_out = left_out or f"{item.name} is a formula without a stored result: open the file and save it once"
-        elif item.name not in NUMERIC and item.name != "seed":
-            if text:
+        elif item.name not in (*NUMERIC, "params_non_embedding", "seed"):
+            if text and (item.name != "source" or table.report):
                 facts[item.name] = Fact(text, item.text)
         elif text.lower() not in locales.MISSING:
-            value = _value(cell, item, marks[item.name], f"{where} row {number + 1}")
-            if value is None:
-                left_out = left_out or f"{item.name} is {brief(cell)}"
+            value = _value(cell, item, table.marks[item.name], f"{table.where} row {number + 1}")
+            said = f"{item.name} is {brief(cell)}"
+            if item.name == "loss":
+                losses.append((item.text, np.nan if value is None else value, said if value is None else ""))
+            elif value is None and item.name in _NEEDED:
+                left_out = left_out or said
+            elif value is None:
+                notes.append(f"{said}, which is no number; it is left blank.")
             else:
                 is_same = item.factor == 1 and not item.log10
-                said = item.text if is_same else f"{item.text} (converted)"
+                key = item.text if is_same else f"{item.text} (converted)"
                 facts[item.name] = Fact(
-                    value, f"{item.text}{_SHARE}" if item.name == "accuracy" and text.endswith("%") else said
+                    value, f"{item.text}{_SHARE}" if item.name == "accuracy" and text.endswith("%") else key
                 )
-    named = any(item.name == "run" for item in heads)
-    has_open_params = any((number, item.place) in formulas for item in heads if item.name == "params")
-    if not {"params", "params_total", "flops"} & set(facts) and not has_open_params:
+    series = _series(losses, table.heads)
+    if losses and not series:
+        text, value, said = losses[0]
+        left_out = left_out or said
+        facts["loss"] = Fact(
+            value, f"train {text}" if table.report.get("training_loss") and "train" not in text else text
+        )
+    named = any(item.name == "run" for item in table.heads)
+    has_open_params = any((number, item.place) in table.formulas for item in table.heads if item.name == "params")
+    if not {"params", "params_total", "params_non_embedding", "flops"} & set(facts) and not has_open_params:
         left_out = "no params: a summary row"
     elif named and ("run" not in facts or str(facts["run"].value).lower() in _SUMMARIES):
         left_out = "no name of a run: a summary row"
     name = facts.pop("run").value if "run" in facts else f"row {number + 1}"
+    if table.report.get("params_kind") == "non-embedding" and "params" in facts:
+        facts["params_non_embedding"] = facts.pop("params")
     return Log(
         run=str(name),
-        source=f"{where} row {number + 1}",
-        format=NAME if is_book else "spreadsheet csv",
+        source=f"{table.where} row {number + 1}",
+        format="bayescale table" if table.report else NAME if table.is_book else "spreadsheet csv",
+        series=series,
         facts=facts,
         state=state,
         left_out=left_out,
-        notes=notes,
+        loss_unit={"": "", "nats/token": ""}.get(unit := str(table.report.get("loss_unit", "")), unit),
+        steps_are_updates=not series,
+        notes=tuple(notes),
     )
+
+
+def _series(losses: list[tuple[str, float, str]], heads: list[Head]) -> dict[str, Series]:
+    """Return the losses of a table that has several, or one of a named set, as series: one is chosen for all runs together."""
+    columns = [item.text for item in heads if item.name == "loss"]
+    keys_ = {text: text if loss_key(text) and plain(text) != "loss" else f"eval/{text}" for text in columns}
+    if len(columns) == 1 and not ((meaning := loss_key(keys_[columns[0]])) and meaning.set):
+        return {}
+    if len(columns) > 1:
+        keys_ |= {text: "loss" for text in columns if plain(text) == "loss"}
+    return {keys_[text]: (np.zeros(1), np.array([value])) for text, value, _ in losses}
 
 
 def _value(cell: Any, item: Head, mark: str, where: str) -> float | None:
@@ -232,25 +271,24 @@ def _marks(
     columns = {
         item.name: [cell for row in body if item.place < len(row) and isinstance(cell := row[item.place], str)]
         for item in heads
-        if item.name in NUMERIC or item.name == "seed"
+        if item.name in (*NUMERIC, "params_non_embedding", "seed")
     }
-    if decimal:
-        return dict.fromkeys(columns, decimal), ()
     factors = {item.name: item.factor for item in heads}
     groups = [{name: cells} for name, cells in columns.items()] if is_book else [columns]
     marks: dict[str, str] = {}
     notes: list[str] = []
     for group in groups:
-        mark, note = _mark(group, factors, file)
+        mark, note = _mark(group, factors, decimal, file)
         marks |= dict.fromkeys(group, mark)
         notes += [note] if note else []
     return marks, tuple(notes)
 
 
-def _mark(columns: dict[str, list[str]], factors: dict[str, float], file: str) -> tuple[str, str]:
+def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str, file: str) -> tuple[str, str]:
+    """Return the mark that the cells decide, else the one that was said, else the one that gives plausible values."""
     verdict = locales.vote(cell for cells in columns.values() for cell in cells)
-    if verdict.mark:
-        return verdict.mark, ""
+    if verdict.mark or decimal:
+        return verdict.mark or decimal, ""
     if verdict.for_point and verdict.for_comma:
         raise Unreadable(
             f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, "
@@ -277,14 +315,14 @@ def _plausible(name: str, cells: list[str], mark: str, factor: float) -> bool:
     return name not in ("params", "params_total", "tokens") or all(number > 1000 for number in numbers)
 
 
-def _rounded(heads: list[Head], body: list[list[Any]]) -> tuple[str, ...]:
+def _rounded(heads: list[Head], body: list[list[Any]], file: str) -> tuple[str, ...]:
     """Return a note where a text file holds what a spreadsheet displays and not what it knows."""
     losses = [_text(row[item.place]) for item in heads if item.name == "loss" for row in body if item.place < len(row)]
     losses = [loss for loss in losses if re.fullmatch(r"\d+[.,]\d+", loss)]
     if len(losses) < 2 or any(len(re.split(r"[.,]", loss)[1]) != 2 for loss in losses):
         return ()
     return (
-        "All losses have two decimals: the file holds displayed, rounded values. Export as XLSX, which keeps all digits.",
+        f"{file}: all losses have two decimals: the file holds displayed, rounded values. Export as XLSX, which keeps all digits.",
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ..columns import plain
 from ..values import one_line
 from . import keys
-from .answers import ImportAnswers, of_run
+from .answers import EVERY, ImportAnswers, named_for
 from .log import Log, number_of
 from .losses import Choice
 from .questions import Questions
@@ -29,6 +29,8 @@ def tokens(
     steps = choice.points[0]
     ways: list[tuple[np.ndarray, str]] = []
     order = {name: place for place, name in enumerate(keys.TOKENS)}
+    mapped = plain(answers.map.get("tokens", ""))
+    order |= {mapped: -1} if mapped else {}
     counters = sorted((order[plain(key)], key) for key in log.series if plain(key) in order and key != choice.key)
     for _, key in counters:
         points = log.series[key]
@@ -82,10 +84,10 @@ def _at(steps: np.ndarray, points: tuple[np.ndarray, np.ndarray], key: str) -> t
     return values, key if exact[-1] else f"{key}, in proportion to steps"
 
 
-def put_flops(row: Row, log: Log, steps: np.ndarray, warnings: list[str]) -> None:
+def put_flops(row: Row, log: Log, steps: np.ndarray, answers: ImportAnswers, warnings: list[str]) -> None:
     """Take a counter of FLOP; a constant one is a rate."""
     for key, points in log.series.items():
-        factor = keys.FLOPS.get(plain(key))
+        factor = 1.0 if plain(key) == plain(answers.map.get("flops", "-")) else keys.FLOPS.get(plain(key))
         if not factor or not len(points[0]) or not np.isfinite(points[1]).all() or points[1][-1] <= 0:
             continue
         if len(points[1]) > 1 and np.ptp(points[1]) <= _JITTER * points[1].max():
@@ -115,21 +117,29 @@ def check_flops(row: Row, warnings: list[str]) -> None:
 
 
 def _sequence(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
-    given = of_run(answers.sequence, log.run)
-    if given is not None:
-        return float(given), "--sequence"
+    named = named_for(answers.sequence, log.run)
+    if named is not None:
+        return float(named), "--sequence"
     found = keys.config_value(log.config, "sequence")
     value = number_of(found[0]) if found else None
-    return (value, found[1]) if found and value else None
+    if found and value:
+        return value, found[1]
+    every = answers.sequence.get(EVERY)
+    return None if every is None else (float(every), "--sequence")
 
 
 def batch_tokens(row: Row, log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
     """Return tokens per update: as said, as logged, or as the product of all its parts; never from some of them."""
-    given = of_run(answers.batch_tokens, log.run)
-    if given is not None:
-        return float(given), "--batch-tokens"
+    named = named_for(answers.batch_tokens, log.run)
+    if named is not None:
+        return float(named), "--batch-tokens"
     if "batch_tokens" in row.values:
         return row.values["batch_tokens"], row.origins["batch_tokens"]
+    every = answers.batch_tokens.get(EVERY)
+    return _logged_batch(log, answers) or (None if every is None else (float(every), "--batch-tokens"))
+
+
+def _logged_batch(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
     if log.format.startswith("olmo"):
         return None  # whether its global batch is of tokens or sequences was not checked
     wanted = ("batch_tokens", "global_batch", "micro_batch", "accumulation", "data_ranks", "ranks")
@@ -188,13 +198,15 @@ def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) ->
         return
     has_samples = any(plain(key) in keys.SAMPLES for key in log.series)
     if has_samples:
-        questions.ask("tokens", "samples were counted; how many tokens has a sequence?", "--sequence TOKENS", row.run)
+        questions.ask(
+            "tokens", "samples were counted; how many tokens has a sequence?", "--sequence RUN=TOKENS", row.run
+        )
         return
     if log.flops_are_6nd and "total_flos" in log.series:
         questions.ask(
             "tokens",
             "none were counted; they follow from total_flos and non-embedding params, or from the batch.",
-            "--params COUNT or --batch-tokens COUNT",
+            "--params RUN=COUNT with --params-kind non-embedding, or --batch-tokens RUN=COUNT",
             row.run,
         )
         return
@@ -208,26 +220,29 @@ def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) ->
     questions.ask(
         "tokens",
         "no count was logged; how many tokens has an update (over all ranks)?",
-        "--batch-tokens COUNT",
+        "--batch-tokens RUN=COUNT",
         row.run,
     )
 
 
 def put_data(row: Row, log: Log, step: float, answers: ImportAnswers, questions: Questions) -> None:
     """Set epochs and unique tokens: of one epoch all tokens are unique, of more only the person or a counter knows."""
-    given = of_run(answers.unique_tokens, log.run)
+    named, every = named_for(answers.unique_tokens, log.run), answers.unique_tokens.get(EVERY)
     tokens = row.values.get("tokens")
-    if given is not None:
-        row.put("unique_tokens", float(given), "--unique-tokens")
+    if named is not None:
+        row.put("unique_tokens", float(named), "--unique-tokens")
     else:
         fractional, epochs, key = _epochs(log, step)
         if "unique_tokens" in row.values:
             return
-        if "unique-tokens" in log.asks or (epochs is not None and epochs >= 1 and not fractional):
+        repeated = "unique-tokens" in log.asks or (epochs is not None and epochs >= 1 and not fractional)
+        if every is not None and (repeated or epochs is None):
+            row.put("unique_tokens", float(every), "--unique-tokens")
+        elif repeated:
             questions.ask(
                 "unique tokens",
                 "the data were repeated; how many distinct tokens are there?",
-                "--unique-tokens COUNT",
+                "--unique-tokens RUN=COUNT",
                 row.run,
             )
         elif epochs is not None and tokens:

@@ -1,5 +1,6 @@
 """Weights & Biases runs-table CSV: a row a run, with the last value of each visible column."""
 
+import re
 from pathlib import Path
 
 from ..values import is_blank
@@ -44,7 +45,7 @@ def read(path: Path) -> list[Log]:
     for place, cells in enumerate(frame.to_dict(orient="records"), 1):
         row = {str(key): cell for key, cell in cells.items() if key not in _OWN and not is_blank_text(cell)}
         found = wandb_steps.history([row])
-        state = str(cells.get("State", "")).strip()
+        state = re.sub(r"[^a-z ]", "", str(cells.get("State", "")).strip().lower())[:20]
         steps = number_of(cells.get("_step"))
         planned = f", step {steps:.0f}" if steps is not None else ""
         logs.append(

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bayescale import ImportAnswers, import_runs, read_runs
+from bayescale.runs.importers.write import write
 
 
 @pytest.fixture(scope="module")
@@ -126,9 +127,11 @@ def test_the_written_table_imports_as_itself(tmp_path, runs):
     table, curves = runs
     for run in table.itertuples():
         write_mlflow(tmp_path, run, points(curves, run))
-    first = import_runs(tmp_path).runs
-    first.to_csv(tmp_path / "runs.csv", index=False)
-    again = import_runs(tmp_path / "runs.csv").runs
+    imported = import_runs(tmp_path)
+    first = imported.runs
+    write(imported, tmp_path / "runs.csv", {})
+    again, _, report = import_runs(tmp_path / "runs.csv")
+    assert (report["params_kind"], report["loss_unit"]) == ("non-embedding", "nats/token")
     pd.testing.assert_frame_equal(again[first.columns.tolist()], first, check_dtype=False)
 
 

@@ -106,7 +106,7 @@ def test_a_sum_is_asked_about(history):
         for step, loss in ((0, 21.6), (500, 10.4), (1000, 8.0))
     ]
     assert "loss" in history(*rows)[1]
-    row, topics, _ = history(*rows, loss_factor=0.5)
+    row, topics, _ = history(*rows, loss_factor={"*": 0.5})
     assert row.values["loss"] == 4.0 and "loss" not in topics
 
 
