@@ -68,7 +68,14 @@ def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
             "No run has a validation loss: these are training losses, averaged over the last 1% of each run. They say less of a model "
             "where data repeat or a run is short."
         )
-    return Choices(choices, _open_sets(by_set, choices, answers), warnings)
+    # a run that diverged has no say in which sets there are
+    whole = [
+        place
+        for place, choice in enumerate(choices)
+        if choice.points is None or np.isfinite(choice.points[1][-1:]).all()
+    ]
+    open_sets = _open_sets([by_set[place] for place in whole], [choices[place] for place in whole], answers)
+    return Choices(choices, open_sets, warnings)
 
 
 def _is_validation_column(log: Log) -> bool:

@@ -64,9 +64,8 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
         elif logged and not kind and common not in row.kinds and "given" not in row.kinds:
             table.questions.ask(
                 "params",
-                f"the log has {' and '.join(row.kinds)} params, those of others are {common}; all must count the same.",
-                f"--params RUN=COUNT of {common} ones"
-                + (f" or --params-kind {common} where these are" if "unknown" in row.kinds else ""),
+                f"the log has {' and '.join(row.kinds)} params, others have {common} ones; all must count the same: give {common} ones.",
+                f"--params RUN=COUNT{f' or --params-kind {common} where these are' if 'unknown' in row.kinds else ''}",
                 row.run,
             )
     for row in rows:

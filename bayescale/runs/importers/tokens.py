@@ -206,7 +206,7 @@ def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) ->
         questions.ask(
             "tokens",
             "none were counted; they follow from total_flos and non-embedding params, or from the batch.",
-            "--params RUN=COUNT with --params-kind non-embedding, or --batch-tokens RUN=COUNT",
+            "--batch-tokens RUN=COUNT, or with --params RUN=COUNT --params-kind non-embedding",
             row.run,
         )
         return
