@@ -67,6 +67,7 @@ def test_all_questions_come_at_once(run, tmp_path):
         "--sequence",
         "--params",
         "--eval-set",
+        "--batch-tokens",
     }
     for option in ("--sequence", "--params", "--eval-set"):
         assert option in errors

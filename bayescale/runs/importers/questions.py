@@ -51,6 +51,6 @@ def words_of(questions: Sequence[Question]) -> str:
     """Return the options of all questions in one line, to be filled in and added to the command."""
     found = []
     for question in questions:
-        option = question.option.split(" or ")[0].split(" (")[0].split(", ")[0]
+        option = question.option.split(" or ")[0].split(" (")[0].split(",")[0]
         found += [option.replace("RUN", f"'{run}'") for run in question.runs] if "RUN" in option else [option]
     return " ".join(dict.fromkeys(found))
