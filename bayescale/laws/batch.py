@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import chinchilla
+from .arrays import logistic, softplus
 from .law import compute
 
 
@@ -139,6 +140,9 @@ def adam_rate(batch: Any, *, rate_max: Any, noise: Any) -> Any:
     return 2 * rate_max / (np.sqrt(noise / batch) + np.sqrt(batch / noise))
 
 
+_WIDE, _HALVINGS = 40.0, 60  # of ln params about the optimum of a fixed critical batch, and of that range
+
+
 def loss(
     params: Any, tokens: Any, batch_tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any, B_crit: Any
 ) -> Any:
@@ -183,3 +187,64 @@ def optimum(flops: Any, batch_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: 
     """Natural log of the compute-optimal params at a batch, which wastes one share of the tokens of every size."""
     wasted = np.log1p(batch_tokens / B_crit)
     return chinchilla.optimum(flops, A=A, alpha=alpha, B=B * np.exp(beta * wasted), beta=beta)
+
+
+def growing_loss(
+    params: Any,
+    tokens: Any,
+    batch_tokens: Any,
+    *,
+    E: Any,
+    A: Any,
+    alpha: Any,
+    B: Any,
+    beta: Any,
+    CBS_coef: Any,
+    CBS_exponent: Any,
+) -> Any:
+    """Expected loss where the critical batch grows with the tokens of the run, CBS = CBS_coef x tokens^CBS_exponent.
+
+    Parameters
+    ----------
+    params, tokens, batch_tokens : float or array
+        As in `loss`.
+    E, A, alpha, B, beta : float or array
+        As in `loss`.
+    CBS_coef, CBS_exponent : float or array
+        Critical batch, tokens, of a run of one token, and its exponent: about 0.47 (Zhang et al. 2024, arXiv:2410.21676).
+
+    Returns
+    -------
+    float or array
+        Loss in the unit of E.
+    """
+    critical = critical_batch(tokens, coef=CBS_coef, exponent=CBS_exponent)
+    return loss(params, tokens, batch_tokens, E=E, A=A, alpha=alpha, B=B, beta=beta, B_crit=critical)
+
+
+def growing_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
+    """Constants of `growing_loss`, and B_crit, the critical batch of a run of the mean tokens."""
+    found = constants(sampled, anchors)
+    log_coef = anchors["log_batch_mean"] + sampled["log_critical"] - sampled["growth"] * anchors["log_tokens_mean"]
+    return {**found, "CBS_coef": np.exp(log_coef), "CBS_exponent": sampled["growth"]}
+
+
+def growing_optimum(
+    flops: Any, batch_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any, CBS_coef: Any, CBS_exponent: Any, **_: Any
+) -> Any:
+    """Natural log of the compute-optimal params at a batch, by bisection.
+
+    At the optimum alpha A N^-alpha = beta B w^-beta (1 + CBS_exponent x / (1 + x)), w being the tokens' worth and x = batch / CBS: one side
+    of it falls with N faster than the other.
+    """
+    middle = optimum(flops, batch_tokens, A=A, alpha=alpha, B=B, beta=beta, B_crit=CBS_coef * 1e9**CBS_exponent)
+    low, high = middle - _WIDE, middle + _WIDE
+    for _step in range(_HALVINGS):
+        middle = (low + high) / 2
+        log_tokens = np.log(flops / 6) - middle
+        log_x = np.log(batch_tokens) - np.log(CBS_coef) - CBS_exponent * log_tokens
+        model = np.log(alpha * A) - alpha * middle
+        data = np.log(beta * B) - beta * (log_tokens - softplus(log_x)) + np.log1p(CBS_exponent * logistic(log_x))
+        larger = model > data
+        low, high = low + (middle - low) * larger, high + (middle - high) * (1 - larger)
+    return (low + high) / 2

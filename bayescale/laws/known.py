@@ -55,6 +55,16 @@ LAWS: dict[str, Law] = {
         optimum=batch.optimum,
         compute_saved=chinchilla.compute_saved,
     ),
+    "batch-growing": Law(
+        name="batch-growing",
+        inputs=("params", "tokens", "batch_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_critical", "growth"),
+        loss=batch.growing_loss,
+        anchors=batch.anchors,
+        constants=batch.growing_constants,
+        reach=batch.reach,
+        optimum=batch.growing_optimum,
+    ),
     "power": Law(
         name="power",
         inputs=("x",),

@@ -30,7 +30,10 @@ def test_its_parts_fit_together(name):
     assert law.name == name
     assert set(inspect.signature(law.reach).parameters) == set(law.inputs)
     assert law.sizes_models == (law.optimum is not None)
-    assert (law.compute_saved is not None) == (law.sizes_models and not law.keep and not law.most_tokens)
+    # of a law whose reach is more than compute nothing is asked in closed form
+    is_closed = law.sizes_models and not law.keep and not law.most_tokens and law.reach is compute
+    assert (law.compute_saved is not None) or not is_closed
+    assert law.sizes_models or law.compute_saved is None
 
 
 @pytest.mark.parametrize("name", [name for name, law in LAWS.items() if law.level and not law.cells])

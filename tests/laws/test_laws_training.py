@@ -143,3 +143,28 @@ def test_annealing_areas():
     assert learning_rate.annealing_loss(S1[-1], S2[-1], **constants) < learning_rate.annealing_loss(
         S1[-1], 0.0, **constants
     )
+
+
+GROWING = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2000.0, "beta": 0.37}
+
+
+def test_a_critical_batch_that_does_not_grow_is_the_plain_one():
+    sizes = {"params": np.geomspace(1e8, 1e11, 5), "tokens": np.geomspace(1e9, 1e12, 5), "batch_tokens": 1e6}
+    plain = batch.loss(**sizes, **GROWING, B_crit=2e6)
+    np.testing.assert_allclose(batch.growing_loss(**sizes, **GROWING, CBS_coef=2e6, CBS_exponent=0.0), plain)
+    at = batch.growing_loss(1e9, 4e10, 1e6, **GROWING, CBS_coef=20.0, CBS_exponent=0.47)
+    assert at == pytest.approx(batch.loss(1e9, 4e10, 1e6, **GROWING, B_crit=20 * 4e10**0.47))
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.25, 0.47, 0.9])
+@pytest.mark.parametrize("size", [1e3, 1e6, 1e9])
+def test_the_optimum_with_a_growing_critical_batch(growth, size):
+    flops, grown = 1e22, {"CBS_coef": 1e6 / 1e10**growth, "CBS_exponent": growth}
+    found = float(batch.growing_optimum(flops, size, **GROWING, **grown))
+    least = minimize_scalar(
+        lambda n: batch.growing_loss(np.exp(n), flops / (6 * np.exp(n)), size, **GROWING, **grown),
+        bounds=(np.log(1e6), np.log(1e13)),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    assert found == pytest.approx(least.x, abs=1e-4)

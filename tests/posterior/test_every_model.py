@@ -30,6 +30,7 @@ TABLES = {
     "lr-batch-surface": {**TRANSFORMERS, "where": "sweep in lr,batch,grid"},
     "repeated": {"runs": "datablations", "where": ["variant==standard", "in_fit>=1"]},
     "repeated-rising": {"runs": "datablations", "where": "variant==standard"},
+    "batch-growing": {**TRANSFORMERS, "where": "sweep in grid,batch"},
     "batch": {**TRANSFORMERS, "where": "sweep in grid,batch"},
     "bnsl": {"runs": "bnsl_four_digit_addition", "changes": {"inputs": {"x": "dataset_size"}}},
 }
