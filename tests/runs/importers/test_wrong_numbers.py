@@ -390,3 +390,33 @@ def test_the_newest_evaluation_of_the_last_step(tmp_path):
     runs, _, report = import_runs(tmp_path)
     assert runs[["accuracy", "n_items"]].to_numpy().tolist() == [[0.44, 100]]
     assert any("step500" in warning for warning in report["warnings"])
+
+
+@pytest.mark.parametrize("with_ids", [True, False], ids=["run_id", "older files"])
+def test_a_trackio_database(tmp_path, with_ids):
+    """In the layout of its source (no sample: the library brings a web server along); of a repeated step the resumed value stands."""
+    import sqlite3
+
+    identity = "run_id TEXT, " if with_ids else ""
+    with sqlite3.connect(tmp_path / "sweep.db") as database:
+        database.execute(f"CREATE TABLE metrics ({identity}run_name TEXT, step INTEGER, timestamp TEXT, metrics TEXT)")
+        database.execute(f"CREATE TABLE configs ({identity}run_name TEXT, config TEXT)")
+        for name, loss in (("a", 3.8), ("b", 3.5)):
+            own = (f"id-{name}",) if with_ids else ()
+            marks = ", ".join("?" * (len(own) + 2))
+            config = json.dumps(
+                {"_Username": "secret", "model": {"params_non_embedding": 12_000_000}, "max_steps": 1000}
+            )
+            database.execute(f"INSERT INTO configs VALUES ({marks})", (*own, name, config))
+            for step, value in ((500, 4.5), (1000, 9.0), (1000, loss)):
+                row = json.dumps(
+                    {"train/global_step": step, "eval/loss": value, "tokens": step * 32_768, "broken": "NaN"}
+                )
+                marks = ", ".join("?" * (len(own) + 4))
+                database.execute(f"INSERT INTO metrics VALUES ({marks})", (*own, name, step, "2026-01-02", row))
+    runs, checkpoints, report = import_runs(tmp_path / "sweep.db")
+    assert runs[["run", "params", "tokens", "loss"]].to_numpy().tolist() == [
+        ["a", 12e6, 32_768_000, 3.8],
+        ["b", 12e6, 32_768_000, 3.5],
+    ]
+    assert len(checkpoints) == 4 and report["formats"] == {"trackio": 2}
