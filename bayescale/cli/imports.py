@@ -12,6 +12,7 @@ from .options import Json
 from .output import print_json, print_table, print_text
 
 _LISTED = 20
+_NAMED = 6
 
 
 def import_(
@@ -154,6 +155,8 @@ def _check_out(out: str, mapping: str | None, sources: list[str], format: str | 
     written = [*files.values(), *([Path(mapping)] if mapping else [])]
     for path in written:
         check_writable(path)
+    if len({path.resolve() for path in written}) < len(written):
+        raise ValueError(f"--save-mapping {mapping} is a file that --out {out} writes; give another one.")
     existing = {path.resolve(): path for path in written if path.exists()}
     if not existing:
         return
@@ -273,7 +276,7 @@ def _with(answers: Any, question: Any, text: str) -> Any:
     """Return the answers with one more; the text may be a bare value or the option as it would be written."""
     from ..runs.importers.answers import merged
 
-    words = text.split() if text.startswith("--") else [question.option.split()[0], text]
+    words = shlex.split(text) if text.startswith("--") else [question.option.split()[0], text]
     option, value = words[0].removeprefix("--").replace("-", "_"), " ".join(words[1:])
     if option in ("params", "batch_tokens", "sequence", "unique_tokens", "loss_factor"):
         new = _by_run(words[0], [value])
@@ -327,6 +330,10 @@ def _print(report: dict[str, Any], runs: Any) -> None:
         print_text(f"Not read: {item['reason']}")
     for item in report["passed_over"][:_LISTED]:
         print_text(f"Passed over: {item}.")
+    unknown = report["unknown_files"]
+    if unknown:
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        print_text(f"Of no known format: {', '.join(unknown[:_NAMED])}{more}.")
     for warning in report["warnings"]:
         print_text(f"Warning: {warning}")
     unit = (

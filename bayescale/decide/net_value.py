@@ -25,6 +25,7 @@ _POINTS, _STEPS = (
     24,
     30,
 )  # of the grid over budgets, and of the golden section between its neighbours: to 1e-6 in the budget's log
+_LARGEST = 1e14  # params, whose serving bounds the budgets that are looked at
 _FAR = "max-extrapolation"
 
 
@@ -89,7 +90,8 @@ def net_value_plan(
     --------
     >>> net_value_plan(idata, 1e8, costs=CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4))  # doctest: +SKIP
     """
-    if not (isinstance(usd_per_nat, int | float) and np.isfinite(usd_per_nat) and usd_per_nat > 0):
+    is_number = isinstance(usd_per_nat, int | float | np.integer | np.floating) and not isinstance(usd_per_nat, bool)
+    if not (is_number and np.isfinite(usd_per_nat) and usd_per_nat > 0):
         raise ValueError(
             f"`usd_per_nat` (--usd-per-nat) must be a positive number of dollars. Got {usd_per_nat!r} instead."
         )
@@ -132,27 +134,32 @@ def _best(
 ) -> tuple[LossDraws, Spending, Choice]:
     """Return the plan of the budget at which the next dollar buys a dollar's worth of loss."""
 
-    def plan(log_budget: float, some: LossDraws) -> tuple[LossDraws, Choice]:
+    def plan(log_budget: float) -> tuple[LossDraws, Choice]:
         money = spending.scaled(float(np.exp(log_budget)))
-        held = held_drift(some, money)
+        held = held_drift(draws, money)
         return held, choose(held, money, mean())
 
-    def worth(log_budgets: np.ndarray, some: LossDraws = draws) -> np.ndarray:
+    def worth(log_budgets: np.ndarray) -> np.ndarray:
         found = []
         for log_budget in log_budgets:
-            _, choice = plan(float(log_budget), some)
+            _, choice = plan(float(log_budget))
             n, d = choice.log_params, choice.log_tokens
-            loss = float(some.loss(np.array([n]), np.array([d])).mean())  # with the drift of this plan's own distance
+            loss = float(draws.loss(np.array([n]), np.array([d])).mean())  # with the drift of this plan's own distance
             found.append(usd_per_nat * loss + spending.spent(n, d))
         return np.array(found)
 
     low = np.log(spending.per_train_flop) + log_reach - _DECADES_BELOW * np.log(10)
-    high = np.log(spending.per_train_flop * spending.train_flops[_FAR] + spending.serving * 6e14)
+    high = np.log(spending.per_train_flop * spending.train_flops[_FAR] + spending.serving * 6 * _LARGEST)
     grid = np.linspace(low, high, _POINTS)
     grid = grid[[spending.scaled(float(np.exp(x))).log_params_most() > 1 for x in grid]]
+    if not len(grid):
+        raise ValueError(
+            "Serving the demand (--inference-tokens) costs more than any plan within reach; lower it, or allow more by "
+            "--max-extrapolation."
+        )
     place = int(np.argmin(worth(grid)))
     left, right = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
     best, _ = golden(worth, np.array([left]), np.array([right]), _STEPS)
-    held, choice = plan(float(best[0]), draws)
+    held, choice = plan(float(best[0]))
     paid = spending.scaled(spending.spent(choice.log_params, choice.log_tokens))
     return held, paid, choice

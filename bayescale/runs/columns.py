@@ -6,6 +6,7 @@ messages quote it. To teach the reader a new spelling, add an alias here and now
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +103,7 @@ TEXT = tuple(name for name, column in COLUMNS.items() if column.rule == "text")
 _SEPARATORS = re.compile(r"[-_ /.]+")
 
 
+@lru_cache(maxsize=100_000)
 def plain(name: str) -> str:
     """Return a column name as it is compared: lower case, with one kind of separator."""
     return _SEPARATORS.sub("_", name.strip()).lower()

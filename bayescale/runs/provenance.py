@@ -40,14 +40,14 @@ def _report(file: Path) -> dict[str, Any]:
 
 def provenance_note(report: dict[str, Any]) -> str:
     """Return the sentence on where the numbers of an imported table come from."""
-    formats = report.get("formats")
+    formats, columns, left_out = (report.get(name) for name in ("formats", "columns", "left_out"))
     named = ", ".join(f"{name} ({count})" for name, count in formats.items()) if isinstance(formats, dict) else "logs"
     loss = [
         f"'{item.get('key')}'"
-        for item in report.get("columns", [])
+        for item in (columns if isinstance(columns, list) else [])
         if isinstance(item, dict) and item.get("column") == "loss"
     ]
-    left = len(report.get("left_out", []))
+    left = len(left_out) if isinstance(left_out, list) else 0
     return (
         f"Imported from {named}; loss from {', '.join(dict.fromkeys(loss)) or 'the logs'}"
         f"{', a training loss' if report.get('training_loss') else ''}"

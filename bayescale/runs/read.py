@@ -100,7 +100,9 @@ def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, 
         table.attrs["loss_unit"] = DATASETS[name].loss_unit
     if report:
         if not report["edited"]:
-            table.attrs |= {key: str(report[key]) for key in ("loss_unit", "params_kind") if report.get(key)}
+            table.attrs |= {
+                key: report[key] for key in ("loss_unit", "params_kind") if isinstance(report.get(key), str)
+            }
         table.attrs["notes"]["imported"] = provenance_note(report)
     return table
 

@@ -118,6 +118,9 @@ class ImportAnswers:
         for column, by_run in self.set.items():
             for value in by_run.values():
                 _check_cell(column, value)
+        texts = [*self.map.values(), *self.join.values(), *self.leave_out]
+        if not all(isinstance(text, str) for text in texts) or not isinstance(self.training_loss, bool):
+            raise ValueError("Answers of map, join and leave_out must be text, and training_loss true or false.")
         if self.name:
             name_pattern(self.name)
 
@@ -129,6 +132,8 @@ def _check_cell(column: str, value: Any) -> None:
             "--set cannot give runs a name, of which each needs its own; rename the files, or edit the table."
         )
     if column not in NUMERIC:
+        if not isinstance(value, str | int | float):
+            raise ValueError(f"--set {column} must be text. Got {value!r}.")
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
         raise ValueError(f"--set {column} must be a number. Got {value!r}.")
@@ -206,9 +211,12 @@ def load_mapping(path: str | Path) -> ImportAnswers:
             raise ValueError(f"{file} has '{one_line(name)}', which is no answer; {nearest(name, list(known))}.")
     if not isinstance(tree.get("leave_out", []), list):
         raise ValueError(f"{file}: leave_out must be a list of names.")
-    for column, by_run in tree.get("set", {}).items() if isinstance(tree.get("set"), dict) else ():
-        if column in NUMERIC and isinstance(by_run, dict):
-            tree["set"][column] = {run: parse_number(v) if isinstance(v, str) else v for run, v in by_run.items()}
+    tables = [tree.get(name) for name in ("params", "batch_tokens", "sequence", "unique_tokens", "loss_factor")]
+    columns = tree["set"] if isinstance(tree.get("set"), dict) else {}
+    tables += [by_run for column, by_run in columns.items() if column in NUMERIC]
+    for by_run in tables:  # 12M is a number here too
+        if isinstance(by_run, dict):
+            by_run |= {run: parse_number(value) for run, value in by_run.items() if isinstance(value, str)}
     given: dict[str, Any] = {name: tuple(value) if name == "leave_out" else value for name, value in tree.items()}
     try:
         return ImportAnswers(**given)
@@ -245,7 +253,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml(item) for item in value)}]"
     text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text) + '"'
+    return '"' + "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text) + '"'
 
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:

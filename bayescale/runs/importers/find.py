@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -75,44 +76,17 @@ FORMATS: dict[str, ModuleType] = {
 }
 _TEXT_LOGS = {"megatron", "nemo", "deepspeed", "nanogpt", "nanochat", "modded-nanogpt", "olmo", "torchtitan"}
 _MORE_DIGITS = {"wandb-log", "wandb-folder", "tensorboard", "hf-trainer"}
-_BINARY = frozenset(
-    (
-        *(
-            ".pt",
-            ".pth",
-            ".bin",
-            ".ckpt",
-            ".safetensors",
-            ".npy",
-            ".npz",
-            ".pkl",
-            ".pickle",
-            ".png",
-            ".jpg",
-            ".jpeg",
-            ".gif",
-            ".pdf",
-            ".svg",
-        ),
-        *(
-            ".gz",
-            ".zip",
-            ".tar",
-            ".zst",
-            ".bz2",
-            ".xz",
-            ".so",
-            ".pyc",
-            ".py",
-            ".sh",
-            ".md",
-            ".html",
-            ".ipynb",
-            ".nc",
-            ".arrow",
-            ".model",
-        ),
-    )
+# What belongs to the run of a folder that a format claims, as patterns of names; what else lies there is looked at as usual.
+_TAKES = {
+    "hf-trainer": ("trainer_state.json", "*_results.json", "config.json", "checkpoint-*", "runs"),
+    "open-lm": ("params.txt", "out.log", "checkpoints", "stats*"),
+    "lightning": ("metrics.csv", "hparams.yaml", "*.tfevents.*", "checkpoints"),
+    "tensorboard": ("*.tfevents.*", "hparams.yaml"),
+}
+_COMPRESSED = {".gz", ".zip", ".tar", ".zst", ".bz2", ".xz"}
+_BINARY = re.compile(
+    r"\.(pt|pth|bin|ckpt|safetensors|npy|npz|pkl|pickle|png|jpe?g|gif|pdf|svg|so|pyc?|sh|md|html|ipynb|nc|arrow|model)",
+    re.IGNORECASE,
 )
 
 
@@ -199,8 +173,11 @@ def _expanded(sources: Iterable[str | Path]) -> list[Path]:
         text = str(source)
         if "\0" in text or not text.strip():
             raise ValueError("A source is a file, a folder or a glob. Got an empty text.")
-        path = Path(text).expanduser()
-        matches = [path] if path.exists() else _matches(path)
+        try:
+            path = Path(text).expanduser()
+            matches = [path] if path.exists() else _matches(path)
+        except (RuntimeError, ValueError, OSError) as error:  # no such user, no such pattern, too long a name
+            raise ValueError(f"'{one_line(text)}' is no path: {one_line(error)}.") from error
         if not matches:
             raise ValueError(f"There is no file, folder or match of '{text}'; check the path, from {Path.cwd()}.")
         paths += matches
@@ -221,11 +198,12 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
     for folder, folders, files in walk(root):
         known = _folder_format(folder, format)
         shown = str(folder.relative_to(root)) if folder != root else root.resolve().name
+        taken: tuple[str, ...] = ()
         if known is not None:
             found.append(Found(folder, known, root, shown))
-            if known != "tensorboard":
-                folders[:] = []
-                continue
+            taken = _TAKES.get(known, ("*",))
+            folders[:] = [name for name in folders if not _fits(name, taken)]
+            files = [name for name in files if not _fits(name, taken)]
         here: list[Found] = []
         earlier = {name.removesuffix(".import.json") for name in files if name.endswith(".import.json")}
         for name in files:
@@ -234,11 +212,10 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
             if stem in earlier:
                 passed_over.append(f"{path.relative_to(root)}: of an earlier import")
                 continue
-            if (
-                path.suffix.lower() in _BINARY
-                or name.startswith(".")
-                or (known == "tensorboard" and ".tfevents." in name)
-            ):
+            if path.suffix.lower() in _COMPRESSED:
+                unknown.append(f"{path.relative_to(root)} (compressed: unpack it)")
+                continue
+            if _BINARY.fullmatch(path.suffix) or name.startswith("."):
                 continue
             if path.is_symlink() and not inside(path, root):
                 passed_over.append(f"{path.relative_to(root)}: a link that leads out of the folder")
@@ -248,17 +225,25 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
                 unknown.append(str(path.relative_to(root)))
             else:
                 here.append(Found(path, kind, root, str(path.relative_to(root))))
-        better = known in _MORE_DIGITS or any(item.format in _MORE_DIGITS for item in here)
+        stems = {item.path.stem for item in here if item.format in _MORE_DIGITS}
         for item in here:
-            if better and item.format in _TEXT_LOGS:
+            # a folder that is one run, or files of one name
+            if item.format in _TEXT_LOGS and (known in _MORE_DIGITS or item.path.stem in stems):
                 passed_over.append(f"{item.shown}: the same run has a log with more digits beside it")
             else:
                 found.append(item)
     return Discovery(found, passed_over, unknown)
 
 
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
 def _folder_format(folder: Path, format: str | None) -> str | None:
     if format is None:
         return recognised(folder, folders=True)
     module = FORMATS[format]
-    return format if module.ON_FOLDERS and module.recognises(folder) else None
+    try:
+        return format if module.ON_FOLDERS and module.recognises(folder) else None
+    except OSError:
+        return None

@@ -4,22 +4,23 @@ import math
 
 from ..columns import plain
 from . import keys
-from .answers import ImportAnswers, of_run
+from .answers import ImportAnswers
 from .log import FINISHED, Log, number_of
 from .losses import Choice, end_of, is_training
 from .rows import Row
 from .wandb_steps import STEP_IS
 
+BY_PERSON = "by --leave-out"
 _DONE = 0.99  # of `run_progress`
 _LONGEST_INTERVAL = 0.1  # share of the planned steps that one interval of logging may take
 
 
 def judge(row: Row, log: Log, choice: Choice, answers: ImportAnswers) -> None:
     """Decide whether the run is left out, and why."""
-    if any(of_run({pattern: True}, log.run) for pattern in answers.leave_out):
-        row.left_out = "by --leave-out"
-    elif log.left_out:
+    if log.left_out:
         row.left_out = log.left_out
+    elif "loss" in row.values:
+        pass  # said by --set, which wins over what was logged
     elif choice.reason or not choice.key:
         row.left_out = choice.reason or "no loss was logged"
     elif "loss" in log.facts:

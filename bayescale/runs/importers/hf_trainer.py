@@ -34,18 +34,19 @@ def read(path: Path) -> list[Log]:
         folder = folder.parent
     done, planned = number_of(state.get("global_step")) or 0, number_of(state.get("max_steps"))
     rows: list[tuple[float, dict[str, Any]]] = []
-    logged: set[tuple[float, str]] = set()
+    last, logged = -1.0, set[str]()
     for row in state["log_history"]:
         step = number_of(row.get("step")) if isinstance(row, dict) else None
-        if step is not None and "train_runtime" not in row:  # the last row holds means over the whole training
-            # an evaluation of the best checkpoint, loaded after the last step, is logged at that step once more: the first stands
-            cells = {
-                key: value
-                for key, value in row.items()
-                if key != "step" and (step, key) not in logged and not _is_zero_count(key, value)
-            }
-            logged |= {(step, key) for key in cells}
-            rows.append((step, cells))
+        if step is None or "train_runtime" in row:  # the last row holds means over the whole training
+            continue
+        if step != last:
+            last, logged = step, set()
+        # an evaluation of the best checkpoint, loaded after the last step, is logged at that step once more: the first stands
+        cells = {
+            key: value for key, value in row.items() if key not in ("step", *logged) and not _is_zero_count(key, value)
+        }
+        logged |= set(cells)
+        rows.append((step, cells))
     ends = {key: state.get(key) for key in ("total_flos", "num_input_tokens_seen") if number_of(state.get(key))}
     rows.append((done, ends))
     return [

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ from .find import FORMATS, Discovery, Found, find
 from .interpret import interpret
 from .keys import loss_key
 from .log import Log, Score, thin
+from .names import check_names
 from .questions import Question, line
 from .rows import Row, Table, origins
 from .safe import Unreadable
@@ -34,6 +37,7 @@ _COUNTS = (
     "n_items",
     "seed",
 )
+_LOOKED_AT = 10_000  # files of a folder by which its size is judged
 _LARGE = 200_000_000  # bytes from which files are read by several processes
 _CHECKPOINTS = (
     "run",
@@ -165,6 +169,7 @@ def gather(
         )
     table = interpret(logs, answers)
     scores.add(table, found_scores, answers)
+    check_names(table.rows, answers)
     return discovery, table, unread
 
 
@@ -175,7 +180,7 @@ def read_one(item: Found, options: sheet.Options) -> tuple[list[Log | Score], st
         if not item.path.is_dir() and not item.path.is_file():
             raise Unreadable(f"{item.path.name} is neither a file nor a folder.")
         found = module.read(item.path, options) if module is sheet else module.read(item.path)
-        return [_shown(log, item) for log in found], ""
+        return [_shown(log, item) for log in found], "" if found else f"{item.path.name} holds no run that can be read."
     except Unreadable as error:
         return [], str(error)
     except MemoryError:
@@ -209,12 +214,19 @@ def _read_all(
         results: Iterator[tuple[list[Log | Score], str]] = (read_one(item, options) for item in items)
         yield from _counted(results, items, progress)
         return
+    done = 0
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         try:
-            yield from _counted(pool.map(read_one, items, [options] * len(items), chunksize=4), items, progress)
+            for result in _counted(pool.map(read_one, items, [options] * len(items)), items, progress):
+                done += 1
+                yield result
+            return
+        except BrokenProcessPool:
+            pass  # a worker was killed, for want of memory: read the rest here, one by one
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    yield from (read_one(item, options) for item in items[done:])
 
 
 def _counted(results: Iterator[Any], items: list[Found], progress: Progress | None) -> Iterator[Any]:
@@ -227,7 +239,7 @@ def _counted(results: Iterator[Any], items: list[Found], progress: Progress | No
 def _size(path: Path) -> int:
     try:
         if path.is_dir():
-            return sum(item.stat().st_size for item in path.iterdir() if item.is_file())
+            return sum(item.stat().st_size for item in islice(path.rglob("*"), _LOOKED_AT) if item.is_file())
         return path.stat().st_size
     except OSError:
         return 0
@@ -246,7 +258,7 @@ def _frame(records: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFram
     for name in _COUNTS:
         if name in frame:
             numbers = pd.to_numeric(frame[name], errors="coerce")
-            whole = (numbers % 1 == 0) & (numbers < 2**53) | frame[name].isna()
+            whole = (numbers % 1 == 0) & (numbers.abs() < 2**53) | frame[name].isna()
             if whole.all():
                 frame[name] = numbers.astype("Int64")
     return frame
@@ -290,7 +302,7 @@ def _report(discovery: Discovery, table: Table, unread: list[dict[str, str]]) ->
         "warnings": table.warnings,
         "unread": unread,
         "passed_over": discovery.passed_over,
-        "unknown_files": len(discovery.unknown),
+        "unknown_files": [clean(name) for name in discovery.unknown],
     }
 
 

@@ -18,10 +18,10 @@ from ..problems import nearest
 from ..values import one_line
 from . import keys
 from .answers import ImportAnswers, from_name, of_run
-from .finished import judge, planned_steps
+from .finished import BY_PERSON, judge, planned_steps
 from .log import Log, number_of
 from .losses import Choice, choose, end_of, end_value, is_training
-from .names import check_names, distinct, joined, seed, told_twice
+from .names import distinct, joined, seed, told_twice
 from .params import put_params, settle_params
 from .questions import Questions
 from .rows import Row, Table, is_used, typed
@@ -33,6 +33,7 @@ DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family") 
 _PER_TOKEN: dict[str, Callable[[float], float]] = {
     "bits/byte": lambda size: math.log(2) * size,
     "nats/byte": lambda size: size,
+    "bits/token": lambda _: math.log(2),
 }
 _MOST_BITS = 16.0  # per byte, of any model that was trained
 _PLAIN = re.compile(r"[\w .+-]{1,40}")  # of a family
@@ -43,13 +44,8 @@ _LATE = 0.95  # share of a run's steps after which its last evaluation counts as
 
 def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
     """Return the rows that logs and answers give; what is open is in `questions`."""
-    logs = joined(logs)
+    logs = _told_once(joined(logs), answers)
     _check_keys(logs, answers)
-    repeated = told_twice(
-        logs, [end_value(log, choice) for log, choice in zip(logs, choose(logs, answers).choices, strict=True)]
-    )
-    logs = [replace(log, left_out=repeated.get(place, log.left_out)) for place, log in enumerate(logs)]
-    logs = distinct(logs, [seed(log) for log in logs])
     chosen = choose(logs, answers)
     questions = Questions()
     table = Table([], list(chosen.warnings), questions)
@@ -70,11 +66,26 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
         table.warnings.append(
             "Tables and summaries hold the last value of each metric: a loss may be older than the tokens beside it. A history tells."
         )
-    check_names(table.rows, answers)
     _settle_units(table, answers)
     settle_params(table, answers)
     _warn(table)
     return table
+
+
+def _told_once(logs: Sequence[Log], answers: ImportAnswers) -> list[Log]:
+    """Return the logs under names of their own; those that a person leaves out, or that tell a run again, have their reason."""
+
+    def named(logs: Sequence[Log]) -> list[Log]:
+        return distinct(logs, [seed(log) for log in logs])
+
+    def without(log: Log, name: str) -> Log:
+        unwanted = any(of_run({pattern: True}, text) for pattern in answers.leave_out for text in (log.run, name))
+        return replace(log, left_out=BY_PERSON) if unwanted else log
+
+    marked = [without(log, other.run) for log, other in zip(logs, named(logs), strict=True)]
+    ends = [end_value(log, choice) for log, choice in zip(marked, choose(marked, answers).choices, strict=True)]
+    again = told_twice(marked, ends)
+    return named([replace(log, left_out=again.get(place, log.left_out)) for place, log in enumerate(marked)])
 
 
 def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions, warnings: list[str]) -> Row:
@@ -164,11 +175,17 @@ def _put_loss_and_tokens(
         row.unit = log.loss_unit or row.unit
         row.put("loss", _as_loss(float(log.facts["loss"].value), row, answers), choice.key)
         row.points = [(step, tokens_, _as_loss(value, row, answers)) for step, tokens_, value in log.points]
+        if not row.points and "tokens" in row.values:
+            row.points = [(row.values.get("steps", 0.0), row.values["tokens"], row.values["loss"])]
         if "tokens" not in row.values and "flops" not in row.values:
             questions.ask("tokens", "the table has no tokens.", "--set RUN:tokens=COUNT", row.run)
         return
     if vocabulary := keys.config_value(log.config, "vocabulary"):
         row.vocabulary = number_of(vocabulary[0]) or row.vocabulary
+    if choice.points is None or not len(choice.points[0]):  # the loss was said by --set alone
+        if "tokens" not in row.values:
+            ask_tokens(row, log, questions, False)
+        return
     step, loss, rows = end_of(choice)
     if is_training(choice) and "training-loss" in log.asks and not answers.training_loss:
         questions.ask(
@@ -230,9 +247,11 @@ def _as_loss(value: float, row: Row, answers: ImportAnswers) -> float:
     if row.unit == keys.PERPLEXITY:
         return math.log(value) if value > 0 else math.nan
     unit = unit_of(row, answers)
-    return (
-        value * _PER_TOKEN[unit](answers.bytes_per_token) if answers.bytes_per_token and unit in _PER_TOKEN else value
-    )
+    return value * _PER_TOKEN[unit](answers.bytes_per_token or 1.0) if _is_converted(unit, answers) else value
+
+
+def _is_converted(unit: str, answers: ImportAnswers) -> bool:
+    return unit == "bits/token" or (unit in _PER_TOKEN and answers.bytes_per_token is not None)
 
 
 def unit_of(row: Row, answers: ImportAnswers) -> str:
@@ -245,7 +264,7 @@ def unit_of(row: Row, answers: ImportAnswers) -> str:
 def _settle_units(table: Table, answers: ImportAnswers) -> None:
     rows = [row for row in table.rows if is_used(row, answers) and "loss" in row.values]
     units = Counter(unit_of(row, answers) for row in rows)
-    converted = {unit for unit in units if unit in _PER_TOKEN and answers.bytes_per_token}
+    converted = {unit for unit in units if _is_converted(unit, answers)}
     left = {"nats/token" if unit in converted else unit for unit in units}
     if len(left) > 1:
         for row in rows:
@@ -266,7 +285,8 @@ def _settle_units(table: Table, answers: ImportAnswers) -> None:
         if row.unit == keys.PERPLEXITY:
             row.origins["loss"] = f"ln({row.origins['loss']})"
         elif unit_of(row, answers) in converted:
-            row.origins["loss"] += f" in {unit_of(row, answers)}, {answers.bytes_per_token:g} bytes/token"
+            size = "" if answers.bytes_per_token is None else f", {answers.bytes_per_token:g} bytes/token"
+            row.origins["loss"] += f" in {unit_of(row, answers)}{size}"
         factor = of_run(answers.loss_factor, row.run)
         if factor:
             row.origins["loss"] += f" x {factor:g}"

@@ -41,7 +41,9 @@ class Choices(NamedTuple):
 
 def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
     """Return the loss of each log; where sets are open, the one that most runs have stands in until it is answered."""
-    found = [_keys(log, answers.map.get("loss", "")) for log in logs]
+    found = [
+        {} if log.left_out else _keys(log, answers.map.get("loss", "")) for log in logs
+    ]  # what is left out has no say
     any_validation = any(meaning.split == VALIDATION for keys in found for meaning in keys.values())
     any_validation = any_validation or any(_is_validation_column(log) for log in logs)
     by_set = [_by_set(keys) for keys in found]
@@ -79,7 +81,7 @@ def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
 
 
 def _is_validation_column(log: Log) -> bool:
-    return "loss" in log.facts and _of_column(log.facts["loss"].key).split == VALIDATION
+    return "loss" in log.facts and not log.left_out and _of_column(log.facts["loss"].key).split == VALIDATION
 
 
 def _of_column(key: str) -> LossKey:

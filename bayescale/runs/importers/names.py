@@ -4,6 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from ..columns import plain
 from ..values import one_line
 from . import keys
 from .answers import EVERY, ImportAnswers, of_run
@@ -11,6 +14,7 @@ from .log import FINISHED, Log, join, number_of
 from .rows import Row
 
 _LONGEST_NAME = 60
+_SAME_COUNT = 0.01  # relative, of params and tokens
 _SAME_LOSS = 1e-4  # relative, to which a table may have rounded it
 # Names that loggers give to files and folders, which say nothing of the run
 _GENERIC = re.compile(
@@ -19,46 +23,81 @@ _GENERIC = re.compile(
 
 
 def joined(logs: Sequence[Log]) -> list[Log]:
-    """Return one log per run: segments of a resumed run are joined."""
+    """Return one log per run: segments of a resumed run are joined, unless their params or seeds say that they are none."""
     groups: dict[str, list[Log]] = {}
     for place, log in enumerate(logs):
         groups.setdefault(log.identity or f"\0{place}", []).append(log)
-    return [segments[0] if len(segments) == 1 else join(segments) for segments in groups.values()]
+    found: list[Log] = []
+    for segments in groups.values():
+        said = [_says(segment) for segment in segments] if len(segments) > 1 else []
+        known = {
+            name: {one[name] for one in said if name in one}
+            for name in ("seed", "params", "params_total", "params_non_embedding")
+        }
+        found += (
+            segments if len(segments) == 1 or any(len(values) > 1 for values in known.values()) else [join(segments)]
+        )
+    return found
 
 
 def told_twice(logs: Sequence[Log], losses: Sequence[float | None]) -> dict[int, str]:
-    """Return place -> reason of logs that tell a run again which another file tells: same name, seed and final loss.
+    """Return place -> reason of logs that tell a run again which another file tells.
 
-    A history counts for more than a summary, an earlier file for more than a later one. Equal rows of one file are replicates.
+    Name and final loss are the same, and params, tokens and seed where both know them. A history counts for more than a summary, an
+    earlier file for more than a later one. Equal rows of one file are replicates; a name that loggers give says nothing.
     """
     groups: dict[str, list[int]] = {}
     for place, (log, loss) in enumerate(zip(logs, losses, strict=True)):
-        if loss is not None and not log.left_out and log.run:
+        is_run = not log.left_out and log.state in ("", FINISHED) and not _GENERIC.fullmatch(log.run)
+        if loss is not None and np.isfinite(loss) and is_run:
             groups.setdefault(log.run, []).append(place)
     found: dict[int, str] = {}
     for places in groups.values():
-        ordered = sorted(places, key=lambda place: logs[place].summary or bool(logs[place].facts.get("loss")))
-        for at, place in enumerate(ordered):
-            for earlier in ordered[:at]:
-                one, other = logs[earlier], logs[place]
-                same_seed = seed(one) == seed(other) or "" in (seed(one), seed(other))
-                if (
-                    _file(one) != _file(other)
-                    and same_seed
-                    and _close(losses[earlier], losses[place])
-                    and earlier not in found
-                ):
-                    found[place] = f"the same run as in {one.source}: name and loss agree"
-                    break
+        if len(places) == 1:
+            continue
+        said = {place: _says(logs[place]) for place in places}
+        kept: list[int] = []
+        for place in sorted(places, key=lambda place: logs[place].summary or bool(logs[place].facts.get("loss"))):
+            same = next((one for one in kept if _same(logs, losses, said, one, place)), None)
+            if same is None:
+                kept.append(place)
+            else:
+                found[place] = f"the same run as in {logs[same].source}: name and loss agree"
     return found
+
+
+def _same(
+    logs: Sequence[Log], losses: Sequence[float | None], said: dict[int, dict[str, float]], one: int, other: int
+) -> bool:
+    first, second = losses[one], losses[other]
+    assert first is not None and second is not None
+    if abs(first - second) > _SAME_LOSS * abs(first) or _file(logs[one]) == _file(logs[other]):
+        return False
+    return all(
+        abs(said[one][name] - said[other][name]) <= _SAME_COUNT * abs(said[one][name])
+        for name in said[one].keys() & said[other].keys()
+    )
+
+
+def _says(log: Log) -> dict[str, float]:
+    """Return what a log says of its run that another must not contradict."""
+    found = {"seed": number_of(seed(log))}
+    for name in ("params_non_embedding", "params_total", "params"):
+        known = keys.config_value(log.config, name)
+        found[name] = number_of(log.facts[name].value if name in log.facts else known[0] if known else None)
+    counters = [points for key, points in log.series.items() if plain(key) in keys.TOKENS and len(points[1])]
+    found["tokens"] = (
+        number_of(log.facts["tokens"].value)
+        if "tokens" in log.facts
+        else float(counters[0][1][-1])
+        if counters
+        else None
+    )
+    return {name: value for name, value in found.items() if value is not None and np.isfinite(value)}
 
 
 def _file(log: Log) -> str:
     return log.source.split(" row ")[0]
-
-
-def _close(one: float | None, other: float | None) -> bool:
-    return one is not None and other is not None and abs(one - other) <= _SAME_LOSS * abs(one)
 
 
 def distinct(logs: Sequence[Log], seeds: Sequence[str]) -> list[Log]:
@@ -115,9 +154,8 @@ def _differing(sources: list[str]) -> list[str]:
 def seed(log: Log) -> str:
     """Return the seed of a run as text, "" where it has none."""
     found = keys.config_value(log.config, "seed")
-    value = found[0] if found else log.facts["seed"].value if "seed" in log.facts else ""
-    number = number_of(value)
-    return f"{number:.0f}" if number is not None else str(value)
+    number = number_of(found[0] if found else log.facts["seed"].value if "seed" in log.facts else None)
+    return "" if number is None else f"{number:.0f}"
 
 
 def check_names(rows: list[Row], answers: ImportAnswers) -> None:

@@ -40,7 +40,7 @@ def read(path: Path) -> list[Log]:
                 format=NAME,
                 series=series_of((float(step), {key: value}) for step, key, value in cells),
                 config=kept,
-                identity=f"neptune {identity}",
+                identity=f"neptune {path.parent.resolve()} {identity}",
                 started=re.sub(r"\d+", lambda match: match[0].zfill(8), path.name),
             )
         )

@@ -95,6 +95,6 @@ def _from_flops(row: Row) -> None:
 
 def _shape(row: Row) -> str:
     layers, width = row.values.get("layers"), row.values.get("width")
-    if not layers or not width:
+    if not layers or not width or layers > 1e4 or width > 1e6:
         return ""
     return f" Its shape suggests 12 x layers x width^2 = {12 * layers * width**2:.3g} without embeddings."

@@ -1,11 +1,14 @@
 """What an import must ask: every question is one option, asked once with all runs that it concerns."""
 
+import re
+import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..values import one_line
 
 _NAMED = 4
+_RUN = re.compile(r"\bRUN(?=[=:]|\b)")
 
 
 class Question(NamedTuple):
@@ -44,13 +47,17 @@ def line(question: Question) -> str:
 
 def options_of(question: Question) -> str:
     """Return the option with the run in place of RUN where there is one alone."""
-    return question.option.replace("RUN", f"'{question.runs[0]}'") if len(question.runs) == 1 else question.option
+    return _filled(question.option, question.runs[0]) if len(question.runs) == 1 else question.option
 
 
 def words_of(questions: Sequence[Question]) -> str:
     """Return the options of all questions in one line, to be filled in and added to the command."""
-    found = []
+    found: list[str] = []
     for question in questions:
-        option = question.option.split(" or ")[0].split(" (")[0].split(",")[0]
-        found += [option.replace("RUN", f"'{run}'") for run in question.runs] if "RUN" in option else [option]
+        option = re.split(r" or |,| \((?!\d)", question.option)[0]
+        found += [_filled(option, run) for run in question.runs] if _RUN.search(option) else [option]
     return " ".join(dict.fromkeys(found))
+
+
+def _filled(option: str, run: str) -> str:
+    return _RUN.sub(lambda _: shlex.quote(run), option)

@@ -1,6 +1,7 @@
 """Evaluation results joined to runs by name: `accuracy` and `n_items`."""
 
 import re
+import shlex
 from collections.abc import Sequence
 
 from ..columns import plain
@@ -17,6 +18,12 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
     scores = [score for score in scores if score.metric not in _NO_ACCURACY]
     if not scores:
         return
+    unknown = [model for model in answers.join if model not in {score.run for score in scores}]
+    nowhere = [run for run in answers.join.values() if plain(run) not in {plain(row.run) for row in table.rows}]
+    if unknown or nowhere:
+        raise ValueError(
+            f"--join names '{one_line((unknown or nowhere)[0])}', which is no {'model of these results' if unknown else 'run'}."
+        )
     alone = not table.rows
     taken: dict[int, Score] = {}
     for score in sorted(_chosen(table, scores, answers), key=lambda score: score.date):  # the newest last, which stands
@@ -29,7 +36,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
             table.questions.ask(
                 "evaluation",
                 f"which run is the model '{one_line(score.run)}'? Runs: {names}.",
-                f"--join {score.run}=RUN",
+                f"--join {shlex.quote(score.run)}=NAME",
                 score.run,
             )
         elif _of_other_step(score, row):
@@ -49,6 +56,11 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
     rows = {id(row): row for row in table.rows}
     for place, score in taken.items():
         row = rows[place]
+        if "accuracy" in row.values:
+            table.warnings.append(
+                f"{row.run}: has an accuracy already ({row.origins['accuracy']}); that of {score.source} is not used."
+            )
+            continue
         row.put("accuracy", score.value, f"{score.task} {score.metric}")
         row.put("n_items", score.n_items, f"items of {score.task}")
         if "params_total" not in row.values and score.params_total and "params" not in row.values:
@@ -83,13 +95,9 @@ def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> li
             scores = [score for score in scores if getattr(score, topic) == known[0]]
     shots = list(dict.fromkeys(score.shots for score in scores if score.shots))
     if len(shots) > 1:
-        for score in scores:
-            table.questions.ask(
-                "shots",
-                f"results with {' and '.join(shots)} shots cannot be compared; give one kind.",
-                "the files of one kind alone",
-                score.run,
-            )
+        raise ValueError(
+            f"Results with {' and '.join(shots)} shots cannot be compared; give the files of one kind alone."
+        )
     return list(scores)
 
 

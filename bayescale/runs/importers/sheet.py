@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import KINDS, NUMERIC, plain
+from ..columns import COLUMNS, KINDS, NUMERIC, RULES, plain
 from ..provenance import provenance
 from ..values import brief, one_line
 from . import locales
 from .headers import Head, header_row, heads_of
 from .keys import loss_key
-from .log import Fact, Log, Series
+from .log import FINISHED, Fact, Log, Series
 from .safe import Unreadable, check_columns, head, read_bytes
 from .workbook import read_book
 
@@ -26,6 +26,7 @@ _BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _TEXTS = (".csv", ".tsv", ".txt")
 _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
 _SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
+_OF_A_RUN = ("params", "params_total", "params_non_embedding", "seed", "lr")  # same in all checkpoints of a run
 _NEEDED = ("params", "params_total", "params_non_embedding", "tokens", "flops")  # without which a row is none
 _SHARE = " (its cell says %)"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -110,7 +111,8 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
         cell = row[item.place] if item.place < len(row) else None
         text = _text(cell)
         if item.name == "state":
-            state = "" if text.lower() in (*locales.MISSING, *_DONE) else f"its {item.text} is {brief(text)}"
+            done = text.lower() in _DONE
+            state = FINISHED if done else "" if text.lower() in locales.MISSING else f"its {item.text} is {brief(text)}"
         elif (number, item.place) in table.formulas:
             left_out = left_out or f"{item.name} is a formula without a stored result: open the file and save it once"
         elif item.name not in (*NUMERIC, "params_non_embedding", "seed"):
@@ -121,6 +123,8 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
             said = f"{item.name} is {brief(cell)}"
             if item.name == "loss":
                 losses.append((item.text, np.nan if value is None else value, said if value is None else ""))
+            elif value is not None and item.name in COLUMNS and not _holds(item.name, value):
+                left_out = left_out or f"{said}, and {COLUMNS[item.name].meaning}"
             elif value is None and item.name in _NEEDED:
                 left_out = left_out or said
             elif value is None:
@@ -159,6 +163,12 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
         steps_are_updates=not series,
         notes=tuple(notes),
     )
+
+
+def _holds(name: str, value: float) -> bool:
+    rule = RULES.get(COLUMNS[name].rule)
+    per_cent = name == "accuracy"  # told for the whole column, later
+    return rule is None or per_cent or bool(rule.holds(np.array([value]))[0])
 
 
 def _series(losses: list[tuple[str, float, str]], heads: list[Head]) -> dict[str, Series]:
@@ -221,39 +231,27 @@ def _check_counts(logs: list[Log], file: str) -> None:
 
 
 def _checkpoints(logs: list[Log]) -> list[Log]:
-    """Return one log per run where the rows of a run are its checkpoints: same params and seed, other tokens or steps."""
+    """Return one log per run where the rows of a run are its checkpoints: same params, seed and rate, other tokens or steps."""
     groups: dict[tuple[str, ...], list[Log]] = {}
     for place, log in enumerate(logs):
-        same = tuple(
-            str(log.facts[name].value) if name in log.facts else "" for name in ("params", "params_total", "seed", "lr")
-        )
-        at = [log.facts[name].value for name in ("tokens", "steps") if name in log.facts]
-        whole = not log.left_out and at and "loss" in log.facts
-        groups.setdefault((log.run, *same) if whole else (str(place), "\0"), []).append(log)
-    found = []
+        same = tuple(str(log.facts[name].value) if name in log.facts else "" for name in _OF_A_RUN)
+        has_place = "tokens" in log.facts or "steps" in log.facts
+        groups.setdefault((log.run, *same) if has_place and not log.series else (str(place), "\0"), []).append(log)
+    found: list[Log] = []
     for rows in groups.values():
-        points = (
-            sorted(
-                (
-                    (_fact(log, "steps"), _fact(log, "tokens"), float(log.facts["loss"].value), place)
-                    for place, log in enumerate(rows)
-                ),
-            )
-            if len(rows) > 1
-            else []
-        )
-        different = len({point[:2] for point in points}) == len(points)
-        if len(rows) == 1 or not different:
+        ordered = sorted(rows, key=lambda log: (_fact(log, "tokens"), _fact(log, "steps")))
+        places = [(_fact(log, "tokens"), _fact(log, "steps")) for log in ordered]
+        if len(rows) == 1 or len(set(places)) < len(rows):
             found += rows
             continue
-        last = rows[max(points, key=lambda point: (point[1], point[0]))[3]]
-        found.append(
-            replace(
-                last,
-                points=tuple(point[:3] for point in points),
-                notes=(*last.notes, f"{len(rows)} rows are its checkpoints."),
-            )
+        # the last row stands for the run, also where its loss is none: an earlier one is no end of it
+        points = tuple(
+            (at[1], at[0], _fact(log, "loss"))
+            for at, log in zip(places, ordered, strict=True)
+            if _fact(log, "loss") > 0
         )
+        said = f"{ordered[-1].run}: {len(rows)} rows are its checkpoints."
+        found.append(replace(ordered[-1], points=points, notes=(*ordered[-1].notes, said)))
     return found
 
 

@@ -12,6 +12,7 @@ _LOOKED_AT = 100_000  # characters in which a prefix of ranks shows
 _PREFIX = re.compile(r"^(?:\[?(?:rank\s?)?\d+\]?:\s?|\(\w+ pid=\d+[^)]*\)\s?)+", re.MULTILINE)
 
 
+_LONGEST_INTERVAL = 0.1  # share of the planned steps that one interval of logging may take
 NUMBER = r"[-+.\dEeNnAaIiFfTtYy]+"  # as C and Python print one: NAN and Infinity too
 _LONGEST_LINE = 20_000  # of a log; longer ones are none of its lines
 _LONG = re.compile(rf"[^\n]{{{_LONGEST_LINE},}}")
@@ -64,7 +65,7 @@ def ends_early(steps: Iterable[float], planned: float | None) -> str:
     done = sorted(set(steps))
     if not done or not planned:
         return ""
-    interval = done[-1] - done[-2] if len(done) > 1 else 0
+    interval = min(done[-1] - done[-2], _LONGEST_INTERVAL * planned) if len(done) > 1 else 0
     return (
         "finished"
         if done[-1] + interval >= planned + 1e-9 or done[-1] >= planned

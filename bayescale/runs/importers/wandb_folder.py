@@ -41,8 +41,8 @@ def read(path: Path) -> list[Log]:
             **found._asdict(),
             config=config,
             summary=True,
-            identity=name if path.is_dir() else "",
-            started=path.name,
+            identity=f"{path.parent.resolve()} {name}" if path.is_dir() else "",
+            started=wandb_steps.started(path),
         )
     ]
 

@@ -36,6 +36,7 @@ def read(path: Path) -> list[Log]:
     if file is None:
         raise Unreadable(f"{path.name} holds no .wandb file.")
     config: dict[str, Any] = {}
+    project = ""
     rows: list[dict[str, Any]] = []
     name, identity, exit_code = "", file.stem.removeprefix("run-"), None
     for kind, body in _messages(read_bytes(file)):
@@ -47,11 +48,13 @@ def read(path: Path) -> list[Log]:
             parts = dict(fields(body))
             name = _text(parts.get(8)) or name
             identity = _text(parts.get(1)) or identity
+            project = _text(parts.get(3)) or project
             for number, value in fields(body):
                 if number == 4 and isinstance(value, bytes):
                     config |= flat(dict(_items(value, 1)))
         elif kind == _EXIT:
             exit_code = int(dict(fields(body)).get(1, 0))
+    home = path if path.is_dir() else path.parent
     state = (
         FINISHED
         if exit_code == 0
@@ -69,8 +72,8 @@ def read(path: Path) -> list[Log]:
             **found._asdict(),
             config=config,
             state=state,
-            identity=identity,
-            started=re.sub(r"^.*?run-", "", path.name if path.is_dir() else path.parent.name),
+            identity=f"{project or home.parent.resolve()} {identity}",  # an id is one of a project
+            started=wandb_steps.started(home),
         )
     ]
 

@@ -1,6 +1,8 @@
 """Which of the steps in a W&B history counts updates: the trainer's own counter where it was logged, else `_step`."""
 
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,12 +50,8 @@ def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> Hi
     levanter = len(_LEVANTER & set(plain_names)) >= 2
     offset = 1 if levanter else _COUNTERS[plain(counter)] if counter else 0
     numbered = _numbered(merged, counter, offset)
-    logged: set[tuple[float, str]] = set()
-    if counter and first_wins:  # the best checkpoint's evaluation after the last step is none of that step
-        for step, cells in numbered:
-            for key in [key for key in cells if (step, key) in logged]:
-                del cells[key]
-            logged |= {(step, key) for key in cells}
+    if counter and first_wins:
+        _drop_repeats(numbered)
     found = series_of(
         (step, {key: cell for key, cell in cells.items() if key not in _BOOKKEEPING}) for step, cells in numbered
     )
@@ -80,3 +78,22 @@ def _numbered(
 def _or_nan(cell: Any) -> float:
     value = number_of(cell)
     return np.nan if value is None else value
+
+
+def _drop_repeats(numbered: list[tuple[float, dict[str, Any]]]) -> None:
+    """Drop what is logged again at the step where a run stands: the best checkpoint's evaluation after the end is none of the last step.
+
+    Where the counter falls back, the run was resumed, and what comes then is new.
+    """
+    last, logged = -np.inf, set[str]()
+    for step, cells in numbered:
+        if step != last:
+            last, logged = step, set()
+        for key in logged & set(cells):
+            del cells[key]
+        logged |= set(cells)
+
+
+def started(folder: Path) -> str:
+    """Return the date and time in the name of a run's folder, online or offline."""
+    return re.sub(r"^.*?run-", "", folder.name)

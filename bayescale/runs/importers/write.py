@@ -1,4 +1,4 @@
-"""Writes an import: the table, its checkpoints, and the report beside them, all or nothing."""
+"""Writes an import: the table, its checkpoints, and the report beside them; each is whole or not there."""
 
 import hashlib
 import json
@@ -35,7 +35,9 @@ def write(imported: Imported, out: str | Path, details: Mapping[str, Any]) -> di
     drafts = {name: file.with_name(f".{file.name}.part") for name, file in files.items()}
     try:
         for name, draft in drafts.items():
-            draft.write_text(texts[name], encoding="utf-8")
+            draft.write_bytes(
+                texts[name].encode()
+            )  # the same bytes on every system, since they are known by their hash
         for name, draft in drafts.items():
             draft.replace(files[name])
     finally:
