@@ -105,6 +105,7 @@ class _Table(NamedTuple):
 def _log(row: list[Any], number: int, table: _Table) -> Log:
     facts: dict[str, Fact] = {}
     losses: list[tuple[str, float, str]] = []  # header, value, what the cell says
+    unusable: set[str] = set()  # columns whose cell says something that cannot be taken
     left_out = state = ""
     notes: list[str] = []
     for item in table.heads:
@@ -114,6 +115,7 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
             done = text.lower() in _DONE
             state = FINISHED if done else "" if text.lower() in locales.MISSING else f"its {item.text} is {brief(text)}"
         elif (number, item.place) in table.formulas:
+            unusable.add(item.name)
             left_out = left_out or f"{item.name} is a formula without a stored result: open the file and save it once"
         elif item.name not in (*NUMERIC, "params_non_embedding", "seed"):
             if text and (item.name != "source" or table.report):
@@ -124,6 +126,7 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
             if item.name == "loss":
                 losses.append((item.text, np.nan if value is None else value, said if value is None else ""))
             elif value is not None and item.name in COLUMNS and not _holds(item.name, value):
+                unusable.add(item.name)
                 left_out = left_out or f"{said}, and {COLUMNS[item.name].meaning}"
             elif value is None and item.name in _NEEDED:
                 left_out = left_out or said
@@ -143,8 +146,7 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
             value, f"train {text}" if table.report.get("training_loss") and "train" not in text else text
         )
     named = any(item.name == "run" for item in table.heads)
-    has_open_params = any((number, item.place) in table.formulas for item in table.heads if item.name == "params")
-    if not {"params", "params_total", "params_non_embedding", "flops"} & set(facts) and not has_open_params:
+    if not {"params", "params_total", "params_non_embedding", "flops"} & (set(facts) | unusable):
         left_out = "no params: a summary row"
     elif named and ("run" not in facts or str(facts["run"].value).lower() in _SUMMARIES):
         left_out = "no name of a run: a summary row"

@@ -335,7 +335,7 @@ def test_rows_of_one_run_are_its_checkpoints(tmp_path):
     (tmp_path / "tidy.csv").write_text("\n".join(lines) + "\n")
     runs, checkpoints, _ = import_runs(tmp_path / "tidy.csv")
     assert runs[["run", "steps", "loss"]].to_numpy().tolist() == [["a", 1000, 3.8125], ["b", 1000, 3.7125]]
-    assert checkpoints[["steps", "loss"]].to_numpy().tolist() == [[500, 4.5125], [1000, 3.8125]]
+    assert checkpoints[["steps", "loss"]].to_numpy().tolist() == [[500, 4.5125], [1000, 3.8125], [1000, 3.7125]]
 
 
 def test_the_same_export_twice_is_one_run(tmp_path):
