@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
@@ -88,8 +89,7 @@ def import_(
     Writes RUNS.csv, RUNS.checkpoints.csv and RUNS.import.json, which says where every number comes from. What no log holds is asked for,
     all at once: in a terminal here, else as a list of the options that answer it (exit 2).
     """
-    from ..runs.importers.answers import ImportAnswers, load_mapping, merged
-    from ..runs.importers.importing import OpenQuestions, import_runs
+    from ..runs.importers.answers import ImportAnswers, load_mapping, mapping_text, merged
     from ..runs.importers.write import paths, write
 
     _check_out(out, save_mapping, sources, format, paths(out))
@@ -118,18 +118,12 @@ def import_(
     }
     base = load_mapping(mapping) if mapping else ImportAnswers()
     answers = merged(base, {key: value for key, value in given.items() if value is not None})
-    while True:
-        try:
-            with _progress() as progress:
-                imported = import_runs(
-                    sources, answers, format=format, workers=min(os.cpu_count() or 1, 8), progress=progress
-                )
-            break
-        except OpenQuestions as error:
-            if json_ or not (sys.stdin.isatty() and sys.stderr.isatty()):
-                _leave_open(error, json_)
-            answers = _asked(error, answers)
-    details = {"command": shlex.join(["bayescale", *sys.argv[1:]]), "sources": [str(source) for source in sources]}
+    imported, answers = _imported(sources, answers, format, json_)
+    details = {
+        "command": shlex.join(["bayescale", *sys.argv[1:]]),
+        "sources": [str(source) for source in sources],
+        "answers": mapping_text(answers),
+    }
     if save_mapping:
         _save(save_mapping, answers)
     files = write(imported, out, details)
@@ -143,6 +137,33 @@ def import_(
         print_json(report)
     else:
         _print(report, imported.runs)
+
+
+def _imported(sources: list[str], answers: Any, format: str | None, json_: bool) -> tuple[Any, Any]:
+    """Read the sources once and ask, in a terminal, until nothing is open; return what was imported and all answers."""
+    from ..runs.importers.answers import mapping_text
+    from ..runs.importers.importing import OpenQuestions, imported, read_logs, reading_options
+
+    given, logs = answers, None
+    try:
+        while True:
+            if logs is None or logs.options != reading_options(answers):
+                with _progress() as progress:
+                    workers = min(os.cpu_count() or 1, 8)
+                    logs = read_logs(sources, answers, format=format, workers=workers, progress=progress)
+            try:
+                return imported(logs, answers), answers
+            except OpenQuestions as error:
+                if json_ or not (sys.stdin.isatty() and sys.stderr.isatty()):
+                    _leave_open(error, json_)
+                for more in _asked(error, answers):
+                    answers = more
+    except ValueError:
+        if answers != given:  # typed answers are work: they are not lost with the import
+            print_text(
+                f"Your answers so far, to be kept in a file for --mapping:\n{mapping_text(answers)}", file=sys.stderr
+            )
+        raise
 
 
 def _check_out(out: str, mapping: str | None, sources: list[str], format: str | None, files: dict[str, Any]) -> None:
@@ -247,8 +268,8 @@ def _leave_open(error: Any, json_: bool) -> None:
     raise typer.Exit(2)
 
 
-def _asked(error: Any, answers: Any) -> Any:
-    """Ask each question on the terminal and return the answers with theirs; an empty line gives up."""
+def _asked(error: Any, answers: Any) -> Iterator[Any]:
+    """Ask each question on the terminal, giving the answers after each; an empty line gives up."""
     from ..runs.importers.questions import line
 
     print_text(
@@ -269,7 +290,7 @@ def _asked(error: Any, answers: Any) -> Any:
                 text = typer.prompt("  again", default="", show_default=False, err=True).strip()
                 if not text:
                     raise error from None
-    return answers
+        yield answers
 
 
 def _with(answers: Any, question: Any, text: str) -> Any:

@@ -158,27 +158,37 @@ def test_private_keys_reach_no_output(run, tmp_path):
         assert "secret" not in text
 
 
-def test_questions_are_answered_on_a_terminal(tmp_path):
-    """A person at a terminal is asked in place; pexpect-free, by a pseudo-terminal."""
+def on_a_terminal(tmp_path, typed):
+    """Import one log of a run whose params and batch are not logged, answering on a pseudo-terminal."""
     pty = pytest.importorskip("pty", reason="there are pseudo-terminals on Unix alone")
     import os
 
     log = shutil.copy(SAMPLES / "logs" / "modded_nanogpt.log", tmp_path)
     main, end = pty.openpty()
-    command = [
-        sys.executable,
-        "-c",
-        "from bayescale.cli import main; main()",
-        "import",
-        log,
-        "--out",
-        str(tmp_path / "runs.csv"),
-    ]
+    script = "from bayescale.cli import main; main()"
+    command = [sys.executable, "-c", script, "import", log, "--out", str(tmp_path / "runs.csv")]
     process = subprocess.Popen(command, stdin=end, stdout=subprocess.PIPE, stderr=end)
-    os.write(main, b"32768\n12M\n")
+    os.write(main, typed)
     out, _ = process.communicate(timeout=60)
     os.close(end)
-    said = os.read(main, 100_000).decode()
-    assert process.returncode == 0, said
-    assert "--batch-tokens" in said and "runs.csv" in out.decode()
+    return process.returncode, out.decode(), os.read(main, 100_000).decode().replace("\r", "")
+
+
+def test_questions_are_answered_on_a_terminal(run, tmp_path):
+    code, printed, said = on_a_terminal(tmp_path, b"32768\n12M\n")
+    assert code == 0, said
+    assert "--batch-tokens" in said and "runs.csv" in printed
     assert pd.read_csv(tmp_path / "runs.csv")[["params", "tokens"]].to_numpy().tolist() == [[12e6, 32_768_000]]
+    answers = json.loads((tmp_path / "runs.import.json").read_text())["answers"]
+    (tmp_path / "answers.toml").write_text(answers)
+    again = tmp_path / "again.csv"
+    source = tmp_path / "modded_nanogpt.log"
+    assert run("import", source, "--out", again, "--mapping", tmp_path / "answers.toml")[0] == 0
+    assert again.read_text() == (tmp_path / "runs.csv").read_text()
+
+
+def test_answers_that_were_typed_are_not_lost_with_the_import(tmp_path):
+    code, printed, said = on_a_terminal(tmp_path, b"32768\n\n")
+    assert (code, printed.strip()) == (2, "")
+    assert "[batch_tokens]" in said and "32768" in said.rpartition("--mapping")[2]
+    assert not list(tmp_path.glob("runs.*"))

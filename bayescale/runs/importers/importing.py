@@ -56,6 +56,16 @@ _CHECKPOINTS = (
 Progress = Callable[[int, int, str], None]
 
 
+class Logs(NamedTuple):
+    """What was found and read, before any answer is applied to it."""
+
+    discovery: Discovery
+    logs: tuple[Log, ...]
+    scores: tuple[Score, ...]
+    unread: tuple[dict[str, str], ...]
+    options: sheet.Options
+
+
 class Imported(NamedTuple):
     """The runs, their checkpoints, and the report of an import."""
 
@@ -121,32 +131,20 @@ def import_runs(
     paths, command lines) are not copied.
     """
     answers = ImportAnswers() if answers is None else answers
-    discovery, table, unread = gather(sources, answers, format=format, workers=workers, progress=progress)
-    open_ = table.questions.all()
-    if open_:
-        raise OpenQuestions(open_, [_left_out_line(row) for row in table.rows if row.left_out])
-    kept = [row for row in table.rows if not row.left_out]
-    if not kept and not (answers.unfinished == "keep" and any(row.unfinished for row in table.rows)):
-        raise ValueError(
-            "No run is left to write.\n"
-            + "\n".join(
-                [_left_out_line(row) for row in table.rows] + [f"{item['source']}: {item['reason']}" for item in unread]
-            )
-        )
-    return Imported(_runs(kept), _checkpoints(table, answers), _report(discovery, table, unread))
+    return imported(read_logs(sources, answers, format=format, workers=workers, progress=progress), answers)
 
 
-def gather(
+def read_logs(
     sources: str | Path | Iterable[str | Path],
     answers: ImportAnswers,
     *,
     format: str | None = None,
     workers: int = 1,
     progress: Progress | None = None,
-) -> tuple[Discovery, Table, list[dict[str, str]]]:
-    """Return what was found, the rows with questions still open, and the files that could not be read."""
+) -> Logs:
+    """Read all sources; see `import_runs`. Of the answers only `reading_options` bears on it."""
     discovery = find([sources] if isinstance(sources, str | Path) else sources, format)
-    options = sheet.Options(answers.sheet, answers.decimal, answers.map)
+    options = reading_options(answers)
     logs: list[Log] = []
     found_scores: list[Score] = []
     unread: list[dict[str, str]] = []
@@ -167,10 +165,34 @@ def gather(
                 for item in unread
             )
         )
-    table = interpret(logs, answers)
-    scores.add(table, found_scores, answers)
+    return Logs(discovery, tuple(logs), tuple(found_scores), tuple(unread), options)
+
+
+def reading_options(answers: ImportAnswers) -> sheet.Options:
+    """Return the answers that decide how files are read; all others bear on what was read, which need not be read again."""
+    return sheet.Options(answers.sheet, answers.decimal, answers.map)
+
+
+def table_of(logs: Logs, answers: ImportAnswers) -> Table:
+    """Return the rows of what was read, with the questions that the answers leave open."""
+    table = interpret(list(logs.logs), answers)
+    scores.add(table, list(logs.scores), answers)
     check_names(table.rows, answers)
-    return discovery, table, unread
+    return table
+
+
+def imported(logs: Logs, answers: ImportAnswers) -> Imported:
+    """Return runs, checkpoints and report of what was read; raises as `import_runs`."""
+    table = table_of(logs, answers)
+    open_ = table.questions.all()
+    if open_:
+        raise OpenQuestions(open_, [_left_out_line(row) for row in table.rows if row.left_out])
+    kept = [row for row in table.rows if not row.left_out]
+    if not kept and not (answers.unfinished == "keep" and any(row.unfinished for row in table.rows)):
+        lines = [_left_out_line(row) for row in table.rows]
+        lines += [f"{item['source']}: {item['reason']}" for item in logs.unread]
+        raise ValueError("\n".join(["No run is left to write.", *lines]))
+    return Imported(_runs(kept), _checkpoints(table, answers), _report(logs, table))
 
 
 def read_one(item: Found, options: sheet.Options) -> tuple[list[Log | Score], str]:
@@ -285,7 +307,7 @@ def _checkpoints(table: Table, answers: ImportAnswers) -> pd.DataFrame:
     return _frame(records, _CHECKPOINTS)
 
 
-def _report(discovery: Discovery, table: Table, unread: list[dict[str, str]]) -> dict[str, Any]:
+def _report(logs: Logs, table: Table) -> dict[str, Any]:
     kept = [row for row in table.rows if not row.left_out]
     formats = pd.Series([row.format for row in table.rows], dtype=object).value_counts(sort=False)
     return {
@@ -300,9 +322,9 @@ def _report(discovery: Discovery, table: Table, unread: list[dict[str, str]]) ->
             {"run": row.run, "source": row.source, "reason": row.left_out} for row in table.rows if row.left_out
         ],
         "warnings": table.warnings,
-        "unread": unread,
-        "passed_over": discovery.passed_over,
-        "unknown_files": [clean(name) for name in discovery.unknown],
+        "unread": list(logs.unread),
+        "passed_over": logs.discovery.passed_over,
+        "unknown_files": [clean(name) for name in logs.discovery.unknown],
     }
 
 

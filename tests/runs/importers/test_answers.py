@@ -4,10 +4,10 @@ import json
 
 import pandas as pd
 import pytest
+from reading import gather
 
 from bayescale import ImportAnswers, fit, import_runs, load_spec, read_runs
 from bayescale.runs.importers.answers import load_mapping, mapping_text, merged
-from bayescale.runs.importers.importing import gather
 from bayescale.runs.importers.write import write
 
 HEAD = '"Name","State","n_params_non_embedding","tokens","eval/loss","lr"\n'

@@ -8,10 +8,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from reading import gather
 
 from bayescale.runs.importers.answers import ImportAnswers
 from bayescale.runs.importers.find import FORMATS
-from bayescale.runs.importers.importing import gather
 from bayescale.runs.importers.log import Log
 from bayescale.runs.importers.safe import Unreadable
 

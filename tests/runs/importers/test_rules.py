@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 import yaml
+from reading import gather
 
 from bayescale import ImportAnswers, import_runs
 from bayescale.runs.importers import keys, locales
-from bayescale.runs.importers.importing import gather
 from bayescale.runs.importers.log import Log, join, number_of, series_of, some, thin
 
 GIVEN = {"params": {"*": 1e7}, "batch_tokens": {"*": 1000.0}}

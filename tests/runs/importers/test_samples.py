@@ -5,11 +5,12 @@ import math
 from pathlib import Path
 
 import pytest
+from reading import gather
 
 from bayescale.runs.importers import keys
 from bayescale.runs.importers.answers import ImportAnswers
 from bayescale.runs.importers.find import FORMATS, find
-from bayescale.runs.importers.importing import gather, import_runs
+from bayescale.runs.importers.importing import import_runs
 from bayescale.runs.importers.losses import choose
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -4,9 +4,10 @@ import json
 
 import pytest
 import yaml
+from reading import gather
 
 from bayescale.runs.importers.answers import ImportAnswers
-from bayescale.runs.importers.importing import gather, import_runs
+from bayescale.runs.importers.importing import import_runs
 
 KNOWN = {"params": 12_000_000, "batch_tokens": 32_768, "max_steps": 1000}
 
