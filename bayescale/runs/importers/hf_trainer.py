@@ -20,15 +20,18 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """Return the run as its furthest state tells it."""
-    states, wrong = [], []
-    for file in _files(path) if path.is_dir() else [path]:
+    file, state, furthest, wrong = path, dict[str, Any](), -1.0, []
+    for candidate in _files(path) if path.is_dir() else [path]:
         try:
-            states.append((file, _state(file)))
+            found = _state(candidate)
         except Unreadable as error:
-            wrong.append(f"{file.parent.name}/{error}")
-    if not states:
+            wrong.append(f"{candidate.parent.name}/{error}")
+            continue
+        reached = number_of(found.get("global_step")) or 0
+        if reached > furthest:  # one state is held at a time: each checkpoint has the whole history
+            file, state, furthest = candidate, found, reached
+    if not state:
         raise Unreadable(" ".join(wrong))
-    file, state = max(states, key=lambda item: number_of(item[1].get("global_step")) or 0)
     folder = path if path.is_dir() else path.parent
     if folder.name.startswith("checkpoint-"):
         folder = folder.parent

@@ -25,12 +25,12 @@ class Unreadable(ValueError):
 
 def head(path: Path) -> bytes:
     """Return the first bytes of a regular file, b"" where there are none or it cannot be read."""
-    return _ends(path, *_version(path))[0]
+    return _ends(path.absolute(), *_version(path))[0]
 
 
 def tail(path: Path) -> bytes:
     """Return the last bytes of a file that `head` does not show."""
-    return _ends(path, *_version(path))[1]
+    return _ends(path.absolute(), *_version(path))[1]
 
 
 def _version(path: Path) -> tuple[int, int]:

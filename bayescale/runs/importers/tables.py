@@ -73,25 +73,26 @@ def read_numbers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def read_parquet(path: Path) -> pd.DataFrame:
     """Return a Parquet file."""
+    return _parquet(path, "to_pandas")
+
+
+def read_parquet_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a Parquet file with None for null, which a column of floats would turn into NaN."""
+    return _parquet(path, "to_pylist")
+
+
+def _parquet(path: Path, as_what: str) -> Any:
     try:
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise Unreadable(f"{path.name} needs pyarrow: pip install 'bayescale[parquet]'.") from error
     try:
         check_columns(parquet.read_schema(path).names, path.name)
-        return parquet.read_table(path).to_pandas()
+        return getattr(parquet.read_table(path), as_what)()
     except Unreadable:
         raise
     except Exception as error:  # pyarrow raises its own types, which we do not import
         raise Unreadable(f"{path.name} is not readable as Parquet: {one_line(error)}.") from error
-
-
-def read_parquet_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a Parquet file with None for null, which a column of floats would turn into NaN."""
-    frame = read_parquet(path)
-    import pyarrow.parquet as parquet
-
-    return list(parquet.read_table(path).to_pylist()) if len(frame) else []
 
 
 def parquet_columns(path: Path) -> list[str]:
