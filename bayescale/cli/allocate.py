@@ -45,6 +45,15 @@ def allocate(
             "--usd-per-nat", help="What a loss lower by 1 is worth, dollars; without a budget: what is worth its cost."
         ),
     ] = None,
+    usd_per_point: Annotated[
+        str | None,
+        typer.Option(
+            "--usd-per-point", help="What a percentage point of --metric is worth, dollars; without a budget."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="A fit of accuracy, error or exact match against the loss.")
+    ] = None,
     target_on: Annotated[
         str, typer.Option("--target-on", help="expected (the law's curve) or observed (a new run).")
     ] = "expected",
@@ -155,12 +164,18 @@ def allocate(
         "max_extrapolation": max_extrapolation,
         "random_seed": random_seed,
     }
-    if usd_per_nat is not None:
+    if usd_per_nat is not None or usd_per_point is not None or metric is not None:
         if any(budgets.values()) or target is not None or risk != "mean" or train_only:
             raise ValueError(
-                "--usd-per-nat goes with no budget, target, --risk or --train-only: it weighs loss against cost by itself."
+                "--usd-per-nat and --usd-per-point go with no budget, target, --risk or --train-only: they weigh cost by themselves."
             )
-        table = net_value_plan(idata, asked.amount("--usd-per-nat", usd_per_nat) or 0.0, **common)
+        table = net_value_plan(
+            idata,
+            None if usd_per_nat is None else asked.amount("--usd-per-nat", usd_per_nat),
+            metric=load_passed(metric, force=force) if metric else None,
+            usd_per_point=None if usd_per_point is None else asked.amount("--usd-per-point", usd_per_point),
+            **common,
+        )
     elif target is not None and not any(budgets.values()) and (days is None or probability):
         if risk != "mean" or train_only:
             raise ValueError("--risk and --train-only go with a budget; without one the cheapest plan is asked for.")
@@ -256,6 +271,9 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
     if known:
         lines["loss"] = f"{row['loss_median']:.3f}"
         lines[f"{prob} band"] = f"{row['loss_lower']:.3f}-{row['loss_upper']:.3f}"
+    if "metric" in row:
+        lines[row["metric"]] = f"{row['metric_median']:.3f}"
+        lines[f"{row['metric']}, {prob}"] = f"{row['metric_lower']:.3f}-{row['metric_upper']:.3f}"
     for name, column, form in (
         ("tokens bought", "unique_tokens_bought", "{:.3g}"),
         ("epochs", "epochs", "{:.3g}"),

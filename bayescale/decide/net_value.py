@@ -15,6 +15,7 @@ from .checks import check_fits, gives_sizes_alone
 from .costs import CostModel
 from .draws import LossDraws
 from .limits import Demand, Limits
+from .metric import Metric, metric_of
 from .risk import mean
 from .search import Choice, choose, golden, held_drift
 from .spending import Spending
@@ -31,8 +32,10 @@ _FAR = "max-extrapolation"
 
 def net_value_plan(
     idata: xr.DataTree,
-    usd_per_nat: float,
+    usd_per_nat: float | None = None,
     *,
+    metric: xr.DataTree | None = None,
+    usd_per_point: float | None = None,
     limits: Limits | None = None,
     demand: Demand | None = None,
     costs: CostModel | None = None,
@@ -45,14 +48,18 @@ def net_value_plan(
     max_extrapolation: float | None = None,
     random_seed: int | np.random.Generator | None = None,
 ) -> pd.DataFrame:
-    """Choose the plan of least `usd_per_nat` x mean loss + cost in dollars, serving included: no budget, each dollar must pay.
+    """Choose the plan whose mean loss, or points of a metric missed, and cost are least in dollars: no budget, each dollar must pay.
 
     Parameters
     ----------
     idata : xarray.DataTree
         A fit of a law of params and tokens, or an average of such.
-    usd_per_nat : float
+    usd_per_nat : float, optional
         What a loss lower by one unit (a nat per token) is worth, dollars.
+    metric : xarray.DataTree, optional
+        A fit of a share (accuracy, error, exact match) against the loss; with `usd_per_point` and in place of `usd_per_nat`.
+    usd_per_point : float, optional
+        What one percentage point of the metric is worth, dollars. Plans of one cost are compared by their mean loss.
     limits : Limits, optional
         On params, tokens, epochs, unique tokens and days.
     demand : Demand, optional
@@ -79,22 +86,19 @@ def net_value_plan(
     Returns
     -------
     pandas.DataFrame
-        As `allocate` gives it, one row: `budget` is what the plan costs, `risk` is "net-value" and `risk_value` the least sum.
+        As `allocate` gives it, one row: `budget` is what the plan costs, `risk` is "net-value" and `risk_value` the least sum, in which
+        100 points count as nothing missed. With a metric also `metric`, its name, and `metric_median, _lower, _upper` of its curve.
 
     Raises
     ------
     ValueError
-        If `usd_per_nat` is not positive, or a price is missing.
+        If not one of the two values is given, if it is not positive, or a price is missing.
 
     Examples
     --------
     >>> net_value_plan(idata, 1e8, costs=CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4))  # doctest: +SKIP
     """
-    is_number = isinstance(usd_per_nat, int | float | np.integer | np.floating) and not isinstance(usd_per_nat, bool)
-    if not (is_number and np.isfinite(usd_per_nat) and usd_per_nat > 0):
-        raise ValueError(
-            f"`usd_per_nat` (--usd-per-nat) must be a positive number of dollars. Got {usd_per_nat!r} instead."
-        )
+    value, unit = _value(usd_per_nat, metric, usd_per_point)
     request = Request(
         limits=limits or Limits(),
         demand=demand,
@@ -109,9 +113,7 @@ def net_value_plan(
     )
     check_fits(idata, request.at)
     if gives_sizes_alone(idata) or request.limits.shapes is not None:
-        raise ValueError(
-            "The value of a loss (--usd-per-nat) needs a law of the loss (--model chinchilla), and takes no --shapes."
-        )
+        raise ValueError(f"What {unit} is worth needs a law of the loss (--model chinchilla), and takes no --shapes.")
     idata, request, draws = prepare(idata, request, flops_rule=flops_rule)
     decades = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
     reach = max(part.log_reach_max for part in draws.parts)
@@ -119,20 +121,44 @@ def net_value_plan(
     spending = replace(
         spending, train_flops={**spending.train_flops, _FAR: float(np.exp(reach + decades * np.log(10)))}
     )
-    held, paid, choice = _best(draws, spending, usd_per_nat, reach)
-    extra: dict[str, Any] = {}
+    task = None if metric is None else metric_of(metric, idata, draws.size)
+    held, paid, choice = _best(draws, spending, value, task, reach)
+    said = [] if task is None else [task.outside(choice.loss)]
     if _FAR in spending.binding(choice.log_params, choice.log_tokens):
-        extra["said"] = (
+        said.append(
             f"At {decades:g} decades beyond the runs, the most that is allowed, more compute would still pay (--max-extrapolation)."
         )
-    worth = replace(choice, value=usd_per_nat * float(choice.loss.mean()) + paid.amount)
-    return answer(idata, request, [(held, paid, worth, extra)], risk=RISK, measure=mean())
+    extra = {"said": " ".join(filter(None, said))} if any(said) else {}
+    lost = choice.loss if task is None else task.missed(choice.loss)
+    worth = replace(choice, value=value * float(lost.mean()) + paid.amount)
+    table = answer(idata, request, [(held, paid, worth, extra)], risk=RISK, measure=mean())
+    if task is None:
+        return table
+    lower, middle, upper = np.quantile(task.share(choice.loss), [(1 - prob) / 2, 0.5, (1 + prob) / 2])
+    return table.assign(metric=task.name, metric_median=middle, metric_lower=lower, metric_upper=upper)
+
+
+def _value(usd_per_nat: float | None, metric: xr.DataTree | None, usd_per_point: float | None) -> tuple[float, str]:
+    """Return the one value that is given, dollars, and what it is of."""
+    if (usd_per_nat is None) == (usd_per_point is None):
+        raise ValueError(
+            "Give what a nat (--usd-per-nat) or a point of a metric (--usd-per-point) is worth, one of the two."
+        )
+    if (metric is None) != (usd_per_point is None):
+        raise ValueError("--usd-per-point goes with the fit of its metric against the loss: --metric ACCURACY.nc.")
+    name, value = ("usd_per_nat", usd_per_nat) if usd_per_point is None else ("usd_per_point", usd_per_point)
+    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if value is None or not (is_number and np.isfinite(value) and value > 0):
+        raise ValueError(
+            f"`{name}` (--{name.replace('_', '-')}) must be a positive number of dollars. Got {value!r} instead."
+        )
+    return float(value), "a loss" if metric is None else "a point of a metric"
 
 
 def _best(
-    draws: LossDraws, spending: Spending, usd_per_nat: float, log_reach: float
+    draws: LossDraws, spending: Spending, value: float, task: Metric | None, log_reach: float
 ) -> tuple[LossDraws, Spending, Choice]:
-    """Return the plan of the budget at which the next dollar buys a dollar's worth of loss."""
+    """Return the plan of the budget at which the next dollar buys a dollar's worth."""
 
     def plan(log_budget: float) -> tuple[LossDraws, Choice]:
         money = spending.scaled(float(np.exp(log_budget)))
@@ -144,8 +170,9 @@ def _best(
         for log_budget in log_budgets:
             _, choice = plan(float(log_budget))
             n, d = choice.log_params, choice.log_tokens
-            loss = float(draws.loss(np.array([n]), np.array([d])).mean())  # with the drift of this plan's own distance
-            found.append(usd_per_nat * loss + spending.spent(n, d))
+            loss = draws.loss(np.array([n]), np.array([d]))  # with the drift of this plan's own distance
+            lost = loss if task is None else task.missed(loss)
+            found.append(value * float(lost.mean()) + spending.spent(n, d))
         return np.array(found)
 
     low = np.log(spending.per_train_flop) + log_reach - _DECADES_BELOW * np.log(10)

@@ -84,7 +84,7 @@ def forecast(
     upstream = None
     if through is not None:
         _check_link(spec, fitted_spec(next(iter(weighed_fits(through).values()))))
-        _check_units(idata, through)
+        check_units(idata, through)
         upstream = forecast(through, plans, drift=drift, max_extrapolation=max_extrapolation, random_seed=random_seed)
     plans = _complete(spec, plans, upstream)
     draws = local_draws(spec, idata, plans, "plan", random_seed=int(idata.attrs["random_seed"]))
@@ -177,7 +177,7 @@ def _check_link(spec: ModelSpec, upstream: ModelSpec) -> None:
         )
 
 
-def _check_units(idata: xr.DataTree, through: xr.DataTree) -> None:
+def check_units(idata: xr.DataTree, through: xr.DataTree) -> None:
     kinds = {idata.attrs["params_kind"], through.attrs["params_kind"]} - {"unknown"}
     if len(kinds) > 1:
         raise ValueError(

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from bayescale import CostModel, Demand, Limits, net_value_plan
 from bayescale.decide.draws import loss_draws
+from bayescale.decide.metric import metric_of
 from bayescale.laws import chinchilla
 
 COSTS = CostModel(peak_flops=1e15, mfu=0.5, mfu_prefill=0.5, mfu_decode=0.01, usd_per_gpu_hour=1.8, accelerators=100)
@@ -66,6 +68,80 @@ def test_currency_changes_no_choice(uncertain):
         uncertain, 1e8, **{**WIDE, "costs": CostModel(peak_flops=1e15, mfu=0.5, usd_per_gpu_hour=180)}
     ).iloc[0]
     assert cents["params"] == pytest.approx(dollars["params"], rel=1e-6)
+
+
+@pytest.fixture
+def task(posterior_from_constants):
+    """A fit of accuracy against loss: in every draw a sigmoid of its own about (loss - 2.4)."""
+
+    def make(n=200):
+        rng = np.random.default_rng(3)
+        constants = {
+            "floor": np.full(n, 0.25),
+            "ceiling": np.full(n, 0.95),
+            "k": rng.normal(4, 0.3, n),
+            "L0": np.full(n, 2.4),
+        }
+        columns = {"loss": np.linspace(2.2, 3.2, 6)}
+        return posterior_from_constants(constants, model="accuracy", fade=None, columns=columns)
+
+    return make
+
+
+def test_a_point_of_a_metric_that_is_straight_in_the_loss_is_worth_its_part_of_a_nat(
+    uncertain, posterior_from_constants
+):
+    """A sigmoid far from its ends is a line: near L0 its slope is -k / 4 of its range."""
+    k, n = 0.02, 50
+    constants = {"floor": np.zeros(n), "ceiling": np.ones(n), "k": np.full(n, k), "L0": np.full(n, 2.0)}
+    line = posterior_from_constants(constants, model="accuracy", fade=None, columns={"loss": np.linspace(2.2, 3.2, 6)})
+    points_per_nat = 100 * k / 4
+    by_nat = net_value_plan(uncertain, 1e7, **WIDE).iloc[0]
+    by_point = net_value_plan(uncertain, metric=line, usd_per_point=1e7 / points_per_nat, **WIDE).iloc[0]
+    assert by_point["flops"] == pytest.approx(by_nat["flops"], rel=2e-3)
+    assert by_point["params"] == pytest.approx(by_nat["params"], rel=2e-3)
+    assert by_point["metric"] == "accuracy" and by_point["metric_median"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_no_budget_of_a_grid_has_points_that_are_worth_more(uncertain, task):
+    value, metric = 3e4, task()
+    row = net_value_plan(uncertain, metric=metric, usd_per_point=value, **WIDE).iloc[0]
+    draws = loss_draws(uncertain, at={}, pool=None, drift=False, random_seed=None)
+    n, d = np.meshgrid(np.linspace(np.log(1e8), np.log(1e11), 200), np.linspace(np.log(1e9), np.log(1e13), 200))
+    loss = draws.loss(n.ravel()[:, None], d.ravel()[:, None])
+    missed = metric_of(metric, uncertain, draws.size).missed(loss).mean(axis=1).reshape(n.shape)
+    best = (value * missed + 6 * np.exp(n + d) * COSTS.usd_per_flop).min()
+    assert row["risk_value"] <= best * (1 + 1e-4)  # sizes of one cost are chosen by the mean loss
+    assert row["metric_lower"] < row["metric_median"] < row["metric_upper"] < 0.95
+    assert "lies outside the 2.2 to 3.2 that accuracy was fitted to" in row["warning"]
+    cheap = net_value_plan(uncertain, metric=metric, usd_per_point=1e2, **WIDE).iloc[0]
+    assert cheap["expected_median"] > 2.2 and "that accuracy was fitted to" not in cheap["warning"]
+
+
+def test_points_of_a_metric_that_falls_with_the_loss_count_the_other_way(uncertain, task):
+    """An error is one minus an accuracy, here by swapping the ends of the sigmoid."""
+    metric = task()
+    error = metric.copy(deep=True)
+    draws = error["posterior"].to_dataset()
+    error["posterior"] = xr.DataTree(draws.assign(floor=1 - draws["floor"], ceiling=1 - draws["ceiling"]))
+    plans = [net_value_plan(uncertain, metric=one, usd_per_point=3e4, **WIDE).iloc[0] for one in (metric, error)]
+    assert plans[0]["flops"] == pytest.approx(plans[1]["flops"], rel=1e-9)
+    assert plans[0]["metric_median"] == pytest.approx(1 - plans[1]["metric_median"])
+
+
+def test_refusals_of_a_metric(uncertain, task):
+    metric = task()
+    with pytest.raises(ValueError, match="one of the two"):
+        net_value_plan(uncertain, 1e6, metric=metric, usd_per_point=1e4, **WIDE)
+    with pytest.raises(ValueError, match="--metric ACCURACY"):
+        net_value_plan(uncertain, usd_per_point=1e4, **WIDE)
+    with pytest.raises(ValueError, match="--metric ACCURACY"):
+        net_value_plan(uncertain, 1e6, metric=metric, **WIDE)
+    with pytest.raises(ValueError, match="must take 'loss' alone"):
+        net_value_plan(uncertain, metric=uncertain, usd_per_point=1e4, **WIDE)
+    metric.attrs["loss_unit"] = "bits/byte"
+    with pytest.raises(ValueError, match="fit both in one unit"):
+        net_value_plan(uncertain, metric=metric, usd_per_point=1e4, **WIDE)
 
 
 def test_refusals(uncertain):
