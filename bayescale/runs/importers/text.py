@@ -15,7 +15,7 @@ _PREFIX = re.compile(r"^(?:\[?(?:rank\s?)?\d+\]?:\s?|\(\w+ pid=\d+[^)]*\)\s?)+",
 _LONGEST_INTERVAL = 0.1  # share of the planned steps that one interval of logging may take
 NUMBER = r"[-+.\dEeNnAaIiFfTtYy]+"  # as C and Python print one: NAN and Infinity too
 _LONGEST_LINE = 20_000  # of a log; longer ones are none of its lines
-_LONG = re.compile(rf"[^\n]{{{_LONGEST_LINE},}}")
+_BLOCK = _LONGEST_LINE // 2  # characters, one of which such a line fills whole
 
 
 def sample(path: Path) -> str:
@@ -39,8 +39,9 @@ def clean(text: str) -> str:
     """Return text without colours, rank prefixes and carriage returns."""
     if "\x1b" in text or "[3" in text or "[0m" in text:
         text = _COLOUR.sub("", text)
-    if len(text) > _LONGEST_LINE and _LONG.search(text):
-        text = _LONG.sub("", text)
+    # not by a regular expression, which would look at each line once per character of it
+    if any(text.find("\n", place, place + _BLOCK) < 0 for place in range(0, len(text) - _BLOCK, _BLOCK)):
+        text = "\n".join(line if len(line) < _LONGEST_LINE else "" for line in text.split("\n"))
     if "\r" in text:
         text = text.replace("\r", "\n")
     return _PREFIX.sub("", text) if _PREFIX.search(text, 0, _LOOKED_AT) else text

@@ -10,6 +10,7 @@ from reading import gather
 from bayescale import ImportAnswers, import_runs
 from bayescale.runs.importers import keys, locales
 from bayescale.runs.importers.log import Log, join, number_of, series_of, some, thin
+from bayescale.runs.importers.text import clean
 
 GIVEN = {"params": {"*": 1e7}, "batch_tokens": {"*": 1000.0}}
 
@@ -433,3 +434,11 @@ def test_a_table_has_its_accuracy_already(tmp_path):
     runs, _, report = import_runs(tmp_path)
     assert runs["accuracy"].tolist() == [0.25] and "n_items" not in runs
     assert any("has an accuracy already" in warning for warning in report["warnings"])
+
+
+@pytest.mark.parametrize("before", [0, 1, 9_999, 10_001, 15_000])
+@pytest.mark.parametrize(("length", "stays"), [(19_999, True), (20_000, False), (60_000, False)])
+def test_a_line_too_long_for_a_log_goes_and_the_others_stay(before, length, stays):
+    text = clean("ab\n" * (before // 3) + "x" * length + "\nend\n")
+    assert ("x" in text) == stays
+    assert text.endswith("\nend\n") and text.count("ab\n") == before // 3
