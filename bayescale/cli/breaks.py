@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from .fit import check_sampler
-from .options import Columns, Json, pairs
+from .options import Columns, Json, law_options, pairs
 from .output import meaning, number, print_json, print_notes, print_table, print_text
 
 
@@ -20,6 +20,10 @@ def fit_breaks(
     at: Annotated[str, typer.Option("--at", metavar="COLUMN", help="Column along which the law goes.")],
     breaks: Annotated[str, typer.Option(help="Numbers of breaks, 0 to 4, with commas between.")] = "0,1,2",
     model: Annotated[str, typer.Option(help="A TOML file of a law with the option `breaks`.")] = "bnsl",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Another option of the law, such as monotone=falling; repeatable."),
+    ] = None,
     out: Annotated[str, typer.Option(help="Where to keep the average of the fits.")] = "fit.nc",
     column: Columns = None,
     where: Annotated[
@@ -58,6 +62,7 @@ def fit_breaks(
             response=response,
             breaks=numbers,
             model=model,
+            options=law_options(option),
             where=where or (),
             family=family,
             random_seed=random_seed,

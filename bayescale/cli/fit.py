@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import Columns, Json, ParamsKind, pairs
+from .options import Columns, Json, ParamsKind, law_options, pairs
 from .output import count, meaning, number, print_json, print_notes, print_table, print_text
 
 _PROB = 0.9  # of the intervals of parameters
@@ -78,7 +78,7 @@ def fit(
     check_replaceable(Path(out))
     spec = load_spec(model)
     spec = spec.changed(
-        inputs=_inputs(inputs, list(spec.inputs)), fade=fade, response=response, options=_options(option)
+        inputs=_inputs(inputs, list(spec.inputs)), fade=fade, response=response, options=law_options(option)
     )
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
     print_notes(table.attrs["notes"])
@@ -110,14 +110,6 @@ def fit(
         return
     _print_fit(idata, report)
     print_check(check, only_open=True)
-
-
-def _options(texts: list[str] | None) -> dict[str, Any]:
-    """Read NAME=VALUE; whole numbers and true or false as such."""
-    values = {}
-    for name, text in pairs("--option", texts).items():
-        values[name] = text == "true" if text in ("true", "false") else int(text) if text.isdecimal() else text
-    return values
 
 
 def check(

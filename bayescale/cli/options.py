@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,6 +37,14 @@ def check_out(out: str | None, *inputs: str | None, option: str = "--out") -> No
     check_writable(path)
     if path.is_file() and (is_netcdf(path) or any(name and path.samefile(name) for name in inputs)):
         raise ValueError(f"{option} {out} would overwrite a fit or the table that is read; give another file.")
+
+
+def law_options(texts: Sequence[str] | None) -> dict[str, Any]:
+    """Read the NAME=VALUE texts of --option; whole numbers and true or false as such."""
+    values: dict[str, Any] = {}
+    for name, text in pairs("--option", texts).items():
+        values[name] = text == "true" if text in ("true", "false") else int(text) if text.isdecimal() else text
+    return values
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

@@ -7,7 +7,7 @@ over points would be sure of one law by however many checkpoints were written.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def fit_breaks(
     response: str = "loss",
     breaks: Sequence[int] = (0, 1, 2),
     model: str = "bnsl",
+    options: Mapping[str, Any] | None = None,
     where: str | Sequence[str] = (),
     family: str | None = None,
     random_seed: int = 1,
@@ -54,6 +55,8 @@ def fit_breaks(
         Numbers of breaks, 0 to 4.
     model : str
         Model file of a law with the option `breaks`.
+    options : mapping, optional
+        Other options of the law, such as ``{"monotone": "falling"}``.
     where : str or sequence of str
         Filters on rows.
     family : str, optional
@@ -81,15 +84,21 @@ def fit_breaks(
     """
     if not breaks or len(set(breaks)) != len(breaks):
         raise ValueError(f"`breaks` must be different numbers, e.g. (0, 1, 2). Got {tuple(breaks)}.")
-    specs = {n: load_spec(model).changed(inputs={"x": x}, response=response, options={"breaks": n}) for n in breaks}
-    options = {"where": where, "family": family, "random_seed": random_seed, **sample_kwargs}
+    if "breaks" in (options or {}):
+        raise ValueError(
+            f"`options` must not hold 'breaks', which is an argument of its own. Got {dict(options or {})}. Give breaks=(0, 1, 2), or "
+            "--breaks 0,1,2."
+        )
+    base = load_spec(model).changed(inputs={"x": x}, response=response, options=options)
+    specs = {n: base.changed(options={"breaks": n}) for n in breaks}
+    settings = {"where": where, "family": family, "random_seed": random_seed, **sample_kwargs}
     first = next(iter(specs.values()))
     rows, _ = select_rows(runs, inputs=first.inputs, response=response, where=where, family=family, repeats=True)
     head, tail = split_tail(rows, x)
     fits, scores, notes = {}, {}, {}
     for n, spec in specs.items():
-        on_head = fit(spec, head, **options)
-        fits[n] = fit(spec, runs, **options)
+        on_head = fit(spec, head, **settings)
+        fits[n] = fit(spec, runs, **settings)
         failed = {"the head": failed_checks(on_head), "all rows": failed_checks(fits[n])}
         said = [f"the check of the fit on {on} failed ({', '.join(names)})" for on, names in failed.items() if names]
         notes[n], scores[n] = "; ".join(said), tail_score(on_head, tail)
