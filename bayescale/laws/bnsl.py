@@ -31,7 +31,8 @@ def value(x: Any, *, a: Any, b: Any, c0: Any, breaks: Breaks = ()) -> Any:
     Returns
     -------
     float or array
-        y, which rises where the slopes up to there sum to less than zero (double descent needs two breaks).
+        y, which rises where `slope` is above zero (double descent needs two breaks). Slopes of one sign before and after each break do not
+        make a curve monotone where breaks differ in sharpness; the model's option `monotone` does.
 
     Examples
     --------

@@ -3,6 +3,9 @@
 Sampled is what the runs can tell: the reducible part and its slope at the centre of the runs, the limit as a share of the smallest
 response, and of each break the change of slope, the place in the range of the runs and the sharpness. The constants of `bnsl.value`
 follow. Breaks are ordered by construction, so that no two of them can change labels.
+
+A monotone law is the same with its priors cut down to curves that nowhere turn. Breaks of different widths can turn a curve between
+them although all slopes they lead to have one sign, so the local slope itself is asked for, at points about each break.
 """
 
 from collections.abc import Mapping
@@ -20,6 +23,11 @@ _Numbers = Mapping[str, Any]
 MOST_BREAKS = 4
 _LARGEST = 300.0  # ln of a value beyond any metric: a draw with a steep break beyond the runs would overflow
 _MARGIN = 0.5 * float(np.log(10))  # breaks may lie half a decade beyond the runs
+_DIRECTIONS = {"no": 0, "falling": 1, "rising": -1}
+# Where about a break, in widths of it, the slope is asked for: closer where the logistic bends, so that between two points it strays from
+# its chord by less than a thousandth (`SLACK`), and so far out that it bends no more.
+_OUTER = np.array([8.0, 12.0, 30.0])
+LADDER = np.concatenate([-_OUTER[::-1], 2 * np.log(np.tan(np.arange(1, 50) * np.pi / 100)), _OUTER])
 
 
 def reach(x: Any) -> Any:
@@ -70,16 +78,22 @@ def shares(found: Any) -> Any:
     return 1 - (left[:, 1:] / left[:, :-1]) ** np.arange(found.shape[1], 0, -1)
 
 
-def broken(breaks: int = 1) -> Law:
-    """The law with so many breaks, 0 to 4.
+def broken(breaks: int = 1, monotone: str = "no") -> Law:
+    """The law with so many breaks, 0 to 4, whose curves may turn ("no"), or fall or rise at every x > 0 ("falling", "rising").
 
     Raises
     ------
     ValueError
-        For another number of breaks.
+        For another number of breaks or another word.
     """
     if isinstance(breaks, bool) or not isinstance(breaks, int) or not 0 <= breaks <= MOST_BREAKS:
         raise ValueError(f"`options.breaks` must be a whole number from 0 to {MOST_BREAKS}. Got {breaks!r}.")
+    if not isinstance(monotone, str) or monotone not in _DIRECTIONS:
+        raise ValueError(
+            f"`options.monotone` must be one of {', '.join(_DIRECTIONS)}. Got {monotone!r}. Give e.g. --option monotone=falling for a "
+            "loss, monotone=rising for an accuracy."
+        )
+    sign = _DIRECTIONS[monotone]
     numbers = range(1, breaks + 1)
 
     def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
@@ -131,6 +145,20 @@ def broken(breaks: int = 1) -> Law:
         new = shares(place).clip(tiny, 1 - tiny)
         return {f"place_{i}": new[:, i - 1] for i in numbers} | {f"log_f_{i}": log_f[:, i - 1] for i in numbers}
 
+    def bounds(sampled: _Numbers, anchors: _Numbers) -> tuple[tuple[str, ...], list[list[Any]]]:
+        """Slopes in the asked direction about each break, linear in `fall` and the changes."""
+        centre, low = anchors["log_x_mean"], anchors["log_x_low"]
+        found = places([sampled[f"place_{i}"] for i in numbers])
+        at = [(low + place * (anchors["log_x_high"] - low))[..., None] for place in found]
+        widths = [np.exp(sampled[f"log_f_{i}"])[..., None] for i in numbers]
+        parts = list(zip(at, widths, strict=True))
+        points = [log_d + f * LADDER for log_d, f in parts] or [centre + 0 * sampled["fall"][..., None]]
+        slopes = [
+            [sign + 0 * x, *(sign * (logistic((x - d) / f) - logistic((centre - d) / f)) for d, f in parts)]
+            for x in points
+        ]
+        return ("fall", *(f"change_{i}" for i in numbers)), slopes
+
     names = ("a", "log_b", "c0", *(f"{part}_{i}" for i in numbers for part in ("c", "d", "f")))
     keywords = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]
     loss.__signature__ = Signature([Parameter("x", Parameter.POSITIONAL_OR_KEYWORD), *keywords])  # type: ignore[attr-defined]
@@ -151,7 +179,8 @@ def broken(breaks: int = 1) -> Law:
         repeats=True,
         linear=linear,
         redrawn=redrawn if breaks else None,
-        options={"breaks": 1},
+        bounds=bounds if sign else None,
+        options={"breaks": 1, "monotone": "no"},
         configured=broken,
     )
 

@@ -8,11 +8,15 @@ the one to the other, with the help of the few scalars, `anchors`, that say wher
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
 from typing import Any
 
 import numpy as np
 
 Inputs = Mapping[str, Any]
+
+SLACK = 1e-3  # of the sizes of a bound's parameters: what a sum that is asked for at points may lose between them
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class Law:
     redrawn : callable, optional
         ``redrawn(sampled, fresh, rng)``: values of sampled parameters with one of several like parts, such as breaks, taken from `fresh`,
         draws of the prior, and the parts numbered anew; a move that keeps the prior.
+    bounds : callable, optional
+        ``bounds(sampled, anchors)``, of a law that shuts out part of what its priors cover: names of sampled parameters, and lists of
+        one coefficient for each of them, with a last axis of points; their sums must be >= 0 (`allowed`). With `linear`, names are some
+        of those.
     spans : bool
         Whether the reach is a scale of which runs should span decades; a loss is none.
     options : mapping of str to object
@@ -87,6 +95,7 @@ class Law:
     most_tokens: Callable[..., Any] | None = None
     linear: Callable[[Inputs, Inputs, Any], tuple[tuple[str, ...], Any, Any, Any]] | None = None
     redrawn: Callable[[Inputs, Inputs, np.random.Generator], dict[str, Any]] | None = None
+    bounds: Callable[[Inputs, Inputs], tuple[tuple[str, ...], list[list[Any]]]] | None = None
     spans: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     configured: Callable[..., "Law"] | None = None
@@ -110,6 +119,16 @@ class Law:
 def compute(params: Any, tokens: Any) -> Any:
     """Training FLOP of a dense model, 6 x params x tokens: 2 forward, 4 backward (Kaplan et al. 2020, §2.1)."""
     return 6.0 * params * tokens
+
+
+def allowed(law: Law, sampled: Inputs, anchors: Inputs) -> Any:
+    """Whether each draw keeps the bounds of a law that has some, at all points and, by `SLACK`, between them."""
+    assert law.bounds is not None
+    names, sets = law.bounds(sampled, anchors)
+    values = [sampled[name][..., None] for name in names]
+    least = SLACK * sum(np.abs(value) for value in values)
+    totals = [sum(one * value for one, value in zip(coefficients, values, strict=True)) for coefficients in sets]
+    return reduce(and_, [(total >= least).all(axis=-1) for total in totals])
 
 
 def all_anchors(law: Law, inputs: Inputs, response: Any = None) -> dict[str, float]:

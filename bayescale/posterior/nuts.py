@@ -47,7 +47,7 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
     -------
     xarray.DataTree
         Groups `posterior`, `sample_stats`, `log_likelihood`, `log_prior`, `posterior_predictive`, `prior`, `prior_predictive`,
-        `observed_data`, `constant_data`.
+        `observed_data`, `constant_data`. Of a law with bounds all hold allowed curves only; `log_prior` is up to their share in the prior.
     """
     # Fast-math lets a freshly compiled function round otherwise than the same function read back from the compile cache, and a chain
     # magnifies the last bit: one seed must give one answer.
@@ -64,6 +64,11 @@ def _sample(
     by_smc = options.get("nuts_sampler") == "smc"
     if by_smc:
         _check_smc(spec, asked)
+    elif spec.get_law().bounds:
+        raise ValueError(
+            f"`nuts_sampler` must be 'smc' where `options.monotone` is {spec.options['monotone']!r}, and the model may have no groups or "
+            "covariates: NUTS sticks where curves are shut out. Leave `nuts_sampler` out, or `monotone` at 'no'."
+        )
     options = {"cores": min(options["chains"], os.cpu_count() or 1), **options}
     seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
     model = build_model(spec, runs)
@@ -76,11 +81,25 @@ def _sample(
         pm.compute_log_likelihood(idata, progressbar=False)
         pm.compute_log_prior(idata, progressbar=False)
         pm.sample_posterior_predictive(idata, random_seed=seeds[1], progressbar=False, extend_inferencedata=True)
-        prior = pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seeds[2])
+        prior = _prior(spec, runs, seeds[2])
     for group in ("prior", "prior_predictive", *(("constant_data", "observed_data") if by_smc else ())):
         idata[group] = prior[group]
     _weigh(idata, observed_name(spec))
     return idata
+
+
+def _prior(spec: ModelSpec, runs: pd.DataFrame, seed: int) -> xr.DataTree:
+    """Draw the prior and its runs; of a law with bounds only what they allow, which PyMC passes over."""
+    if not spec.get_law().bounds:
+        return pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seed)
+    density = Density(spec, runs)
+    asked = int(1.3 * _PRIOR_DRAWS / np.exp(density.log_share_allowed()))
+    prior = pm.sample_prior_predictive(asked, random_seed=seed)
+    sampled = {name: prior["prior"][name].to_numpy() for name in spec.priors}
+    kept = np.flatnonzero(density.allowed(sampled)[0])[:_PRIOR_DRAWS]
+    for group in ("prior", "prior_predictive"):
+        prior[group] = xr.DataTree(prior[group].to_dataset().isel(draw=kept).assign_coords(draw=np.arange(len(kept))))
+    return prior
 
 
 def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:

@@ -7,13 +7,15 @@ every mode, and by a break put somewhere else. Each run is one chain, so R-hat c
 
 Where a law is linear in some parameters given the others (`Law.linear`), these are drawn anew from their least squares at every move,
 so that only the others are searched: this is what makes it quick. The draws are exact for the model all the same; least squares only
-proposes.
+proposes. Where a law shuts curves out (`Law.bounds`), they have no likelihood, and the least squares are told of the bounds: else next to
+none of their draws would be allowed where the runs go against them.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ..laws.law import SLACK
 from ..spec.density import Density
 
 _KEPT = 0.8  # effective share of points that a step of t leaves
@@ -28,6 +30,8 @@ _JUMP = 0.1  # share of moves by a whole difference, which lead from mode to mod
 _SPREAD = 1.5  # of the priors of linear parameters in their least squares, for their heavy tails
 _TAILS = 3  # degrees of freedom of the draws of linear parameters: no lighter than their priors, or points would stick in the tails
 _TINY = 1e-5
+_INSIDE = 3  # sds inside the bounds at which least squares need not be told of them
+_NARROWEST = 0.2  # of an sd is left once told: Student-t noise may see a bound nearer than least squares do, and points would stick
 
 
 def sample_smc(
@@ -67,7 +71,7 @@ def _run(density: Density, n: int, tune: int, rng: np.random.Generator) -> tuple
     target = _Target(density)
     points, log_q = target.fill(density.draw(rng, 2 * ((n + 1) // 2)), rng)
     state = target.state(points, log_q)
-    t, evidence, steps, accepted = 0.0, 0.0, 0, 0.0
+    t, evidence, steps, accepted = 0.0, -density.log_share_allowed(), 0, 0.0
     while t < 1:
         gain = state["gain"]
         new = _next(gain, t)
@@ -165,7 +169,45 @@ class _Target:
         bad = ~(np.isfinite(precision).all(axis=(1, 2)) & np.isfinite(right).all(axis=(1, 2)))
         precision[bad], right[bad] = 0.0, 0.0
         precision = precision + np.diag(1 / self.spread**2)
+        if law.bounds is not None:
+            precision, right = self._within_bounds(values, precision, right)
         return np.linalg.solve(precision, right)[..., 0], np.linalg.cholesky(precision)
+
+    def _within_bounds(
+        self, values: dict[str, np.ndarray], precision: np.ndarray, right: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Precision and precision times mean once the worst bound was told, as often as there are parameters in it.
+
+        A sum of mean m and sd s that must be positive is taken for seen with sd d, where its mean is then d = (sqrt(m^2 + 4 s^2) + m) / 2:
+        m where it is far inside, s^2 / |m| far outside, as for a normal cut at 0.
+        """
+        density, law = self.density, self.density.law
+        assert law.bounds is not None
+        with np.errstate(all="ignore"):
+            names, sets = law.bounds(values, density.data)
+        every_second = [np.stack(np.broadcast_arrays(*one), axis=-1)[:, ::2] for one in sets]  # they only propose
+        rows = np.nan_to_num(np.concatenate(every_second, axis=1))
+        own = [self.linear.index(density.names.index(name)) for name in names]
+        precision, right, near = precision.copy(), right.copy(), np.arange(len(rows))
+        for _ in names:
+            covariance = np.linalg.inv(precision[near])
+            mean = (covariance @ right[near])[:, own, 0]
+            kept = SLACK * np.abs(mean).sum(axis=1)
+            sums = (rows @ mean[..., None])[..., 0] - kept[:, None]
+            variance = np.einsum("npk,npk->np", rows @ covariance[:, own][:, :, own], rows)
+            sd = np.sqrt(np.maximum(variance, _TINY**2))
+            worst, each = np.argmin(sums / sd, axis=1), np.arange(len(near))
+            m, s = sums[each, worst], sd[each, worst]
+            told = m < _INSIDE * s
+            near, rows, m, s, kept, worst = near[told], rows[told], m[told], s[told], kept[told], worst[told]
+            d = np.maximum((np.sqrt(m**2 + 4 * s**2) + m) / 2, _NARROWEST * s)
+            seen = d + (d - m) * (d / s) ** 2
+            row = np.zeros((len(near), len(self.linear), 1))
+            row[:, own, 0] = rows[np.arange(len(near)), worst]
+            heavy = row / d[:, None, None] ** 2
+            precision[near] += heavy @ np.swapaxes(row, 1, 2)
+            right[near] += heavy * (seen + kept)[:, None, None]
+        return precision, right
 
     def move(self, state: dict[str, np.ndarray], t: float, kind: str, rng: np.random.Generator) -> float:
         """Move one random half of the points with the help of the other half, then the other way; give the share accepted."""

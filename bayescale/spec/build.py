@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 
+from ..laws.law import allowed
 from .cells import find_cells
 from .centred import centred_lognormal
 from .data import model_data
@@ -74,6 +75,8 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
             sampled[law.level] = _variable(law.level, spec.priors[law.level])
         if law.level and spec.groups and law.level in spec.groups.partial:
             sampled[law.level] = _pooled(spec, law.level, sampled[law.level])
+        if law.bounds:
+            pm.Potential("bounds", pm.math.switch(allowed(law, sampled, data), 0.0, -np.inf))
         constants = {name: _deterministic(name, value) for name, value in law.constants(sampled, data).items()}
         constants = _at_runs(spec, constants, data)
         curve = profile_curve(spec, sampled, constants, values) if law.keep else _curve(spec, inputs, constants)

@@ -4,18 +4,20 @@ Points are rows of unconstrained numbers, as a sampler moves them: positive para
 covariates, cells or counts are not for it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ..laws.law import allowed
 from .data import model_data
 from .noise import COUNTS, log_density, observed_name
 from .prior import Prior
 from .spec import ModelSpec
 
 _NORMAL = np.log(2 * np.pi) / 2
+_SHARE_DRAWS = 20_000
 
 
 class Coordinate(NamedTuple):
@@ -59,7 +61,7 @@ class Density:
         self.decades = (self.data["log_reach_max"] - reach)[:, None] / np.log(10)
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Points from the prior, shape (n, parameters)."""
+        """Points from the prior, shape (n, parameters), of a law with bounds from all that its priors cover."""
         return np.stack([one.draw(rng, n) for one in self.coordinates], axis=1)
 
     def values(self, points: np.ndarray) -> dict[str, np.ndarray]:
@@ -73,7 +75,7 @@ class Density:
         return np.stack([one.log_prior(column) for one, column in columns], axis=1)
 
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
-        """Log likelihood of all runs, shape (n,); minus infinity where the law leaves what floats can hold."""
+        """Log likelihood of all runs, shape (n,); minus infinity where the law shuts a curve out or leaves what floats can hold."""
         values: Any = self.values(points)
         with np.errstate(all="ignore"):
             constants = self.law.constants(values, self.data)
@@ -82,7 +84,21 @@ class Density:
             measured = np.exp(self.measured) if self.spec.noise.link == "log" else self.measured
             each: Any = log_density(self.spec, values, curve, measured[:, None], self.decades, None)
             total = self.weight @ np.asarray(each)
-        return np.where(np.isfinite(total), total, -np.inf)
+        return np.where(np.isfinite(total) & self.allowed(values), total, -np.inf)
+
+    def allowed(self, values: Mapping[str, Any]) -> Any:
+        """Whether each draw is one that the law does not shut out, shape (n,)."""
+        if self.law.bounds is None:
+            return True
+        with np.errstate(all="ignore"):
+            return allowed(self.law, values, self.data)
+
+    def log_share_allowed(self) -> float:
+        """Natural log of the share of the priors' draws that the law does not shut out, to 2%: what its evidence is to be divided by."""
+        if self.law.bounds is None:
+            return 0.0
+        points = self.draw(np.random.default_rng(0), _SHARE_DRAWS)
+        return float(np.log(np.mean(self.allowed(self.values(points)))))
 
 
 def has_density(spec: ModelSpec) -> bool:

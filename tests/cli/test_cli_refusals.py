@@ -72,6 +72,8 @@ REFUSED = {
     "blocks of no length": (["fit", "RUNS", "--model", "exact-match", "--option", "tokens=ten", "--out", "OUT"], "Got 'ten'"),
     "blocks of another length": (["fit", "RUNS", "--model", "exact-match", "--option", "tokens=5", "--out", "OUT"], "blocks of 10"),
     "a power of breaks": (["fit", "RUNS", "--model", "bnsl", "--at", "tokens", "--option", "breaks=²", "--out", "OUT"], "Got '²'"),
+    "a direction": (["fit", "RUNS", "--model", "bnsl", "--at", "tokens", "--option", "monotone=down", "--out", "OUT"], "Got 'down'"),
+    "breaks as an option": (["fit-breaks", "RUNS", "--at", "tokens", "--option", "breaks=1", "--out", "OUT"], "--breaks 0,1,2"),
     "a negative fade": (["fit", "RUNS", "--fade", "-1", "--out", "OUT"], "`noise.fade`"),
     "another sampler": (["fit", "RUNS", "--nuts-sampler", "stan", "--out", "OUT"], "--nuts-sampler must be pymc, nutpie or smc"),
     "a filter of all": (["fit", "RUNS", "--where", "params>1e30", "--out", "OUT"], "at least 5 are needed"),

@@ -38,6 +38,19 @@ def test_it_is_the_density_of_the_graph(noise):
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("breaks", [0, 2])
+def test_both_shut_out_the_same_curves(breaks):
+    spec = load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks, "monotone": "falling"})
+    density, model = Density(spec, table()), build_model(spec, table())
+    points = density.draw(np.random.default_rng(1), 20)
+    log_density = model.compile_logp()
+    numbers = [model.rvs_to_values[model[name]].name for name in density.names]
+    expected = [log_density(dict(zip(numbers, map(np.asarray, point), strict=True))) for point in points]
+    found = density.log_priors(points).sum(axis=1) + density.log_likelihood(points)
+    assert 0 < np.isfinite(found).sum() < 20
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("prior", "law"),
     [
