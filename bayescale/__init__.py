@@ -30,7 +30,7 @@ _HOMES = {
     "net_value_plan": "decide.net_value",
     "explain": "decide.explain",
     "sensitivity": "decide.explain",
-    "leave_one_out": "decide.explain",
+    "leave_one_out": "decide.leave_out",
     "pareto": "decide.pareto",
     "Budget": "decide.budget",
     "Limits": "decide.limits",

@@ -68,7 +68,8 @@ def explain(
     """Lay the choice for a budget beside rival plans, and say what it hangs on and what would change it."""
     from ..decide.budget import Budget
     from ..decide.explain import explain as explain_choice
-    from ..decide.explain import leave_one_out, sensitivity, what_would_change
+    from ..decide.explain import sensitivity, what_would_change
+    from ..decide.leave_out import leave_one_out
     from ..posterior import is_average
     from .saved import grouped_by, load_passed
 

@@ -1,4 +1,4 @@
-"""Whether a decision is robust: rival plans of the same budget, what the choice hangs on, and the runs that it hangs on."""
+"""Whether a decision is robust: rival plans of the same budget, and the constants that the choice hangs on."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,14 +20,13 @@ from .consequences import wasted
 from .draws import LossDraws, loss_draws
 from .limits import Limits
 from .risk import mean, parse_risk
-from .search import best_tokens, choose, held_drift, refine, sizes
+from .search import choose, held_drift
 from .spending import Spending
 
 _PF_DAY = 1e15 * 86400  # FLOP
 _LLAMA = 1.0e12 / 6.7e9  # tokens a parameter of LLaMA-7B (arXiv:2302.13971, table 2)
-_K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
-_FEWEST = 100  # draws, below which no Pareto tail can be fitted
-_ABOUT = 400  # draws over which the best tokens of a size are averaged, where more can do harm
+K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
+ABOUT = 400  # draws over which the best tokens of a size are averaged, where more can do harm
 _ROUNDS = 40  # in which the compute that a rule leaves for training settles
 _MOVED = np.log(1.02)  # of ln params, below which a choice counts as unmoved
 
@@ -96,7 +95,7 @@ def explain(
         raise ValueError("explain compares losses, so it takes no `risk` target (--risk target): allocate does.")
     if limits.shapes is not None:
         raise ValueError("explain takes no `shapes` (--shapes): allocate does.")
-    draws, spending = _asked(idata, flops, limits, at, drift, random_seed)
+    draws, spending = asked_draws(idata, flops, limits, at, drift, random_seed)
     held = held_drift(draws, spending)
     choice = choose(held, spending, measure)
     plan = pd.Series({"params": np.exp(choice.log_params), "tokens": np.exp(choice.log_tokens)})
@@ -172,7 +171,7 @@ def sensitivity(
     if is_average(idata):
         raise ValueError("An average of fits has no common constants: ask each of its fits.")
     limits = limits or Limits()
-    draws, spending = _asked(idata, flops, limits, dict(at or {}), False, None)
+    draws, spending = asked_draws(idata, flops, limits, dict(at or {}), False, None)
     size = np.broadcast_to(choose(draws, spending, mean()).own.log_params, (draws.size,))
     ranks = pd.Series(size).rank()
     rows = {}
@@ -187,111 +186,6 @@ def sensitivity(
         }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["correlation", "params_low", "params_high"])
     return table.sort_values("correlation", key=lambda column: -column.abs(), kind="stable").rename_axis("constant")
-
-
-def leave_one_out(
-    idata: xr.DataTree,
-    flops: float | Budget,
-    *,
-    limits: Limits | None = None,
-    at: Mapping[str, Any] | None = None,
-) -> pd.DataFrame:
-    """Say how the choice would move without each fitted run, by importance weights that are Pareto-smoothed.
-
-    Parameters
-    ----------
-    idata : xarray.DataTree
-        A fit of a law of params and tokens, with its group `log_likelihood`.
-    flops : float or Budget
-        As in `explain`.
-    limits : Limits, optional
-        As in `explain`.
-    at : mapping, optional
-        As in `explain`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Index run, first those of which the weights cannot say, then the one that moves the choice most: `params`, the size of least mean
-        loss without it, and `tokens`; `params_ratio` to the choice with all runs; `pareto_k`; `warning`. Where `pareto_k` exceeds 0.7 the
-        weights are not to be trusted,
-        and the numbers are NaN: fit again without that run.
-
-    Raises
-    ------
-    ValueError
-        If the fit has no log likelihood, has too few draws, or is an average.
-
-    References
-    ----------
-    Vehtari, Simpson, Gelman, Yao and Gabry 2024, arXiv:1507.02646.
-    """
-    if is_average(idata) or "log_likelihood" not in idata.children:
-        raise ValueError(
-            "Leaving out runs needs a plain fit with its log likelihood: give the file that `bayescale fit` wrote."
-        )
-    limits = limits or Limits()
-    draws, spending = _asked(idata, flops, limits, dict(at or {}), False, None)
-    likelihood = next(iter(idata["log_likelihood"].data_vars.values()))
-    values = likelihood.transpose(..., "chain", "draw").to_numpy().reshape(-1, draws.size)
-    names = (
-        [str(name) for name in likelihood["run"].to_numpy()] if "run" in likelihood.coords else list(range(len(values)))
-    )
-    if draws.size < _FEWEST:
-        raise ValueError(
-            f"Leaving out runs needs at least {_FEWEST} draws, whose weights have a tail. Got {draws.size}: fit with more draws."
-        )
-    weights, k_hat = _weights(values)
-    grid = sizes(draws, spending)
-    # Where more tokens can do harm, those of least mean loss with all runs: at a minimum, near ones cost next to nothing.
-    on_grid = best_tokens(draws.thinned(_ABOUT), spending, mean(), np.zeros(1), grid) if draws.rises else None
-
-    def tokens(log_params: np.ndarray) -> np.ndarray:
-        return spending.log_tokens(log_params) if on_grid is None else np.interp(log_params, grid, on_grid)
-
-    losses = draws.loss(grid[:, None], tokens(grid)[:, None])
-
-    def best(weight: np.ndarray) -> float:
-        def value(log_params: np.ndarray) -> np.ndarray:
-            return draws.loss(log_params[:, None], tokens(log_params)[:, None]) @ weight
-
-        return refine(value, grid, losses @ weight)[0]
-
-    everything = best(np.full(draws.size, 1 / draws.size))
-    rows = []
-    for name, weight, k in zip(names, weights, k_hat, strict=True):
-        trusted = bool(k <= _K_HAT)
-        n = best(weight) if trusted else np.nan
-        d = float(tokens(np.array([n]))[0]) if trusted else np.nan
-        rows.append(
-            {
-                "run": name,
-                "params": np.exp(n),
-                "tokens": np.exp(d),
-                "params_ratio": np.exp(n - everything),
-                "pareto_k": float(k),
-                "warning": ""
-                if trusted
-                else f"Pareto k {k:.2f} exceeds {_K_HAT}: the weights cannot say; fit again without this run.",
-            }
-        )
-    table = pd.DataFrame(rows).set_index("run")
-    moved = np.abs(np.log(table["params_ratio"])).fillna(np.inf)  # what the weights cannot say may be the most
-    return table.loc[moved.sort_values(ascending=False, kind="stable").index]
-
-
-def _weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smoothed weights of the draws without each run, (run, draw), and their Pareto k, -inf where a run weighs all draws alike."""
-    from arviz_stats.base import array_stats
-
-    weights = np.full(log_likelihood.shape, 1 / log_likelihood.shape[1])
-    k_hat = np.full(len(weights), -np.inf)
-    tells = np.ptp(log_likelihood, axis=1) > 0
-    if tells.any():
-        logs, k = array_stats.psislw(log_likelihood[tells], r_eff=1.0)  # of 1 / likelihood: it takes the sign itself
-        some = np.exp(logs - logs.max(axis=-1, keepdims=True))
-        weights[tells], k_hat[tells] = some / some.sum(axis=-1, keepdims=True), k
-    return weights, k_hat
 
 
 def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
@@ -313,14 +207,14 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
             f"in the third of the draws where it is small, {row['params_high']:.3g} where it is large."
         )
     if runs is not None and len(runs):
-        known, untrusted = runs[np.isfinite(runs["params_ratio"])], int((~(runs["pareto_k"] <= _K_HAT)).sum())
+        known, untrusted = runs[np.isfinite(runs["params_ratio"])], int((~(runs["pareto_k"] <= K_HAT)).sum())
         if len(known) and abs(np.log(known["params_ratio"].iloc[0])) > _MOVED:
             said.append(f"Without run {known.index[0]} it would be {known['params_ratio'].iloc[0]:.2f} times as large.")
         elif len(known):
             said.append("No run whose weights can be trusted moves it by more than 2%.")
         if untrusted:
             said.append(
-                f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights cannot say (Pareto k above {_K_HAT}), first "
+                f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights cannot say (Pareto k above {K_HAT}), first "
                 f"{_untrusted(runs)}: fit again without."
             )
     return " ".join(said)
@@ -336,7 +230,7 @@ def _untrusted(runs: pd.DataFrame) -> str:
     return str(runs["pareto_k"].idxmax())
 
 
-def _asked(
+def asked_draws(
     idata: xr.DataTree,
     budget: float | Budget,
     limits: Limits,

@@ -24,12 +24,15 @@ class Metric:
         Whether a lower loss raises it.
     fitted : tuple of float
         Least and largest loss that its fit has seen.
+    unit : str
+        Of the loss.
     """
 
     name: str
     share: Callable[[np.ndarray], np.ndarray]
     rises: bool
     fitted: tuple[float, float]
+    unit: str
 
     def missed(self, loss: np.ndarray) -> np.ndarray:
         """Return the percentage points that are missed: less is better, whichever way the metric goes."""
@@ -42,7 +45,8 @@ class Metric:
         middle = float(np.median(loss))
         if least <= middle <= most:
             return ""
-        return f"The loss of {middle:.4g} lies outside the {least:.4g} to {most:.4g} that {self.name} was fitted to: it has no drift."
+        seen = f"{least:.4g} to {most:.4g} that {self.name} was fitted to"
+        return f"The loss of {middle:.4g} {self.unit} lies outside the {seen}: it has no drift."
 
 
 def metric_of(metric: xr.DataTree, idata: xr.DataTree, n_draws: int) -> Metric:
@@ -92,4 +96,5 @@ def metric_of(metric: xr.DataTree, idata: xr.DataTree, n_draws: int) -> Metric:
         lambda loss: law.loss(**{name: loss}, **paired),
         rises=ends[0] >= ends[1],
         fitted=(float(fitted.min()), float(fitted.max())),
+        unit=str(metric.attrs["loss_unit"]),
     )

@@ -143,7 +143,7 @@ def test_private_keys_reach_no_output(run, tmp_path):
     config = {
         "host": "secret-host",
         "email": "a@secret.org",
-        "output_dir": "/home/secret",
+        "output_dir": "/data/secret",
         "params": 12000000,
         "max_steps": 10,
         "_wandb": {"args": "--key secret"},
