@@ -43,7 +43,7 @@ def _version(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=8)
 def _ends(path: Path, changed: int, size: int) -> tuple[bytes, bytes]:
-    """Read both ends of a file, once for the thirty formats that look at them."""
+    """Read both ends of a file, once for all formats that look at them."""
     try:
         if not path.is_file():
             return b"", b""
