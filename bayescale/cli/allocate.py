@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from . import asked
 from .forecast import print_warnings
 from .options import Band, Force, Json, NoDrift, Out, check_out, pairs
@@ -166,7 +167,7 @@ def allocate(
     }
     if usd_per_nat is not None or usd_per_point is not None or metric is not None:
         if any(budgets.values()) or target is not None or risk != "mean" or train_only:
-            raise ValueError(
+            raise InputError(
                 "--usd-per-nat and --usd-per-point go with no budget, target, --risk or --train-only: they weigh cost by themselves."
             )
         table = net_value_plan(
@@ -178,7 +179,7 @@ def allocate(
         )
     elif target is not None and not any(budgets.values()) and (days is None or probability):
         if risk != "mean" or train_only:
-            raise ValueError("--risk and --train-only go with a budget; without one the cheapest plan is asked for.")
+            raise InputError("--risk and --train-only go with a budget; without one the cheapest plan is asked for.")
         table = cheapest_plan(idata, target, probabilities=probability, **common)
     else:
         table = allocate_budgets(idata, **budgets, risk=risk, target=target, train_only=train_only, **common)
@@ -196,10 +197,10 @@ def _target(loss: float | None, probability: list[float] | None, on: str, with_b
 
     if loss is None:
         if probability or on != "expected":
-            raise ValueError("--probability and --target-on need the loss that is to be reached: give --target-loss.")
+            raise InputError("--probability and --target-on need the loss that is to be reached: give --target-loss.")
         return None
     if with_budget and len(probability or ()) > 1:
-        raise ValueError("Several --probability ask what certainty costs; with a budget give one of them.")
+        raise InputError("Several --probability ask what certainty costs; with a budget give one of them.")
     return Target(loss, probability[0] if probability else None, on)  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .options import Band, Columns, Json, Out, check_out, pairs
 from .output import count, print_json, print_notes, print_table, print_text
 
@@ -52,7 +53,7 @@ def compare_approaches(
         try:
             return [parse_number(text) for text in texts]
         except ValueError as error:
-            raise ValueError(f"{option}: {error}") from None
+            raise InputError(f"{option}: {error}") from None
 
     wanted = numbers("--flops", flops) if flops else None
     given = numbers("--budgets", budgets.split(",")) if budgets else []

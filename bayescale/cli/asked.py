@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
+
 UniqueTokens = Annotated[
     str | None,
     typer.Option(
@@ -75,7 +77,7 @@ def amount(option: str, text: str | None) -> float | None:
     try:
         return float(parse_number(text))
     except ValueError as error:
-        raise ValueError(f"{option}: {error}") from None
+        raise InputError(f"{option}: {error}") from None
 
 
 def read_limits(
@@ -110,16 +112,16 @@ def _table(path: str) -> Any:
     try:
         table = pd.read_csv(path, dtype=str, skipinitialspace=True)
     except FileNotFoundError:
-        raise ValueError(f"--shapes: there is no file '{path}'.") from None
+        raise InputError(f"--shapes: there is no file '{path}'.") from None
     except (OSError, ValueError) as error:
-        raise ValueError(f"--shapes: '{path}' cannot be read as CSV: {str(error).splitlines()[0]}") from None
+        raise InputError(f"--shapes: '{path}' cannot be read as CSV: {str(error).splitlines()[0]}") from None
     table.columns = table.columns.str.strip()
     for column in ("params", "flops_per_token", "params_total"):
         if column in table:
             try:
                 table[column] = [parse_number(str(text)) for text in table[column]]
             except ValueError as error:
-                raise ValueError(f"--shapes, column '{column}': {error}") from None
+                raise InputError(f"--shapes, column '{column}': {error}") from None
     return table
 
 
@@ -130,7 +132,7 @@ def read_demand(tokens: str | None, prompt_share: float | None, quantile: float 
     if tokens is None:
         given = [n for n, v in (("--prompt-share", prompt_share), ("--demand-quantile", quantile)) if v is not None]
         if given:
-            raise ValueError(f"{given[0]} says something of the demand: give --inference-tokens as well.")
+            raise InputError(f"{given[0]} says something of the demand: give --inference-tokens as well.")
         return None
     median, colon, sigma = tokens.partition(":")
     value = amount("--inference-tokens", median)
@@ -138,7 +140,7 @@ def read_demand(tokens: str | None, prompt_share: float | None, quantile: float 
     try:
         spread = float(sigma) if colon else 0.0
     except ValueError:
-        raise ValueError(f"--inference-tokens takes TOKENS or TOKENS:SIGMA, e.g. 1e13:0.5. Got '{tokens}'.") from None
+        raise InputError(f"--inference-tokens takes TOKENS or TOKENS:SIGMA, e.g. 1e13:0.5. Got '{tokens}'.") from None
     return Demand(value, spread, prompt_share, quantile)
 
 

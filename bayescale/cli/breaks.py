@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .fit import check_sampler
 from .options import Columns, Json, law_options, pairs
 from .output import meaning, number, print_json, print_notes, print_table, print_text
@@ -52,7 +53,7 @@ def fit_breaks(
     try:
         numbers = [int(text) for text in breaks.split(",")]
     except ValueError:
-        raise ValueError(f"--breaks takes whole numbers with commas between, e.g. 0,1,2. Got '{breaks}'.") from None
+        raise InputError(f"--breaks takes whole numbers with commas between, e.g. 0,1,2. Got '{breaks}'.") from None
     table = read_runs(runs, pairs("--column", column) or None)
     print_notes(table.attrs["notes"])
     with contextlib.redirect_stdout(sys.stderr):

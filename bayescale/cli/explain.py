@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from . import asked
 from .allocate import as_value
 from .forecast import print_warnings
@@ -150,7 +151,7 @@ def _plan(name: str, text: str) -> tuple[float, float]:
     params, comma, tokens = text.partition(",")
     found = [asked.amount(f"--plan {name}", part) for part in (params, tokens)] if comma else []
     if len(found) != 2 or None in found:
-        raise ValueError(f"--plan takes NAME=PARAMS,TOKENS, e.g. ours=7B,2T. Got '{name}={text}'.")
+        raise InputError(f"--plan takes NAME=PARAMS,TOKENS, e.g. ours=7B,2T. Got '{name}={text}'.")
     return float(found[0] or 0), float(found[1] or 0)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .options import Columns, Json, ParamsKind, law_options, pairs
 from .output import count, meaning, number, print_json, print_notes, print_table, print_text
 
@@ -137,9 +138,9 @@ def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str] | None:
 def check_sampler(name: str | None) -> None:
     """Raise ValueError where there is no such sampler, before anything is sampled."""
     if name not in (None, "pymc", "nutpie", "smc"):
-        raise ValueError(f"--nuts-sampler must be pymc, nutpie or smc. Got '{name}'.")
+        raise InputError(f"--nuts-sampler must be pymc, nutpie or smc. Got '{name}'.")
     if name == "nutpie" and find_spec("nutpie") is None:
-        raise ValueError("--nuts-sampler nutpie needs the package: pip install 'bayescale[nutpie]'.")
+        raise InputError("--nuts-sampler nutpie needs the package: pip install 'bayescale[nutpie]'.")
 
 
 def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, check_out, pairs
 from .output import answered, count, number, print_json, print_notes, print_table, print_text
 
@@ -73,7 +74,7 @@ def forecast(
     wanted = _plans(params, tokens, at, plans, column, groups)
     if any(fitted_spec(one).get_law().best for one in weighed_fits(idata).values()):
         if score or through:
-            raise ValueError(
+            raise InputError(
                 f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply."
             )
         table = best_rates(
@@ -130,10 +131,10 @@ def _plans(
     one = {name: value for name, value in (("params", params), ("tokens", tokens)) if value is not None}
     for name, value in pairs("--at", at).items():
         if name in one:
-            raise ValueError(f"--at {name} and --{name} both give '{name}'.")
+            raise InputError(f"--at {name} and --{name} both give '{name}'.")
         one[name] = value
     if bool(plans) == bool(one):
-        raise ValueError(
+        raise InputError(
             "Give one plan (--params and --tokens, or --at COLUMN=VALUE), or a table of them (--plans FILE)."
         )
     if plans:
@@ -141,7 +142,7 @@ def _plans(
         print_notes(table.attrs["notes"])
         return table
     if column:
-        raise ValueError("--column goes with --plans FILE.")
+        raise InputError("--column goes with --plans FILE.")
     values: dict[str, Any] = {}
     for name, value in one.items():
         if name in groups:  # a name such as 7B is no number
@@ -150,7 +151,7 @@ def _plans(
         try:
             values[name] = parse_number(value)
         except ValueError as error:
-            raise ValueError(f"'{name}' of the plan: {error}") from None
+            raise InputError(f"'{name}' of the plan: {error}") from None
     return pd.DataFrame([values])
 
 

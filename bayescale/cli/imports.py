@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .options import Json
 from .output import print_json, print_table, print_text
 
@@ -177,7 +178,7 @@ def _check_out(out: str, mapping: str | None, sources: list[str], format: str | 
     for path in written:
         check_writable(path)
     if len({path.resolve() for path in written}) < len(written):
-        raise ValueError(f"--save-mapping {mapping} is a file that --out {out} writes; give another one.")
+        raise InputError(f"--save-mapping {mapping} is a file that --out {out} writes; give another one.")
     existing = {path.resolve(): path for path in written if path.exists()}
     if not existing:
         return
@@ -185,7 +186,7 @@ def _check_out(out: str, mapping: str | None, sources: list[str], format: str | 
         if item.path.resolve() in existing:
             path = existing[item.path.resolve()]
             option = f"--save-mapping {mapping}" if mapping and path == Path(mapping) else f"--out {out}"
-            raise ValueError(f"{option} would overwrite '{path}', which is read; give another file.")
+            raise InputError(f"{option} would overwrite '{path}', which is read; give another file.")
 
 
 def _by_run(option: str, texts: list[str] | None) -> dict[str, float]:
@@ -198,7 +199,7 @@ def _by_run(option: str, texts: list[str] | None) -> dict[str, float]:
         try:
             found[run.strip() if equals else EVERY] = parse_number(value)
         except ValueError as error:
-            raise ValueError(f"{option}: {error}") from error
+            raise InputError(f"{option}: {error}") from error
     return found
 
 
@@ -220,15 +221,15 @@ def _sets(texts: list[str] | None) -> dict[str, dict[str, Any]]:
         left, equals, value = text.rpartition("=")
         run, colon, column = left.rpartition(":")
         if not equals or not value.strip():
-            raise ValueError(f"--set takes COLUMN=VALUE or RUN:COLUMN=VALUE. Got '{text}'.")
+            raise InputError(f"--set takes COLUMN=VALUE or RUN:COLUMN=VALUE. Got '{text}'.")
         if column.strip() not in COLUMNS:
-            raise ValueError(
+            raise InputError(
                 f"--set: '{column.strip()}' is no column of a runs table; {nearest(column.strip(), list(COLUMNS))}."
             )
         try:
             cell: Any = parse_number(value) if column.strip() in NUMERIC else value.strip()
         except ValueError as error:
-            raise ValueError(f"--set {column.strip()}: {error}") from error
+            raise InputError(f"--set {column.strip()}: {error}") from error
         found.setdefault(column.strip(), {})[run.strip() if colon else EVERY] = cell
     return found
 
@@ -321,7 +322,7 @@ def _with(answers: Any, question: Any, text: str) -> Any:
 
         return dataclasses.replace(answers, **{option: parse_number(value)})
     if not hasattr(answers, option):
-        raise ValueError(f"'{words[0]}' answers no question of an import.")
+        raise InputError(f"'{words[0]}' answers no question of an import.")
     return dataclasses.replace(answers, **{option: value})
 
 

@@ -5,12 +5,12 @@ import sys
 import traceback
 from importlib import import_module
 from keyword import iskeyword
-from pathlib import Path
 from typing import Any
 
 import typer
 from typer.exceptions import TyperException
 
+from ..errors import InputError
 from .output import print_error, print_json
 
 _COMMANDS = {
@@ -31,7 +31,6 @@ _COMMANDS = {
 }
 
 _INTERRUPTED = 130
-_PACKAGE = Path(__file__).parents[1]
 
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
@@ -94,11 +93,11 @@ def main(arguments: list[str] | None = None) -> None:
         raise SystemExit(_INTERRUPTED) from None
     except CheckFailed as error:
         _leave(1, str(error), words)
+    except InputError as error:
+        _leave(2, str(error), words)
     except OSError as error:
         _leave(2, f"{error.strerror or error}: {error.filename or ''}", words)
     except Exception as error:
-        if isinstance(error, ValueError | TypeError) and _is_refusal(error):
-            _leave(2, str(error), words)
         if os.environ.get("BAYESCALE_DEBUG"):
             traceback.print_exc()
         _leave(
@@ -106,12 +105,6 @@ def main(arguments: list[str] | None = None) -> None:
             f"internal error, {type(error).__name__}: {error}\nRun again with BAYESCALE_DEBUG=1 and report the traceback.",
             words,
         )
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether a `raise` of ours made the error: what NumPy, pandas or a wrong call of ours raise is no mistake of the user's."""
-    last = traceback.extract_tb(error.__traceback__)[-1]
-    return Path(last.filename).is_relative_to(_PACKAGE) and (last.line or "raise").startswith("raise")
 
 
 def _leave(code: int, message: str, words: list[str]) -> Any:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else.")]
 Band = Annotated[float, typer.Option("--band", help="Probability of the equal-tailed bands.")]
 Force = Annotated[bool, typer.Option("--force", help="Use the fit although its check failed.")]
@@ -36,7 +38,7 @@ def check_out(out: str | None, *inputs: str | None, option: str = "--out") -> No
     path = Path(out)
     check_writable(path)
     if path.is_file() and (is_netcdf(path) or any(name and path.samefile(name) for name in inputs)):
-        raise ValueError(f"{option} {out} would overwrite a fit or the table that is read; give another file.")
+        raise InputError(f"{option} {out} would overwrite a fit or the table that is read; give another file.")
 
 
 def law_options(texts: Sequence[str] | None) -> dict[str, Any]:
@@ -53,8 +55,8 @@ def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
-            raise ValueError(f"{option} takes NAME=VALUE. Got '{text}'.")
+            raise InputError(f"{option} takes NAME=VALUE. Got '{text}'.")
         if name.strip() in found:
-            raise ValueError(f"{option} gives '{name.strip()}' twice.")
+            raise InputError(f"{option} gives '{name.strip()}' twice.")
         found[name.strip()] = value.strip()
     return found

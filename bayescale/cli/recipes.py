@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InputError
 from .options import Json
 from .output import count, number, print_json, print_table, print_text
 
@@ -26,9 +27,9 @@ def recipes(
 
     plan = _numbers(params=params, tokens=tokens, batch_tokens=batch_tokens, lr=lr)
     if name and plan:
-        raise ValueError(f"Give a recipe's name ({name}) or a plan (--params ...), not both.")
+        raise InputError(f"Give a recipe's name ({name}) or a plan (--params ...), not both.")
     if plan and "params" not in plan:
-        raise ValueError("--params is missing: rules and recipes go by size first.")
+        raise InputError("--params is missing: rules and recipes go by size first.")
     answer = recipe_for(**plan) if plan else None
     table = list_recipes(name=name)
     table = table.loc[answer["nearest"]] if answer else table
@@ -55,7 +56,7 @@ def _numbers(**texts: str | None) -> dict[str, float]:
             try:
                 found[name] = parse_number(text)
             except ValueError as error:
-                raise ValueError(f"--{name.replace('_', '-')}: {error}") from None
+                raise InputError(f"--{name.replace('_', '-')}: {error}") from None
     return found
 
 

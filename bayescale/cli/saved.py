@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..errors import InputError
 from .main import CheckFailed
 
 
@@ -12,7 +13,7 @@ def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everyth
     from ..runs.columns import PARAMS_KINDS
 
     if params_kind not in PARAMS_KINDS:
-        raise ValueError(f"--params-kind must be one of {', '.join(PARAMS_KINDS)}. Got '{params_kind}'.")
+        raise InputError(f"--params-kind must be one of {', '.join(PARAMS_KINDS)}. Got '{params_kind}'.")
     idata = load_fit(path, groups=None if everything else DECIDING)
     failed = failed_checks(idata)
     if failed and not force:
@@ -22,7 +23,7 @@ def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everyth
         )
     kind = idata.attrs["params_kind"]
     if "unknown" not in (kind, params_kind) and kind != params_kind:
-        raise ValueError(
+        raise InputError(
             f"Plans count {params_kind} params, the runs of '{path}' count {kind} ones: the count is part of the law. Give plans in {kind} "
             "params, or fit again with the other count."
         )

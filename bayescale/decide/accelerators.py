@@ -3,11 +3,12 @@
 Data sheets of NVIDIA print the peak with sparsity, twice the dense one, which is what training reaches for.
 """
 
-from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
 import pandas as pd
+
+from ..errors import InputError, suggest
 
 
 def accelerators() -> pd.DataFrame:
@@ -32,11 +33,8 @@ def accelerator_named(name: str, option: str = "accelerator") -> pd.Series:
     known = {key.casefold(): key for key in _table().index}
     word = str(name).casefold()
     if word not in known:
-        begun = [spelt for key, spelt in known.items() if word and key.startswith(word)]
-        near = begun or [known[key] for key in get_close_matches(word, known, n=1)]
-        meant = f" Did you mean {' or '.join(repr(spelt) for spelt in near)}?" if near else ""
-        raise ValueError(
-            f"`{option}` must be one of {', '.join(known.values())}. Got {name!r} instead.{meant} For another, give "
+        raise InputError(
+            f"`{option}` must be one of {', '.join(known.values())}. Got {name!r} instead.{suggest(name, known.values())} For another, give "
             f"`{option.replace('accelerator', 'peak_flops')}`."
         )
     return _table().loc[known[word]]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..posterior import fitted_spec
@@ -154,7 +155,7 @@ def _risk(risk: str | Risk, target: Target | None) -> Risk | None:
     if not isinstance(risk, str):
         return risk
     if risk.strip() == "target" and target is None:
-        raise ValueError("The risk `target` (--risk target) needs a loss to reach: give --target-loss.")
+        raise InputError("The risk `target` (--risk target) needs a loss to reach: give --target-loss.")
     return parse_risk(risk)
 
 
@@ -163,9 +164,9 @@ def _buy(draws: LossDraws, unit: str, amount: float, measure: Risk | None, reque
     price, limits = request.costs.usd_per_unique_token, request.limits
     assert price is not None
     if unit != "usd":
-        raise ValueError("Unique tokens are bought with dollars (usd_per_unique_token): give the budget as --usd.")
+        raise InputError("Unique tokens are bought with dollars (usd_per_unique_token): give the budget as --usd.")
     if measure is None or limits.shapes is not None or limits.max_epochs is not None:
-        raise ValueError(
+        raise InputError(
             "Buying unique tokens (usd_per_unique_token) does not go with --risk target, --shapes or --max-epochs; leave that out."
         )
 
@@ -184,12 +185,12 @@ def _choose(
     target, shapes = request.target, request.limits.shapes
     if shapes is not None:
         if measure is None:
-            raise ValueError("The risk `target` (--risk target) does not go with --shapes; give another risk.")
+            raise InputError("The risk `target` (--risk target) does not go with --shapes; give another risk.")
         shapes = feasible_shapes(shapes, spending)
         choice, row, shares = choose_shape(draws, spending, measure, shapes)
         return spending, choice, {"shape": row, "shapes": shapes, "probability_best": float(shares[row])}
     if not spending.log_params_most() > 0:  # one param
-        raise ValueError(
+        raise InputError(
             f"The budget (--{spending.budget}) pays for no model at all: raise it, or lower --inference-tokens."
         )
     if measure is None:
@@ -212,7 +213,7 @@ def _sure_enough(draws: LossDraws, spending: Spending, choice: Choice, target: T
     if reached >= target.probability:
         return likely
     names = " and ".join("--" + name for name in spending.binding(likely.log_params, likely.log_tokens))
-    raise ValueError(
+    raise InputError(
         f"Within {names or 'the limits'} no plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}: at most P = "
         f"{np.floor(100 * reached) / 100:.2f} can be asked for. Leave out --probability, or ask without a budget for the cheapest plan."
     )
@@ -221,7 +222,7 @@ def _sure_enough(draws: LossDraws, spending: Spending, choice: Choice, target: T
 def _of_approach(idata: xr.DataTree, unit: str, amounts: list[float], request: Request, plain: bool) -> pd.DataFrame:
     """Return the table for approaches 1 and 2."""
     if unit != "flops" or not plain:
-        raise ValueError(
+        raise InputError(
             "This fit gives the best size of a compute and no loss, so it takes --flops alone: no other budget, risk, target, demand or "
             "limit. Fit --model chinchilla for those."
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts import bands, forecast
 from ..forecasts.forecast import MAX_EXTRAPOLATION
 from ..laws.law import compute
@@ -39,7 +40,7 @@ def answer(
     for _, row in table.iterrows():
         refused = unlikely_ratio(idata, row, request.max_extrapolation)
         if refused:
-            raise ValueError(_served(row, request) + refused)
+            raise InputError(_served(row, request) + refused)
     spec = fitted_spec(next(iter(weighed_fits(idata).values())))
     plans = table[["params", "tokens"]].rename(columns=spec.inputs).assign(run=names, **dict(request.at))
     pools = [extra.get("pool", request.limits.unique_tokens) for *_, extra in chosen]

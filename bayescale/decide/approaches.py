@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.bands import check_prob
 from ..laws.approaches import WITHIN, parabola_error
 from ..laws.law import compute
@@ -129,7 +130,7 @@ def compare_approaches(
 def _wanted(flops: float | Sequence[float] | None, largest: float) -> list[float]:
     given = [largest, _BEYOND * largest] if flops is None else np.atleast_1d(np.asarray(flops)).tolist()
     if not given:
-        raise ValueError("`flops` must hold at least one compute, e.g. 5.76e23. Got none.")
+        raise InputError("`flops` must hold at least one compute, e.g. 5.76e23. Got none.")
     for value in given:
         check_flops(value)
     return [float(value) for value in given]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.bands import check_prob
 from ..laws.law import compute
 from ..posterior import weighed_fits
@@ -29,20 +30,20 @@ def asked_budgets(flops: Any, gpu_hours: Any, usd: Any, limits: Limits, costs: C
         name: value for name, value in (("flops", flops), ("gpu-hours", gpu_hours), ("usd", usd)) if value is not None
     }
     if len(given) > 1:
-        raise ValueError(
+        raise InputError(
             f"A plan has one budget. Got {', '.join('--' + name for name in given)}: give one of them, and limits for the rest."
         )
     if not given:
         if limits.days is not None and costs.accelerators is not None:
             return "days", [np.inf]
-        raise ValueError(
+        raise InputError(
             "A budget is missing: give --flops, --gpu-hours or --usd (or --days with --accelerators), or --target-loss with "
             "--probability for the cheapest plan that reaches it."
         )
     name, value = next(iter(given.items()))
     amounts = np.atleast_1d(np.asarray(value)).tolist()
     if not amounts:
-        raise ValueError(f"`{name.replace('-', '_')}` must hold at least one budget, e.g. 5.76e23. Got none.")
+        raise InputError(f"`{name.replace('-', '_')}` must hold at least one budget, e.g. 5.76e23. Got none.")
     return name, [_positive(name, amount) for amount in amounts]
 
 
@@ -54,7 +55,7 @@ def _positive(name: str, amount: Any) -> float:
     if not np.isfinite(value) or value <= 0:
         example = {"flops": "5.76e23", "gpu-hours": "1e6", "usd": "2e6"}[name]
         what = f"`{name.replace('-', '_')}` must be a positive number of {UNITS[name]}, e.g. {example}."
-        raise ValueError(f"{what} Got {amount if isinstance(amount, str) else value!r} instead.")
+        raise InputError(f"{what} Got {amount if isinstance(amount, str) else value!r} instead.")
     return value
 
 
@@ -117,7 +118,7 @@ def prepare(idata: xr.DataTree, request: Request, *, flops_rule: str = "6nd") ->
     """Return the fit as it is asked of, the request with what the fit itself adds to it, and the loss of plans."""
     check_prob(request.prob)
     if not 0 < request.within < 1:
-        raise ValueError(f"`within_compute` must be in (0, 1), e.g. 0.02. Got {request.within!r} instead.")
+        raise InputError(f"`within_compute` must be in (0, 1), e.g. 0.02. Got {request.within!r} instead.")
     check_fits(idata, request.at)
     pool = request.limits.unique_tokens
     idata = with_published_repeats(idata, request.repeats, pool, request.random_seed)
@@ -198,7 +199,7 @@ def serving_price(unit: str, costs: CostModel, demand: Demand) -> float:
         else (costs.gpu_hours_per_prefill_flop, costs.gpu_hours_per_decode_flop)
     )
     if demand.prompt_share is None and abs(prefill - decode) > 1e-9 * prefill:
-        raise ValueError(
+        raise InputError(
             "Prompt and generated tokens cost differently here (--mfu-prefill, --mfu-decode): give the share of the demand that is prompt "
             "tokens, --prompt-share, e.g. 0.75."
         )
@@ -216,7 +217,7 @@ def helpful_accelerators(limits: Limits, costs: CostModel) -> float | None:
 def deadline_flops(limits: Limits, costs: CostModel) -> float:
     """Most training FLOP before the deadline, on as many accelerators as help."""
     if costs.accelerators is None:
-        raise ValueError(
+        raise InputError(
             "`days` (--days) needs the number of accelerators: give --accelerators, with --accelerator and --mfu."
         )
     assert limits.days is not None
@@ -244,12 +245,12 @@ def flops_ratio(idata: xr.DataTree, rule: str) -> tuple[tuple[float, ...], tuple
         If the rule is unknown, or the runs have no flops.
     """
     if rule not in FLOPS_RULES:
-        raise ValueError(f"`flops_rule` (--flops-rule) must be one of {', '.join(FLOPS_RULES)}. Got {rule!r} instead.")
+        raise InputError(f"`flops_rule` (--flops-rule) must be one of {', '.join(FLOPS_RULES)}. Got {rule!r} instead.")
     if rule == "6nd":
         return (), ()
     data = next(iter(weighed_fits(idata).values()))["constant_data"]
     if "flops" not in data or not np.isfinite(data["flops"].to_numpy()).any():
-        raise ValueError(
+        raise InputError(
             "`flops_rule` table (--flops-rule table) takes the FLOP from a column 'flops' of the fitted runs, which have none: fit a table "
             "with it, or use --flops-rule 6nd."
         )

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.forecast import MAX_EXTRAPOLATION
 from .answer import Chosen, answer
 from .budget import Request, prepare, spending_of
@@ -102,14 +103,14 @@ def cheapest_plan(
     )
     check_fits(idata, request.at)
     if gives_sizes_alone(idata):
-        raise ValueError(
+        raise InputError(
             "A target loss needs a law of the loss, and this fit gives the best size alone: fit --model chinchilla."
         )
     if request.limits.shapes is not None:
-        raise ValueError("`shapes` (--shapes) go with a budget; without one give --max-params as the limit on size.")
+        raise InputError("`shapes` (--shapes) go with a budget; without one give --max-params as the limit on size.")
     wanted = [target.probability] if probabilities is None else list(probabilities)
     if None in wanted or not wanted:
-        raise ValueError("`target` needs the probability with which it is to be reached: give --probability, e.g. 0.9.")
+        raise InputError("`target` needs the probability with which it is to be reached: give --probability, e.g. 0.9.")
     idata, request, draws = prepare(idata, request, flops_rule=flops_rule)
     unit = "usd" if request.costs.usd_per_gpu_hour is not None else "flops"
     spending = spending_of(unit, np.inf, draws, request)
@@ -125,7 +126,7 @@ def cheapest_plan(
         else:
             chosen.append(_chosen(draws, spending, plan))
     if not chosen:
-        raise ValueError(refused[0])
+        raise InputError(refused[0])
     if refused:  # the others are answered, and the last of them says what cannot be
         *rest, extra = chosen[-1]
         chosen[-1] = (*rest, {**extra, "said": " ".join(refused)})  # type: ignore[assignment]

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..laws import LAWS
 from ..posterior import fit_weights, fitted_spec, is_average, weighed_fits
@@ -28,20 +29,20 @@ def check_fits(idata: xr.DataTree, at: Mapping[str, Any]) -> None:
         )
         if not law.sizes_models or (law.keep and is_average(idata)):
             able = [key for key, other in LAWS.items() if other.sizes_models and not (other.keep and is_average(idata))]
-            raise ValueError(
+            raise InputError(
                 f"Law '{law.name}'{of} has no params and tokens to choose; allocate needs a fit of {', '.join(able)} (--model {able[0]})."
             )
         if spec.response != "loss" and not law.keep:
-            raise ValueError(
+            raise InputError(
                 f"allocate minimises a loss, and this fit explains '{spec.response}': fit a column named loss (--column loss=COLUMN)."
             )
         known += [*(spec.inputs[key] for key in law.others if key != "unique_tokens"), *spec.local_columns]
         if spec.inputs.get("unique_tokens") in at:
-            raise ValueError("Give the pool as `unique_tokens` of the limits (--unique-tokens), not as `at` (--at).")
+            raise InputError("Give the pool as `unique_tokens` of the limits (--unique-tokens), not as `at` (--at).")
     for column in at:
         if column not in known:
             takes = f"takes {', '.join(dict.fromkeys(known))}" if known else "takes nothing"
-            raise ValueError(f"`at` (--at) names '{column}', and this fit {takes} beside params and tokens.")
+            raise InputError(f"`at` (--at) names '{column}', and this fit {takes} beside params and tokens.")
 
 
 def check_distance(idata: xr.DataTree, spending: Spending, max_extrapolation: float | None) -> None:

@@ -12,7 +12,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
-from ..spec.prior import suggest
+from ..errors import InputError, suggest
 from .accelerators import accelerator_named
 
 _HOUR = 3600.0  # seconds
@@ -177,18 +177,18 @@ def read_costs(path: str | Path) -> CostModel:
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There is no cost file '{path}'.")
+        raise InputError(f"There is no cost file '{path}'.")
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"Cost file '{path}' is not TOML: {error}.") from None
+        raise InputError(f"Cost file '{path}' is not TOML: {error}.") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"Cost file '{path}' cannot be read as text: {error}.") from None
+        raise InputError(f"Cost file '{path}' cannot be read as text: {error}.") from None
     try:
         _check_keys(table)
         return CostModel(**table)
     except ValueError as error:
-        raise ValueError(f"Cost file '{path}': {error}") from None
+        raise InputError(f"Cost file '{path}': {error}") from None
 
 
 def _of_table(accelerator: str | None, inference_accelerator: str | None) -> dict[str, Any]:
@@ -207,16 +207,16 @@ def _number(name: str, value: Any) -> float | int:
     number = _plain(value)
     if name in _SHARES:
         if not 0 < number <= 1:
-            raise ValueError(f"`{name}` is a share of the peak and must be in (0, 1], e.g. 0.4. Got {value!r} instead.")
+            raise InputError(f"`{name}` is a share of the peak and must be in (0, 1], e.g. 0.4. Got {value!r} instead.")
         return number
     if name == "accelerators":
         if not (isinstance(value, Integral) and 0 < number < inf):
-            raise ValueError(f"`accelerators` must be a whole number > 0, e.g. 1024. Got {value!r} instead.")
+            raise InputError(f"`accelerators` must be a whole number > 0, e.g. 1024. Got {value!r} instead.")
         return int(value)
     unit, example, least = _RULES[name]
     if not (0 < number < inf and number >= least):
         rule = f"at least {least:g}" if least else "> 0"
-        raise ValueError(f"`{name}` must be a finite number of {unit}, {rule}, e.g. {example}. Got {value!r} instead.")
+        raise InputError(f"`{name}` must be a finite number of {unit}, {rule}, e.g. {example}. Got {value!r} instead.")
     return number
 
 
@@ -235,7 +235,7 @@ def _check_keys(names: Mapping[str, Any]) -> None:
     known = [field.name for field in fields(CostModel)]
     for name in names:
         if name not in known:
-            raise ValueError(
+            raise InputError(
                 f"`{name}` is no part of a cost model, which has {', '.join(known)}.{suggest(name, known)}"
             )
 
@@ -257,5 +257,5 @@ def _given(what: str, needed: Mapping[str, float | None]) -> list[float]:
     missing = [f"`{name}` (--{name.replace('_', '-')})" for name, value in needed.items() if value is None]
     if missing:
         listed = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
-        raise ValueError(f"{what} {listed}: give {'them' if missing[1:] else 'it'}.")
+        raise InputError(f"{what} {listed}: give {'them' if missing[1:] else 'it'}.")
     return [value for value in needed.values() if value is not None]

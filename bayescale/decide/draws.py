@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.averaged import whose_draws
 from ..forecasts.forecast import drift_standard
 from ..laws import Law
@@ -261,11 +262,11 @@ def _others(spec: ModelSpec, at: Mapping[str, Any]) -> dict[str, float]:
         if name == "unique_tokens":
             continue
         if column not in at:
-            raise ValueError(
+            raise InputError(
                 f"The fit takes '{column}' beside params and tokens: give --at {column}=VALUE (at={{'{column}': VALUE}})."
             )
         value = at[column]
         if not isinstance(value, (int, float)) or not np.isfinite(value) or value <= 0:
-            raise ValueError(f"`at['{column}']` must be a positive number. Got {value!r} instead.")
+            raise InputError(f"`at['{column}']` must be a positive number. Got {value!r} instead.")
         found[name] = float(value)
     return found

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts import bands, forecast
 from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION
@@ -92,16 +93,16 @@ def explain(
     at, limits = dict(at or {}), limits or Limits()
     measure = parse_risk(risk)
     if measure is None:
-        raise ValueError("explain compares losses, so it takes no `risk` target (--risk target): allocate does.")
+        raise InputError("explain compares losses, so it takes no `risk` target (--risk target): allocate does.")
     if limits.shapes is not None:
-        raise ValueError("explain takes no `shapes` (--shapes): allocate does.")
+        raise InputError("explain takes no `shapes` (--shapes): allocate does.")
     draws, spending = asked_draws(idata, flops, limits, at, drift, random_seed)
     held = held_drift(draws, spending)
     choice = choose(held, spending, measure)
     plan = pd.Series({"params": np.exp(choice.log_params), "tokens": np.exp(choice.log_tokens)})
     too_far = unlikely_ratio(idata, plan, max_extrapolation)
     if too_far:
-        raise ValueError(too_far)
+        raise InputError(too_far)
     table, left_out = _listed(idata, plan, spending, plans or {}, max_extrapolation)
     n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
     loss = held.loss(n, d)
@@ -169,7 +170,7 @@ def sensitivity(
         `params_high`, the median size in the third of the draws with the least and the largest values of the constant.
     """
     if is_average(idata):
-        raise ValueError("An average of fits has no common constants: ask each of its fits.")
+        raise InputError("An average of fits has no common constants: ask each of its fits.")
     limits = limits or Limits()
     draws, spending = asked_draws(idata, flops, limits, dict(at or {}), False, None)
     size = np.broadcast_to(choose(draws, spending, mean()).own.log_params, (draws.size,))
@@ -240,14 +241,14 @@ def asked_draws(
 ) -> tuple[LossDraws, Spending]:
     check_fits(idata, at)
     if fitted_spec(next(iter(weighed_fits(idata).values()))).get_law().keep:
-        raise ValueError(
+        raise InputError(
             "This fit gives the best size alone and no loss, so it knows no regret: fit --model chinchilla."
         )
     draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
     asked = budget if isinstance(budget, Budget) else Budget(flops=float(budget))
     spending = asked.spending(draws, limits)
     if not spending.log_params_most() > 0:
-        raise ValueError(
+        raise InputError(
             f"The budget (--{spending.budget}) pays for no model at all: raise it, or lower the demand (--inference-tokens)."
         )
     return draws, spending
@@ -288,9 +289,9 @@ def _listed(
     rivals = {"chosen": (float(chosen["params"]), float(chosen["tokens"]))} | by_rule
     for name, (params, tokens) in plans.items():
         if name in rivals:
-            raise ValueError(f"A plan may not be named '{name}', which is one of ours.")
+            raise InputError(f"A plan may not be named '{name}', which is one of ours.")
         if not (np.isfinite([params, tokens]).all() and params > 0 and tokens > 0):
-            raise ValueError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
+            raise InputError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
         rivals[name] = (float(params), float(tokens))
     table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
     rules = [name for name in by_rule if unlikely_ratio(idata, table.loc[[name]].iloc[0], max_extrapolation)]

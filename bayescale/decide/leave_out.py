@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..posterior import is_average
 from .budget import Budget
 from .explain import ABOUT, K_HAT, asked_draws
@@ -55,7 +56,7 @@ def leave_one_out(
     Vehtari, Simpson, Gelman, Yao and Gabry 2024, arXiv:1507.02646.
     """
     if is_average(idata) or "log_likelihood" not in idata.children:
-        raise ValueError(
+        raise InputError(
             "Leaving out runs needs a plain fit with its log likelihood: give the file that `bayescale fit` wrote."
         )
     limits = limits or Limits()
@@ -66,7 +67,7 @@ def leave_one_out(
         [str(name) for name in likelihood["run"].to_numpy()] if "run" in likelihood.coords else list(range(len(values)))
     )
     if draws.size < _FEWEST:
-        raise ValueError(
+        raise InputError(
             f"Leaving out runs needs at least {_FEWEST} draws, whose weights have a tail. Got {draws.size}: fit with more draws."
         )
     weights, k_hat = _weights(values)

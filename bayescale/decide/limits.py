@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -43,11 +45,11 @@ class Limits:
         for name in ("max_params", "max_tokens", "unique_tokens", "max_epochs", "days", "critical_batch_tokens"):
             _check_positive(name, getattr(self, name))
         if self.max_epochs is not None and self.unique_tokens is None:
-            raise ValueError(
+            raise InputError(
                 "`max_epochs` (--max-epochs) counts passes over `unique_tokens`: give --unique-tokens as well, or --max-tokens instead."
             )
         if self.max_epochs is not None and self.max_epochs < 1:
-            raise ValueError(
+            raise InputError(
                 f"`max_epochs` (--max-epochs) must be at least 1, one pass over the data. Got {self.max_epochs!r}."
             )
         if self.shapes is not None:
@@ -57,7 +59,7 @@ class Limits:
 def check_shapes(shapes: pd.DataFrame) -> pd.DataFrame:
     """Return the table of feasible sizes with numbers that are positive; ValueError names the column, the rule and the row."""
     if "params" not in shapes or not len(shapes):
-        raise ValueError(
+        raise InputError(
             f"`shapes` (--shapes) needs a column 'params' and at least one row; it has {len(shapes)} rows and columns "
             f"{', '.join(map(str, shapes.columns)) or 'none'}."
         )
@@ -68,7 +70,7 @@ def check_shapes(shapes: pd.DataFrame) -> pd.DataFrame:
         values = pd.to_numeric(shapes[column], errors="coerce").to_numpy(float)
         bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
         if len(bad):
-            raise ValueError(
+            raise InputError(
                 f"Column '{column}' of the shapes must be a number > 0 in every row. Got {shapes[column].iloc[bad[0]]!r} "
                 f"in row {bad[0] + 1}."
             )
@@ -100,7 +102,7 @@ class Demand:
     def __post_init__(self) -> None:
         _check_positive("inference_tokens", self.tokens)
         if not (np.isfinite(self.sigma) and self.sigma >= 0):
-            raise ValueError(
+            raise InputError(
                 f"The sd of log demand (--inference-tokens TOKENS:SIGMA) must be >= 0. Got {self.sigma!r} instead."
             )
         for name, low in (("prompt_share", "[0"), ("budget_quantile", "(0")):
@@ -108,7 +110,7 @@ class Demand:
             if value is not None and not (0 <= value <= 1 and (name == "prompt_share" or 0 < value < 1)):
                 option = "--prompt-share" if name == "prompt_share" else "--demand-quantile"
                 close = "1]" if name == "prompt_share" else "1)"
-                raise ValueError(f"`{name}` ({option}) must be in {low}, {close}. Got {value!r} instead.")
+                raise InputError(f"`{name}` ({option}) must be in {low}, {close}. Got {value!r} instead.")
 
     @property
     def expected(self) -> float:
@@ -152,9 +154,9 @@ class Target:
     def __post_init__(self) -> None:
         _check_positive("target_loss", self.loss)
         if self.probability is not None and not 0 < self.probability < 1:
-            raise ValueError(f"`probability` (--probability) must be in (0, 1), e.g. 0.9. Got {self.probability!r}.")
+            raise InputError(f"`probability` (--probability) must be in (0, 1), e.g. 0.9. Got {self.probability!r}.")
         if self.on not in ("expected", "observed"):
-            raise ValueError(f"`target_on` (--target-on) must be expected or observed. Got {self.on!r}.")
+            raise InputError(f"`target_on` (--target-on) must be expected or observed. Got {self.on!r}.")
 
 
 def _check_positive(name: str, value: float | None) -> None:
@@ -165,4 +167,4 @@ def _check_positive(name: str, value: float | None) -> None:
         or not isinstance(value, (int, float, np.number))
         or not (np.isfinite(value) and value > 0)
     ):
-        raise ValueError(f"`{name}` (--{name.replace('_', '-')}) must be a number > 0. Got {value!r} instead.")
+        raise InputError(f"`{name}` (--{name.replace('_', '-')}) must be a number > 0. Got {value!r} instead.")

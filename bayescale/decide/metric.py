@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.forecast import check_units
 from ..posterior import fitted_spec, is_average, weighed_fits
 
@@ -72,11 +73,11 @@ def metric_of(metric: xr.DataTree, idata: xr.DataTree, n_draws: int) -> Metric:
         If the fit is an average, takes more than the loss, gives no share, or was made for another unit of loss.
     """
     if is_average(metric):
-        raise ValueError("The fit of the metric (--metric) must be one fit, not an average of fits.")
+        raise InputError("The fit of the metric (--metric) must be one fit, not an average of fits.")
     spec, losses = fitted_spec(metric), fitted_spec(next(iter(weighed_fits(idata).values()))).response
     if list(spec.inputs.values()) != [losses] or spec.groups is not None:
         takes = ", ".join(map(repr, spec.inputs.values())) + (" by group" if spec.groups is not None else "")
-        raise ValueError(f"The fit of the metric (--metric) must take '{losses}' alone; this one takes {takes}.")
+        raise InputError(f"The fit of the metric (--metric) must take '{losses}' alone; this one takes {takes}.")
     check_units(metric, idata)
     law, name = spec.get_law(), next(iter(spec.inputs))
     posterior = metric["posterior"]
@@ -87,7 +88,7 @@ def metric_of(metric: xr.DataTree, idata: xr.DataTree, n_draws: int) -> Metric:
     fitted = metric["constant_data"][losses].to_numpy()
     ends = [float(np.mean(law.loss(**{name: loss}, **constants))) for loss in (fitted.min(), fitted.max())]
     if not (min(ends) >= 0 and max(ends) <= 1):
-        raise ValueError(
+        raise InputError(
             f"A point (--usd-per-point) is a hundredth of a share from 0 to 1; '{spec.response}' runs from {min(ends):.3g} to "
             f"{max(ends):.3g} in its fit (--metric)."
         )

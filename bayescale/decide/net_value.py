@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.forecast import MAX_EXTRAPOLATION
 from .answer import answer
 from .budget import Request, prepare, spending_of
@@ -113,7 +114,7 @@ def net_value_plan(
     )
     check_fits(idata, request.at)
     if gives_sizes_alone(idata) or request.limits.shapes is not None:
-        raise ValueError(f"What {unit} is worth needs a law of the loss (--model chinchilla), and takes no --shapes.")
+        raise InputError(f"What {unit} is worth needs a law of the loss (--model chinchilla), and takes no --shapes.")
     idata, request, draws = prepare(idata, request, flops_rule=flops_rule)
     decades = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
     reach = max(part.log_reach_max for part in draws.parts)
@@ -141,15 +142,15 @@ def net_value_plan(
 def _value(usd_per_nat: float | None, metric: xr.DataTree | None, usd_per_point: float | None) -> tuple[float, str]:
     """Return the one value that is given, dollars, and what it is of."""
     if (usd_per_nat is None) == (usd_per_point is None):
-        raise ValueError(
+        raise InputError(
             "Give what a nat (--usd-per-nat) or a point of a metric (--usd-per-point) is worth, one of the two."
         )
     if (metric is None) != (usd_per_point is None):
-        raise ValueError("--usd-per-point goes with the fit of its metric against the loss: --metric ACCURACY.nc.")
+        raise InputError("--usd-per-point goes with the fit of its metric against the loss: --metric ACCURACY.nc.")
     name, value = ("usd_per_nat", usd_per_nat) if usd_per_point is None else ("usd_per_point", usd_per_point)
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if value is None or not (is_number and np.isfinite(value) and value > 0):
-        raise ValueError(
+        raise InputError(
             f"`{name}` (--{name.replace('_', '-')}) must be a positive number of dollars. Got {value!r} instead."
         )
     return float(value), "a loss" if metric is None else "a point of a metric"
@@ -180,7 +181,7 @@ def _best(
     grid = np.linspace(low, high, _POINTS)
     grid = grid[[spending.scaled(float(np.exp(x))).log_params_most() > 1 for x in grid]]
     if not len(grid):
-        raise ValueError(
+        raise InputError(
             "Serving the demand (--inference-tokens) costs more than any plan within reach; lower it, or allow more by "
             "--max-extrapolation."
         )

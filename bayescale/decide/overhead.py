@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..laws import Law, batch, overtraining
@@ -75,9 +76,9 @@ def overhead_curve(
     check_prob(prob)
     ratios = np.atleast_1d(np.asarray(params_ratio, dtype=float))
     if not (np.isfinite(ratios) & (ratios > 0)).all() or not ratios.size:
-        raise ValueError(f"`params_ratio` must be > 0, e.g. 0.5. Got {params_ratio!r} instead.")
+        raise InputError(f"`params_ratio` must be > 0, e.g. 0.5. Got {params_ratio!r} instead.")
     if flops is not None and not (np.isfinite(flops) and flops > 0):
-        raise ValueError(f"`flops` (--flops) must be a positive number of FLOP, e.g. 5.76e23. Got {flops!r} instead.")
+        raise InputError(f"`flops` (--flops) must be a positive number of FLOP, e.g. 5.76e23. Got {flops!r} instead.")
     draws = local_draws(fitted_spec(idata), idata, {name: [value] for name, value in (at or {}).items()}, "plan")
     alpha, beta = _exponents(law, draws)
     critical = _band("critical_ratio", overtraining.least_params_ratio(alpha=alpha, beta=beta), prob)
@@ -147,7 +148,7 @@ def batch_for_steps(
     """
     law = fitted_spec(idata).get_law()
     if "B_crit" not in law.loss_constants:
-        raise ValueError(f"Law '{law.name}' has no critical batch: fit a batch sweep (--model batch).")
+        raise InputError(f"Law '{law.name}' has no critical batch: fit a batch sweep (--model batch).")
     check_prob(prob)
     deadlines = np.atleast_1d(np.asarray(steps, dtype=float))
     for name, values, least in (
@@ -156,7 +157,7 @@ def batch_for_steps(
         ("batch_tokens", np.array([batch_tokens]), 0),
     ):
         if not (np.isfinite(values) & (values >= least)).all():
-            raise ValueError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()} instead.")
+            raise InputError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()} instead.")
     B_crit = idata["posterior"]["B_crit"].to_numpy().ravel()
     fewest = batch.effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
     least_steps = fewest / B_crit
@@ -187,7 +188,7 @@ def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
         alpha = (draws["alpha_N"] / draws["alpha_D"]).to_numpy().ravel()
         return alpha, np.ones_like(alpha)
     if law.name not in _SUMS:
-        raise ValueError(
+        raise InputError(
             f"Law '{law.name}' has no exponents of a power of params beside one of tokens, on which the overhead hangs: it needs a fit of "
             f"{', '.join(_SUMS)} or kaplan-nd (--model {_SUMS[0]})."
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..forecasts.bands import check_prob
 from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
 from ..posterior import fitted_spec, weighed_fits
@@ -85,17 +86,17 @@ def pareto(
     check_prob(prob)
     measure = parse_risk(risk)
     if measure is None or risk.startswith("regret"):
-        raise ValueError(
+        raise InputError(
             "A frontier over budgets has no one target or regret: `risk` (--risk) must be mean, quantile:Q or cvar:TAIL."
         )
     ratios = np.sort(np.asarray(params_ratio, dtype=float))
     if not (len(ratios) and np.isfinite(ratios).all() and (ratios > 0).all()):
-        raise ValueError(f"`params_ratio` must hold sizes over the best one, > 0, e.g. 0.5. Got {params_ratio!r}.")
+        raise InputError(f"`params_ratio` must hold sizes over the best one, > 0, e.g. 0.5. Got {params_ratio!r}.")
     limits, at = limits or Limits(), dict(at or {})
     check_fits(idata, at)
     spec = fitted_spec(next(iter(weighed_fits(idata).values())))
     if spec.get_law().keep or limits.shapes is not None or limits.days is not None:
-        raise ValueError(
+        raise InputError(
             "A frontier needs a law of the loss (--model chinchilla), and takes neither shapes nor a deadline."
         )
     draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
@@ -149,7 +150,7 @@ def pareto(
     )
     near = _near(idata, table["tokens_per_param"], max_extrapolation)
     if not near.any():
-        raise ValueError(unlikely_ratio(idata, table.iloc[0], max_extrapolation))
+        raise InputError(unlikely_ratio(idata, table.iloc[0], max_extrapolation))
     table = table[near].reset_index(drop=True)
     costs = table[["train_flops", "inference_flops_per_token", "risk_value"]].to_numpy()
     return table.assign(on_frontier=_unbeaten(costs), probability=prob, warning=_warnings(idata, table, reach))

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
+
 
 def plans_for(*, flops: float, params: np.ndarray | None = None) -> pd.DataFrame:
     """Return plans that spend a budget exactly, tokens = flops / (6 params).
@@ -34,7 +36,7 @@ def plans_for(*, flops: float, params: np.ndarray | None = None) -> pd.DataFrame
         params = np.sqrt(flops / 120) * np.logspace(-2, 2, 81)
     params = np.asarray(params, dtype=float)
     if not (np.isfinite(params) & (params > 0)).all():
-        raise ValueError(f"`params` must be positive, finite counts, e.g. 7e10. Got {params.tolist()} instead.")
+        raise InputError(f"`params` must be positive, finite counts, e.g. 7e10. Got {params.tolist()} instead.")
     return pd.DataFrame({"params": params, "tokens": flops / (6 * params)})
 
 
@@ -46,4 +48,4 @@ def check_flops(flops: float) -> None:
         value = np.nan
     if not np.isfinite(value) or value <= 0:
         got = flops if isinstance(flops, str) else value
-        raise ValueError(f"`flops` must be a positive number of FLOP, e.g. 5.76e23. Got {got!r} instead.")
+        raise InputError(f"`flops` must be a positive number of FLOP, e.g. 5.76e23. Got {got!r} instead.")

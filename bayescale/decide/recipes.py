@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
 from ..laws.batch import critical_batch
 from ..laws.learning_rate import best_weight_decay, kaplan_rate, power
 from ..laws.published import PUBLISHED
@@ -70,7 +71,7 @@ def recipes(params: float | None = None, tokens: float | None = None, *, name: s
     table = _read()
     if name is not None:
         if name not in table.index:
-            raise ValueError(f"There is no recipe '{name}'; `bayescale recipes` lists {', '.join(table.index)}.")
+            raise InputError(f"There is no recipe '{name}'; `bayescale recipes` lists {', '.join(table.index)}.")
         return table.loc[[name]]
     _check_counts(params=params, tokens=tokens)
     if params is None:
@@ -91,7 +92,7 @@ def _read() -> pd.DataFrame:
 def _check_counts(**counts: float | None) -> None:
     for name, value in counts.items():
         if value is not None and not (np.isfinite(value) and value > 0):
-            raise ValueError(f"`{name}` must be > 0. Got {value!r} instead.")
+            raise InputError(f"`{name}` must be > 0. Got {value!r} instead.")
 
 
 def recipe_for(

@@ -5,6 +5,7 @@ import re
 import numpy as np
 import xarray as xr
 
+from ..errors import InputError
 from ..posterior import fitted_spec, is_average
 
 # Muennighoff et al. 2023, arXiv:2305.16264: published values with room for another model, weight decay and data set.
@@ -41,14 +42,14 @@ def with_published_repeats(
     if repeats is None:
         return idata
     if repeats != "published":
-        raise ValueError(f"`repeats` (--repeats) must be published, or left out. Got {repeats!r} instead.")
+        raise InputError(f"`repeats` (--repeats) must be published, or left out. Got {repeats!r} instead.")
     law = "an average" if is_average(idata) else fitted_spec(idata).law
     if law != "chinchilla":
-        raise ValueError(
+        raise InputError(
             f"--repeats published completes a fit of chinchilla, which knows one epoch alone. This is a fit of {law}."
         )
     if unique_tokens is None:
-        raise ValueError("--repeats published needs the pool: give --unique-tokens.")
+        raise InputError("--repeats published needs the pool: give --unique-tokens.")
     text = re.sub(r"(?m)^law\s*=.*$", 'law = "repeated"', idata.attrs["spec"])
     text = re.sub(r"(?m)^inputs\s*=\s*\{", 'inputs = { unique_tokens = "unique_tokens", ', text)
     added = "".join(

@@ -6,10 +6,11 @@ of them: `best` does not hang on the plan, so that it chooses as the mean does. 
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
+
+from ..errors import InputError, suggest
 
 Risk = Callable[..., np.ndarray]  # (loss, best)
 FORMS = "mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q, regret-cvar:TAIL"
@@ -64,7 +65,7 @@ def cvar(tail: float) -> Risk:
     quantile attains.
     """
     if not 0 < tail <= 1:
-        raise ValueError(f"`tail` of cvar must be in (0, 1], the worst share of draws, e.g. 0.1. Got {tail!r} instead.")
+        raise InputError(f"`tail` of cvar must be in (0, 1], the worst share of draws, e.g. 0.1. Got {tail!r} instead.")
 
     def risk(loss: np.ndarray, best: Any = None) -> np.ndarray:
         n = loss.shape[-1]
@@ -126,18 +127,17 @@ def parse_risk(text: str) -> Risk | None:
     if name in ("mean", "target") and not value:
         return mean() if name == "mean" else None
     if name not in makers:
-        near = get_close_matches(name, ["mean", "target", *makers], n=1)
-        hint = f" Did you mean {near[0]}?" if near and near[0] != name else ""
+        hint = "" if name in ("mean", "target") else suggest(name, ["mean", "target", *makers])
         why = " Expected regret chooses as the mean does, and is always given beside it." if name == "regret" else ""
-        raise ValueError(f"`risk` (--risk) must be one of {FORMS}. Got '{text}'.{hint}{why}")
+        raise InputError(f"`risk` (--risk) must be one of {FORMS}. Got '{text}'.{hint}{why}")
     try:
         number = float(value)
     except ValueError:
         form = "TAIL" if "cvar" in name else "Q"
-        raise ValueError(f"`risk` (--risk) takes {name}:{form} with a number, e.g. {name}:0.1. Got '{text}'.") from None
+        raise InputError(f"`risk` (--risk) takes {name}:{form} with a number, e.g. {name}:0.1. Got '{text}'.") from None
     return makers[name](number)
 
 
 def _check_open(name: str, value: float) -> None:
     if not 0 < value < 1:
-        raise ValueError(f"`{name}` of quantile must be in (0, 1), e.g. 0.9. Got {value!r} instead.")
+        raise InputError(f"`{name}` of quantile must be in (0, 1), e.g. 0.9. Got {value!r} instead.")

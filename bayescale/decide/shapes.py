@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
 from .consequences import SHARES, short_of_one, some_draws
 from .draws import LossDraws
 from .risk import Risk
@@ -25,13 +26,13 @@ def feasible_shapes(shapes: pd.DataFrame, spending: Spending) -> pd.DataFrame:
     counted = "params_total" if "params_total" in shapes else "params"
     small = shapes[shapes[counted] <= spending.max_params * (1 + 1e-9)]
     if not len(small):
-        raise ValueError(
+        raise InputError(
             f"No shape fits --max-params {spending.max_params:.4g}: the smallest has {shapes[counted].min():.4g} "
             f"{counted.replace('_', ' ')}. Allow that many, or add smaller shapes."
         )
     paid = small[[np.isfinite(_most(row, spending)) for row in small.itertuples()]]
     if not len(paid):
-        raise ValueError(
+        raise InputError(
             f"The budget (--{spending.budget}) pays for no shape: serving even {small['params'].min():.4g} params costs more. "
             "Raise the budget, lower the demand (--inference-tokens), or add smaller shapes."
         )

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
+
 _OUTSIDE = 0.5  # decades
 _DRAWS = ("chain", "draw")
 _CARRIED = (
@@ -77,7 +79,7 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
 def check_prob(prob: float) -> None:
     """Raise ValueError where `prob` is not in (0, 1)."""
     if isinstance(prob, bool) or not isinstance(prob, int | float | np.number) or not 0 < prob < 1:
-        raise ValueError(f"`prob` (--band) must be in (0, 1), e.g. 0.9. Got {prob!r} instead.")
+        raise InputError(f"`prob` (--band) must be in (0, 1), e.g. 0.9. Got {prob!r} instead.")
 
 
 def _quantiles(draws: xr.DataArray, tails: list[float]) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError, InputTypeError
 from ..laws import LAWS
 from ..laws.law import compute
 from ..posterior import fit_weights, fitted_spec, is_average, weighed_fits
@@ -146,10 +147,10 @@ def _n_items(idata: xr.DataTree, plans: pd.DataFrame) -> xr.DataArray:
 def check_gives_loss(spec: ModelSpec) -> None:
     """Raise ValueError where the law gives the best size of a compute, or the best rate of a plan, and no loss of it."""
     if spec.get_law().best:
-        raise ValueError(f"Law '{spec.law}' gives the best learning rate of a plan and no loss: use best_rates.")
+        raise InputError(f"Law '{spec.law}' gives the best learning rate of a plan and no loss: use best_rates.")
     if spec.get_law().keep:
         able = ", ".join(name for name, law in LAWS.items() if law.sizes_models and not law.keep)
-        raise ValueError(
+        raise InputError(
             f"Law '{spec.law}' gives the best size of a compute and no loss: `allocate` takes this fit, a forecast needs one of {able} "
             f"(--model {able.split(',')[0]})."
         )
@@ -171,7 +172,7 @@ def _inputs(spec: ModelSpec, plans: pd.DataFrame) -> dict[str, xr.DataArray]:
 
 def _check_link(spec: ModelSpec, upstream: ModelSpec) -> None:
     if upstream.response not in spec.inputs.values():
-        raise ValueError(
+        raise InputError(
             f"The fit to go through gives '{upstream.response}', and this one takes {', '.join(map(repr, spec.inputs.values()))}: one of "
             "them must be the other's response."
         )
@@ -180,12 +181,12 @@ def _check_link(spec: ModelSpec, upstream: ModelSpec) -> None:
 def check_units(idata: xr.DataTree, through: xr.DataTree) -> None:
     kinds = {idata.attrs["params_kind"], through.attrs["params_kind"]} - {"unknown"}
     if len(kinds) > 1:
-        raise ValueError(
+        raise InputError(
             f"The two fits count params in two ways, {' and '.join(sorted(kinds))}: fit both with one count."
         )
     own, other = idata.attrs["loss_unit"], through.attrs["loss_unit"]
     if own != other:
-        raise ValueError(
+        raise InputError(
             f"The fit to go through gives a loss in {other}, this one was fitted to losses in {own}: fit both in one unit."
         )
 
@@ -234,7 +235,7 @@ def _labelled_through(
 def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None) -> pd.DataFrame:
     """Check the plans' columns; flops and the like are filled as for runs. What comes from upstream need not be there."""
     if not isinstance(plans, pd.DataFrame):
-        raise TypeError(f"`plans` must be a DataFrame. Got {type(plans).__name__} instead.")
+        raise InputTypeError(f"`plans` must be a DataFrame. Got {type(plans).__name__} instead.")
     plans = read_plans(plans)
     if upstream is not None:
         plans = plans.drop(columns=upstream.attrs["response"], errors="ignore")
@@ -243,7 +244,7 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None)
         plans = _each_token_once(spec, plans)
     missing = [column for column in own if column not in plans]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"The plans lack {', '.join(repr(name) for name in missing)}, which this fit takes; they have "
             f"{', '.join(map(str, plans.columns))}. Give {' '.join(map(_option, missing))}."
         )
@@ -251,7 +252,7 @@ def _complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None)
         values = pd.to_numeric(plans[column], errors="coerce").to_numpy(float)
         bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
         if len(bad):
-            raise ValueError(
+            raise InputError(
                 f"Column '{column}' of the plans must be > 0 in every row. Got {plans[column].iloc[bad[0]]!r} "
                 f"in plan {plans['run'].iloc[bad[0]]}."
             )
@@ -269,11 +270,11 @@ def _each_token_once(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
 def check_reach(spec: ModelSpec, names: list[str], signed: np.ndarray, most: float) -> None:
     """Raise ValueError where a plan lies more decades beyond the fitted runs than are allowed."""
     if not most >= 0:
-        raise ValueError(f"`max_extrapolation` must be a number of decades >= 0, e.g. 3. Got {most!r} instead.")
+        raise InputError(f"`max_extrapolation` must be a number of decades >= 0, e.g. 3. Got {most!r} instead.")
     far = int(np.argmax(signed))
     if signed[far] > most:
         what = "compute" if "params" in spec.inputs else f"'{next(iter(spec.inputs.values()))}'"
-        raise ValueError(
+        raise InputError(
             f"Plan {names[far]} lies {signed[far]:.2f} decades of {what} beyond the largest fitted run, more than "
             f"{most:g}. Train larger pilot runs, or allow it with --max-extrapolation {np.ceil(signed[far]):g}."
         )

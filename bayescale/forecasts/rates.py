@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..posterior import fitted_spec
 from ..runs import read_plans
 from ..spec.spec import ModelSpec
@@ -67,7 +68,7 @@ def best_rates(
     spec = fitted_spec(idata)
     law = spec.get_law()
     if law.best is None:
-        raise ValueError(f"A fit of '{spec.law}' says nothing about learning rates; fit --model lr-surface to a sweep.")
+        raise InputError(f"A fit of '{spec.law}' says nothing about learning rates; fit --model lr-surface to a sweep.")
     table = _cells(idata, spec) if plans is None else _plans(spec, plans)
     decades = _decades(idata, spec, table)
     check_reach(spec, table.index.tolist(), decades, max_extrapolation)
@@ -109,10 +110,10 @@ def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
         columns["batch_tokens"] = spec.inputs["batch_tokens"]
     for column in columns.values():
         if column not in read:
-            raise ValueError(f"The plans lack '{column}', which this fit takes. Give --at {column}=VALUE.")
+            raise InputError(f"The plans lack '{column}', which this fit takes. Give --at {column}=VALUE.")
         values = pd.to_numeric(read[column], errors="coerce").to_numpy(float)
         if not (np.isfinite(values) & (values > 0)).all():
-            raise ValueError(f"Column '{column}' of the plans must be > 0 in every row. Got {read[column].tolist()!r}.")
+            raise InputError(f"Column '{column}' of the plans must be > 0 in every row. Got {read[column].tolist()!r}.")
     index = pd.Index(read["run"].astype(str), name="plan")
     return pd.DataFrame({name: read[column].to_numpy(float) for name, column in columns.items()}, index=index)
 

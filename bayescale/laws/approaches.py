@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .law import Law, compute
 
 WITHIN = 0.15  # of a budget's compute
@@ -235,7 +236,7 @@ def _keep_budgets(inputs: Mapping[str, Any], response: Any, *, budgets: tuple[fl
     budget = find_budgets(flops, inputs["params"], budgets=budgets, within=within)
     found = np.unique(budget[np.isfinite(budget)])
     if len(found) < LEAST_BUDGETS:
-        raise ValueError(
+        raise InputError(
             f"Approach 2 needs at least {LEAST_BUDGETS} budgets of compute, each with {LEAST_SIZES} sizes within {within:.0%} of it. Got "
             f"{len(found)}. Train isoFLOP runs, allow more with --option within=0.25, or use --model chinchilla, which takes any runs."
         )
@@ -249,12 +250,12 @@ def _keep_sizes(inputs: Mapping[str, Any], response: Any) -> list[str]:
     params, counts, loss = (np.asarray(a, float)[enough] for a in (inputs["params"], inputs["tokens"], response))
     n_sizes = len(np.unique(step[enough]))
     if n_sizes < LEAST_ALONG:
-        raise ValueError(
+        raise InputError(
             f"Approach 1 needs at least {LEAST_ALONG} sizes, each trained on {LEAST_ALONG} or more token counts. Got {n_sizes}. Train more "
             "lengths, add checkpoints (--curves of compare-approaches), or use --model chinchilla, which takes any runs."
         )
     if not _interpolated(params, counts, loss)["inside"].any():
-        raise ValueError(
+        raise InputError(
             "Approach 1 finds no envelope: at each compute where three sizes can be compared, the smallest or the largest of them is best. "
             "Train sizes on both sides of the best one, or use --model chinchilla, which takes any runs."
         )
@@ -288,7 +289,7 @@ def isoflop_options(budgets: Any = "", within: Any = WITHIN) -> dict[str, Any]:
     except (TypeError, ValueError):
         given, share = (), -1.0
     if not 0 < share < 1 or any(not np.isfinite(b) or b <= 0 for b in given):
-        raise ValueError(
+        raise InputError(
             "Approach 2: `budgets` must be FLOP > 0 with commas between, e.g. 1e19,1e20, and `within` a share in (0, 1). "
             f"Got budgets = {budgets!r}, within = {within!r} instead."
         )

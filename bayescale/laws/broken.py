@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from . import bnsl
 from .arrays import logistic, positive_part, softplus
 from .law import Law
@@ -87,9 +88,9 @@ def broken(breaks: int = 1, monotone: str = "no") -> Law:
         For another number of breaks or another word.
     """
     if isinstance(breaks, bool) or not isinstance(breaks, int) or not 0 <= breaks <= MOST_BREAKS:
-        raise ValueError(f"`options.breaks` must be a whole number from 0 to {MOST_BREAKS}. Got {breaks!r}.")
+        raise InputError(f"`options.breaks` must be a whole number from 0 to {MOST_BREAKS}. Got {breaks!r}.")
     if not isinstance(monotone, str) or monotone not in _DIRECTIONS:
-        raise ValueError(
+        raise InputError(
             f"`options.monotone` must be one of {', '.join(_DIRECTIONS)}. Got {monotone!r}. Give e.g. --option monotone=falling for a "
             "loss, monotone=rising for an accuracy."
         )

@@ -1,5 +1,6 @@
 """The closed set of laws that a model file may name."""
 
+from ..errors import InputError
 from . import batch, chinchilla, power, repeated, rising
 from .approaches import APPROACHES
 from .broken import BROKEN
@@ -85,5 +86,5 @@ LAWS: dict[str, Law] = {
 def get_law(name: str) -> Law:
     """Return the law of that name, or raise ValueError with the names that exist."""
     if name not in LAWS:
-        raise ValueError(f"`law` must be one of {', '.join(sorted(LAWS))}. Got {name!r} instead.")
+        raise InputError(f"`law` must be one of {', '.join(sorted(LAWS))}. Got {name!r} instead.")
     return LAWS[name]

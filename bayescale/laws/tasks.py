@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from . import downstream, transfer
 from .arrays import logistic
 from .law import Law
@@ -131,7 +132,7 @@ def _transfer_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
 def _exact_match(tokens: int = 10) -> Law:
     """The law of exact match for blocks of so many tokens; ValueError where that is no whole number >= 1."""
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
-        raise ValueError(f"`options.tokens` must be a whole number >= 1, the tokens in a block. Got {tokens!r}.")
+        raise InputError(f"`options.tokens` must be a whole number >= 1, the tokens in a block. Got {tokens!r}.")
 
     def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
         return {"length": tokens * np.exp(sampled["log_ratio"])}

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from .. import __version__
+from ..errors import InputError
 from ..spec.noise import COUNTS
 from .store import FORMAT, fitted_spec, is_average
 
@@ -44,21 +45,21 @@ def average_fits(fits: Mapping[str, xr.DataTree], weights: Mapping[str, float]) 
     >>> average_fits({"power": one, "bnsl": other}, {"power": 0.3, "bnsl": 0.7})  # doctest: +SKIP
     """
     if not fits or set(fits) != set(weights):
-        raise ValueError(f"Each fit needs one weight: fits {', '.join(fits) or 'none'}, weights {', '.join(weights)}.")
+        raise InputError(f"Each fit needs one weight: fits {', '.join(fits) or 'none'}, weights {', '.join(weights)}.")
     bad = {name: value for name, value in weights.items() if not (np.isfinite(value) and value >= 0)}
     total = float(sum(weights.values()))
     if bad or not total > 0:
-        raise ValueError(f"Weights must be numbers >= 0, and one of them > 0. Got {dict(weights)}.")
+        raise InputError(f"Weights must be numbers >= 0, and one of them > 0. Got {dict(weights)}.")
     for name in fits:
         if not name.strip() or "/" in name:
-            raise ValueError(f"A fit's name must be a word without '/'. Got {name!r}.")
+            raise InputError(f"A fit's name must be a word without '/'. Got {name!r}.")
         if is_average(fits[name]):
-            raise ValueError(f"Fit '{name}' is itself an average; put its fits in by themselves.")
+            raise InputError(f"Fit '{name}' is itself an average; put its fits in by themselves.")
     first = next(iter(fits))
     for name, idata in fits.items():
         for what, one, other in _compared(idata, fits[first]):
             if one != other:
-                raise ValueError(f"Fits '{first}' and '{name}' differ in {what} ({other}, {one}): no average of them.")
+                raise InputError(f"Fits '{first}' and '{name}' differ in {what} ({other}, {one}): no average of them.")
     root = {
         "bayescale_format": FORMAT,
         "bayescale_version": __version__,

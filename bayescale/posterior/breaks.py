@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..runs import select_rows
 from ..spec.data import law_loss
 from ..spec.files import load_spec
@@ -83,9 +84,9 @@ def fit_breaks(
     >>> bands(forecast(fit_breaks(runs, x="steps"), pd.DataFrame({"steps": [1e6]})))  # doctest: +SKIP
     """
     if not breaks or len(set(breaks)) != len(breaks):
-        raise ValueError(f"`breaks` must be different numbers, e.g. (0, 1, 2). Got {tuple(breaks)}.")
+        raise InputError(f"`breaks` must be different numbers, e.g. (0, 1, 2). Got {tuple(breaks)}.")
     if "breaks" in (options or {}):
-        raise ValueError(
+        raise InputError(
             f"`options` must not hold 'breaks', which is an argument of its own. Got {dict(options or {})}. Give breaks=(0, 1, 2), or "
             "--breaks 0,1,2."
         )
@@ -104,7 +105,7 @@ def fit_breaks(
         notes[n], scores[n] = "; ".join(said), tail_score(on_head, tail)
     weights = weigh({n: np.nan if notes[n] else score for n, score in scores.items()})
     if not weights:
-        raise ValueError(
+        raise InputError(
             "No number of breaks passed its check, so there is nothing to average: "
             + "; ".join(f"{n} breaks: {note}" for n, note in notes.items())
             + ". Use more draws (--draws 4000 --tune 4000)."
@@ -138,7 +139,7 @@ def split_tail(rows: pd.DataFrame, x: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     last = int((log_x > log_x.max() - _TAIL * np.ptp(log_x)).sum())
     n_tail = int(np.clip(last, _LEAST_TAIL, max(len(rows) // 2, _LEAST_TAIL)))
     if len(rows) - n_tail < _LEAST_HEAD:
-        raise ValueError(
+        raise InputError(
             f"{len(rows)} rows are too few to hold out a tail: at least {_LEAST_HEAD + _LEAST_TAIL} are needed. Fit one number of breaks: "
             "bayescale fit --model bnsl --option breaks=0."
         )

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from .. import __version__
+from ..errors import InputError, InputTypeError
 from ..runs import select_rows
 from ..runs.columns import PARAMS_KINDS
 from ..runs.select import EVERY_FAMILY
@@ -74,16 +75,16 @@ def fit(
     >>> idata = fit(load_spec("chinchilla"), runs, random_seed=1)  # doctest: +SKIP
     """
     if not isinstance(spec, ModelSpec):
-        raise TypeError(
+        raise InputTypeError(
             f"`spec` must come from load_spec, e.g. fit(load_spec('chinchilla'), runs). Got {type(spec).__name__}."
         )
     if params_kind == "unknown":  # an imported table knows what its params count
         params_kind = str(runs.attrs.get("params_kind", "unknown"))
     if params_kind not in PARAMS_KINDS:
-        raise ValueError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r} instead.")
+        raise InputError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r} instead.")
     loss_unit = str(runs.attrs.get("loss_unit", "nats/token")) if loss_unit is None else loss_unit
     if not loss_unit.strip():
-        raise ValueError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty text instead.")
+        raise InputError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty text instead.")
     family = EVERY_FAMILY if family is None and spec.groups and spec.groups.by == "family" else family
     where = [where] if isinstance(where, str) else list(where)
     _check_table(spec, runs)
@@ -135,7 +136,7 @@ def _seed(random_seed: int | np.random.Generator | None) -> int:
     if random_seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
     if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
-        raise ValueError(f"`random_seed` must be an integer >= 0. Got {random_seed!r} instead.")
+        raise InputError(f"`random_seed` must be an integer >= 0. Got {random_seed!r} instead.")
     return int(random_seed)
 
 
@@ -148,7 +149,7 @@ def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
     ]
     if "run" not in runs or text:
         fault = f"column '{text[0]}' is text" if text else "column 'run' is missing"
-        raise ValueError(f"`runs` is not a table from read_runs: {fault}. Use fit(spec, read_runs(runs)).")
+        raise InputError(f"`runs` is not a table from read_runs: {fault}. Use fit(spec, read_runs(runs)).")
 
 
 def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFrame]:
@@ -159,7 +160,7 @@ def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFra
     if "n_items" in rows and rows["n_items"].notna().all():
         bad = ~((response >= 0) & (response <= 1))
         if bad.any():
-            raise ValueError(
+            raise InputError(
                 f"Column '{spec.response}' must be a share in [0, 1] where n_items counts them. Got {response[bad][0]!r} "
                 f"in run {rows.loc[bad, 'run'].iloc[0]}; a percentage is divided by 100, a centred score has no n_items."
             )
@@ -179,14 +180,14 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
     response = rows[spec.response].to_numpy(dtype=float)
     if spec.noise.link == "log" and spec.noise.dist != COUNTS and not (response > 0).all():
         bad = rows.loc[response <= 0, "run"].astype(str)
-        raise ValueError(
+        raise InputError(
             f"Column '{spec.response}' has {len(bad)} values <= 0 (runs {', '.join(bad[:5])}); it is modelled in logs and must be > 0."
         )
     if spec.get_law().cells:
         check_cells(spec.get_law(), model_inputs(spec, rows))
     if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
         columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
-        raise ValueError(
+        raise InputError(
             f"Column {columns} has one value in all {len(rows)} rows: a law of it cannot be learnt; add other runs."
         )
 

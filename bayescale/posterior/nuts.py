@@ -11,10 +11,10 @@ import pytensor
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from ..errors import InputError, suggest
 from ..spec.build import build_model
 from ..spec.density import Density, has_density
 from ..spec.noise import observed_name
-from ..spec.prior import suggest
 from ..spec.spec import ModelSpec
 from .quiet import quiet
 from .smc import sample_smc
@@ -65,7 +65,7 @@ def _sample(
     if by_smc:
         _check_smc(spec, asked)
     elif spec.get_law().bounds:
-        raise ValueError(
+        raise InputError(
             f"`nuts_sampler` must be 'smc' where `options.monotone` is {spec.options['monotone']!r}, and the model may have no groups or "
             "covariates: NUTS sticks where curves are shut out. Leave `nuts_sampler` out, or `monotone` at 'no'."
         )
@@ -120,9 +120,9 @@ def _check_smc(spec: ModelSpec, asked: dict[str, Any]) -> None:
     """Raise ValueError where SMC cannot do what was asked."""
     other = [name for name in asked if name not in _SMC]
     if other:
-        raise ValueError(f"`{other[0]}` is for NUTS, and law '{spec.law}' is sampled by SMC; add nuts_sampler='pymc'.")
+        raise InputError(f"`{other[0]}` is for NUTS, and law '{spec.law}' is sampled by SMC; add nuts_sampler='pymc'.")
     if not has_density(spec):
-        raise ValueError("`nuts_sampler` 'smc' takes no groups, covariates, cells or counts; use 'pymc' or 'nutpie'.")
+        raise InputError("`nuts_sampler` 'smc' takes no groups, covariates, cells or counts; use 'pymc' or 'nutpie'.")
 
 
 def _by_smc(spec: ModelSpec, runs: pd.DataFrame, seed: int, options: dict[str, Any]) -> xr.DataTree:
@@ -144,7 +144,7 @@ def _check_options(options: dict[str, Any]) -> None:
     known -= {"kwargs", "self", "args"}
     for name in options:
         if name not in known:
-            raise ValueError(f"`{name}` is no keyword of pymc.sample.{suggest(name, known)}")
+            raise InputError(f"`{name}` is no keyword of pymc.sample.{suggest(name, known)}")
 
 
 def _weigh(idata: xr.DataTree, name: str) -> None:

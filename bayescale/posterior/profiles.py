@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from ..laws.approaches import envelope, envelope_computes, size_curve
 from ..spec.data import model_inputs
 from ..spec.spec import ModelSpec
@@ -72,7 +73,7 @@ def add_envelope(idata: xr.DataTree) -> None:
     found = envelope(log_sizes, size_curve(log_tokens, level, ratio, exponent), covered)
     inside = found["inside"].mean(axis=0) >= 0.5
     if inside.sum() < 2:
-        raise ValueError(
+        raise InputError(
             "Approach 1 finds no envelope: at each compute the smallest or the largest size that can be compared is best. Train sizes "
             "on both sides of the best one, or use --model chinchilla, which takes any runs."
         )

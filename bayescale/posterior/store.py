@@ -7,6 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
+from ..errors import InputError
 from ..spec.spec import ModelSpec, parse_spec
 
 FORMAT = 1
@@ -52,19 +53,19 @@ def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
 def check_writable(path: Path) -> None:
     """Raise ValueError where `path` could not be written: asked before minutes of sampling, not after."""
     if path.is_dir():
-        raise ValueError(f"'{path}' is a folder; give a file, e.g. {path / 'fit.nc'}.")
+        raise InputError(f"'{path}' is a folder; give a file, e.g. {path / 'fit.nc'}.")
     if not path.parent.is_dir():
-        raise ValueError(
+        raise InputError(
             f"There is no folder '{path.parent}' to write {path.name} into; make it, or give another path."
         )
     if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"Folder '{path.parent}' is not writable; give another path.")
+        raise InputError(f"Folder '{path.parent}' is not writable; give another path.")
 
 
 def check_replaceable(path: Path) -> None:
     """Raise ValueError where `path` holds something else than a fit, such as the table of runs."""
     if path.is_file() and path.stat().st_size and not is_netcdf(path):
-        raise ValueError(f"'{path}' exists and is no fit, so it is not overwritten; give another path, e.g. fit.nc.")
+        raise InputError(f"'{path}' exists and is no fit, so it is not overwritten; give another path, e.g. fit.nc.")
 
 
 def is_netcdf(path: Path) -> bool:
@@ -98,7 +99,7 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
     """
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"There is no fit '{path}'; `bayescale fit RUNS --out {path}` makes one.")
+        raise InputError(f"There is no fit '{path}'; `bayescale fit RUNS --out {path}` makes one.")
     try:
         if groups is None:
             with xr.open_datatree(path, engine="h5netcdf") as tree:
@@ -116,19 +117,19 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
             idata = xr.DataTree.from_dict({f"/{name}": _load_group(path, name) for name in names})
     except Exception as error:  # h5py raises whatever a broken byte provokes; the user needs one line, not its kind
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise ValueError(
+        raise InputError(
             f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}."
         ) from None
     found = idata.attrs.get("bayescale_format")
     fits = [idata[name] for name in fit_weights(idata) if name in idata.children] if is_average(idata) else [idata]
     if found is None or not fits or any("posterior" not in one.children for one in fits):
-        raise ValueError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
+        raise InputError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
     needed = ("spec", "check", "params_kind", "loss_unit", "random_seed")
     missing = [name for name in needed if any(name not in one.attrs for one in fits)]
     if str(found) == str(FORMAT) and missing:
-        raise ValueError(f"'{path}' is no complete fit: it lacks {', '.join(missing)}. Fit again.")
+        raise InputError(f"'{path}' is no complete fit: it lacks {', '.join(missing)}. Fit again.")
     if str(found) != str(FORMAT):
-        raise ValueError(
+        raise InputError(
             f"'{path}' has fit format {found}; this version reads {FORMAT}. Fit again, or use the version that wrote it."
         )
     return idata
@@ -170,7 +171,7 @@ def fitted_spec(idata: xr.DataTree) -> ModelSpec:
     """Return the spec that a fit was made with, changes included; an average has one per fit."""
     if is_average(idata):
         names = list(fit_weights(idata))
-        raise ValueError(
+        raise InputError(
             f"This is an average of fits ({', '.join(names)}): take one of them, e.g. idata['{names[0]}']."
         )
     return parse_spec(idata.attrs["spec"], changes=json.loads(idata.attrs.get("spec_changes", "{}")))

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
+
 _SHARE = 0.25  # of a run's tokens: what came before is far from any finished run
 
 
@@ -40,7 +42,7 @@ def add_checkpoints(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     finished = runs.drop_duplicates("run", keep="last").set_index("run")
     points = curves.loc[curves["run"].isin(finished.index), ["run", "tokens", "loss"]]
     if points.empty:
-        raise ValueError("No checkpoint belongs to a run of the table; `run` must name the same runs in both files.")
+        raise InputError("No checkpoint belongs to a run of the table; `run` must name the same runs in both files.")
     end = finished["tokens"].reindex(points["run"]).to_numpy(float)
     params = finished["params"].reindex(points["run"]).to_numpy(float)
     at = points["tokens"].to_numpy(float)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from ..errors import InputError
 from .files import read_delimited, read_file
 from .values import one_line
 
@@ -127,7 +128,7 @@ def read_dataset(name: str) -> pd.DataFrame:
         return read_file(path)
     if name == "chinchilla":
         return reshape_chinchilla(read_file(_download_chinchilla()))
-    raise ValueError(
+    raise InputError(
         f"Data set '{name}' is not in {data_folder()}; it is read only from the folder that BAYESCALE_DATA "
         f"names, as {data.file}. Source: {data.source}."
     )
@@ -190,7 +191,7 @@ def _download_chinchilla() -> Path:
     try:
         found = pooch.retrieve(CHINCHILLA_URL, CHINCHILLA_SHA256, fname=_CHINCHILLA_NAME, path=_cache())
     except (OSError, ValueError) as error:  # no network, refused, or another file than the pinned one
-        raise ValueError(
+        raise InputError(
             f"Data set 'chinchilla' could not be downloaded ({type(error).__name__}: {one_line(error)}) from "
             f"{CHINCHILLA_URL}; try again, or put chinchilla.csv into the folder that BAYESCALE_DATA names."
         ) from error

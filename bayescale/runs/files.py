@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..errors import InputError
 from .problems import nearest, rows_text
 from .values import is_blank, one_line, parse_number
 
@@ -40,17 +41,17 @@ def read_file(path: Path) -> pd.DataFrame:
     reader = _READERS.get(path.suffix.lower())
     try:
         if path.is_dir():
-            raise ValueError(f"{path} is a folder; give one file with a table, e.g. runs.csv.")
+            raise InputError(f"{path} is a folder; give one file with a table, e.g. runs.csv.")
         if not path.exists():
-            raise ValueError(f"There is no file {path}; {_neighbours(path)}.")
+            raise InputError(f"There is no file {path}; {_neighbours(path)}.")
         if reader is None:
-            raise ValueError(
+            raise InputError(
                 f"{path.name} ends in '{path.suffix}', which is not read; known are {', '.join(_READERS)}. "
                 "Export the table as CSV."
             )
         return reader(path)
     except (OSError, RecursionError) as error:
-        raise ValueError(
+        raise InputError(
             f"{one_line(path.name)} cannot be read: {one_line(error)}. Check the file and its name."
         ) from error
 
@@ -61,19 +62,19 @@ def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         lines = [line for line in reader if any(cell.strip() for cell in line)]
     except csv.Error as error:
-        raise ValueError(
+        raise InputError(
             f"{name} is not well-formed {_kind(delimiter)}: {one_line(error)}; check its quotes."
         ) from error
     if not lines:
-        raise ValueError(f"{name} is empty; give a header line and one line per run.")
+        raise InputError(f"{name} is empty; give a header line and one line per run.")
     header, rows = [cell.strip() for cell in lines[0]], lines[1:]
     _check_header(header, delimiter, name)
     if not rows:
-        raise ValueError(f"{name} has a header but no rows; give one line per run.")
+        raise InputError(f"{name} has a header but no rows; give one line per run.")
     rows = [_padded(row, len(header)) for row in rows]
     ragged = [row for row, cells in enumerate(rows) if len(cells) != len(header)]
     if ragged:
-        raise ValueError(
+        raise InputError(
             f"{name} has rows with another number of cells than the {len(header)} of the header "
             f"({rows_text(ragged, None)}; row {ragged[0] + 1} has {len(rows[ragged[0]])}); "
             "put quotes around cells that hold the separator, and write decimals with a point."
@@ -100,8 +101,8 @@ def _read_json(path: Path) -> pd.DataFrame:
         columns = {name: _cells(column, data, path.name) for name, column in data.items()}
         if len({len(column) for column in columns.values()}) == 1:
             return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
-        raise ValueError(f"{path.name} has columns of different lengths; give each run a value or null in each.")
-    raise ValueError(
+        raise InputError(f"{path.name} has columns of different lengths; give each run a value or null in each.")
+    raise InputError(
         f"{path.name} holds neither a list of records nor columns; write "
         '[{"run": "r0", "params": 7e7, "tokens": 1e9, "loss": 3.1}, ...].'
     )
@@ -113,7 +114,7 @@ def _cells(column: list[Any] | dict[str, Any], columns: dict[str, Any], name: st
         return column
     labels = next(iter(columns.values()))
     if not isinstance(labels, dict) or set(labels) != set(column):
-        raise ValueError(f"{name} has columns with different row labels; give each run a value or null in each column.")
+        raise InputError(f"{name} has columns with different row labels; give each run a value or null in each column.")
     return [column[label] for label in labels]
 
 
@@ -126,9 +127,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         return pd.read_parquet(path)
     except ImportError as error:
-        raise ValueError("Parquet files need pyarrow: pip install bayescale[parquet], or export as CSV.") from error
+        raise InputError("Parquet files need pyarrow: pip install bayescale[parquet], or export as CSV.") from error
     except Exception as error:  # pyarrow raises its own types, which we do not import
-        raise ValueError(f"{path.name} is not readable as Parquet: {one_line(error)}; write it again.") from error
+        raise InputError(f"{path.name} is not readable as Parquet: {one_line(error)}; write it again.") from error
 
 
 _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
@@ -144,37 +145,37 @@ _READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
 def _text(path: Path) -> str:
     data = path.read_bytes()
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(f"{path.name} is UTF-16 text; {_EXPORT}.")
+        raise InputError(f"{path.name} is UTF-16 text; {_EXPORT}.")
     if b"\0" in data[:100_000]:
-        raise ValueError(f"{path.name} is not text but binary; {_EXPORT}.")
+        raise InputError(f"{path.name} is not text but binary; {_EXPORT}.")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ValueError(f"{path.name} is not UTF-8 text (line {line}); {_EXPORT}.") from error
+        raise InputError(f"{path.name} is not UTF-8 text (line {line}); {_EXPORT}.") from error
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "?")
 
 
 def _json(text: str, name: str, line: int) -> Any:
     if not text.strip():
-        raise ValueError(f"{name} is empty; give a list of records, one per run.")
+        raise InputError(f"{name} is empty; give a list of records, one per run.")
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(
+        raise InputError(
             f"{name} is not valid JSON: line {line + error.lineno - 1}, column {error.colno}: {error.msg}; "
             "correct it there."
         ) from error
     except ValueError as error:  # an integer with thousands of digits
-        raise ValueError(f"{name} is not usable JSON near line {line}: {one_line(error)}; correct it there.") from error
+        raise InputError(f"{name} is not usable JSON near line {line}: {one_line(error)}; correct it there.") from error
 
 
 def _records(records: list[Any], name: str) -> pd.DataFrame:
     if not records:
-        raise ValueError(f"{name} has no rows; give one record per run.")
+        raise InputError(f"{name} has no rows; give one record per run.")
     wrong = [row for row, record in enumerate(records) if not isinstance(record, dict)]
     if wrong:
-        raise ValueError(
+        raise InputError(
             f"{name} has entries that are not records ({rows_text(wrong, None)}); "
             'write each as {"run": "r0", "params": 7e7, "tokens": 1e9, "loss": 3.1}.'
         )
@@ -185,18 +186,18 @@ def _records(records: list[Any], name: str) -> pd.DataFrame:
 
 def _check_header(header: list[str], delimiter: str, name: str) -> None:
     if delimiter == "," and len(header) == 1 and ";" in header[0]:
-        raise ValueError(
+        raise InputError(
             f"{name} is separated by semicolons; decimal commas such as 2,34 are not understood: {_EXPORT}."
         )
     if all(_is_number(cell) for cell in header):
-        raise ValueError(
+        raise InputError(
             f"{name} starts with numbers ({', '.join(one_line(cell) for cell in header[:5])}), "
             "not with column names; add a header line such as run,params,tokens,loss."
         )
     twice = list(dict.fromkeys(cell for cell in header if cell and header.count(cell) > 1))
     if twice:
         listed = ", ".join(f"'{one_line(cell)}'" for cell in twice)
-        raise ValueError(f"{name} has a duplicate column name in its header: {listed}; give each column its own.")
+        raise InputError(f"{name} has a duplicate column name in its header: {listed}; give each column its own.")
 
 
 def _padded(row: list[str], width: int) -> list[str]:

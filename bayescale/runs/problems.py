@@ -5,12 +5,12 @@ a table are raised together, one line each.
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError, near
 from .values import brief, one_line
 
 _LISTED = 5
@@ -27,7 +27,7 @@ class Problem(NamedTuple):
 def raise_problems(problems: Sequence[Problem]) -> None:
     """Raise one ValueError with a line per problem, or return when there is none."""
     if problems:
-        raise ValueError("\n".join(problem.message for problem in problems))
+        raise InputError("\n".join(problem.message for problem in problems))
 
 
 def rows_text(rows: Sequence[int] | np.ndarray, names: pd.Series | None) -> str:
@@ -50,9 +50,8 @@ def counted(number: int, thing: str) -> str:
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """Return a clause that offers the nearest of the known names, or lists some of them."""
-    by_lower = {item.lower(): item for item in known}
-    if close := get_close_matches(name.lower(), list(by_lower), n=3, cutoff=0.6):
-        return f"nearest: {', '.join(one_line(by_lower[item]) for item in close)}"
+    if close := near(name, known, most=3):
+        return f"nearest: {', '.join(map(one_line, close))}"
     more = f" and {len(known) - 12} more" if len(known) > 12 else ""
     return f"there are: {', '.join(one_line(item) for item in known[:12])}{more}" if known else "there are none"
 

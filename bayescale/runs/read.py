@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..errors import InputError, InputTypeError
 from .datasets import DATASETS, read_dataset
 from .files import read_file
 from .problems import nearest
@@ -54,7 +55,7 @@ def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_
     1  run-2  160000000.0  2.000000e+09   2.9
     """
     if not isinstance(drop_bad, bool):
-        raise TypeError(f"`drop_bad` must be True or False. Got {type(drop_bad).__name__} instead.")
+        raise InputTypeError(f"`drop_bad` must be True or False. Got {type(drop_bad).__name__} instead.")
     return _read(source, columns, drop_bad=drop_bad, plans=False)
 
 
@@ -111,19 +112,19 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
     if isinstance(source, pd.DataFrame):
         return source, "DataFrame"
     if not isinstance(source, str | os.PathLike):
-        raise TypeError(
+        raise InputTypeError(
             f"`source` must be a path, a DataFrame or the name of a data set. Got {type(source).__name__} instead."
         )
     name = os.fspath(source)
     if not isinstance(name, str):
-        raise TypeError("`source` must be a text path. Got a path of bytes instead.")
+        raise InputTypeError("`source` must be a text path. Got a path of bytes instead.")
     if not name.strip() or "\0" in name:
-        raise ValueError("`source` names no file; give a path such as runs.csv, or the name of a data set.")
+        raise InputError("`source` names no file; give a path such as runs.csv, or the name of a data set.")
     if name in DATASETS:
         return read_dataset(name), name
     path = Path(name)
     if path.name == name and not path.suffix and not path.exists():
-        raise ValueError(
+        raise InputError(
             f"There is neither a file nor a data set '{one_line(name)}'; data sets: {nearest(name, list(DATASETS))}."
         )
     return read_file(path), name
@@ -140,7 +141,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     twice = list(dict.fromkeys(name for name in names if names.count(name) > 1))
     if twice:
         listed = ", ".join(f"'{one_line(name)}'" for name in twice)
-        raise ValueError(f"The table has a duplicate column name: {listed}; give each column its own.")
+        raise InputError(f"The table has a duplicate column name: {listed}; give each column its own.")
     result.columns = pd.Index(names, dtype=object)
     for place, level in enumerate(frame.index.names):
         cells = frame.index.get_level_values(place)
@@ -160,11 +161,11 @@ def _check_columns(columns: Mapping[str, str] | None) -> None:
     if columns is None:
         return
     if not isinstance(columns, Mapping):
-        raise TypeError(f"`columns` must map names to columns. Got {type(columns).__name__} instead.")
+        raise InputTypeError(f"`columns` must map names to columns. Got {type(columns).__name__} instead.")
     for name, column in columns.items():
         if not isinstance(name, str) or not isinstance(column, str):
-            raise TypeError(f"`columns` must map text to text. Got {name!r}: {column!r} instead.")
+            raise InputTypeError(f"`columns` must map text to text. Got {name!r}: {column!r} instead.")
         if not name.strip():
-            raise ValueError(
+            raise InputError(
                 f"`columns` has a blank name for '{one_line(column)}'; write e.g. loss={one_line(column)}."
             )

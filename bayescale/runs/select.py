@@ -10,6 +10,7 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError, InputTypeError
 from .duplicates import run_numbers
 from .problems import counted, nearest, rows_text, values_text
 from .values import one_line, parse_column
@@ -70,7 +71,7 @@ def select_rows(
     (5, ['not params>1e8'])
     """
     if not isinstance(runs, pd.DataFrame):
-        raise TypeError(f"`runs` must be a DataFrame from read_runs. Got {type(runs).__name__} instead.")
+        raise InputTypeError(f"`runs` must be a DataFrame from read_runs. Got {type(runs).__name__} instead.")
     _check_columns(runs, inputs, response)
     reasons = np.full(len(runs), "", dtype=object)
     for text in [where] if isinstance(where, str) else where:
@@ -85,7 +86,7 @@ def select_rows(
     _check_values(runs, kept, inputs, response)
     left_out = pd.DataFrame({"run": _names(runs)[~kept].to_numpy(), "reason": reasons[~kept].astype(str)})
     if kept.sum() < _LEAST_RUNS:
-        raise ValueError(_too_few(int(kept.sum()), reasons[~kept]))
+        raise InputError(_too_few(int(kept.sum()), reasons[~kept]))
     rows = runs[kept].reset_index(drop=True)
     rows.attrs = deepcopy(runs.attrs)
     rows.attrs["notes"] = {**rows.attrs.get("notes", {}), **_notes(kept, checkpoints, reasons, unfinished)}
@@ -106,7 +107,7 @@ def _check_columns(runs: pd.DataFrame, inputs: Mapping[str, str], response: str)
             f"name it with --column {response}=COLUMN."
         )
     if missing:
-        raise ValueError("\n".join(missing))
+        raise InputError("\n".join(missing))
 
 
 def _leave_out(reasons: np.ndarray, mask: np.ndarray, why: str | list[str]) -> None:
@@ -125,19 +126,19 @@ def _leave_out_other_families(runs: pd.DataFrame, reasons: np.ndarray, family: s
     if family == EVERY_FAMILY or ("family" not in runs and family is None):
         return
     if "family" not in runs:
-        raise ValueError(f"Family '{one_line(family)}' cannot be chosen: the table has no column 'family'.")
+        raise InputError(f"Family '{one_line(family)}' cannot be chosen: the table has no column 'family'.")
     families = runs["family"].fillna("").astype(str).replace("", "(blank)")
     counts = families[reasons == ""].value_counts(sort=False)
     if family is not None:
         if family not in set(families):
-            raise ValueError(
+            raise InputError(
                 f"There is no family '{one_line(family)}'; {nearest(str(family), list(families.unique()))}."
             )
         _leave_out(reasons, (families != family).to_numpy(), [f"family is {name}" for name in families])
     elif len(counts) > 1:
         listed = ", ".join(f"{one_line(name)} ({counted(rows, 'row')})" for name, rows in counts[:8].items())
         more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
-        raise ValueError(
+        raise InputError(
             f"The rows belong to {len(counts)} families: {listed}{more}; choose one with --family NAME, "
             "filter with --where, or use a spec that groups by family."
         )
@@ -197,7 +198,7 @@ def _check_values(runs: pd.DataFrame, kept: np.ndarray, inputs: Mapping[str, str
                 f"Correct the values or filter the rows out with --where '{column}>{least}'."
             )
     if problems:
-        raise ValueError("\n".join(problems))
+        raise InputError("\n".join(problems))
 
 
 def _names(runs: pd.DataFrame) -> pd.Series:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
 from .columns import COLUMNS, NUMERIC, TEXT
 from .compute import fill_third, filled_note, flops_note
 from .duplicates import duplicate_problems, run_numbers
@@ -52,7 +53,7 @@ def build_table(
         With one line per problem.
     """
     if raw.empty:
-        raise ValueError("The table has no rows; give a header and one row per run.")
+        raise InputError("The table has no rows; give a header and one row per run.")
     cells, mapped, problems = map_columns(raw, columns)
     if not problems and not plans and not any(name in cells for name in NUMERIC):
         found = ", ".join(f"'{one_line(name)}'" for name in raw.columns[:_NAMED])

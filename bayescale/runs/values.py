@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError, InputTypeError
+
 _POWERS = {"": 0, "k": 3, "m": 6, "b": 9, "g": 9, "t": 12}
 _BLANKS = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "nat", "null", "none", "-", "--"})
 _INFINITIES = frozenset({"inf", "infinity"})
@@ -49,7 +51,7 @@ def parse_number(text: str) -> float:
     1000000.0
     """
     if not isinstance(text, str):
-        raise TypeError(f"A number is parsed from text. Got {type(text).__name__} instead.")
+        raise InputTypeError(f"A number is parsed from text. Got {type(text).__name__} instead.")
     stripped = text.strip()
     if _THOUSANDS.fullmatch(stripped):
         stripped = stripped.replace(",", "")
@@ -59,11 +61,11 @@ def parse_number(text: str) -> float:
     elif _PLAIN.fullmatch(stripped):
         value = float(stripped)
     elif _ONE_COMMA.fullmatch(stripped):
-        raise ValueError(f"{brief(text)} has a comma that could be a decimal mark; write 70000 or 2.34.")
+        raise InputError(f"{brief(text)} has a comma that could be a decimal mark; write 70000 or 2.34.")
     else:
-        raise ValueError(f"{brief(text)} is not a number; write e.g. 70B, 1.4T or 1e21.")
+        raise InputError(f"{brief(text)} is not a number; write e.g. 70B, 1.4T or 1e21.")
     if not math.isfinite(value):
-        raise ValueError(f"{brief(text)} is too large for a number; write e.g. 70B, 1.4T or 1e21.")
+        raise InputError(f"{brief(text)} is too large for a number; write e.g. 70B, 1.4T or 1e21.")
     return value
 
 

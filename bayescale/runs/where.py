@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError, InputTypeError
 from .columns import plain
 from .problems import nearest
 from .values import is_blank, one_line, parse_number
@@ -53,7 +54,7 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     kind = getattr(cells.dtype, "kind", "O")
     is_number = kind in "iuf"
     if not is_number and operator[0] in "<>":
-        raise ValueError(
+        raise InputError(
             f"Filter '{one_line(text)}' orders '{one_line(column)}', which holds text; use =, !=, in or not in."
         )
     if is_number:
@@ -70,7 +71,7 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
 def _parsed(runs: pd.DataFrame, text: str) -> tuple[str, str, str]:
     """Return column, operator and value; the longest column name that starts the text wins."""
     if not isinstance(text, str):
-        raise TypeError(f"A filter is text such as 'params<=2.6e9'. Got {type(text).__name__} instead.")
+        raise InputTypeError(f"A filter is text such as 'params<=2.6e9'. Got {type(text).__name__} instead.")
     names = {str(name): str(name) for name in runs.columns}
     originals = {source: name for name, source in runs.attrs.get("columns", {}).items() if name in names}
     names = originals | names
@@ -81,19 +82,19 @@ def _parsed(runs: pd.DataFrame, text: str) -> tuple[str, str, str]:
             return names[name], *_operation(match, text)
     split = re.search(r"<=|>=|==|!=|=|<|>|\s(?:not\s+)?in\s", bare, re.IGNORECASE)
     if not split or not bare[: split.start()].strip():
-        raise ValueError(f"Filter '{one_line(text)}' is not COLUMN OP VALUE; {_EXAMPLE}.")
+        raise InputError(f"Filter '{one_line(text)}' is not COLUMN OP VALUE; {_EXAMPLE}.")
     asked = bare[: split.start()].strip()
     same = {plain(name): name for name in names}
     if plain(asked) in same and (match := _OPERATOR.fullmatch(bare[len(asked) :])):
         return names[same[plain(asked)]], *_operation(match, text)
-    raise ValueError(f"Filter '{one_line(text)}' asks for an unknown column; {nearest(asked, list(names))}.")
+    raise InputError(f"Filter '{one_line(text)}' asks for an unknown column; {nearest(asked, list(names))}.")
 
 
 def _operation(match: re.Match[str], text: str) -> tuple[str, str]:
     operator = match[1] or " ".join(match[3].lower().split())
     value = (match[2] if match[1] else match[4]).strip()
     if not value:
-        raise ValueError(f"Filter '{one_line(text)}' has no value; {_EXAMPLE}.")
+        raise InputError(f"Filter '{one_line(text)}' has no value; {_EXAMPLE}.")
     return ("==" if operator == "=" else operator), value
 
 
@@ -106,6 +107,6 @@ def _value(text: str, column: str, whole: str, *, is_number: bool) -> float | st
     try:
         return parse_number(bare)
     except ValueError as error:
-        raise ValueError(
+        raise InputError(
             f"Filter '{one_line(whole)}' compares '{one_line(column)}', which holds numbers, with text: {error}"
         ) from error

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from ..laws import Law
 
 _SAME = 0.01  # of a logarithm: tokens are rounded to whole batches, so that one length has several counts
@@ -49,7 +50,7 @@ def check_cells(law: Law, inputs: Mapping[str, Any]) -> None:
     tuned = [name for name in law.inputs if name not in law.cells]
     most = max(len(np.unique(inputs[tuned[0]][row > 0])) for row in member)
     if most < 3:
-        raise ValueError(
+        raise InputError(
             f"No combination of {' and '.join(law.cells)} has 3 different values of '{tuned[0]}' (the {len(names)} of this table have at "
             f"most {most}): a best one cannot be learnt. Train the same size on the same tokens with several."
         )

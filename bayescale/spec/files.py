@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from .prior import suggest
+from ..errors import InputError, suggest
 from .spec import ModelSpec, parse_spec
 
 _PACKAGE = Path(__file__).parents[1]
@@ -44,18 +44,18 @@ def load_spec(model: str | Path) -> ModelSpec:
     if str(model).endswith(".toml"):
         path = Path(model)
         if not path.is_file():
-            raise ValueError(f"There is no model file '{path}'.")
+            raise InputError(f"There is no model file '{path}'.")
     else:
         files = _model_files()
         if str(model) not in files:
-            raise ValueError(
+            raise InputError(
                 f"There is no model '{model}'; there are {', '.join(files)}.{suggest(model, files)} A file of your own ends in .toml."
             )
         path = files[str(model)]
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"Model file '{path}' cannot be read as text: {error}.") from None
+        raise InputError(f"Model file '{path}' cannot be read as text: {error}.") from None
     return parse_spec(text, name=path.name)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from ..errors import InputError
 from .spec import ModelSpec
 
 
@@ -47,23 +48,23 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
     ):
         for column in columns:
             if column not in rows:
-                raise ValueError(
+                raise InputError(
                     f"`{role}` names column '{column}', which the table lacks; it has {', '.join(rows.columns)}."
                 )
             keys = rows[column].map(group_key)
             blank = keys == ""
             if blank.any():
-                raise ValueError(
+                raise InputError(
                     f"Column '{column}' (`{role}`) is blank in {int(blank.sum())} rows (first: run {rows.loc[blank, 'run'].iloc[0]}); "
                     f"fill it, or leave the rows out with --where."
                 )
             if keys.nunique() < 2:
-                raise ValueError(
+                raise InputError(
                     f"Column '{column}' (`{role}`) has one value in all rows, so it teaches nothing: use a plain model."
                 )
     for column in spec.covariate_columns:
         if not pd.api.types.is_numeric_dtype(rows[column]):
-            raise ValueError(f"Covariate '{column}' must be a number in every row.")
+            raise InputError(f"Covariate '{column}' must be a number in every row.")
 
 
 def fitted_draws(spec: ModelSpec, idata: xr.DataTree) -> xr.Dataset:
@@ -122,14 +123,14 @@ def local_draws(
         return draws
     missing = [name for name in spec.local_columns if name not in columns]
     if missing:
-        raise ValueError(
+        raise InputError(
             f"The plans lack {', '.join(map(repr, missing))}, which this fit takes beside its inputs. "
             f"Give {' '.join(f'--at {name}=VALUE' for name in missing)}."
         )
     if spec.groups:
         names = [group_key(name) for name in columns[spec.groups.by]]
         if "" in names:
-            raise ValueError(f"Column '{spec.groups.by}' of the plans is blank; each plan needs the name of its group.")
+            raise InputError(f"Column '{spec.groups.by}' of the plans is blank; each plan needs the name of its group.")
         draws = _of_groups(spec, idata, draws, names, dim, random_seed)
     anchors = idata["constant_data"]
     for name, of_name in spec.covariates.items():
@@ -144,7 +145,7 @@ def _numbers(column: str, values: Any) -> np.ndarray:
     numbers = pd.to_numeric(pd.Series(list(values)), errors="coerce").to_numpy(dtype=float)
     if not np.isfinite(numbers).all():
         bad = list(values)[int(np.flatnonzero(~np.isfinite(numbers))[0])]
-        raise ValueError(f"Covariate '{column}' of the plans must be a number in every plan. Got {bad!r}.")
+        raise InputError(f"Covariate '{column}' of the plans must be a number in every plan. Got {bad!r}.")
     return numbers
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
+
+from ..errors import InputError, suggest
 
 # name -> (its numbers, those of them that must be > 0)
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -40,27 +41,21 @@ class Prior:
 def read_prior(name: str, entry: Any) -> Prior:
     """Read ``{ dist = "Normal", mu = 0, sigma = 1 }``; ValueError names the prior, the rule and the fix."""
     if not isinstance(entry, Mapping) or "dist" not in entry:
-        raise ValueError(
+        raise InputError(
             f'Prior `{name}` must be a table such as {{ dist = "Normal", mu = 0, sigma = 1 }}. Got {entry!r}.'
         )
     dist = entry["dist"]
     if dist not in DISTRIBUTIONS:
-        raise ValueError(
+        raise InputError(
             f"Prior `{name}`: `dist` must be one of {', '.join(DISTRIBUTIONS)}. Got {dist!r}.{suggest(dist, DISTRIBUTIONS)}"
         )
     names, positive = DISTRIBUTIONS[dist]
     numbers = {key: value for key, value in entry.items() if key != "dist"}
     if set(numbers) != set(names):
-        raise ValueError(f"Prior `{name}`: {dist} takes {', '.join(names)}. Got {', '.join(numbers) or 'nothing'}.")
+        raise InputError(f"Prior `{name}`: {dist} takes {', '.join(names)}. Got {', '.join(numbers) or 'nothing'}.")
     for key, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < float("inf"):
-            raise ValueError(f"Prior `{name}`: `{key}` must be a finite number. Got {value!r}.")
+            raise InputError(f"Prior `{name}`: `{key}` must be a finite number. Got {value!r}.")
         if key in positive and value <= 0:
-            raise ValueError(f"Prior `{name}`: `{key}` must be > 0. Got {value!r}.")
+            raise InputError(f"Prior `{name}`: `{key}` must be > 0. Got {value!r}.")
     return Prior(dist, {key: float(numbers[key]) for key in names})
-
-
-def suggest(word: Any, names: Any) -> str:
-    """Return `` Did you mean 'x'?``, or nothing where no name is near."""
-    near = get_close_matches(str(word), [str(name) for name in names], n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pymc as pm
 
+from ..errors import InputError
 from ..laws.approaches import find_budgets, isoflop_options, size_curve, steps
 from ..laws.law import compute
 from .spec import ModelSpec
@@ -48,7 +49,7 @@ def _isoflop(
     log_flops = np.log(compute(params, tokens))
     per_run = find_budgets(compute(params, tokens), params, **isoflop_options(**spec.options))
     if np.isnan(per_run).any():
-        raise ValueError("Runs that lie on no budget; `fit` leaves them out before it builds approach 2.")
+        raise InputError("Runs that lie on no budget; `fit` leaves them out before it builds approach 2.")
     budgets, index = np.unique(per_run, return_inverse=True)
     _group("budget", budgets, index)
     middle = values["log_params_mean"] + values["log_tokens_mean"] + np.log(6)

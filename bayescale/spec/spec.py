@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ..errors import InputError, suggest
 from ..laws import LAWS, Law
-from .prior import Prior, read_prior, suggest
+from .prior import Prior, read_prior
 
 _BLOCKS = re.compile(r"exact_match_(\d+)")
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -35,12 +36,12 @@ class Noise(_Table):
     @model_validator(mode="after")
     def _nu_belongs_to_student(self) -> "Noise":
         if (self.dist in ("StudentT", "BetaBinomial")) != (self.nu is not None):
-            raise ValueError(
+            raise InputError(
                 "`noise.nu` goes with StudentT, and with BetaBinomial for tables without n_items. "
                 f"Got dist = {self.dist!r}, nu = {self.nu}."
             )
         if self.dist == "BetaBinomial" and self.fade:
-            raise ValueError(f"`noise.fade` must be 0 with BetaBinomial. Got {self.fade}.")
+            raise InputError(f"`noise.fade` must be 0 with BetaBinomial. Got {self.fade}.")
         return self
 
 
@@ -62,7 +63,7 @@ class Groups(_Table):
 
 def _read_priors(entries: Any) -> dict[str, Prior]:
     if not isinstance(entries, Mapping):
-        raise ValueError("`priors` must be a table with one entry per sampled parameter.")
+        raise InputError("`priors` must be a table with one entry per sampled parameter.")
     return {name: read_prior(name, entry) for name, entry in entries.items()}
 
 
@@ -112,7 +113,7 @@ class ModelSpec(_Table):
     @model_validator(mode="after")
     def _fits_its_law(self) -> "ModelSpec":
         if self.law not in LAWS:
-            raise ValueError(
+            raise InputError(
                 f"`law` must be one of {', '.join(sorted(LAWS))}. Got {self.law!r}.{suggest(self.law, LAWS)}"
             )
         self._check_options()
@@ -120,36 +121,36 @@ class ModelSpec(_Table):
         for what, given, wanted in (("inputs", self.inputs, law.inputs), ("priors", self.priors, law.sampled)):
             for name in given:
                 if name not in wanted:
-                    raise ValueError(
+                    raise InputError(
                         f"`{what}.{name}`: law '{self.law}' has no such name; it has {', '.join(wanted)}.{suggest(name, wanted)}"
                     )
             missing = [name for name in wanted if name not in given]
             if missing:
-                raise ValueError(f"`{what}` lacks {', '.join(missing)}, which law '{self.law}' needs.")
+                raise InputError(f"`{what}` lacks {', '.join(missing)}, which law '{self.law}' needs.")
         for name in self.groups.partial if self.groups else ():
             if name not in law.sampled:
-                raise ValueError(f"`groups.partial`: law '{self.law}' samples {', '.join(law.sampled)}. Got {name!r}.")
+                raise InputError(f"`groups.partial`: law '{self.law}' samples {', '.join(law.sampled)}. Got {name!r}.")
             if self.priors[name].dist not in ("Normal", "StudentT", "LogNormal"):
-                raise ValueError(
+                raise InputError(
                     f"`groups.partial`: {name} has a {self.priors[name].dist} prior, whose range a group would leave; pool parameters with "
                     "Normal, StudentT or LogNormal priors."
                 )
         if (self.groups or self.covariates) and (law.cells or law.keep):
-            raise ValueError(
+            raise InputError(
                 f"Law '{self.law}' takes no `groups` or `covariates`: fit each group by itself, with --where."
             )
         for name in self.covariates:
             if name not in law.loss_constants:
-                raise ValueError(
+                raise InputError(
                     f"`covariates.{name}`: law '{self.law}' has constants {', '.join(law.loss_constants)}."
                 )
         if self.noise.misfit and not law.cells:
-            raise ValueError(
+            raise InputError(
                 f"`noise.misfit` goes with laws that have cells. Got {self.noise.misfit} with '{self.law}'."
             )
         level = law.level
         if level and self.priors[level].dist != "LogNormal":
-            raise ValueError(
+            raise InputError(
                 f"Prior `{level}`, the level of the loss, must be LogNormal. Got {self.priors[level].dist}."
             )
         return self
@@ -183,11 +184,11 @@ class ModelSpec(_Table):
         for name in self.options:
             if name not in known:
                 takes = f"takes {', '.join(known)}" if known else "takes none"
-                raise ValueError(f"`options.{name}`: law '{self.law}' {takes}.{suggest(name, known)}")
+                raise InputError(f"`options.{name}`: law '{self.law}' {takes}.{suggest(name, known)}")
         # Columns such as exact_match_10 say themselves how long their blocks are.
         tokens, said = {**known, **self.options}.get("tokens"), _BLOCKS.fullmatch(self.response)
         if isinstance(tokens, int) and said and int(said[1]) != tokens:
-            raise ValueError(
+            raise InputError(
                 f"`options.tokens` is {tokens}, and the response '{self.response}' is of blocks of {said[1]}: give --option "
                 f"tokens={said[1]}, or --response exact_match_{tokens}."
             )
@@ -245,9 +246,9 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{name} is not TOML: {error}.") from None
+        raise InputError(f"{name} is not TOML: {error}.") from None
     if {"text", "changes"} & set(table):
-        raise ValueError(f"{name}: `text` and `changes` are not keys of a model file.")
+        raise InputError(f"{name}: `text` and `changes` are not keys of a model file.")
     changes = dict(changes or {})
     if changes.get("inputs"):
         table["inputs"] = {**table.get("inputs", {}), **changes["inputs"]}
@@ -263,7 +264,7 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     try:
         return ModelSpec.model_validate({**table, "text": text, "changes": changes})
     except ValidationError as error:
-        raise ValueError("\n".join(_problem(name, item) for item in error.errors())) from None
+        raise InputError("\n".join(_problem(name, item) for item in error.errors())) from None
 
 
 def _each_numbered(table: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import InputError
 from ..columns import COLUMNS, NUMERIC, PARAMS_KINDS, RULES
 from ..problems import nearest
 from ..values import one_line, parse_number
@@ -98,7 +99,7 @@ class ImportAnswers:
         _one_of("--loss-unit", self.loss_unit, ("", *LOSS_UNITS))
         for item in dataclasses.fields(self):
             if item.type is str and not isinstance(getattr(self, item.name), str):
-                raise ValueError(f"The answer {item.name} must be text. Got {getattr(self, item.name)!r}.")
+                raise InputError(f"The answer {item.name} must be text. Got {getattr(self, item.name)!r}.")
         for option, values in (
             ("--params", self.params),
             ("--batch-tokens", self.batch_tokens),
@@ -112,7 +113,7 @@ class ImportAnswers:
             _positive("--bytes-per-token", self.bytes_per_token)
         for column in [*self.set, *self.map]:
             if column not in COLUMNS:
-                raise ValueError(
+                raise InputError(
                     f"'{one_line(column)}' is no column of a runs table; {nearest(column, list(COLUMNS))}."
                 )
         for column, by_run in self.set.items():
@@ -120,7 +121,7 @@ class ImportAnswers:
                 _check_cell(column, value)
         texts = [*self.map.values(), *self.join.values(), *self.leave_out]
         if not all(isinstance(text, str) for text in texts) or not isinstance(self.training_loss, bool):
-            raise ValueError("Answers of map, join and leave_out must be text, and training_loss true or false.")
+            raise InputError("Answers of map, join and leave_out must be text, and training_loss true or false.")
         if self.name:
             name_pattern(self.name)
 
@@ -128,17 +129,17 @@ class ImportAnswers:
 def _check_cell(column: str, value: Any) -> None:
     """Raise ValueError for a value that its column cannot have."""
     if column == "run":
-        raise ValueError(
+        raise InputError(
             "--set cannot give runs a name, of which each needs its own; rename the files, or edit the table."
         )
     if column not in NUMERIC:
         if not isinstance(value, str | int | float):
-            raise ValueError(f"--set {column} must be text. Got {value!r}.")
+            raise InputError(f"--set {column} must be text. Got {value!r}.")
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise ValueError(f"--set {column} must be a number. Got {value!r}.")
+        raise InputError(f"--set {column} must be a number. Got {value!r}.")
     if not RULES[COLUMNS[column].rule].holds(np.array([value], dtype=float))[0]:
-        raise ValueError(f"--set {column}: {COLUMNS[column].meaning}. Got {value:g}.")
+        raise InputError(f"--set {column}: {COLUMNS[column].meaning}. Got {value:g}.")
 
 
 def named_for(values: Mapping[str, Any], run: str) -> Any:
@@ -158,12 +159,12 @@ def name_pattern(text: str) -> re.Pattern[str]:
     """Return the pattern that reads columns from run names; ValueError says what is wrong with the text."""
     names = _PLACE.findall(text)
     if not names:
-        raise ValueError(f"--name needs columns in braces, e.g. 'N{{params}}_D{{tokens}}'. Got '{one_line(text)}'.")
+        raise InputError(f"--name needs columns in braces, e.g. 'N{{params}}_D{{tokens}}'. Got '{one_line(text)}'.")
     for name in names:
         if name not in COLUMNS:
-            raise ValueError(f"--name has '{{{one_line(name)}}}', which is no column; {nearest(name, list(COLUMNS))}.")
+            raise InputError(f"--name has '{{{one_line(name)}}}', which is no column; {nearest(name, list(COLUMNS))}.")
     if len(set(names)) < len(names):
-        raise ValueError(f"--name has a column twice. Got '{one_line(text)}'.")
+        raise InputError(f"--name has a column twice. Got '{one_line(text)}'.")
     parts, place = [], 0
     for match in _PLACE.finditer(text):
         parts.append(re.escape(text[place : match.start()]))
@@ -184,7 +185,7 @@ def from_name(pattern: str, run: str) -> dict[str, Any]:
     }
     for name, least in (("params", 1e4), ("params_total", 1e4), ("tokens", 1e5)):
         if name in values and values[name] < least:
-            raise ValueError(
+            raise InputError(
                 f"--name reads {name} = {values[name]:g} from '{one_line(run)}', which is no count of them; mend the pattern."
             )
     return values
@@ -202,15 +203,15 @@ def load_mapping(path: str | Path) -> ImportAnswers:
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"{file} cannot be read: {error.strerror}.") from error
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not valid TOML: {one_line(error)}.") from error
+        raise InputError(f"{file} is not valid TOML: {one_line(error)}.") from error
     known = {item.name: item for item in dataclasses.fields(ImportAnswers)}
     for name in tree:
         if name not in known:
-            raise ValueError(f"{file} has '{one_line(name)}', which is no answer; {nearest(name, list(known))}.")
+            raise InputError(f"{file} has '{one_line(name)}', which is no answer; {nearest(name, list(known))}.")
     if not isinstance(tree.get("leave_out", []), list):
-        raise ValueError(f"{file}: leave_out must be a list of names.")
+        raise InputError(f"{file}: leave_out must be a list of names.")
     tables = [tree.get(name) for name in ("params", "batch_tokens", "sequence", "unique_tokens", "loss_factor")]
     columns = tree["set"] if isinstance(tree.get("set"), dict) else {}
     tables += [by_run for column, by_run in columns.items() if column in NUMERIC]
@@ -221,7 +222,7 @@ def load_mapping(path: str | Path) -> ImportAnswers:
     try:
         return ImportAnswers(**given)
     except (TypeError, AttributeError) as error:
-        raise ValueError(f"{file} has an answer of the wrong kind: {one_line(error)}.") from error
+        raise InputError(f"{file} has an answer of the wrong kind: {one_line(error)}.") from error
 
 
 def mapping_text(answers: ImportAnswers) -> str:
@@ -258,14 +259,14 @@ def _toml(value: Any) -> str:
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise ValueError(
+        raise InputError(
             f"{option} must be one of {', '.join(item for item in known if item)}. Got '{one_line(value)}'."
         )
 
 
 def _positive(option: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e60:
-        raise ValueError(f"{option} must be a number above 0. Got {value!r}.")
+        raise InputError(f"{option} must be a number above 0. Got {value!r}.")
 
 
 def merged(base: ImportAnswers, given: Mapping[str, Any]) -> ImportAnswers:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+from ...errors import InputError
 from ..problems import nearest
 from ..values import one_line
 from . import (
@@ -123,7 +124,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
         If a source does not exist, or a file that was named itself is of no known format.
     """
     if format is not None and format not in FORMATS:
-        raise ValueError(
+        raise InputError(
             f"--format must be one of {', '.join(FORMATS)}. Got '{one_line(format)}': {nearest(format, list(FORMATS))}."
         )
     found: list[Found] = []
@@ -133,7 +134,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
         if source.is_dir():
             result = _in_folder(source, format)
             if not result.found:
-                raise ValueError(
+                raise InputError(
                     f"{source} holds nothing that is known ({len(result.unknown)} files of no known format); "
                     "give the folder of the runs, or say --format."
                 )
@@ -143,7 +144,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
         else:
             known = format or recognised(source, folders=False)
             if known is None:
-                raise ValueError(
+                raise InputError(
                     f"{source.name} is of no known format; say which with --format ({', '.join(FORMATS)}), or export it as a table "
                     "with columns run, params, tokens, loss."
                 )
@@ -172,14 +173,14 @@ def _expanded(sources: Iterable[str | Path]) -> list[Path]:
     for source in sources:
         text = str(source)
         if "\0" in text or not text.strip():
-            raise ValueError("A source is a file, a folder or a glob. Got an empty text.")
+            raise InputError("A source is a file, a folder or a glob. Got an empty text.")
         try:
             path = Path(text).expanduser()
             matches = [path] if path.exists() else _matches(path)
         except (RuntimeError, ValueError, OSError) as error:  # no such user, no such pattern, too long a name
-            raise ValueError(f"'{one_line(text)}' is no path: {one_line(error)}.") from error
+            raise InputError(f"'{one_line(text)}' is no path: {one_line(error)}.") from error
         if not matches:
-            raise ValueError(f"There is no file, folder or match of '{text}'; check the path, from {Path.cwd()}.")
+            raise InputError(f"There is no file, folder or match of '{text}'; check the path, from {Path.cwd()}.")
         paths += matches
     return list(dict.fromkeys(paths))
 

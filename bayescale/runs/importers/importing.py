@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ...errors import InputError
 from ..columns import COLUMNS
 from ..values import clean, one_line
 from . import keys, scores, sheet
@@ -74,7 +75,7 @@ class Imported(NamedTuple):
     report: dict[str, Any]
 
 
-class OpenQuestions(ValueError):
+class OpenQuestions(InputError):
     """An import that needs answers; `questions` holds them, and the text has a line for each."""
 
     def __init__(self, questions: Sequence[Question], left_out: Sequence[str] = ()) -> None:
@@ -159,7 +160,7 @@ def read_logs(
             else:
                 logs.append(log)
     if unread and not logs and not found_scores:
-        raise ValueError(
+        raise InputError(
             "\n".join(
                 item["reason"] if item["source"] in item["reason"] else f"{item['source']}: {item['reason']}"
                 for item in unread
@@ -191,7 +192,7 @@ def imported(logs: Logs, answers: ImportAnswers) -> Imported:
     if not kept and not (answers.unfinished == "keep" and any(row.unfinished for row in table.rows)):
         lines = [_left_out_line(row) for row in table.rows]
         lines += [f"{item['source']}: {item['reason']}" for item in logs.unread]
-        raise ValueError("\n".join(["No run is left to write.", *lines]))
+        raise InputError("\n".join(["No run is left to write.", *lines]))
     return Imported(_runs(kept), _checkpoints(table, answers), _report(logs, table))
 
 

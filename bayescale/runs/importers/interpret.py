@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import InputError
 from ..columns import plain
 from ..problems import nearest
 from ..values import one_line
@@ -143,7 +144,7 @@ def _check_keys(logs: Sequence[Log], answers: ImportAnswers) -> None:
     for column, key in answers.map.items():
         names = {plain(name.removesuffix(" (converted)")) for name in known}
         if plain(key) not in names:
-            raise ValueError(f"--map {column}={one_line(key)}: no log has that key; {nearest(key, known)}.")
+            raise InputError(f"--map {column}={one_line(key)}: no log has that key; {nearest(key, known)}.")
 
 
 def _put_config(row: Row, log: Log) -> None:
@@ -277,7 +278,7 @@ def _settle_units(table: Table, answers: ImportAnswers) -> None:
                 )
     says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
     if says_other and not answers.bytes_per_token:
-        raise ValueError(
+        raise InputError(
             f"--loss-unit {answers.loss_unit}, but keys of losses say bits/byte; --bytes-per-token converts them."
         )
     table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")

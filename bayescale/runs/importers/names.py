@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...errors import InputError
 from ..columns import plain
 from ..values import one_line
 from . import keys
@@ -161,7 +162,7 @@ def seed(log: Log) -> str:
 def check_names(rows: list[Row], answers: ImportAnswers) -> None:
     """Raise ValueError where an answer names a run that there is not, or a pattern of names fits none."""
     if answers.name and rows and not any("--name" in row.origins.values() for row in rows):
-        raise ValueError(
+        raise InputError(
             f"--name '{one_line(answers.name)}' fits no run; names are e.g. {', '.join(one_line(row.run) for row in rows[:3])}."
         )
     names = [row.run for row in rows]
@@ -176,6 +177,6 @@ def check_names(rows: list[Row], answers: ImportAnswers) -> None:
     ):
         for pattern in values:
             if pattern != EVERY and not any(of_run({pattern: True}, name) for name in names):
-                raise ValueError(
+                raise InputError(
                     f"{option} names '{one_line(pattern)}', which fits no run; there are {', '.join(one_line(name) for name in names[:8])}."
                 )

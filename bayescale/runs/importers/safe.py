@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ...errors import InputError
 from ..values import one_line
 
 HEAD = 65_536  # bytes by which a format is recognised
@@ -19,7 +20,7 @@ _MOST_COLUMNS = 20_000
 _YAML_ALIASES = 200
 
 
-class Unreadable(ValueError):
+class Unreadable(InputError):
     """A file that was recognised but cannot be read; its text is the line for the report."""
 
 
@@ -178,7 +179,7 @@ def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
         folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__pycache__")
         files_seen += len(files)
         if files_seen > _MOST_FILES:
-            raise ValueError(f"{root} holds more than {_MOST_FILES} files; give the folders of the runs.")
+            raise InputError(f"{root} holds more than {_MOST_FILES} files; give the folders of the runs.")
         if len(Path(folder).relative_to(root).parts) >= _DEEPEST:
             folders[:] = []
         yield Path(folder), folders, sorted(files)

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from ...errors import InputError
 from ..columns import plain
 from ..values import one_line
 from .answers import ImportAnswers
@@ -21,7 +22,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
     unknown = [model for model in answers.join if model not in {score.run for score in scores}]
     nowhere = [run for run in answers.join.values() if plain(run) not in {plain(row.run) for row in table.rows}]
     if unknown or nowhere:
-        raise ValueError(
+        raise InputError(
             f"--join names '{one_line((unknown or nowhere)[0])}', which is no {'model of these results' if unknown else 'run'}."
         )
     alone = not table.rows
@@ -80,7 +81,7 @@ def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> li
         if wanted:
             kept = [score for score in scores if plain(getattr(score, topic)) == plain(wanted)]
             if not kept:
-                raise ValueError(
+                raise InputError(
                     f"--{topic} {one_line(wanted)} is in no result; there are: {', '.join(map(one_line, known))}."
                 )
             scores = kept
@@ -95,7 +96,7 @@ def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> li
             scores = [score for score in scores if getattr(score, topic) == known[0]]
     shots = list(dict.fromkeys(score.shots for score in scores if score.shots))
     if len(shots) > 1:
-        raise ValueError(
+        raise InputError(
             f"Results with {' and '.join(shots)} shots cannot be compared; give the files of one kind alone."
         )
     return list(scores)

@@ -1,0 +1,82 @@
+"""How bayescale says no: the exception of every refusal, and the words that refusals share.
+
+A refusal is a mistake of the user's; the command line prints it and exits with 2, and takes every other exception for a bug of ours. A
+name is said as a caller of the library spells it and as the command line does, here and nowhere else.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+# Arguments whose option is another word than theirs.
+_OPTIONS = {
+    "prob": "--band",
+    "drift": "--no-drift",
+    "columns": "--column",
+    "options": "--option",
+    "inputs": "--input",
+    "plans": "--plan",
+    "demand": "--inference-tokens",
+    "sigma": "--inference-tokens TOKENS:SIGMA",
+    "budget_quantile": "--demand-quantile",
+    "x": "--at",
+}
+
+
+class InputError(ValueError):
+    """A mistake of the user's. The message names the thing, the rule, the value and the fix."""
+
+
+class InputTypeError(InputError, TypeError):
+    """A value of a type that cannot be meant."""
+
+
+def named(argument: str) -> str:
+    """Return an argument's name and its option's, such as "`max_params` (--max-params)"."""
+    return f"`{argument}` ({option(argument)})"
+
+
+def option(argument: str) -> str:
+    """Return the option of an argument, such as "--max-params"."""
+    return _OPTIONS.get(argument, "--" + argument.replace("_", "-"))
+
+
+def given(**values: Any) -> str:
+    """Return how values are given, in Python and on the command line, such as "`draws=4000` (--draws 4000)"."""
+    words = ", ".join(f"{name}={value!r}" for name, value in values.items())
+    return f"`{words}` ({' '.join(f'{option(name)} {value}' for name, value in values.items())})"
+
+
+def near(word: Any, names: Iterable[Any], most: int = 1) -> list[str]:
+    """Return the names that begin with a word, in any case of letters, or else at most so many that are much like it."""
+    known = {str(name).casefold(): str(name) for name in names}
+    key = str(word).casefold()
+    begun = [name for folded, name in known.items() if key and folded.startswith(key) and folded != key]
+    return begun[: max(most, 3)] or [known[folded] for folded in get_close_matches(key, known, n=most)]
+
+
+def suggest(word: Any, names: Iterable[Any]) -> str:
+    """Return `` Did you mean 'x'?``, or nothing where no name is near."""
+    found = near(word, names)
+    return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
+
+
+def positive(argument: str, value: Any, unit: str = "", example: str = "") -> float:
+    """Return a number as a float; InputError where it is none, or not positive and finite."""
+    number = np.nan if isinstance(value, bool) else _float(value)
+    if not (np.isfinite(number) and number > 0):
+        of = f" of {unit}" if unit else ""
+        shown = value if isinstance(value, str) else repr(value)
+        raise InputError(
+            f"{named(argument)} must be a positive number{of}{f', e.g. {example}' if example else ''}. Got {shown} instead."
+        )
+    return number
+
+
+def _float(value: Any) -> float:
+    try:
+        return np.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        return np.nan
