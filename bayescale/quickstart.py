@@ -53,7 +53,13 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
         tell(
             f"Fitting them again, the textbook way (fade 0, no drift), and forecasting {len(large)} larger runs by both ..."
         )
-        plain = fit(load_spec("chinchilla").changed(fade=0), small, **MEANING, random_seed=SEED, progressbar=False)
+        plain = fit(
+            load_spec("chinchilla").changed({"noise": {"fade": 0}}),
+            small,
+            **MEANING,
+            random_seed=SEED,
+            progressbar=False,
+        )
         textbook[family] = score(bands(forecast(plain, large, drift=False)))
     allocation = allocate(fits[SMOOTH], _budgets(fits[SMOOTH]))
     tell("Writing files and pictures ...")

@@ -53,7 +53,7 @@ def four_digit() -> None:
         }
     ]
     idata = fit(
-        load_spec("bnsl").changed(inputs={"x": "dataset_size"}), runs, random_seed=SEED, cores=2, progressbar=False
+        load_spec("bnsl").changed({"inputs": {"x": "dataset_size"}}), runs, random_seed=SEED, cores=2, progressbar=False
     )
     inside = bands(forecast(idata, train))
     table = bands(forecast(idata, held))
@@ -171,7 +171,7 @@ def broken(used: pd.DataFrame, x: np.ndarray, y: np.ndarray, seed: int) -> dict[
     inputs = {"x": xr.DataArray(tail["examples_seen"].to_numpy(float), dims="plan")}
     measured = xr.DataArray(tail["loss"].to_numpy(float), dims="plan")
     for n in BREAKS:
-        spec = load_spec("bnsl").changed(inputs={"x": "examples_seen"}, options={"breaks": n})
+        spec = load_spec("bnsl").changed({"inputs": {"x": "examples_seen"}, "options": {"breaks": n}})
         start = time.perf_counter()
         on_head, on_all = sample(spec, head, seed), sample(spec, used, seed)
         row[f"seconds_{n}"] = (time.perf_counter() - start) / 2

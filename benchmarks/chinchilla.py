@@ -25,7 +25,7 @@ HELD_OUT = 1 / 3  # of the largest compute: what it is judged by
 
 def sample(runs: pd.DataFrame, *, fade: float | None = None) -> xr.DataTree:
     """Fit the default model, with another fade where given."""
-    return fit(load_spec("chinchilla").changed(fade=fade), runs, random_seed=SEED, progressbar=False)
+    return fit(load_spec("chinchilla").changed({"noise": {"fade": fade}}), runs, random_seed=SEED, progressbar=False)
 
 
 def best_sizes(runs: pd.DataFrame) -> pd.DataFrame:

@@ -15,7 +15,6 @@ import xarray as xr
 from bayescale import fit, load_spec, read_runs, save_fit
 from bayescale.laws.law import all_anchors
 from bayescale.posterior.store import FORMAT, fitted_spec
-from bayescale.spec import parse_spec
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 BESI = {
@@ -112,8 +111,8 @@ def _posterior_from_constants(
     *,
     model="chinchilla",
     fade=0.06,
-    per_decade=0.02,
-    noise="StudentT",
+    per_decade=None,
+    noise=None,
     sigma=0.01,
     nu=10.0,
     inputs=None,
@@ -129,12 +128,12 @@ def _posterior_from_constants(
         Of the law: a number each (the same in all draws), or one value per draw.
     model : str
         Name of the model file.
-    fade, per_decade, noise : float, float, str
-        Put into the spec.
+    fade, per_decade, noise : float, float, str, optional
+        Put into the spec; None leaves the model's own.
     sigma, nu : float or array
         Of the noise.
     inputs : dict, optional
-        For `ModelSpec.changed`.
+        Input columns, laid over the model's.
     flops : tuple of float
         Least and largest compute of the six runs that were "fitted"; all have 20 tokens per parameter.
     n_draws : int, optional
@@ -142,16 +141,15 @@ def _posterior_from_constants(
     columns : dict, optional
         More columns of the runs.
     """
-    spec = load_spec(model)
-    text = spec.text.replace("per_decade = 0.02", f"per_decade = {per_decade}").replace(
-        'dist = "StudentT" ', f'dist = "{noise}" '
-    )
-    if noise != "StudentT":
-        text = "\n".join(line for line in text.splitlines() if not line.startswith("nu = "))
-    spec = parse_spec(text).changed(inputs=inputs, fade=fade)
+    overlay = {"inputs": inputs or {}, "noise": {} if fade is None else {"fade": fade}}
+    if per_decade is not None:
+        overlay["drift"] = {"per_decade": per_decade}
+    if noise is not None:
+        overlay["noise"] |= {"dist": noise} | ({} if noise == "StudentT" else {"nu": None})
+    spec = load_spec(model).changed(overlay)
     law = spec.get_law()
     n = n_draws or max(np.size(value) for value in [*constants.values(), sigma, nu])
-    values = {**constants, "sigma": sigma, **({"nu": nu} if noise == "StudentT" else {})}
+    values = {**constants, "sigma": sigma, **({} if spec.noise.nu is None else {"nu": nu})}
     draws = {name: (("chain", "draw"), np.broadcast_to(np.asarray(v, float), (n,))[None]) for name, v in values.items()}
     coords = {"chain": [0], "draw": np.arange(n)}
     budgets = np.geomspace(*flops, 6)
@@ -205,9 +203,9 @@ def grouped_posterior():
     """Return a fit of families made without a sampler: a level of each, and dropout, 0 or 0.1 in the runs, as a covariate of A."""
 
     def make(groups=("web", "books"), *, by="family", n=200):
-        text = load_spec("chinchilla-families").text.replace('by = "family"', f'by = "{by}"')
+        overlay = {"groups": {"by": by}, "covariates": {"A": ["dropout"]}}
         idata = _posterior_from_constants(BESI, n_draws=n)
-        idata.attrs |= {"spec": text + '[covariates]\nA = ["dropout"]\n', "spec_changes": "{}"}
+        idata.attrs |= {"spec": load_spec("chinchilla-families").text, "spec_changes": json.dumps(overlay)}
         rng = np.random.default_rng(sum(map(ord, "grouped")))
         data, names = idata["constant_data"].to_dataset(), {"group": list(groups)}
 

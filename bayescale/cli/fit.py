@@ -78,9 +78,9 @@ def fit(
     check_writable(Path(out))
     check_replaceable(Path(out))
     spec = load_spec(model)
-    spec = spec.changed(
-        inputs=_inputs(inputs, list(spec.inputs)), fade=fade, response=response, options=law_options(option)
-    )
+    overlay: dict[str, Any] = {"inputs": _inputs(inputs, list(spec.inputs)), "options": law_options(option)}
+    overlay |= {} if fade is None else {"noise": {"fade": fade}}
+    spec = spec.changed(overlay if response is None else {**overlay, "response": response})
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
     print_notes(table.attrs["notes"])
     check_sampler(nuts_sampler)
@@ -129,10 +129,10 @@ def check(
     raise typer.Exit(0 if failed.empty else 1)
 
 
-def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str] | None:
+def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str]:
     """Read --input; a bare column is the one input of a law that has one."""
     full = [f"{names[0]}={text}" if "=" not in text and len(names) == 1 else text for text in texts or ()]
-    return pairs("--input", full) or None
+    return pairs("--input", full)
 
 
 def check_sampler(name: str | None) -> None:

@@ -94,7 +94,9 @@ def compare_approaches(
     """
     check_prob(prob)
     specs = {number: load_spec(model) for number, model in MODELS.items()}
-    specs[2] = specs[2].changed(options={"budgets": ",".join(f"{b!r}" for b in map(float, budgets)), "within": within})
+    specs[2] = specs[2].changed(
+        {"options": {"budgets": ",".join(f"{b!r}" for b in map(float, budgets)), "within": within}}
+    )
     rows, _ = select_rows(runs, inputs=specs[3].inputs, where=where, family=family)
     wanted = _wanted(flops, float(compute(rows["params"], rows["tokens"]).max()))
     tables = dict.fromkeys(MODELS, runs)

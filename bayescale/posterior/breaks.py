@@ -90,8 +90,8 @@ def fit_breaks(
             f"`options` must not hold 'breaks', which is an argument of its own. Got {dict(options or {})}. Give breaks=(0, 1, 2), or "
             "--breaks 0,1,2."
         )
-    base = load_spec(model).changed(inputs={"x": x}, response=response, options=options)
-    specs = {n: base.changed(options={"breaks": n}) for n in breaks}
+    base = load_spec(model).changed({"inputs": {"x": x}, "response": response, "options": dict(options or {})})
+    specs = {n: base.changed({"options": {"breaks": n}}) for n in breaks}
     settings = {"where": where, "family": family, "random_seed": random_seed, **sample_kwargs}
     first = next(iter(specs.values()))
     rows, _ = select_rows(runs, inputs=first.inputs, response=response, where=where, family=family, repeats=True)

@@ -172,7 +172,7 @@ def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFra
         f"The table has no n_items, so '{spec.response}' is modelled {how}, with Student-t noise; n_items would say how much of the "
         "scatter is that of the test."
     )
-    return spec.changed(noise={"dist": "StudentT", "link": link}), rows
+    return spec.changed({"noise": {"dist": "StudentT", "link": link}}), rows
 
 
 def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:

@@ -93,7 +93,7 @@ class ModelSpec(_Table):
     covariates : dict of str to tuple of str
         Constant -> columns that move its log, by a slope for one sd of the column, Normal(0, 1).
     text : str
-        The file, verbatim; `changes` is what was changed since.
+        The file, verbatim; `changes` is the overlay of what was changed since.
     """
 
     title: str
@@ -193,28 +193,49 @@ class ModelSpec(_Table):
                 f"tokens={said[1]}, or --response exact_match_{tokens}."
             )
 
-    def changed(
-        self,
-        *,
-        inputs: Mapping[str, str] | None = None,
-        fade: float | None = None,
-        response: str | None = None,
-        options: Mapping[str, Any] | None = None,
-        noise: Mapping[str, Any] | None = None,
-    ) -> "ModelSpec":
-        """Return this spec with other input columns, fade, response column, options or keys of noise; `changes` keeps what was asked."""
-        changes = dict(self.changes)
-        if response is not None:
-            changes["response"] = response
-        if noise:
-            changes["noise"] = {**changes.get("noise", {}), **noise}
-        if options:
-            changes["options"] = {**changes.get("options", {}), **options}
-        if inputs:
-            changes["inputs"] = {**changes.get("inputs", {}), **inputs}
-        if fade is not None:
-            changes["fade"] = fade
-        return parse_spec(self.text, changes=changes)
+    def changed(self, overlay: Mapping[str, Any]) -> "ModelSpec":
+        """Return this spec with other values laid over the model's table.
+
+        Parameters
+        ----------
+        overlay : mapping of str to object
+            In the form of a model file: a key of a table such as `noise`, `drift`, `options`, `inputs` or `priors` replaces that key alone,
+            anything else the whole entry; None takes it out.
+
+        Returns
+        -------
+        ModelSpec
+            Whose `changes` keep what was asked, on top of earlier changes.
+
+        Raises
+        ------
+        ValueError
+            As for a model file.
+
+        Examples
+        --------
+        >>> load_spec("chinchilla").changed({"noise": {"fade": 0}, "drift": {"per_decade": 0.03}})  # doctest: +SKIP
+        """
+        return parse_spec(self.text, changes=_laid_over(self.changes, overlay))
+
+
+def _laid_over(table: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """One table over another: tables key by key, all else whole."""
+    found = dict(table)
+    for key, value in overlay.items():
+        known = found.get(key)
+        both = isinstance(known, Mapping) and isinstance(value, Mapping)
+        found[key] = {**known, **value} if both else value  # type: ignore[dict-item]
+    return found
+
+
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    """The table without what an overlay took out."""
+    kept = {key: value for key, value in table.items() if value is not None}
+    return {
+        key: {name: one for name, one in value.items() if one is not None} if isinstance(value, Mapping) else value
+        for key, value in kept.items()
+    }
 
 
 def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str = "model file") -> ModelSpec:
@@ -225,7 +246,7 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     text : str
         The file's text.
     changes : mapping, optional
-        Of the arguments of `ModelSpec.changed`, applied on top of the text.
+        An overlay, as of `ModelSpec.changed`.
     name : str
         What to call the file in errors.
 
@@ -240,7 +261,7 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
 
     Examples
     --------
-    >>> load_spec("power").changed(inputs={"x": "params"}).inputs  # doctest: +SKIP
+    >>> load_spec("power").changed({"inputs": {"x": "params"}}).inputs  # doctest: +SKIP
     {'x': 'params'}
     """
     try:
@@ -250,16 +271,7 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     if {"text", "changes"} & set(table):
         raise InputError(f"{name}: `text` and `changes` are not keys of a model file.")
     changes = dict(changes or {})
-    if changes.get("inputs"):
-        table["inputs"] = {**table.get("inputs", {}), **changes["inputs"]}
-    if changes.get("options"):
-        table["options"] = {**table.get("options", {}), **changes["options"]}
-    if "response" in changes:
-        table["response"] = changes["response"]
-    if "noise" in changes:
-        table["noise"] = {**table.get("noise", {}), **changes["noise"]}
-    if "fade" in changes:
-        table["noise"] = {**table.get("noise", {}), "fade": changes["fade"]}
+    table = _without_none(_laid_over(table, changes))
     table["priors"] = _each_numbered(table)
     try:
         return ModelSpec.model_validate({**table, "text": text, "changes": changes})

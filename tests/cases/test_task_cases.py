@@ -47,7 +47,7 @@ def test_a_negative_score_is_modelled_as_it_is():
 
     rows = pd.DataFrame({"run": list("abcde"), "loss": np.linspace(3, 2, 5), "core": [-0.01, 0.0, 0.05, 0.1, 0.2]})
     rows.attrs["notes"] = {}
-    spec, rows = _counted(load_spec("accuracy").changed(response="core"), rows)
+    spec, rows = _counted(load_spec("accuracy").changed({"response": "core"}), rows)
     assert (spec.noise.dist, spec.noise.link) == ("StudentT", "identity")
     assert "as it is" in rows.attrs["notes"]["n_items"]
 

@@ -14,7 +14,7 @@ PLAN = pd.DataFrame({"params": [1e9], "tokens": [2e10]})
 @pytest.fixture
 def accuracy():
     """A posterior of accuracy against loss without any width: .25 + .65 / (1 + e^(4 (loss - 2.6)))."""
-    spec, ones = load_spec("accuracy").changed(noise={"dist": "StudentT", "link": "logit"}), np.ones((2, 100))
+    spec, ones = load_spec("accuracy").changed({"noise": {"dist": "StudentT", "link": "logit"}}), np.ones((2, 100))
     values = {"floor": 0.25, "ceiling": 0.9, "k": 4.0, "L0": 2.6, "sigma": 1e-6, "nu": 30.0}
     dims = ("chain", "draw")
     tree = {

@@ -58,7 +58,7 @@ def test_uniform_shares_give_sorted_uniform_places():
 
 @pytest.mark.parametrize("breaks", [0, 2, 4])
 def test_a_model_file_says_how_many_breaks(breaks):
-    spec = load_spec("bnsl").changed(options={"breaks": breaks})
+    spec = load_spec("bnsl").changed({"options": {"breaks": breaks}})
     assert set(spec.priors) == set(broken(breaks).sampled)
     assert {f"change_{i}" for i in range(1, breaks + 1)} == {n for n in spec.priors if n.startswith("change")}
 
@@ -66,14 +66,14 @@ def test_a_model_file_says_how_many_breaks(breaks):
 @pytest.mark.parametrize("breaks", [5, -1, "two", True])
 def test_other_numbers_of_breaks_are_refused(breaks):
     with pytest.raises(ValueError, match=r"`options\.breaks` must be a whole number from 0 to 4\. Got"):
-        load_spec("bnsl").changed(options={"breaks": breaks})
+        load_spec("bnsl").changed({"options": {"breaks": breaks}})
 
 
 @pytest.mark.parametrize(("breaks", "rising"), [(0, False), (3, False), (4, True)])
 def test_gradients_are_finite_for_falling_and_rising_runs(breaks, rising):
     y = 1 / (1 + X[::-1] / 300) if rising else 2 + 30 / X
     runs = read_runs(pd.DataFrame({"run": [f"r{i}" for i in range(len(X))], "steps": X, "loss": y}))
-    model = build_model(load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks}), runs)
+    model = build_model(load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks}}), runs)
     slope = model.compile_dlogp()
     point, rng = model.initial_point(), np.random.default_rng(0)
     for scale in (0, 1, 3, 8):

@@ -50,7 +50,7 @@ def test_weights_follow_the_score_of_a_row_however_many_there_are():
 
 def made_fit(runs, breaks, constants, *, failed=False):
     """A fit without a sampler: constants with next to no spread."""
-    spec = load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks})
+    spec = load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks}})
     rng = np.random.default_rng(breaks)
     values = {**constants, "sigma": 0.01, "nu": 20.0}
     draws = {
@@ -142,7 +142,7 @@ def test_simulated_curves_are_recovered(breaks):
     curve = bnsl.value(x, a=0.3, b=3.0, c0=c0, breaks=parts)
     rng = np.random.default_rng(breaks)
     runs = table(x, curve * np.exp(0.003 * rng.standard_normal(len(x))))
-    spec = load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks})
+    spec = load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks}})
     idata = fit(spec, runs, random_seed=breaks, nuts_sampler="nutpie", cores=2, chains=2, progressbar=False)
     assert fitted_spec(idata).options["breaks"] == breaks
     draws = idata["posterior"]

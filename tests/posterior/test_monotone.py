@@ -32,7 +32,7 @@ def table(curve):
 
 
 def spec_of(breaks, **options):
-    return load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks, **options})
+    return load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks, **options}})
 
 
 def sampled_of(density, **sizes):
@@ -154,7 +154,7 @@ def test_other_words_are_refused(small_runs):
             ValueError,
             match=r"`options\.monotone` must be one of no, falling, rising\. Got .*--option monotone=falling",
         ):
-            load_spec("bnsl").changed(options={"monotone": word})
+            load_spec("bnsl").changed({"options": {"monotone": word}})
     with pytest.raises(ValueError, match=r"`nuts_sampler` must be 'smc' where `options\.monotone` is 'falling'"):
         fit(spec_of(1, monotone="falling"), table("falls"), nuts_sampler="pymc")
     with pytest.raises(ValueError, match=r"`options` must not hold 'breaks'.*--breaks 0,1,2"):

@@ -208,7 +208,7 @@ def test_what_reaches_the_sampler(monkeypatch, small_runs, small_fit):
     monkeypatch.setattr(nuts, "sample_model", sample)
     runs = small_runs.copy()
     idata = fit(
-        load_spec("chinchilla").changed(fade=0.1),
+        load_spec("chinchilla").changed({"noise": {"fade": 0.1}}),
         runs,
         where=["flops>2e19"],
         random_seed=5,

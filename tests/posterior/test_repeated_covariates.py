@@ -29,7 +29,9 @@ def simulated(n=48):
 
 @pytest.mark.slow
 def test_dropout_cuts_the_penalty():
-    spec = parse_spec(load_spec("repeated-rising").text + '\n[covariates]\nP = ["dropout"]\n').changed(fade=0.0)
+    spec = parse_spec(load_spec("repeated-rising").text + '\n[covariates]\nP = ["dropout"]\n').changed(
+        {"noise": {"fade": 0.0}}
+    )
     runs = simulated()
     idata = fit(spec, runs, draws=500, tune=800, chains=2, target_accept=0.9, random_seed=SEED, progressbar=False)
     slope = idata["posterior"]["P_dropout"] / runs["dropout"].std(ddof=0)

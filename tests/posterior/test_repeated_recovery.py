@@ -34,7 +34,7 @@ def simulated(name, n=48):
 def test_constants_come_back(name):
     runs = simulated(name)
     idata = fit(
-        load_spec(name).changed(fade=0.0),
+        load_spec(name).changed({"noise": {"fade": 0.0}}),
         runs,
         draws=500,
         tune=800,

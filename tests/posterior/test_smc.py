@@ -16,7 +16,7 @@ from bayescale.spec.density import Density
 def density_of(breaks, y, x=None):
     x = np.geomspace(1e6, 4e8, len(y)) if x is None else x
     runs = read_runs(pd.DataFrame({"run": [f"r{i}" for i in range(len(x))], "steps": x, "loss": y}))
-    return Density(load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks}), runs)
+    return Density(load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks}}), runs)
 
 
 def test_without_runs_it_gives_the_prior():
@@ -75,7 +75,7 @@ def test_a_break_drawn_anew_keeps_the_prior_and_the_order():
 
 
 def test_nuts_keywords_are_refused(small_runs):
-    spec = load_spec("bnsl").changed(inputs={"x": "tokens"})
+    spec = load_spec("bnsl").changed({"inputs": {"x": "tokens"}})
     with pytest.raises(ValueError, match=r"`target_accept` is for NUTS.*add nuts_sampler='pymc'"):
         fit(spec, small_runs, target_accept=0.99)
     with pytest.raises(ValueError, match="takes no groups, covariates, cells or counts"):
@@ -101,7 +101,7 @@ def test_many_breaks_recover_simulated_curves(breaks):
     runs = pd.DataFrame(
         {"run": [f"r{i}" for i in range(90)], "steps": x, "loss": curve * np.exp(0.004 * rng.standard_normal(90))}
     )
-    spec = load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks})
+    spec = load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks}})
     idata = fit(spec, read_runs(runs), random_seed=1, draws=2000, tune=2000)
     failed = [row for row in json.loads(idata.attrs["check"]) if row["severity"] == "fail" and not row["passed"]]
     assert not failed, failed

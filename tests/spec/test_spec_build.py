@@ -113,7 +113,7 @@ def test_data_of_the_graph():
 
 
 def test_inputs_by_column():
-    spec = load_spec("power").changed(inputs={"x": "tokens"})
+    spec = load_spec("power").changed({"inputs": {"x": "tokens"}})
     runs = table()
     np.testing.assert_array_equal(model_data(spec, runs)["x"], runs["tokens"])
 
@@ -136,7 +136,7 @@ def with_noise(noise, fade):
     text = load_spec("chinchilla").text.replace('dist = "StudentT" ', f'dist = "{noise}" ')
     if noise != "StudentT":
         text = "\n".join(line for line in text.splitlines() if not line.startswith("nu = "))
-    return parse_spec(text).changed(fade=fade)
+    return parse_spec(text).changed({"noise": {"fade": fade}})
 
 
 def plain_level(name, mu, sigma, **_):
@@ -184,5 +184,5 @@ def centre(spec, runs, point):
 
 
 def test_without_fade_the_level_is_a_plain_lognormal():
-    model = build_model(load_spec("chinchilla").changed(fade=0), table())
+    model = build_model(load_spec("chinchilla").changed({"noise": {"fade": 0}}), table())
     assert "T_log__" in {value.name for value in model.value_vars}

@@ -40,7 +40,7 @@ def test_it_is_the_density_of_the_graph(noise):
 
 @pytest.mark.parametrize("breaks", [0, 2])
 def test_both_shut_out_the_same_curves(breaks):
-    spec = load_spec("bnsl").changed(inputs={"x": "steps"}, options={"breaks": breaks, "monotone": "falling"})
+    spec = load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks, "monotone": "falling"}})
     density, model = Density(spec, table()), build_model(spec, table())
     points = density.draw(np.random.default_rng(1), 20)
     log_density = model.compile_logp()

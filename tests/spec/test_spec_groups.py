@@ -32,7 +32,9 @@ def table(n=12, noise=0.003):
 
 @pytest.fixture(scope="module")
 def spec():
-    return parse_spec(load_spec("chinchilla-families").text + '\n[covariates]\nA = ["dropout"]\n').changed(fade=0.0)
+    return parse_spec(load_spec("chinchilla-families").text + '\n[covariates]\nA = ["dropout"]\n').changed(
+        {"noise": {"fade": 0.0}}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ def with_noise(noise, fade=0.06):
     text = load_spec("chinchilla").text.replace('dist = "StudentT" ', f'dist = "{noise}" ')
     if noise != "StudentT":
         text = "\n".join(line for line in text.splitlines() if not line.startswith("nu = "))
-    return parse_spec(text).changed(fade=fade)
+    return parse_spec(text).changed({"noise": {"fade": fade}})
 
 
 def draws(n=6):

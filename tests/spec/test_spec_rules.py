@@ -165,7 +165,7 @@ def test_every_problem_gets_its_line():
 
 def test_changed_keeps_the_text_verbatim_and_comes_back():
     spec = parse_spec(TEXT)
-    other = spec.changed(inputs={"params": "params_total"}, fade=0)
+    other = spec.changed({"inputs": {"params": "params_total"}, "noise": {"fade": 0}})
     assert other.text == TEXT
     assert other.inputs == {"params": "params_total", "tokens": "tokens"}
     assert other.noise.fade == 0 and other.noise.sigma == spec.noise.sigma
@@ -174,14 +174,19 @@ def test_changed_keeps_the_text_verbatim_and_comes_back():
 
 
 def test_changes_add_up():
-    spec = parse_spec(TEXT).changed(inputs={"params": "a"}).changed(fade=0.1).changed(inputs={"tokens": "b"})
+    spec = (
+        parse_spec(TEXT)
+        .changed({"inputs": {"params": "a"}})
+        .changed({"noise": {"fade": 0.1}})
+        .changed({"inputs": {"tokens": "b"}})
+    )
     assert spec.inputs == {"params": "a", "tokens": "b"} and spec.noise.fade == 0.1
-    assert spec.changed(inputs={"params": "c"}).inputs == {"params": "c", "tokens": "b"}
+    assert spec.changed({"inputs": {"params": "c"}}).inputs == {"params": "c", "tokens": "b"}
 
 
 def test_nothing_changed_is_the_same_spec():
     spec = parse_spec(TEXT)
-    assert spec.changed() == spec and spec.changed(inputs={}) == spec
+    assert spec.changed() == spec and spec.changed({"inputs": {}}) == spec
 
 
 @pytest.mark.parametrize(
@@ -229,6 +234,8 @@ def test_blocks_are_as_long_as_their_column_says(change, message):
     spec = load_spec("exact-match")
     with pytest.raises(ValueError, match=message):
         spec.changed(**change)
-    both = spec.changed(options={"tokens": 5}, response="exact_match_5")
+    both = spec.changed({"options": {"tokens": 5}, "response": "exact_match_5"})
     assert both.get_law().constants({"log_ratio": 0.0}, {})["length"] == pytest.approx(5)
-    assert spec.changed(options={"tokens": 5}, response="solved").response == "solved", "a name that says no length"
+    assert spec.changed({"options": {"tokens": 5}, "response": "solved"}).response == "solved", (
+        "a name that says no length"
+    )
