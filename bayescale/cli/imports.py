@@ -1,6 +1,5 @@
 """`bayescale import`."""
 
-import dataclasses
 import os
 import shlex
 import sys
@@ -92,22 +91,23 @@ def import_(
     """
     from ..runs.importers.answers import ImportAnswers, load_mapping, mapping_text, merged
     from ..runs.importers.write import paths, write
+    from ..runs.importers.written import by_run, sets
 
     _check_out(out, save_mapping, sources, format, paths(out))
     given = {
-        "params": _by_run("--params", params),
+        "params": by_run("--params", params),
         "params_kind": params_kind,
-        "batch_tokens": _by_run("--batch-tokens", batch_tokens),
-        "sequence": _by_run("--sequence", sequence),
-        "unique_tokens": _by_run("--unique-tokens", unique_tokens),
+        "batch_tokens": by_run("--batch-tokens", batch_tokens),
+        "sequence": by_run("--sequence", sequence),
+        "unique_tokens": by_run("--unique-tokens", unique_tokens),
         "eval_set": eval_set,
         "loss_unit": loss_unit,
         "bytes_per_token": bytes_per_token,
-        "loss_factor": _by_run("--loss-factor", loss_factor),
+        "loss_factor": by_run("--loss-factor", loss_factor),
         "step_is": step_is,
         "training_loss": training_loss or None,
         "name": name,
-        "set": _sets(set_),
+        "set": sets(set_),
         "map": _pairs("--map", map_),
         "unfinished": unfinished,
         "leave_out": tuple(leave_out or ()),
@@ -189,49 +189,10 @@ def _check_out(out: str, mapping: str | None, sources: list[str], format: str | 
             raise InputError(f"{option} would overwrite '{path}', which is read; give another file.")
 
 
-def _by_run(option: str, texts: list[str] | None) -> dict[str, float]:
-    from ..runs.importers.answers import EVERY
-    from ..runs.values import parse_number
-
-    found = {}
-    for text in texts or ():
-        run, equals, value = text.rpartition("=")
-        try:
-            found[run.strip() if equals else EVERY] = parse_number(value)
-        except ValueError as error:
-            raise InputError(f"{option}: {error}") from error
-    return found
-
-
 def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
     from .options import pairs
 
     return pairs(option, texts)
-
-
-def _sets(texts: list[str] | None) -> dict[str, dict[str, Any]]:
-    """Read --set [RUN:]COLUMN=VALUE."""
-    from ..runs.columns import COLUMNS, NUMERIC
-    from ..runs.importers.answers import EVERY
-    from ..runs.problems import nearest
-    from ..runs.values import parse_number
-
-    found: dict[str, dict[str, Any]] = {}
-    for text in texts or ():
-        left, equals, value = text.rpartition("=")
-        run, colon, column = left.rpartition(":")
-        if not equals or not value.strip():
-            raise InputError(f"--set takes COLUMN=VALUE or RUN:COLUMN=VALUE. Got '{text}'.")
-        if column.strip() not in COLUMNS:
-            raise InputError(
-                f"--set: '{column.strip()}' is no column of a runs table; {nearest(column.strip(), list(COLUMNS))}."
-            )
-        try:
-            cell: Any = parse_number(value) if column.strip() in NUMERIC else value.strip()
-        except ValueError as error:
-            raise InputError(f"--set {column.strip()}: {error}") from error
-        found.setdefault(column.strip(), {})[run.strip() if colon else EVERY] = cell
-    return found
 
 
 class _progress:
@@ -272,6 +233,7 @@ def _leave_open(error: Any, json_: bool) -> None:
 def _asked(error: Any, answers: Any) -> Iterator[Any]:
     """Ask each question on the terminal, giving the answers after each; an empty line gives up."""
     from ..runs.importers.questions import line
+    from ..runs.importers.written import with_answer
 
     print_text(
         f"{len(error.questions)} things are in no log; an empty answer ends the import without writing.",
@@ -284,7 +246,7 @@ def _asked(error: Any, answers: Any) -> Iterator[Any]:
             raise error
         while True:
             try:
-                answers = _with(answers, question, text)
+                answers = with_answer(answers, question, text)
                 break
             except ValueError as wrong:
                 print_text(f"  {wrong}", file=sys.stderr)
@@ -292,38 +254,6 @@ def _asked(error: Any, answers: Any) -> Iterator[Any]:
                 if not text:
                     raise error from None
         yield answers
-
-
-def _with(answers: Any, question: Any, text: str) -> Any:
-    """Return the answers with one more; the text may be a bare value or the option as it would be written."""
-    from ..runs.importers.answers import merged
-
-    words = shlex.split(text) if text.startswith("--") else [question.option.split()[0], text]
-    option, value = words[0].removeprefix("--").replace("-", "_"), " ".join(words[1:])
-    if option in ("params", "batch_tokens", "sequence", "unique_tokens", "loss_factor"):
-        new = _by_run(words[0], [value])
-        new = {
-            run: number for pattern, number in new.items() for run in (question.runs if pattern == "*" else [pattern])
-        }
-        return dataclasses.replace(answers, **{option: {**getattr(answers, option), **new}})
-    if option == "training_loss":
-        if value.lower() not in ("", "y", "yes", "true"):
-            return dataclasses.replace(answers, leave_out=(*answers.leave_out, *question.runs))
-        return dataclasses.replace(answers, training_loss=True)
-    if option == "leave_out":
-        return dataclasses.replace(answers, leave_out=(*answers.leave_out, value))
-    if option == "set":
-        words = [value] if "=" in value else [f"{run}:tokens={value}" for run in question.runs]
-        return merged(answers, {"set": _sets(words)})
-    if option == "join":
-        return dataclasses.replace(answers, join={**answers.join, question.runs[0]: value.rpartition("=")[2]})
-    if option == "bytes_per_token":
-        from ..runs.values import parse_number
-
-        return dataclasses.replace(answers, **{option: parse_number(value)})
-    if not hasattr(answers, option):
-        raise InputError(f"'{words[0]}' answers no question of an import.")
-    return dataclasses.replace(answers, **{option: value})
 
 
 def _save(path: str, answers: Any) -> None:

@@ -123,24 +123,21 @@ def read_dataset(name: str) -> pd.DataFrame:
     if name == "kernel-bytes":
         bundled = resources.files(__package__).joinpath("data", data.file)
         return read_delimited(bundled.read_text(encoding="utf-8"), ",", data.file)
-    path = data_folder() / data.file
-    if path.exists():
-        return read_file(path)
+    folder = data_folder()
+    if folder is not None and (folder / data.file).exists():
+        return read_file(folder / data.file)
     if name == "chinchilla":
         return reshape_chinchilla(read_file(_download_chinchilla()))
     raise InputError(
-        f"Data set '{name}' is not in {data_folder()}; it is read only from the folder that BAYESCALE_DATA "
-        f"names, as {data.file}. Source: {data.source}."
+        f"Data set '{name}' is read only from the folder that the environment variable BAYESCALE_DATA names, as {data.file}; "
+        f"{'it names none' if folder is None else f'{folder} has no such file'}. Source: {data.source}."
     )
 
 
-def data_folder() -> Path:
-    """Return the folder of others' data: BAYESCALE_DATA, else `../shared/data` beside the checkout."""
+def data_folder() -> Path | None:
+    """Return the folder of others' data that the environment variable BAYESCALE_DATA names, None where it names none."""
     named = os.environ.get("BAYESCALE_DATA")
-    if named:
-        return Path(named).expanduser()
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "data"
-    return beside if beside.is_dir() else Path.cwd().parent / "shared" / "data"
+    return Path(named).expanduser() if named else None
 
 
 def reshape_chinchilla(source: pd.DataFrame) -> pd.DataFrame:
@@ -201,7 +198,8 @@ def _download_chinchilla() -> Path:
 
 
 def _is_available(name: str) -> bool:
-    if name == "kernel-bytes" or (data_folder() / DATASETS[name].file).exists():
+    folder = data_folder()
+    if name == "kernel-bytes" or (folder is not None and (folder / DATASETS[name].file).exists()):
         return True
     return name == "chinchilla" and (_cache() / _CHINCHILLA_NAME).exists()
 

@@ -7,6 +7,7 @@ tokens) are welcome and are not duplicates.
 import numpy as np
 import pandas as pd
 
+from ..errors import named
 from .problems import Problem, counted, rows_text
 from .values import is_blank, one_line
 
@@ -42,7 +43,7 @@ def duplicate_problems(frame: pd.DataFrame, sound: np.ndarray, names: pd.Series 
             Problem(
                 f"{counted(len(rows), 'row')} {'repeats' if len(rows) == 1 else 'repeat'} an earlier row in "
                 f"every column ({rows_text(rows, names)}; the first repeats row {first + 1}); "
-                "a copy is no second measurement: delete the copies, or leave them out with --drop-bad.",
+                f"a copy is no second measurement: delete the copies, or leave them out with {named('drop_bad')}.",
                 tuple(int(row) for row in rows),
                 "the row repeats an earlier one",
             )
@@ -57,7 +58,7 @@ def duplicate_problems(frame: pd.DataFrame, sound: np.ndarray, names: pd.Series 
             Problem(
                 f"Column 'run' names {counted(len(rows), 'run')} given twice at the same tokens "
                 f"({rows_text(rows, names)}); a run ends once: correct the name, the seed or the tokens, "
-                f"or leave the later rows out with --drop-bad. Got '{one_line(names.iloc[row])}' at "
+                f"or leave the later rows out with {named('drop_bad')}. Got '{one_line(names.iloc[row])}' at "
                 f"{frame['tokens'].iloc[row]:.6g} tokens.",
                 tuple(int(row) for row in rows),
                 "the run is given twice",

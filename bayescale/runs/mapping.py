@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from .columns import ALIASES, COLUMNS, KINDS, PLAIN_NAMES, plain
-from .problems import Problem, nearest
+from .problems import Problem, as_pairs, nearest
 from .values import is_blank, one_line
 
 
@@ -71,7 +71,7 @@ def _explicit(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataF
     problems = [
         Problem(
             f"Column '{one_line(source)}' (asked for as {one_line(name)}) is not in the table; "
-            f"{nearest(source, names)}. Write --column {one_line(name)}=COLUMN with one of its columns."
+            f"{nearest(source, names)}. Write {as_pairs('columns', {name: 'COLUMN'})} with one of its columns."
         )
         for name, source in columns.items()
         if source not in names
@@ -104,7 +104,7 @@ def _candidates(names: list[str], wanted: str) -> list[str]:
 
 def _ambiguous(name: str, found: list[str]) -> str:
     listed = " and ".join(f"'{one_line(column)}'" for column in found)
-    choices = " or ".join(f"--column {name}={one_line(column)}" for column in found)
+    choices = " or ".join(as_pairs("columns", {name: column}) for column in found)
     return f"Columns {listed} could each be {name}; choose with {choices}."
 
 

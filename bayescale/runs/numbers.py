@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from ..errors import named
 from .columns import RULES, Column
 from .problems import Problem, counted, rows_text, values_text
 from .values import parse_column
@@ -68,7 +69,7 @@ def required_problems(
         if rows:
             is_one_of_three = name in _TRIPLE and len(_TRIPLE & set(cells)) > 1
             rule = "each row needs two of params, tokens and flops" if is_one_of_three else f"each row needs {name}"
-            fix = "give the values." if plans else "give the values, or leave the rows out with --drop-bad."
+            fix = "give the values." if plans else f"give the values, or leave the rows out with {named('drop_bad')}."
             problems.append(
                 Problem(
                     f"Column '{name}' is blank in {len(rows)} of {counted(len(frame), 'row')} "
@@ -114,7 +115,7 @@ def count_problems(frame: pd.DataFrame, cells: pd.DataFrame, names: pd.Series | 
 
 
 def _fix(plans: bool) -> str:
-    return " Correct them." if plans else " Correct them, or leave the rows out with --drop-bad."
+    return " Correct them." if plans else f" Correct them, or leave the rows out with {named('drop_bad')}."
 
 
 def _comma_hint(cells: pd.Series) -> str:

@@ -4,13 +4,14 @@ A problem belongs to rows (which may then be dropped) or to the table as a whole
 a table are raised together, one line each.
 """
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError, near
+from ..errors import InputError, near, option
 from .values import brief, one_line
 
 _LISTED = 5
@@ -54,6 +55,13 @@ def nearest(name: str, known: Sequence[str]) -> str:
         return f"nearest: {', '.join(map(one_line, close))}"
     more = f" and {len(known) - 12} more" if len(known) > 12 else ""
     return f"there are: {', '.join(one_line(item) for item in known[:12])}{more}" if known else "there are none"
+
+
+def as_pairs(argument: str, pairs: Mapping[str, str]) -> str:
+    """Return how names are given, in Python and on the command line: "`columns={'loss': 'nll'}` (--column loss=nll)"."""
+    plain = {one_line(name): one_line(value) for name, value in pairs.items()}
+    words = " ".join(f"{option(argument)} {shlex.quote(f'{name}={value}')}" for name, value in plain.items())
+    return f"`{argument}={plain}` ({words})"
 
 
 def _row_text(row: int, names: pd.Series | None) -> str:

@@ -10,9 +10,9 @@ from copy import deepcopy
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError, InputTypeError
+from ..errors import InputError, InputTypeError, given, named
 from .duplicates import run_numbers
-from .problems import counted, nearest, rows_text, values_text
+from .problems import as_pairs, counted, nearest, rows_text, values_text
 from .values import one_line, parse_column
 from .where import keep_where
 
@@ -97,14 +97,14 @@ def _check_columns(runs: pd.DataFrame, inputs: Mapping[str, str], response: str)
     names = [str(name) for name in runs.columns]
     missing = [
         f"The law input '{name}' needs column '{column}', which the table lacks ({nearest(column, names)}); "
-        f"name it with --column {column}=COLUMN or --input {name}=COLUMN."
+        f"name it with {as_pairs('columns', {column: 'COLUMN'})} or {as_pairs('inputs', {name: 'COLUMN'})}."
         for name, column in inputs.items()
         if column not in runs
     ]
     if response not in runs:
         missing.append(
             f"The response '{response}' is no column of the table ({nearest(response, names)}); "
-            f"name it with --column {response}=COLUMN."
+            f"name it with {as_pairs('columns', {response: 'COLUMN'})}."
         )
     if missing:
         raise InputError("\n".join(missing))
@@ -139,8 +139,8 @@ def _leave_out_other_families(runs: pd.DataFrame, reasons: np.ndarray, family: s
         listed = ", ".join(f"{one_line(name)} ({counted(rows, 'row')})" for name, rows in counts[:8].items())
         more = f" and {len(counts) - 8} more" if len(counts) > 8 else ""
         raise InputError(
-            f"The rows belong to {len(counts)} families: {listed}{more}; choose one with --family NAME, "
-            "filter with --where, or use a spec that groups by family."
+            f"The rows belong to {len(counts)} families: {listed}{more}; choose one with {given(family='NAME')}, "
+            f"filter with {named('where')}, or use a spec that groups by family."
         )
 
 
@@ -195,7 +195,7 @@ def _check_values(runs: pd.DataFrame, kept: np.ndarray, inputs: Mapping[str, str
                 f"Column '{column}', the {role}, must {rule} in every row used: "
                 f"{rows_text(rows, _names(runs))} {'has' if len(rows) == 1 else 'have'} "
                 f"{values_text(runs[column].iloc[rows])}. "
-                f"Correct the values or filter the rows out with --where '{column}>{least}'."
+                f"Correct the values or filter the rows out with {named('where')}: '{column}>{least}'."
             )
     if problems:
         raise InputError("\n".join(problems))

@@ -15,7 +15,7 @@ from .compute import fill_third, filled_note, flops_note
 from .duplicates import duplicate_problems, run_numbers
 from .mapping import map_columns, names_kinds
 from .numbers import count_problems, number_problems, required_problems
-from .problems import Problem, counted, raise_problems
+from .problems import Problem, as_pairs, counted, raise_problems
 from .values import clean, is_blank, one_line, parse_column
 
 _FINISHED = 0.95  # share of a run's tokens from which its last kept row counts as its end
@@ -60,7 +60,7 @@ def build_table(
         problems.append(
             Problem(
                 f"No column with values is known (found: {found}); name them with e.g. "
-                "--column params=COLUMN --column tokens=COLUMN --column loss=COLUMN."
+                f"{as_pairs('columns', dict.fromkeys(('params', 'tokens', 'loss'), 'COLUMN'))}."
             )
         )
     frame, filled, found_problems = _typed(cells, plans=plans)
@@ -115,7 +115,7 @@ def _kinds_note(cells: pd.DataFrame) -> str | None:
         return None
     return (
         f"Column '{one_line(name)}' repeats and the table has no steps, so each row is a run of its own; "
-        f"--column run={one_line(name)} makes the rows of one {one_line(name)} checkpoints of one run."
+        f"{as_pairs('columns', {'run': name})} makes the rows of one {one_line(name)} checkpoints of one run."
     )
 
 

@@ -1,5 +1,6 @@
-"""Finds model files: in the wheel's copy beside the package, then in the checkout's `models/`, or by path."""
+"""Finds model files: in the wheel's copy inside the package, else in the checkout's `models/`, or by path."""
 
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -8,15 +9,28 @@ from ..errors import InputError, suggest
 from .spec import ModelSpec, parse_spec
 
 _PACKAGE = Path(__file__).parents[1]
+_PROJECT = "bayescale"
 
 
 def model_folders() -> list[Path]:
-    """Folders that hold model files, the wheel's first (an editable install has none beside the package)."""
-    return [folder for folder in (_PACKAGE / "models", _PACKAGE.parent / "models") if folder.is_dir()]
+    """Folders that hold model files: the wheel's own copy, else the checkout's (an editable install has none of its own)."""
+    own, beside = _PACKAGE / "models", _PACKAGE.parent / "models"
+    if own.is_dir():
+        return [own]
+    return [beside] if beside.is_dir() and _is_checkout(_PACKAGE.parent) else []
+
+
+def _is_checkout(folder: Path) -> bool:
+    """Whether a folder is this project's; in site-packages the `models/` beside the package is someone else's."""
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("project")
+    except (OSError, ValueError):  # none, no text, or no TOML
+        return False
+    return isinstance(project, dict) and project.get("name") == _PROJECT
 
 
 def _model_files() -> dict[str, Path]:
-    return {path.stem: path for folder in reversed(model_folders()) for path in sorted(folder.glob("*.toml"))}
+    return {path.stem: path for folder in model_folders() for path in sorted(folder.glob("*.toml"))}
 
 
 def load_spec(model: str | Path) -> ModelSpec:

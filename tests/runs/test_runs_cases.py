@@ -20,7 +20,7 @@ def test_blank_evaluations(case):
     path = case("blank-evaluations")
     with pytest.raises(ValueError, match="Columns 'train/loss' and 'eval/loss' could each be loss"):
         read_runs(path)
-    with pytest.raises(ValueError, match=r"\AColumn 'loss' is blank in 35 of 48 rows .*--drop-bad\.\Z"):
+    with pytest.raises(ValueError, match=r"\AColumn 'loss' is blank in 35 of 48 rows .*`drop_bad` \(--drop-bad\)\.\Z"):
         read_runs(path, {"loss": "eval/loss"})
     runs = read_runs(path, {"loss": "eval/loss"}, drop_bad=True)
     assert len(runs.attrs["dropped"]) == 35

@@ -103,9 +103,9 @@ def test_shared_data_is_as_listed(name, shared, monkeypatch):
 @pytest.mark.parametrize("name", OTHERS)
 def test_others_say_where_they_are_looked_for(name, nothing_here):
     listed = MODULE.DATASETS[name]
-    with pytest.raises(ValueError, match=re.escape(f"'{name}' is not in")) as caught:
+    with pytest.raises(ValueError, match=re.escape(f"'{name}' is read only from")) as caught:
         read_runs(name)
-    for part in ("BAYESCALE_DATA", "no-data", listed.file, listed.source):
+    for part in ("BAYESCALE_DATA", "no-data has no such file", listed.file, listed.source):
         assert part in str(caught.value)
 
 
@@ -118,11 +118,23 @@ def test_the_folder_that_is_named_wins(tmp_path, monkeypatch):
     assert MODULE.data_folder() == Path.home() / "data"
 
 
-def test_the_default_folder_is_beside_the_checkout(monkeypatch, tmp_path):
+@pytest.mark.parametrize("named", [None, ""])
+def test_no_folder_unless_it_is_named(monkeypatch, tmp_path, named):
+    """Whatever lies beside the package or the working folder."""
     monkeypatch.delenv("BAYESCALE_DATA", raising=False)
-    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    monkeypatch.chdir(tmp_path)
-    assert MODULE.data_folder() == (beside if beside.is_dir() else tmp_path.parent / "shared" / "data")
+    if named is not None:
+        monkeypatch.setenv("BAYESCALE_DATA", named)
+    monkeypatch.setattr(MODULE, "_cache", lambda: tmp_path / "cache")
+    (tmp_path / "shared" / "data").mkdir(parents=True)
+    (tmp_path / "shared" / "data" / "overtraining.csv").write_text("params,tokens,loss\n7e7,1e9,3\n")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    assert MODULE.data_folder() is None
+    assert datasets().query("available")["name"].tolist() == ["kernel-bytes"]
+    with pytest.raises(
+        ValueError, match=r"'overtraining' is read only from .*BAYESCALE_DATA .*; it names none\. Source"
+    ):
+        read_runs("overtraining")
 
 
 def test_downloads_once(nothing_here, server, capfd):

@@ -32,8 +32,12 @@ def test_a_name_in_another_case_wins_over_aliases():
 
 def test_two_aliases_are_an_error_with_the_fix():
     frame = pd.DataFrame({"N": [7e7], "num_params": [7e7], "tokens": [1e9], "loss": [3.0]})
-    with pytest.raises(ValueError, match=r"'N' and 'num_params' could each be params; .*--column params=N or"):
+    with pytest.raises(ValueError, match=r"'N' and 'num_params' could each be params; choose with") as caught:
         read_runs(frame)
+    assert str(caught.value).endswith(
+        "choose with `columns={'params': 'N'}` (--column params=N) or "
+        "`columns={'params': 'num_params'}` (--column params=num_params)."
+    )
     assert read_runs(frame, {"params": "N"})["params"].tolist() == [7e7]
 
 

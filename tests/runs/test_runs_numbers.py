@@ -13,7 +13,7 @@ def test_many_blanks_are_one_message(table):
     with pytest.raises(ValueError, match=r"blank in 35 of 42 rows \(rows 1 \(r0\), .* and 30 more\)") as caught:
         read_runs(frame)
     assert len(str(caught.value).split("\n")) == 1
-    assert "--drop-bad" in str(caught.value)
+    assert "`drop_bad` (--drop-bad)" in str(caught.value)
 
 
 def test_each_value_gets_one_message(table):

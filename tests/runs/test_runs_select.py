@@ -103,7 +103,10 @@ def test_steps_order_checkpoints_without_tokens():
 @pytest.mark.parametrize(
     ("family", "message"),
     [
-        (None, r"belong to 2 families: a \(4 rows\), \(blank\) \(4 rows\); choose one with --family"),
+        (
+            None,
+            r"2 families: a \(4 rows\), \(blank\) \(4 rows\); choose one with `family='NAME'` \(--family NAME\), filter with `where`",
+        ),
         ("A", "There is no family 'A'; nearest: a"),
         (3, "There is no family '3'"),
         ("a", "4 usable runs, at least 5 are needed"),
@@ -128,6 +131,9 @@ def test_a_family_needs_its_column(runs):
 def test_missing_columns_are_named_together(runs):
     with pytest.raises(ValueError, match="law input 'x' needs column 'widht'") as caught:
         select_rows(runs, inputs={"x": "widht"}, response="lose")
+    assert "name it with `columns={'widht': 'COLUMN'}` (--column widht=COLUMN) or `inputs={'x': 'COLUMN'}`" in str(
+        caught.value
+    )
     assert "The response 'lose' is no column of the table (nearest: loss, flops)" in str(caught.value)
 
 
@@ -139,8 +145,8 @@ def test_values_that_no_law_takes_are_named(runs):
     ) as caught:
         select_rows(runs, inputs={"x": "epoch"}, response="core")
     assert "'core', the response, must be a number in every row used: row 2 (r1) has nan." in str(caught.value)
-    assert "--where 'epoch>0'" in str(caught.value)
-    assert "--where 'core>-1e9'" in str(caught.value)
+    assert "`where` (--where): 'epoch>0'" in str(caught.value)
+    assert "`where` (--where): 'core>-1e9'" in str(caught.value)
     rows, _ = select_rows(runs, inputs={"x": "epoch"}, response="core", where=["epoch>0", "core>-1e9"])
     assert len(rows) == 6
 

@@ -10,6 +10,18 @@ from bayescale.spec import files
 
 CHECKOUT_MODELS = files._PACKAGE.parent / "models"
 SHIPPED = sorted(path.stem for path in CHECKOUT_MODELS.glob("*.toml"))
+# A model file but for its title.
+UNTITLED = """law = "power"
+reference = "Henighan et al. 2020"
+inputs = { x = "flops" }
+[priors]
+T = { dist = "LogNormal", median = 2.5, sigma = 0.8 }
+u1 = { dist = "Normal", mu = -1.0, sigma = 1.25 }
+log_alpha = { dist = "Normal", mu = -1.6, sigma = 0.7 }
+[noise]
+dist = "Normal"
+sigma = { dist = "HalfNormal", sigma = 0.02 }
+"""
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -38,20 +50,28 @@ def test_each_law_has_a_model():
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """An installation with nothing in it: a package folder and, beside it, the place of a checkout's models."""
+    """An installation with nothing in it: a package folder, in a folder that is a checkout's once `checkout` made it one."""
     monkeypatch.setattr(files, "_PACKAGE", tmp_path / "bayescale")
     (tmp_path / "bayescale").mkdir()
     return tmp_path
 
 
+def checkout(folder, project='[project]\nname = "bayescale"\n'):
+    (folder / "pyproject.toml").write_text(project, encoding="utf-8")
+
+
 def put(folder, name, title):
     folder.mkdir(parents=True, exist_ok=True)
-    text = (CHECKOUT_MODELS / "power.toml").read_text(encoding="utf-8")
-    line = text.splitlines()[0]
-    (folder / f"{name}.toml").write_text(text.replace(line, f'title = "{title}"'), encoding="utf-8")
+    (folder / f"{name}.toml").write_text(f'title = "{title}"\n{UNTITLED}', encoding="utf-8")
+
+
+def put_foreign(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "resnet.toml").write_text("[model]\ndepth = 50\n", encoding="utf-8")
 
 
 def test_the_checkout_serves_where_the_package_has_none(package):
+    checkout(package)
     put(package / "models", "power", "of the checkout")
     assert load_spec("power").title == "of the checkout"
     assert list(list_models().index) == ["power"]
@@ -62,13 +82,34 @@ def test_the_wheel_serves_where_there_is_no_checkout(package):
     assert load_spec("power").title == "of the wheel"
 
 
-def test_the_wheel_comes_before_the_checkout(package):
+def test_the_wheel_serves_alone_even_in_a_checkout(package):
+    checkout(package)
     put(package / "models", "power", "of the checkout")
     put(package / "models", "mine", "only in the checkout")
     put(package / "bayescale" / "models", "power", "of the wheel")
     assert load_spec("power").title == "of the wheel"
-    assert list_models().loc["power", "title"] == "of the wheel"
-    assert load_spec("mine").title == "only in the checkout"
+    assert list(list_models().index) == ["power"]
+
+
+def test_models_of_others_beside_the_wheel_are_none_of_ours(package):
+    """As in site-packages, where any distribution may bring a folder `models`."""
+    put(package / "bayescale" / "models", "power", "of the wheel")
+    put_foreign(package / "models")
+    assert list(list_models().index) == ["power"]
+    with pytest.raises(ValueError, match="There is no model 'resnet'"):
+        load_spec("resnet")
+
+
+@pytest.mark.parametrize(
+    "project",
+    [None, '[project]\nname = "other"\n', "[tool.black]\n", 'project = "bayescale"\n', "[project\n", b"\xff"],
+    ids=["no project", "another", "no name", "no table", "no TOML", "no text"],
+)
+def test_models_of_another_project_are_none_of_ours(package, project):
+    put_foreign(package / "models")
+    if project is not None:
+        (package / "pyproject.toml").write_bytes(project if isinstance(project, bytes) else project.encode())
+    assert list_models().empty
 
 
 def test_unknown_name():

@@ -15,6 +15,7 @@ _OTHERS = {
     "finished": "state",
     "source": "source",
 }
+_OF_NO_RUN = {"source", "split", "family", "state"}  # what tables of other things have too
 _LOOKED_AT = 30  # rows in which the header is looked for
 _FACTORS = {
     "k": 1e3,
@@ -28,6 +29,9 @@ _FACTORS = {
     "mrd": 1e9,
     "t": 1e12,
 }
+# Compiled once and looked at behind a plain test: a header may have a million cells.
+_LOG10 = re.compile(r"log_?10[ (_]*([^()]+?)\)?", re.IGNORECASE)
+_UNIT = re.compile(r"(.*?)\s*[(\[]\s*([^()\[\]]*)\s*[)\]]")
 
 
 class Head(NamedTuple):
@@ -83,16 +87,19 @@ def _head(text: str, place: int) -> Head | None:
 
 def _loss(header: str) -> bool:
     """Whether a header is one of a loss: of a split, of a set (`c4 loss`), or in another unit (`bpb`)."""
+    if not keys.names_loss(header):
+        return False
     return keys.loss_key(header) is not None or keys.loss_key(f"eval/{header}") is not None
 
 
 def _scale(text: str) -> tuple[str, float, bool]:
     """Return a header without its unit, the factor that it names, and whether it is a log10."""
-    if match := re.fullmatch(r"log_?10[ (_]*([^()]+?)\)?", text.strip(), re.IGNORECASE):
+    text = text.strip()
+    if match := _LOG10.fullmatch(text):
         return match[1], 1.0, True
-    match = re.fullmatch(r"(.*?)\s*[(\[]\s*([^()\[\]]*)\s*[)\]]", text.strip())
+    match = _UNIT.fullmatch(text) if text.endswith((")", "]")) else None
     if not match:
-        return text.strip(), 1.0, False
+        return text, 1.0, False
     unit = match[2].strip().lower().removeprefix("in ").removesuffix(" tokens").removesuffix(" params")
     if unit == "%":
         return match[1], 0.01, False
@@ -103,16 +110,20 @@ def _scale(text: str) -> tuple[str, float, bool]:
     return (
         (match[1], 1.0, False)
         if unit in ("", "nats", "nats/token", "flop", "flops", "tokens", "params", "count")
-        else (text.strip(), 1.0, False)
+        else (text, 1.0, False)
     )
 
 
 def header_row(rows: list[list[Any]]) -> int | None:
     """Return the first row with two or more known names, None where there is none."""
     for place, row in enumerate(rows[:_LOOKED_AT]):
-        names = {item.name for at, cell in enumerate(row) if isinstance(cell, str) and (item := _head(cell, at))}
-        if len(names - {"source", "split", "family", "state"}) >= 2:
-            return place
+        names: set[str] = set()
+        for cell in row:
+            if not isinstance(cell, str) or not cell or not (item := _head(cell, 0)) or item.name in _OF_NO_RUN:
+                continue
+            names.add(item.name)
+            if len(names) >= 2:  # the rest of a row that may have a million cells tells no more
+                return place
     return None
 
 

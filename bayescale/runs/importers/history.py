@@ -34,7 +34,7 @@ def read(path: Path) -> list[Log]:
     else:
         rows = read_json_lines(path)
     rows = some_rows(rows, "_step")
-    found = wandb_steps.history({str(key): value for key, value in row.items()} for row in rows)
+    found = wandb_steps.history(rows)
     # large runs are exported in numbered parts
     stem = re.sub(r"[-_.]?(?:part[-_]?)?\d+$", "", path.stem) if path.suffix == ".parquet" else ""
     return [

@@ -173,13 +173,7 @@ def _put_loss_and_tokens(
     if choice.meaning:
         row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
     if "loss" in log.facts:
-        row.unit = log.loss_unit or row.unit
-        row.put("loss", _as_loss(float(log.facts["loss"].value), row, answers), choice.key)
-        row.points = [(step, tokens_, _as_loss(value, row, answers)) for step, tokens_, value in log.points]
-        if not row.points and "tokens" in row.values:
-            row.points = [(row.values.get("steps", 0.0), row.values["tokens"], row.values["loss"])]
-        if "tokens" not in row.values and "flops" not in row.values:
-            questions.ask("tokens", "the table has no tokens.", "--set RUN:tokens=COUNT", row.run)
+        _put_row_of_table(row, log, choice.key, answers, questions)
         return
     if vocabulary := keys.config_value(log.config, "vocabulary"):
         row.vocabulary = number_of(vocabulary[0]) or row.vocabulary
@@ -231,6 +225,17 @@ def _put_loss_and_tokens(
         ]
     else:
         ask_tokens(row, log, questions, by_calls and not unknown_steps and batch is not None)
+
+
+def _put_row_of_table(row: Row, log: Log, key: str, answers: ImportAnswers, questions: Questions) -> None:
+    """Take the loss of a table's row, which has no history but the points of its checkpoints."""
+    row.unit = log.loss_unit or row.unit
+    row.put("loss", _as_loss(float(log.facts["loss"].value), row, answers), key)
+    row.points = [(step, tokens_, _as_loss(value, row, answers)) for step, tokens_, value in log.points]
+    if not row.points and "tokens" in row.values:
+        row.points = [(row.values.get("steps", 0.0), row.values["tokens"], row.values["loss"])]
+    if "tokens" not in row.values and "flops" not in row.values:
+        questions.ask("tokens", "the table has no tokens.", "--set RUN:tokens=COUNT", row.run)
 
 
 def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None:

@@ -54,6 +54,11 @@ _OTHER = frozenset(
 )
 
 
+def names_loss(key: str) -> bool:
+    """Whether a loss is named at all, whatever else the key says: a quick test, without which `loss_key` gives None."""
+    return _NAME.search(plain(key)) is not None
+
+
 def loss_key(key: str) -> LossKey | None:
     """Return what a key says of the loss under it, or None where it is no loss of a language model.
 

@@ -2,9 +2,8 @@
 
 import csv
 import io
-import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from . import locales
 from .headers import Head, header_row, heads_of
 from .keys import loss_key
 from .log import FINISHED, Fact, Log, Series
+from .marks import marks_of, rounded, text_of
 from .safe import Unreadable, check_columns, head, read_bytes
 from .workbook import read_book
 
@@ -69,15 +69,15 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
             "(run, params, tokens, flops, loss); name its columns, or give --map params=COLUMN."
         )
     check_columns(rows[place], path.name)
-    heads = heads_of([_text(cell) for cell in rows[place]], options.columns, path.name)
+    heads = heads_of([text_of(cell) for cell in rows[place]], options.columns, path.name)
     body = [
-        (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(_text(cell) for cell in row)
+        (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(text_of(cell) for cell in row)
     ]
     if not body:
         raise Unreadable(f"{path.name} has a header but no rows; give one line per run.")
-    marks, notes = _marks(heads, [row for _, row in body], options.decimal, path.name, is_book)
+    marks, notes = marks_of(heads, [row for _, row in body], options.decimal, path.name, is_book)
     if not is_book:
-        notes += _rounded(heads, [row for _, row in body], path.name)
+        notes += rounded(heads, [row for _, row in body], path.name)
     report = provenance(path)
     report = {} if report.get("edited") else report
     table = _Table(heads, marks, f"{path.name}{f' sheet {sheet}' if sheet else ''}", formulas, is_book, report)
@@ -102,54 +102,29 @@ class _Table(NamedTuple):
     report: dict[str, Any]
 
 
+@dataclass
+class _Said:
+    """What the cells of a row say, read one after another."""
+
+    facts: dict[str, Fact] = field(default_factory=dict)
+    losses: list[tuple[str, float, str]] = field(default_factory=list)  # header, value, what the cell says
+    unusable: set[str] = field(default_factory=set)  # columns whose cell says something that cannot be taken
+    left_out: str = ""
+    state: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
 def _log(row: list[Any], number: int, table: _Table) -> Log:
-    facts: dict[str, Fact] = {}
-    losses: list[tuple[str, float, str]] = []  # header, value, what the cell says
-    unusable: set[str] = set()  # columns whose cell says something that cannot be taken
-    left_out = state = ""
-    notes: list[str] = []
-    for item in table.heads:
-        cell = row[item.place] if item.place < len(row) else None
-        text = _text(cell)
-        if item.name == "state":
-            done = text.lower() in _DONE
-            state = FINISHED if done else "" if text.lower() in locales.MISSING else f"its {item.text} is {brief(text)}"
-        elif (number, item.place) in table.formulas:
-            unusable.add(item.name)
-            left_out = left_out or f"{item.name} is a formula without a stored result: open the file and save it once"
-        elif item.name not in (*NUMERIC, "params_non_embedding", "seed"):
-            if text and (item.name != "source" or table.report):
-                facts[item.name] = Fact(text, item.text)
-        elif text.lower() not in locales.MISSING:
-            value = _value(cell, item, table.marks[item.name], f"{table.where} row {number + 1}")
-            said = f"{item.name} is {brief(cell)}"
-            if item.name == "loss":
-                losses.append((item.text, np.nan if value is None else value, said if value is None else ""))
-            elif value is not None and item.name in COLUMNS and not _holds(item.name, value):
-                unusable.add(item.name)
-                left_out = left_out or f"{said}, and {COLUMNS[item.name].meaning}"
-            elif value is None and item.name in _NEEDED:
-                left_out = left_out or said
-            elif value is None:
-                notes.append(f"{said}, which is no number; it is left blank.")
-            else:
-                is_same = item.factor == 1 and not item.log10
-                key = item.text if is_same else f"{item.text} (converted)"
-                facts[item.name] = Fact(
-                    value, f"{item.text}{_SHARE}" if item.name == "accuracy" and text.endswith("%") else key
-                )
-    series = _series(losses, table.heads)
-    if losses and not series:
-        text, value, said = losses[0]
-        left_out = left_out or said
+    said = _said(row, number, table)
+    facts = said.facts
+    series = _series(said.losses, table.heads)
+    if said.losses and not series:
+        text, value, why = said.losses[0]
+        said.left_out = said.left_out or why
         facts["loss"] = Fact(
             value, f"train {text}" if table.report.get("training_loss") and "train" not in text else text
         )
-    named = any(item.name == "run" for item in table.heads)
-    if not {"params", "params_total", "params_non_embedding", "flops"} & (set(facts) | unusable):
-        left_out = "no params: a summary row"
-    elif named and ("run" not in facts or str(facts["run"].value).lower() in _SUMMARIES):
-        left_out = "no name of a run: a summary row"
+    left_out = _no_run(said, any(item.name == "run" for item in table.heads)) or said.left_out
     name = facts.pop("run").value if "run" in facts else f"row {number + 1}"
     if table.report.get("params_kind") == "non-embedding" and "params" in facts:
         facts["params_non_embedding"] = facts.pop("params")
@@ -159,12 +134,61 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
         format="bayescale table" if table.report else NAME if table.is_book else "spreadsheet csv",
         series=series,
         facts=facts,
-        state=state,
+        state=said.state,
         left_out=left_out,
         loss_unit={"": "", "nats/token": ""}.get(unit := str(table.report.get("loss_unit", "")), unit),
         steps_are_updates=not series,
-        notes=tuple(notes),
+        notes=tuple(said.notes),
     )
+
+
+def _said(row: list[Any], number: int, table: _Table) -> _Said:
+    said = _Said()
+    for item in table.heads:
+        cell = row[item.place] if item.place < len(row) else None
+        text = text_of(cell)
+        if item.name == "state":
+            done = text.lower() in _DONE
+            nothing = text.lower() in locales.MISSING
+            said.state = FINISHED if done else "" if nothing else f"its {item.text} is {brief(text)}"
+        elif (number, item.place) in table.formulas:
+            said.unusable.add(item.name)
+            why = f"{item.name} is a formula without a stored result: open the file and save it once"
+            said.left_out = said.left_out or why
+        elif item.name not in (*NUMERIC, "params_non_embedding", "seed"):
+            if text and (item.name != "source" or table.report):
+                said.facts[item.name] = Fact(text, item.text)
+        elif text.lower() not in locales.MISSING:
+            _put_number(said, cell, item, _value(cell, item, table.marks[item.name], f"{table.where} row {number + 1}"))
+    return said
+
+
+def _put_number(said: _Said, cell: Any, item: Head, value: float | None) -> None:
+    """Put the number of a cell where it belongs; one that cannot be used is a reason or a note."""
+    why = f"{item.name} is {brief(cell)}"
+    if item.name == "loss":
+        said.losses.append((item.text, np.nan if value is None else value, why if value is None else ""))
+    elif value is not None and item.name in COLUMNS and not _holds(item.name, value):
+        said.unusable.add(item.name)
+        said.left_out = said.left_out or f"{why}, and {COLUMNS[item.name].meaning}"
+    elif value is None and item.name in _NEEDED:
+        said.left_out = said.left_out or why
+    elif value is None:
+        said.notes.append(f"{why}, which is no number; it is left blank.")
+    else:
+        is_same = item.factor == 1 and not item.log10
+        key = item.text if is_same else f"{item.text} (converted)"
+        is_share = item.name == "accuracy" and text_of(cell).endswith("%")
+        said.facts[item.name] = Fact(value, f"{item.text}{_SHARE}" if is_share else key)
+
+
+def _no_run(said: _Said, named: bool) -> str:
+    """Return why a row is none of a run, "" where it is one."""
+    if not {"params", "params_total", "params_non_embedding", "flops"} & (set(said.facts) | said.unusable):
+        return "no params: a summary row"
+    if named and ("run" not in said.facts or str(said.facts["run"].value).lower() in _SUMMARIES):
+        return "no name of a run: a summary row"
+    return ""
 
 
 def _holds(name: str, value: float) -> bool:
@@ -187,12 +211,12 @@ def _series(losses: list[tuple[str, float, str]], heads: list[Head]) -> dict[str
 def _value(cell: Any, item: Head, mark: str, where: str) -> float | None:
     """Return the number of a cell under its header's factor; a suffix of its own (0.5M) says its factor itself."""
     is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
-    value = float(cell) if is_number else locales.convert(_text(cell), mark)
+    value = float(cell) if is_number else locales.convert(text_of(cell), mark)
     if value is None or not np.isfinite(value):
         return None
     if item.log10:
         return 10.0**value if value < 300 else None
-    if item.factor == 1 or (not is_number and _text(cell)[-1:].isalpha()):
+    if item.factor == 1 or (not is_number and text_of(cell)[-1:].isalpha()):
         return value
     if item.factor > 1 and abs(value) > 1e6:
         raise Unreadable(
@@ -259,75 +283,6 @@ def _checkpoints(logs: list[Log]) -> list[Log]:
 
 def _fact(log: Log, name: str) -> float:
     return float(log.facts[name].value) if name in log.facts else 0.0
-
-
-def _marks(
-    heads: list[Head], body: list[list[Any]], decimal: str, file: str, is_book: bool
-) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the decimal mark of each column's text cells, with notes where only plausibility decided.
-
-    A text file has one mark; the text cells of a workbook were typed by hand, so that its columns may differ.
-    """
-    columns = {
-        item.name: [cell for row in body if item.place < len(row) and isinstance(cell := row[item.place], str)]
-        for item in heads
-        if item.name in (*NUMERIC, "params_non_embedding", "seed")
-    }
-    factors = {item.name: item.factor for item in heads}
-    groups = [{name: cells} for name, cells in columns.items()] if is_book else [columns]
-    marks: dict[str, str] = {}
-    notes: list[str] = []
-    for group in groups:
-        mark, note = _mark(group, factors, decimal, file)
-        marks |= dict.fromkeys(group, mark)
-        notes += [note] if note else []
-    return marks, tuple(notes)
-
-
-def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str, file: str) -> tuple[str, str]:
-    """Return the mark that the cells decide, else the one that was said, else the one that gives plausible values."""
-    verdict = locales.vote(cell for cells in columns.values() for cell in cells)
-    if verdict.mark or decimal:
-        return verdict.mark or decimal, ""
-    if verdict.for_point and verdict.for_comma:
-        raise Unreadable(
-            f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, "
-            f"{brief(verdict.for_comma[0])} for a comma. Say which with --decimal . or --decimal ,"
-        )
-    plausible = [
-        mark for mark in ".," if all(_plausible(name, cells, mark, factors[name]) for name, cells in columns.items())
-    ]
-    if len(plausible) == 1:
-        return (
-            plausible[0],
-            f"{file}: the decimal mark is taken to be '{plausible[0]}', since only that gives plausible values in every column.",
-        )
-    raise Unreadable(
-        f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so that it could "
-        "be a decimal mark or a thousands mark. Say which with --decimal . or --decimal ,"
-    )
-
-
-def _plausible(name: str, cells: list[str], mark: str, factor: float) -> bool:
-    numbers = [number * factor for cell in cells if (number := locales.convert(cell, mark)) is not None]
-    if name == "loss":
-        return all(number < 100 for number in numbers)
-    return name not in ("params", "params_total", "tokens") or all(number > 1000 for number in numbers)
-
-
-def _rounded(heads: list[Head], body: list[list[Any]], file: str) -> tuple[str, ...]:
-    """Return a note where a text file holds what a spreadsheet displays and not what it knows."""
-    losses = [_text(row[item.place]) for item in heads if item.name == "loss" for row in body if item.place < len(row)]
-    losses = [loss for loss in losses if re.fullmatch(r"\d+[.,]\d+", loss)]
-    if len(losses) < 2 or any(len(re.split(r"[.,]", loss)[1]) != 2 for loss in losses):
-        return ()
-    return (
-        f"{file}: all losses have two decimals: the file holds displayed, rounded values. Export as XLSX, which keeps all digits.",
-    )
-
-
-def _text(cell: Any) -> str:
-    return "" if cell is None else str(cell).strip()
 
 
 def _delimited(data: bytes, name: str) -> list[list[Any]]:

@@ -36,6 +36,8 @@ def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> Hi
     merged: dict[float, dict[str, Any]] = {}
     names: set[str] = set()
     for place, row in enumerate(rows):
+        names.update(row)
+        check_columns(names, "A history")
         step = number_of(row.get("_step"))
         cells = merged.setdefault(place if step is None else step, {})
         for key, value in row.items():
@@ -43,8 +45,6 @@ def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> Hi
                 cells.setdefault(key, value)
             else:
                 cells[key] = value
-        names.update(row)
-        check_columns(names, "A history")
     plain_names = {plain(key): key for key in names}
     counter = next((plain_names[name] for name in _COUNTERS if name in plain_names), None)
     levanter = len(_LEVANTER & set(plain_names)) >= 2

@@ -1,0 +1,20 @@
+"""Others' tables for the benchmarks: from the folder BAYESCALE_DATA, by default `../shared/data` beside the checkout.
+
+The package itself knows of no checkout.
+"""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from bayescale import read_runs
+
+_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def read_others(name: str) -> pd.DataFrame:
+    """Return the runs of a data set that is not bundled."""
+    if _BESIDE.is_dir():
+        os.environ.setdefault("BAYESCALE_DATA", str(_BESIDE))
+    return read_runs(name)
