@@ -6,6 +6,7 @@ name is said as a caller of the library spells it and as the command line does, 
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,11 @@ def option(argument: str) -> str:
 
 def given(**values: Any) -> str:
     """Return how values are given, in Python and on the command line, such as "`draws=4000` (--draws 4000)"."""
-    words = ", ".join(f"{name}={value!r}" for name, value in values.items())
-    return f"`{words}` ({' '.join(f'{option(name)} {value}' for name, value in values.items())})"
+    words = ", ".join(
+        f"load_spec({value!r})" if name == "model" else f"{name}={value!r}" for name, value in values.items()
+    )
+    options = " ".join(f"{option(name)} {quote(str(value))}" for name, value in values.items())
+    return f"`{words}` ({options})"
 
 
 def near(word: Any, names: Iterable[Any], most: int = 1) -> list[str]:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from others import read_others
 
 from bayescale import compare_approaches, read_runs
 from bayescale.laws import chinchilla
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 RESULTS = Path(__file__).parent / "results"
 CURVES = Path(__file__).parents[1] / "bayescale" / "runs" / "data" / "curves.csv"
@@ -58,7 +59,7 @@ def fits() -> pd.DataFrame:
     curves = read_runs(CURVES, drop_bad=True)
     rows.append(compare("kernel-bytes, checkpoints", sweeps, family="kernel-bytes", flops=[3e13, 3e14], curves=curves))
     try:
-        points = read_runs("chinchilla")
+        points = read_others("chinchilla")
     except ValueError as error:
         print(f"left out: {error}")
     else:

@@ -23,7 +23,8 @@ import xarray as xr
 from bayescale import bands, fit, forecast, load_spec, read_runs
 from bayescale.laws import bnsl
 from bayescale.posterior.breaks import score_draws, split_tail, weigh
-from bayescale.posterior.check import failures, sampling_checks
+from bayescale.posterior.check import failures
+from bayescale.posterior.check.sampling import sampling_checks
 from bayescale.posterior.quiet import quiet
 from bayescale.posterior.smc import sample_smc
 from bayescale.spec.data import law_loss

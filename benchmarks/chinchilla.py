@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
+from others import read_others
 
-from bayescale import allocate, bands, fit, forecast, load_spec, read_runs, score
+from bayescale import allocate, bands, fit, forecast, load_spec, score
 from bayescale.laws.law import compute
 
 RESULTS = Path(__file__).parent / "results"
@@ -84,7 +85,7 @@ def _forecasts(runs: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     """Run both parts and write what came out."""
-    runs = read_runs("chinchilla")
+    runs = read_others("chinchilla")
     RESULTS.mkdir(exist_ok=True)
     for name, table in (("fit", best_sizes(runs)), ("forecast", forecasts(runs))):
         table.to_csv(RESULTS / f"chinchilla_{name}.csv", index=False, float_format="%.5g")

@@ -4,10 +4,9 @@ On real runs the regret is that on a quadratic in ln params through the runs wit
 difference from the best policy; smaller differences are ties. On simulated truths it is exact. Writes results/decisions.csv, a row per
 decision and policy; what is there already is not done again.
 
-    BAYESCALE_DATA=../shared/data python benchmarks/decisions.py [truths, 200 by default]
+    python benchmarks/decisions.py [truths, 200 by default]
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from others import read_others
 from scipy.optimize import minimize
-
-os.environ.setdefault("BAYESCALE_DATA", str(Path(__file__).parents[2] / "shared" / "data"))
 
 from bayescale import allocate, fit, load_spec, read_runs
 from bayescale.laws import chinchilla
@@ -167,7 +165,7 @@ def bundled_budgets(runs: pd.DataFrame) -> list[float]:
 
 def real_decisions() -> Iterator[tuple[str, Callable[[], list[dict[str, object]]]]]:
     """Names of the decisions on real runs, and what makes their rows."""
-    points = read_runs("chinchilla")
+    points = read_others("chinchilla")
     for name, runs in (("240", points[points["in_fit"] == 1]), ("245", points)):
         for budget in (1e21, 3e21):
             what = f"chinchilla, {name} points, {budget:.3g}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.decide import information
+from bayescale.laws.formulas import information
 from bayescale.decide.risk import cvar
 from bayescale.laws import (
     batch,
@@ -26,7 +26,7 @@ from bayescale.laws import (
     transfer,
     vocabulary,
 )
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 # Adapters, where the table asks for something that is one step away from a function of ours.
 

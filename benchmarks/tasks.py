@@ -31,10 +31,11 @@ def main() -> None:
     loss_fit = fit(load_spec("chinchilla"), small, random_seed=SEED, progressbar=False)
     rows = []
 
-    def judge(name, model, response, **changes):
-        idata = fit(load_spec(model).changed(response=response, **changes), small, random_seed=SEED, progressbar=False)
+    def judge(name, model, overlay):
+        spec = load_spec(model).changed(overlay)
+        idata = fit(spec, small, random_seed=SEED, progressbar=False)
         found = score(bands(forecast(idata, large)))
-        constants = idata["posterior"].to_dataset()[list(load_spec(model).get_law().loss_constants)].median()
+        constants = idata["posterior"].to_dataset()[list(spec.get_law().loss_constants)].median()
         rows.append(
             {
                 "task": name,
@@ -43,7 +44,7 @@ def main() -> None:
                 "plans": found["plans"],
                 "median_abs_error": found["median_abs_error"],
                 "bias": found["bias"],
-                "largest_measured": float(large[response].max()),
+                "largest_measured": float(large[spec.response].max()),
                 **{key: float(value) for key, value in constants.items()},
             }
         )
@@ -58,10 +59,11 @@ def main() -> None:
                 }
             )
 
-    judge("accuracy of the next byte", "accuracy", "accuracy")
+    judge("accuracy of the next byte", "accuracy", {"response": "accuracy"})
     for length in LENGTHS:
-        judge(f"exact match of {length} bytes", "exact-match", f"exact_match_{length}", options={"tokens": length})
-    judge("loss on another text", "transfer", "loss_ood")
+        overlay = {"response": f"exact_match_{length}", "options": {"tokens": length}}
+        judge(f"exact match of {length} bytes", "exact-match", overlay)
+    judge("loss on another text", "transfer", {"response": "loss_ood"})
     table = pd.DataFrame(rows)
     table.to_csv(RESULTS / "tasks.csv", index=False, float_format="%.4g")
     print(table.to_string())

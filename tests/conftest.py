@@ -17,6 +17,9 @@ from bayescale.laws.law import all_anchors
 from bayescale.posterior.store import FORMAT, fitted_spec
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+_SHARED_DATA = CHECKOUT.parent / "shared" / "data"
+if _SHARED_DATA.is_dir():  # tables of others, beside the checkout and no part of it
+    os.environ.setdefault("BAYESCALE_DATA", str(_SHARED_DATA))
 BESI = {
     "E": 1.8172,
     "A": 482.01,

@@ -44,7 +44,7 @@ def compare_approaches(
     json_: Json = False,
 ) -> None:
     """Compare the best size by all three approaches: envelope of sizes, isoFLOP parabolas, and a law of the loss."""
-    from ..decide.approaches import compare_approaches as compare
+    from ..calibrate.approaches import compare_approaches as compare
     from ..runs import parse_number, read_runs
 
     check_out(out, runs, curves)

@@ -1,4 +1,4 @@
-"""`bayescale explain` and `bayescale overhead`: how robust a choice is, and what another size costs."""
+"""`bayescale explain`: how robust a choice is."""
 
 from math import isnan
 from typing import Annotated, Any
@@ -6,22 +6,28 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from . import asked
-from .allocate import as_value
-from .forecast import print_warnings
-from .options import Band, Force, Json, MaxExtrapolation, NoDrift, Out, check_out, pairs
-from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text
-
-At = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="COLUMN=VALUE", help="What the fit takes beside params and tokens, e.g. family=NAME; repeatable."
-    ),
-]
+from .decisions import (
+    AskOptions,
+    CostOptions,
+    DemandOptions,
+    FitFile,
+    LimitOptions,
+    Risk,
+    RuleOptions,
+    TrainOnly,
+    amount,
+)
+from .options import pairs
+from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
 
 def explain(
-    fit: Annotated[str, typer.Argument(help="A fit of a law of params and tokens, or an average of such.")],
+    fit: FitFile,
+    limits: LimitOptions,
+    demand: DemandOptions,
+    costs: CostOptions,
+    rules: RuleOptions,
+    asked: AskOptions,
     flops: Annotated[
         str | None, typer.Option("--flops", help="The budget of all that a plan spends, FLOP, e.g. 5.76e23.")
     ] = None,
@@ -31,99 +37,31 @@ def explain(
         list[str] | None,
         typer.Option(metavar="NAME=PARAMS,TOKENS", help="A plan of your own, e.g. ours=7B,2T; repeatable."),
     ] = None,
-    risk: Annotated[
-        str,
-        typer.Option("--risk", help="What is least: mean, quantile:Q, cvar:TAIL, regret-quantile:Q, regret-cvar:TAIL."),
-    ] = "mean",
-    unique_tokens: asked.UniqueTokens = None,
-    max_params: asked.MaxParams = None,
-    max_tokens: asked.MaxTokens = None,
-    max_epochs: asked.MaxEpochs = None,
-    days: asked.Days = None,
-    critical_batch_tokens: asked.CriticalBatch = None,
-    inference_tokens: asked.InferenceTokens = None,
-    prompt_share: asked.PromptShare = None,
-    demand_quantile: asked.DemandQuantile = None,
-    train_only: Annotated[bool, typer.Option("--train-only", help="The budget is for training alone.")] = False,
-    costs: asked.Costs = None,
-    accelerator: asked.Accelerator = None,
-    accelerators: asked.Accelerators = None,
-    usd_per_gpu_hour: asked.Price = None,
-    mfu: asked.Mfu = None,
-    mfu_prefill: asked.MfuPrefill = None,
-    mfu_decode: asked.MfuDecode = None,
-    tokens_per_accelerator: asked.TokensPerAccelerator = None,
-    at: At = None,
-    band: Band = 0.9,
-    no_drift: NoDrift = False,
-    max_extrapolation: Annotated[
-        float | None, typer.Option("--max-extrapolation", help="Decades beyond the runs that are allowed.")
-    ] = None,
-    random_seed: Annotated[
-        int | None, typer.Option(min=0, help="Seed of drift and noise; default: the fit's own.")
-    ] = None,
-    force: Force = False,
-    out: Out = None,
-    json_: Json = False,
+    risk: Risk = "mean",
+    train_only: TrainOnly = False,
 ) -> None:
     """Lay the choice for a budget beside rival plans, and say what it hangs on and what would change it."""
-    from ..decide.budget import Budget
-    from ..decide.explain import explain as explain_choice
-    from ..decide.explain import sensitivity, what_would_change
-    from ..decide.leave_out import leave_one_out
-    from ..posterior import is_average
-    from .saved import grouped_by, load_passed
+    from ..decide.hinges import what_would_change
+    from ..decide.question.request import Budget
+    from ..decide.rivals import explain as explain_choice
 
-    check_out(out, costs)
-    limits = asked.read_limits(
-        max_params=max_params,
-        max_tokens=max_tokens,
-        unique_tokens=unique_tokens,
-        max_epochs=max_epochs,
-        days=days,
-        critical_batch_tokens=critical_batch_tokens,
-    )
-    prices = asked.read_cost_options(
-        costs,
-        accelerator=accelerator,
-        accelerators=accelerators,
-        usd_per_gpu_hour=usd_per_gpu_hour,
-        mfu=mfu,
-        mfu_prefill=mfu_prefill,
-        mfu_decode=mfu_decode,
-        tokens_per_accelerator=tokens_per_accelerator,
-    )
     budget = Budget(
-        flops=asked.amount("--flops", flops),
-        gpu_hours=asked.amount("--gpu-hours", gpu_hours),
-        usd=asked.amount("--usd", usd),
-        demand=asked.read_demand(inference_tokens, prompt_share, demand_quantile),
+        flops=amount("--flops", flops),
+        gpu_hours=amount("--gpu-hours", gpu_hours),
+        usd=amount("--usd", usd),
+        demand=demand,
         train_only=train_only,
-        costs=prices,
+        costs=costs,
     )
-    idata = load_passed(fit, force=force, everything=True)
-    group = grouped_by(idata)
-    where = {name: text if name == group else as_value(text) for name, text in pairs("--at", at).items()}
-    choices = explain_choice(
-        idata,
-        budget,
-        plans={name: _plan(name, text) for name, text in pairs("--plan", plan).items()},
-        limits=limits,
-        at=where,
-        risk=risk,
-        prob=band,
-        drift=not no_drift,
-        max_extrapolation=max_extrapolation,
-        random_seed=random_seed,
-    )
-    plain = not is_average(idata)
-    constants = sensitivity(idata, budget, limits=limits, at=where) if plain else None
-    has_weights = plain and "log_likelihood" in idata.children
-    runs = leave_one_out(idata, budget, limits=limits, at=where) if has_weights else None
+    own = {name: _plan(name, text) for name, text in pairs("--plan", plan).items()}
+    idata = asked.load(fit, everything=True)
+    asks = asked.of(idata)
+    choices = explain_choice(idata, budget, plans=own, risk=risk, limits=limits, rules=rules, **asks)
+    constants, runs = _hinges(idata, budget, limits=limits, rules=rules, at=asks["at"])
     summary = what_would_change(choices, constants, runs)
-    if out:
-        choices.to_csv(out)
-    if json_:
+    if asked.out:
+        choices.to_csv(asked.out)
+    if asked.json:
         document = {
             **answered(idata),
             "flops": budget.flops,
@@ -147,9 +85,20 @@ def explain(
     print_fit_warnings(idata)
 
 
+def _hinges(idata: Any, budget: Any, **how: Any) -> tuple[Any, Any]:
+    """Return what a plain fit says of its constants and, with a log likelihood, of its runs; None for what it cannot."""
+    from ..decide.hinges import leave_one_out, sensitivity
+    from ..posterior import is_average
+
+    if is_average(idata):
+        return None, None
+    has_weights = "log_likelihood" in idata.children
+    return sensitivity(idata, budget, **how), leave_one_out(idata, budget, **how) if has_weights else None
+
+
 def _plan(name: str, text: str) -> tuple[float, float]:
     params, comma, tokens = text.partition(",")
-    found = [asked.amount(f"--plan {name}", part) for part in (params, tokens)] if comma else []
+    found = [amount(f"--plan {name}", part) for part in (params, tokens)] if comma else []
     if len(found) != 2 or None in found:
         raise InputError(f"--plan takes NAME=PARAMS,TOKENS, e.g. ours=7B,2T. Got '{name}={text}'.")
     return float(found[0] or 0), float(found[1] or 0)
@@ -194,75 +143,3 @@ def _print(choices: Any, constants: Any, runs: Any, unit: str) -> None:
             for name, row in runs.head(5).iterrows()
         ]
         print_table("Without one run (the five that move it most)", ["run", "params", "ratio", "Pareto k"], rows)
-
-
-def overhead(
-    fit: Annotated[str, typer.Argument(help="A fit of a law of a power of params plus one of tokens.")],
-    params_ratio: Annotated[
-        list[float] | None,
-        typer.Option("--params-ratio", help="Sizes over the compute-optimal one, e.g. 0.5; repeatable."),
-    ] = None,
-    flops: Annotated[
-        str | None, typer.Option("--flops", help="Compute of the optimum; default: the largest fitted run's.")
-    ] = None,
-    at: At = None,
-    band: Band = 0.9,
-    force: Force = False,
-    out: Out = None,
-    max_extrapolation: MaxExtrapolation = 3.0,
-    json_: Json = False,
-) -> None:
-    """Say what a smaller (or larger) model costs in extra compute at the same loss, and from which demand it pays."""
-    from ..decide.overhead import PARAMS_RATIOS, overhead_curve
-    from .saved import grouped_by, load_passed
-
-    check_out(out)
-    idata = load_passed(fit, force=force)
-    group = grouped_by(idata)
-    where = {name: text if name == group else as_value(text) for name, text in pairs("--at", at).items()}
-    table = overhead_curve(
-        idata,
-        params_ratio or PARAMS_RATIOS,
-        flops=asked.amount("--flops", flops),
-        prob=band,
-        at=where,
-        max_extrapolation=max_extrapolation,
-    )
-    if out:
-        table.to_csv(out, index=False)
-    if json_:
-        print_json({**answered(idata), "overheads": table.to_dict(orient="records")})
-        return
-    rows = [
-        [
-            f"{row['params_ratio']:g}",
-            count(row["params"]),
-            _percent(row["overhead_median"]),
-            f"{_percent(row['overhead_lower'])} to {_percent(row['overhead_upper'])}",
-            _tokens(row["break_even_tokens_median"]),
-            "-"
-            if isnan(row["break_even_tokens_median"])
-            else f"{_tokens(row['break_even_tokens_lower'])} to {_tokens(row['break_even_tokens_upper'])}",
-        ]
-        for row in table.to_dict(orient="records")
-    ]
-    prob = f"{table['probability'].iloc[0]:.0%}"
-    head = ["size ratio", "params", "extra compute", f"{prob} band", "pays from (tokens)", f"{prob} band"]
-    print_table("Compute beyond the optimum's at the same loss", head, rows)
-    first = table.iloc[0]
-    print_text(
-        f"Below {first['critical_ratio_median']:.2g} of the optimal size ({prob} band {first['critical_ratio_lower']:.2g} to "
-        f"{first['critical_ratio_upper']:.2g}) no amount of data will do."
-    )
-    for row in table.to_dict(orient="records"):
-        if row["warning"]:
-            print_text(f"  {row['params_ratio']:g}: {row['warning']}")
-    print_fit_warnings(idata)
-
-
-def _tokens(value: float) -> str:
-    return "never" if value == float("inf") else count(value)
-
-
-def _percent(share: float) -> str:
-    return "never" if share == float("inf") else f"{share:.1%}" if share < 10 else f"{share:.2g}x"

@@ -8,27 +8,16 @@ import typer
 
 from ..errors import InputError
 from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, check_out, pairs
-from .output import answered, count, number, print_json, print_notes, print_table, print_text
-
-KEYS = (
-    "params",
-    "tokens",
-    "loss_median",
-    "loss_lower",
-    "loss_upper",
-    "expected_median",
-    "expected_lower",
-    "expected_upper",
-    "probability",
-    "extrapolation_decades",
-    "share_parameters",
-    "share_noise",
-    "share_drift",
-    "loss",
-    "percentile",
-    "inside",
-    "log_score",
-    "warning",
+from .output import (
+    FORECAST_KEYS,
+    answered,
+    count,
+    number,
+    print_json,
+    print_notes,
+    print_table,
+    print_text,
+    print_warnings,
 )
 
 
@@ -63,7 +52,7 @@ def forecast(
     from ..forecasts import bands, best_rates
     from ..forecasts import forecast as forecast_loss
     from ..forecasts import score as score_table
-    from ..posterior import fitted_spec, weighed_fits
+    from ..posterior import fits_of
     from .rates import give_rates
     from .saved import grouped_by, load_passed
 
@@ -72,7 +61,7 @@ def forecast(
     upstream = load_passed(through, force=force, params_kind=params_kind) if through else None
     groups = {grouped_by(one) for one in (idata, upstream) if one is not None}
     wanted = _plans(params, tokens, at, plans, column, groups)
-    if any(fitted_spec(one).get_law().best for one in weighed_fits(idata).values()):
+    if any(one.law.best for one in fits_of(idata)):
         if score or through:
             raise InputError(
                 f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply."
@@ -159,7 +148,11 @@ def records(table: Any, inputs: list[str], response: str = "loss") -> list[dict[
     """Rows of a table of bands as in the JSON contract; a response other than loss adds keys of its own."""
     own = [] if response == "loss" else [response, *(f"{response}_{edge}" for edge in ("median", "lower", "upper"))]
     return [
-        {"plan": plan, **{key: row.get(key) for key in (*KEYS, *own)}, "inputs": {name: row[name] for name in inputs}}
+        {
+            "plan": plan,
+            **{key: row.get(key) for key in (*FORECAST_KEYS, *own)},
+            "inputs": {name: row[name] for name in inputs},
+        }
         for plan, row in zip(table.index, table.to_dict(orient="records"), strict=True)
     ]
 
@@ -194,13 +187,3 @@ def print_bands(table: Any, unit: str, response: str = "loss") -> None:
     what = f"{response}, {unit}" if unit else response
     print_table(f"Forecast {what} (beyond: decades past the largest fitted run)", head, rows)
     print_warnings(table)
-
-
-def print_warnings(table: Any) -> None:
-    """Print warnings below their table; of many, those of the three plans that lie farthest out."""
-    warned = table[table["warning"] != ""]
-    shown = warned.sort_values("extrapolation_decades", ascending=False, kind="stable").head(3)
-    for name, text in shown["warning"].items():
-        print_text(f"  {name}: {text}" if len(table) > 1 else f"  {text}")
-    if len(warned) > len(shown):
-        print_text(f"  {len(warned) - len(shown)} more plans have warnings: --json or --out shows them.")

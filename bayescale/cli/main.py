@@ -11,7 +11,9 @@ import typer
 from typer.exceptions import TyperException
 
 from ..errors import InputError
+from .blocks import expanded
 from .output import print_error, print_json
+from .saved import CheckFailed
 
 _COMMANDS = {
     "quickstart": "bayescale.cli.quickstart",
@@ -20,8 +22,10 @@ _COMMANDS = {
     "check": "bayescale.cli.fit",
     "forecast": "bayescale.cli.forecast",
     "allocate": "bayescale.cli.allocate",
+    "cheapest": "bayescale.cli.cheapest",
+    "worth": "bayescale.cli.cheapest",
     "explain": "bayescale.cli.explain",
-    "overhead": "bayescale.cli.explain",
+    "overhead": "bayescale.cli.overhead",
     "pareto": "bayescale.cli.pareto",
     "compare-approaches": "bayescale.cli.approaches",
     "fit-breaks": "bayescale.cli.breaks",
@@ -34,7 +38,8 @@ _INTERRUPTED = 130
 
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
-import logs into a table, fit RUNS, check the fit, forecast larger runs, allocate a compute budget.
+import logs into a table, fit RUNS, check the fit, forecast larger runs, then decide: allocate a budget, ask for the cheapest plan that
+reaches a loss, or for what is worth its cost.
 
 What the numbers mean: params, tokens and FLOP are raw counts (70B, 1.4T and 5.76e23 are understood); compute is
 6 x params x tokens for runs and plans alike; loss is in the unit of the runs (--loss-unit labels it). `loss` is that of a new
@@ -42,10 +47,6 @@ run, `expected` that of the law's curve. Bands are equal-tailed, 90% unless --ba
 
 Every command takes --json. Exit codes: 0 done, 1 check failed, 2 bad input, 3 internal error.
 """
-
-
-class CheckFailed(Exception):
-    """A fit whose sampling failed was to decide something: exit 1."""
 
 
 def build_app() -> typer.Typer:
@@ -60,7 +61,7 @@ def build_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_version)
     for name, module in _COMMANDS.items():
         function = f"{name}_" if iskeyword(name) else name.replace("-", "_")
-        app.command(name)(getattr(import_module(module), function))
+        app.command(name)(expanded(getattr(import_module(module), function)))
     return app
 
 

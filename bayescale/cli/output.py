@@ -9,6 +9,27 @@ from typing import Any
 JSON_VERSION = 1
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ERROR_LINES = 4
+# Of each row of `forecast`
+FORECAST_KEYS = (
+    "params",
+    "tokens",
+    "loss_median",
+    "loss_lower",
+    "loss_upper",
+    "expected_median",
+    "expected_lower",
+    "expected_upper",
+    "probability",
+    "extrapolation_decades",
+    "share_parameters",
+    "share_noise",
+    "share_drift",
+    "loss",
+    "percentile",
+    "inside",
+    "log_score",
+    "warning",
+)
 
 
 def count(value: float | None) -> str:
@@ -98,6 +119,16 @@ def print_text(text: str, *, file: Any = None) -> None:
 
     stream = file or sys.stdout
     Console(file=stream, width=None if stream.isatty() else 80, highlight=False).print(Text(text))
+
+
+def print_warnings(table: Any) -> None:
+    """Print warnings below their table; of many, those of the three plans that lie farthest out."""
+    warned = table[table["warning"] != ""]
+    shown = warned.sort_values("extrapolation_decades", ascending=False, kind="stable").head(3)
+    for name, text in shown["warning"].items():
+        print_text(f"  {name}: {text}" if len(table) > 1 else f"  {text}")
+    if len(warned) > len(shown):
+        print_text(f"  {len(warned) - len(shown)} more plans have warnings: --json or --out shows them.")
 
 
 def print_notes(notes: Mapping[str, str] | Sequence[str]) -> None:

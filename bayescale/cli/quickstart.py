@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .allocate import as_records, print_allocations
+from .allocations import as_records, print_allocations
 from .fit import print_check
 from .forecast import print_bands, records
 from .options import Json

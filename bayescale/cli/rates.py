@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from .forecast import KEYS, print_warnings
-from .output import answered, count, number, print_json, print_table
+from .output import FORECAST_KEYS, answered, count, number, print_json, print_table, print_warnings
 
 _EDGES = ("median", "lower", "upper")
 
@@ -19,7 +18,7 @@ def give_rates(table: Any, idata: Any, *, out: str | None, json_: bool) -> None:
     for plan, row in zip(table.index, table.to_dict(orient="records"), strict=True):
         best = {name: row.get(name) for name in _best_names(table)}
         inputs = {name: row[name] for name in ("params", "tokens", "batch_tokens") if name in row}
-        rows.append({"plan": plan, **{key: row.get(key) for key in KEYS}, **best, "inputs": inputs})
+        rows.append({"plan": plan, **{key: row.get(key) for key in FORECAST_KEYS}, **best, "inputs": inputs})
     print_json({**answered(idata), "forecasts": rows})
 
 

@@ -22,8 +22,8 @@ def recipes(
     json_: Json = False,
 ) -> None:
     """List published recipes of training; with --params, say what published rules come to, each inside its range only."""
-    from ..decide.recipes import recipe_for
-    from ..decide.recipes import recipes as list_recipes
+    from ..published.recipes import recipe_for
+    from ..published.recipes import recipes as list_recipes
 
     plan = _numbers(params=params, tokens=tokens, batch_tokens=batch_tokens, lr=lr)
     if name and plan:

@@ -3,7 +3,10 @@
 from typing import Any
 
 from ..errors import InputError
-from .main import CheckFailed
+
+
+class CheckFailed(Exception):
+    """A fit whose sampling failed was to decide something: exit 1."""
 
 
 def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everything: bool = False) -> Any:
@@ -32,7 +35,7 @@ def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everyth
 
 def grouped_by(idata: Any) -> str | None:
     """Column of the groups of a fit, or of the fits of an average; None for one without."""
-    from ..posterior import fitted_spec, weighed_fits
+    from ..posterior import fits_of
 
-    groups = [fitted_spec(one).groups for one in weighed_fits(idata).values()]
+    groups = [fit.spec.groups for fit in fits_of(idata)]
     return next((group.by for group in groups if group), None)

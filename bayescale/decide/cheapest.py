@@ -8,36 +8,37 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError
-from ..forecasts.forecast import MAX_EXTRAPOLATION
-from .answer import Chosen, answer
-from .budget import Request, prepare, spending_of
-from .checks import check_fits, gives_sizes_alone
-from .costs import CostModel
-from .draws import LossDraws
-from .limits import Demand, Limits, Target
-from .risk import mean
-from .search import Choice, choose
-from .spending import Spending
-from .targets import Cheapest, cheapest, out_of_reach
+from ..errors import InputError, named
+from ..forecasts.forecast import as_seed
+from ..laws.distance import LN_10
+from .answer.chosen import Chosen
+from .answer.table import answer
+from .answer.warnings import out_of_reach
+from .plans.choose import Choice, choose
+from .plans.feasible import Feasible
+from .plans.loss import LossDraws
+from .plans.risk import mean
+from .plans.targets import Cheapest, cheapest, nearest
+from .problem.open import Problem, open_problem
+from .question.limits import Limits
+from .question.request import Budget, Rules, ask
+from .question.target import Target
+
+_ROUNDS, _SETTLED = 5, 1e-3  # of comparing plans at the distance of the last choice, until ln params move less
+_DECADES_BELOW = 6  # of compute below the largest run, from which the nearest request is sought
 
 
 def cheapest_plan(
     idata: xr.DataTree,
     target: Target,
+    budget: Budget | None = None,
     *,
     probabilities: Sequence[float] | None = None,
     limits: Limits | None = None,
-    demand: Demand | None = None,
-    costs: CostModel | None = None,
-    repeats: str | None = None,
-    flops_rule: str = "6nd",
     at: Mapping[str, Any] | None = None,
     prob: float = 0.9,
-    within_compute: float = 0.02,
-    drift: bool = True,
-    max_extrapolation: float | None = None,
     random_seed: int | np.random.Generator | None = None,
+    rules: Rules | None = None,
 ) -> pd.DataFrame:
     """Choose the plan that reaches a loss at the least expected cost: dollars where prices are given, else FLOP, serving included.
 
@@ -47,30 +48,20 @@ def cheapest_plan(
         A fit of a law of params and tokens, or an average of such.
     target : Target
         The loss, and the probability with which it must be reached.
+    budget : Budget, optional
+        No amount, but the demand to be served, at whose expected number the cost counts, and prices.
     probabilities : sequence of float, optional
         Several of them, one row each: the price of certainty.
     limits : Limits, optional
         On params, tokens, epochs, unique tokens and days.
-    demand : Demand, optional
-        Tokens to be served, at whose expected number the cost counts.
-    costs : CostModel, optional
-        Prices and hardware.
-    repeats : {"published"}, optional
-        As in `allocate`.
-    flops_rule : {"6nd", "table"}
-        As in `allocate`.
     at : mapping, optional
         As in `allocate`.
     prob : float
         Probability of the equal-tailed intervals.
-    within_compute : float
-        Share of the cost that sizes in the flat range may waste.
-    drift : bool
-        Whether the law may go wrong beyond its runs.
-    max_extrapolation : float, optional
-        Decades of compute beyond the largest fitted run within which plans are sought; by default 3.
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
+    rules : Rules, optional
+        As in `allocate`; plans are sought up to the decades of compute that are allowed.
 
     Returns
     -------
@@ -88,56 +79,57 @@ def cheapest_plan(
     --------
     >>> cheapest_plan(idata, Target(2.0, 0.9))  # doctest: +SKIP
     """
-    request = Request(
-        limits=limits or Limits(),
-        demand=demand,
-        costs=costs or CostModel(),
-        target=target,
-        repeats=repeats,
-        at=dict(at or {}),
-        prob=prob,
-        within=within_compute,
-        drift=drift,
-        max_extrapolation=max_extrapolation,
-        random_seed=random_seed,
-    )
-    check_fits(idata, request.at)
-    if gives_sizes_alone(idata):
-        raise InputError(
-            "A target loss needs a law of the loss, and this fit gives the best size alone: fit --model chinchilla."
-        )
-    if request.limits.shapes is not None:
-        raise InputError("`shapes` (--shapes) go with a budget; without one give --max-params as the limit on size.")
+    request = ask(
+        "cheapest_plan", budget, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed), target=target
+    )  # fmt: skip
+    problem = open_problem(idata, request)
     wanted = [target.probability] if probabilities is None else list(probabilities)
     if None in wanted or not wanted:
-        raise InputError("`target` needs the probability with which it is to be reached: give --probability, e.g. 0.9.")
-    idata, request, draws = prepare(idata, request, flops_rule=flops_rule)
-    unit = "usd" if request.costs.usd_per_gpu_hour is not None else "flops"
-    spending = spending_of(unit, np.inf, draws, request)
-    decades = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
-    far = max(part.log_reach_max for part in draws.parts) + decades * np.log(10)
+        raise InputError(
+            f"The target needs the probability with which it is to be reached: give {named('probability')}, e.g. 0.9."
+        )
+    feasible = problem.feasible("usd" if request.budget.costs.usd_per_gpu_hour is not None else "flops", np.inf)
     chosen: list[Chosen] = []
     refused = []
     for probability in wanted:
         one = replace(target, probability=probability)
-        plan = cheapest(draws, spending, one, far, within_compute)
+        plan = _cheapest(problem, feasible, one)
         if plan is None:
-            refused.append(out_of_reach(draws, spending, one, far, decades))
+            refused.append(_out_of_reach(problem, feasible, one))
         else:
-            chosen.append(_chosen(draws, spending, plan))
+            chosen.append(_chosen(problem.draws, feasible, plan))
     if not chosen:
         raise InputError(refused[0])
     if refused:  # the others are answered, and the last of them says what cannot be
-        *rest, extra = chosen[-1]
-        chosen[-1] = (*rest, {**extra, "said": " ".join(refused)})  # type: ignore[assignment]
-    return answer(idata, request, chosen, risk="cost", measure=None)
+        chosen[-1] = replace(chosen[-1], said=" ".join(refused))
+    return answer(problem, chosen, risk="cost", measure=None)
 
 
-def _chosen(draws: LossDraws, spending: Spending, plan: Cheapest) -> Chosen:
+def _cheapest(problem: Problem, feasible: Feasible, target: Target) -> Cheapest | None:
+    """Return the cheapest plan, whose own decades in tokens per parameter and epochs are those that it was compared with."""
+    draws, within = problem.draws, problem.request.rules.within_compute
+    shared, plan = draws.sharing_outside(None), None
+    for _ in range(_ROUNDS):
+        last, plan = plan, cheapest(shared, feasible, target, problem.log_most_flops, within)
+        if plan is None or (last is not None and abs(plan.log_params - last.log_params) < _SETTLED):
+            break
+        following = draws.sharing_outside({"params": plan.log_params, "tokens": plan.log_tokens})
+        if following.outside == shared.outside:
+            break
+        shared = following
+    return plan
+
+
+def _out_of_reach(problem: Problem, feasible: Feasible, target: Target) -> str:
+    least = problem.log_reach - _DECADES_BELOW * LN_10
+    found = nearest(problem.draws, feasible, target, least, problem.log_most_flops)
+    return out_of_reach(target, found, problem.request.rules.max_extrapolation)
+
+
+def _chosen(draws: LossDraws, feasible: Feasible, plan: Cheapest) -> Chosen:
     """Return the plan as a choice for what it costs, beside each draw's own best for that."""
     n, d = plan.log_params, plan.log_tokens
-    held = draws.holding(n, d)
-    paid = spending.scaled(spending.spent(n, d))
-    loss = held.loss(np.array([n]), np.array([d]))
-    choice = Choice(n, d, paid.amount, loss, choose(held, paid, mean()).own)
-    return held, paid, choice, {"flat": plan.flat}
+    held = draws.holding({"params": n, "tokens": d})
+    paid = feasible.scaled(feasible.spent(n, d))
+    loss = held.loss({"params": np.array([n]), "tokens": np.array([d])})
+    return Chosen(held, paid, Choice(n, d, paid.amount, loss, choose(held, paid, mean()).own), flat=plan.flat)

@@ -8,25 +8,28 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError
-from ..forecasts.forecast import MAX_EXTRAPOLATION
-from .answer import answer
-from .budget import Request, prepare, spending_of
-from .checks import check_fits, gives_sizes_alone
-from .costs import CostModel
-from .draws import LossDraws
-from .limits import Demand, Limits
-from .metric import Metric, metric_of
-from .risk import mean
-from .search import Choice, choose, golden, held_drift
-from .spending import Spending
+from ..errors import InputError, named, positive
+from ..forecasts.forecast import as_seed
+from ..laws.distance import LN_10
+from ..laws.golden import golden
+from ..laws.law import compute
+from ..posterior import fits_of
+from .answer.chosen import Chosen
+from .answer.table import answer
+from .plans.choose import Choice, choose, held_drift
+from .plans.feasible import Feasible
+from .plans.loss import LossDraws
+from .plans.risk import mean
+from .problem.checks import most_compute
+from .problem.metric import Metric, metric_of
+from .problem.open import Problem, open_problem
+from .question.limits import Limits
+from .question.request import Budget, Rules, ask
 
 RISK = "net-value"
 _DECADES_BELOW = 6  # of compute below the largest run, from which budgets are sought
-_POINTS, _STEPS = (
-    24,
-    30,
-)  # of the grid over budgets, and of the golden section between its neighbours: to 1e-6 in the budget's log
+# Of the grid over budgets, and of the golden section between its neighbours: to 1e-6 in the budget's log.
+_POINTS, _STEPS = 24, 30
 _LARGEST = 1e14  # params, whose serving bounds the budgets that are looked at
 _FAR = "max-extrapolation"
 
@@ -34,20 +37,15 @@ _FAR = "max-extrapolation"
 def net_value_plan(
     idata: xr.DataTree,
     usd_per_nat: float | None = None,
+    budget: Budget | None = None,
     *,
     metric: xr.DataTree | None = None,
     usd_per_point: float | None = None,
     limits: Limits | None = None,
-    demand: Demand | None = None,
-    costs: CostModel | None = None,
-    repeats: str | None = None,
-    flops_rule: str = "6nd",
     at: Mapping[str, Any] | None = None,
     prob: float = 0.9,
-    within_compute: float = 0.02,
-    drift: bool = True,
-    max_extrapolation: float | None = None,
     random_seed: int | np.random.Generator | None = None,
+    rules: Rules | None = None,
 ) -> pd.DataFrame:
     """Choose the plan whose mean loss, or points of a metric missed, and cost are least in dollars: no budget, each dollar must pay.
 
@@ -57,32 +55,23 @@ def net_value_plan(
         A fit of a law of params and tokens, or an average of such.
     usd_per_nat : float, optional
         What a loss lower by one unit (a nat per token) is worth, dollars.
+    budget : Budget
+        No amount, but prices (dollars per accelerator-hour are needed), and the demand to be served, at whose expected number the cost
+        counts.
     metric : xarray.DataTree, optional
         A fit of a share (accuracy, error, exact match) against the loss; with `usd_per_point` and in place of `usd_per_nat`.
     usd_per_point : float, optional
         What one percentage point of the metric is worth, dollars. Plans of one cost are compared by their mean loss.
     limits : Limits, optional
         On params, tokens, epochs, unique tokens and days.
-    demand : Demand, optional
-        Tokens to be served, at whose expected number the cost counts.
-    costs : CostModel
-        Prices and hardware; dollars per accelerator-hour are needed.
-    repeats : {"published"}, optional
-        As in `allocate`.
-    flops_rule : {"6nd", "table"}
-        As in `allocate`.
     at : mapping, optional
         As in `allocate`.
     prob : float
         Probability of the equal-tailed intervals.
-    within_compute : float
-        Share of the cost that sizes in the flat range may waste.
-    drift : bool
-        Whether the law may go wrong beyond its runs.
-    max_extrapolation : float, optional
-        Decades of compute beyond the largest fitted run within which plans are sought; by default 3.
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
+    rules : Rules, optional
+        As in `allocate`; plans are sought up to the decades of compute that are allowed.
 
     Returns
     -------
@@ -97,72 +86,56 @@ def net_value_plan(
 
     Examples
     --------
-    >>> net_value_plan(idata, 1e8, costs=CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4))  # doctest: +SKIP
+    >>> prices = CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4)  # doctest: +SKIP
+    >>> net_value_plan(idata, 1e8, Budget(costs=prices))  # doctest: +SKIP
     """
-    value, unit = _value(usd_per_nat, metric, usd_per_point)
-    request = Request(
-        limits=limits or Limits(),
-        demand=demand,
-        costs=costs or CostModel(),
-        repeats=repeats,
-        at=dict(at or {}),
-        prob=prob,
-        within=within_compute,
-        drift=drift,
-        max_extrapolation=max_extrapolation,
-        random_seed=random_seed,
+    value = _value(usd_per_nat, metric, usd_per_point)
+    request = ask(
+        "net_value_plan", budget, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed)
     )
-    check_fits(idata, request.at)
-    if gives_sizes_alone(idata) or request.limits.shapes is not None:
-        raise InputError(f"What {unit} is worth needs a law of the loss (--model chinchilla), and takes no --shapes.")
-    idata, request, draws = prepare(idata, request, flops_rule=flops_rule)
-    decades = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
-    reach = max(part.log_reach_max for part in draws.parts)
-    spending = spending_of("usd", np.inf, draws, request)
-    spending = replace(
-        spending, train_flops={**spending.train_flops, _FAR: float(np.exp(reach + decades * np.log(10)))}
-    )
-    task = None if metric is None else metric_of(metric, idata, draws.size)
-    held, paid, choice = _best(draws, spending, value, task, reach)
+    problem = open_problem(idata, request)
+    feasible = problem.feasible("usd", np.inf).within(max_extrapolation=float(np.exp(problem.log_most_flops)))
+    task = None if metric is None else metric_of(fits_of(metric), problem.fits[0], problem.draws.size)
+    held, paid, choice = _best(problem, feasible, value, task)
     said = [] if task is None else [task.outside(choice.loss)]
-    if _FAR in spending.binding(choice.log_params, choice.log_tokens):
+    if _FAR in feasible.binding(choice.log_params, choice.log_tokens):
+        decades = most_compute(request.rules.max_extrapolation)
         said.append(
-            f"At {decades:g} decades beyond the runs, the most that is allowed, more compute would still pay (--max-extrapolation)."
+            f"At {decades:g} decades beyond the runs, the most that is allowed, more compute would still pay "
+            f"({named('max_extrapolation')})."
         )
-    extra = {"said": " ".join(filter(None, said))} if any(said) else {}
     lost = choice.loss if task is None else task.missed(choice.loss)
     worth = replace(choice, value=value * float(lost.mean()) + paid.amount)
-    table = answer(idata, request, [(held, paid, worth, extra)], risk=RISK, measure=mean())
+    chosen = Chosen(held, paid, worth, said=" ".join(filter(None, said)))
+    table = answer(problem, [chosen], risk=RISK, measure=mean())
     if task is None:
         return table
     lower, middle, upper = np.quantile(task.share(choice.loss), [(1 - prob) / 2, 0.5, (1 + prob) / 2])
     return table.assign(metric=task.name, metric_median=middle, metric_lower=lower, metric_upper=upper)
 
 
-def _value(usd_per_nat: float | None, metric: xr.DataTree | None, usd_per_point: float | None) -> tuple[float, str]:
-    """Return the one value that is given, dollars, and what it is of."""
+def _value(usd_per_nat: float | None, metric: xr.DataTree | None, usd_per_point: float | None) -> float:
+    """Return the one value that is given, dollars."""
     if (usd_per_nat is None) == (usd_per_point is None):
         raise InputError(
-            "Give what a nat (--usd-per-nat) or a point of a metric (--usd-per-point) is worth, one of the two."
+            f"Give what a nat, {named('usd_per_nat')}, or a point of a metric, {named('usd_per_point')}, is worth, one of the two."
         )
     if (metric is None) != (usd_per_point is None):
-        raise InputError("--usd-per-point goes with the fit of its metric against the loss: --metric ACCURACY.nc.")
-    name, value = ("usd_per_nat", usd_per_nat) if usd_per_point is None else ("usd_per_point", usd_per_point)
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if value is None or not (is_number and np.isfinite(value) and value > 0):
         raise InputError(
-            f"`{name}` (--{name.replace('_', '-')}) must be a positive number of dollars. Got {value!r} instead."
+            f"{named('usd_per_point')} goes with the fit of its metric against the loss: give {named('metric')}."
         )
-    return float(value), "a loss" if metric is None else "a point of a metric"
+    name, value = ("usd_per_nat", usd_per_nat) if usd_per_point is None else ("usd_per_point", usd_per_point)
+    return positive(name, value, "dollars")
 
 
 def _best(
-    draws: LossDraws, spending: Spending, value: float, task: Metric | None, log_reach: float
-) -> tuple[LossDraws, Spending, Choice]:
+    problem: Problem, feasible: Feasible, value: float, task: Metric | None
+) -> tuple[LossDraws, Feasible, Choice]:
     """Return the plan of the budget at which the next dollar buys a dollar's worth."""
+    draws = problem.draws
 
     def plan(log_budget: float) -> tuple[LossDraws, Choice]:
-        money = spending.scaled(float(np.exp(log_budget)))
+        money = feasible.scaled(float(np.exp(log_budget)))
         held = held_drift(draws, money)
         return held, choose(held, money, mean())
 
@@ -171,23 +144,25 @@ def _best(
         for log_budget in log_budgets:
             _, choice = plan(float(log_budget))
             n, d = choice.log_params, choice.log_tokens
-            loss = draws.loss(np.array([n]), np.array([d]))  # with the drift of this plan's own distance
+            loss = draws.loss(
+                {"params": np.array([n]), "tokens": np.array([d])}
+            )  # with the drift of this plan's own distance
             lost = loss if task is None else task.missed(loss)
-            found.append(value * float(lost.mean()) + spending.spent(n, d))
+            found.append(value * float(lost.mean()) + feasible.spent(n, d))
         return np.array(found)
 
-    low = np.log(spending.per_train_flop) + log_reach - _DECADES_BELOW * np.log(10)
-    high = np.log(spending.per_train_flop * spending.train_flops[_FAR] + spending.serving * 6 * _LARGEST)
+    low = np.log(feasible.per_train_flop) + problem.log_reach - _DECADES_BELOW * LN_10
+    high = np.log(feasible.per_train_flop * feasible.train_flops[_FAR] + feasible.serving * compute(_LARGEST, 1.0))
     grid = np.linspace(low, high, _POINTS)
-    grid = grid[[spending.scaled(float(np.exp(x))).log_params_most() > 1 for x in grid]]
+    grid = grid[[feasible.scaled(float(np.exp(x))).log_params_most() > 1 for x in grid]]
     if not len(grid):
         raise InputError(
-            "Serving the demand (--inference-tokens) costs more than any plan within reach; lower it, or allow more by "
-            "--max-extrapolation."
+            f"Serving the demand, {named('inference_tokens')}, costs more than any plan within reach; lower it, or allow more by "
+            f"{named('max_extrapolation')}."
         )
     place = int(np.argmin(worth(grid)))
     left, right = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]
     best, _ = golden(worth, np.array([left]), np.array([right]), _STEPS)
     held, choice = plan(float(best[0]))
-    paid = spending.scaled(spending.spent(choice.log_params, choice.log_tokens))
+    paid = feasible.scaled(feasible.spent(choice.log_params, choice.log_tokens))
     return held, paid, choice

@@ -11,14 +11,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError
+from ..errors import InputError, given, named
 from ..forecasts.bands import check_prob
-from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
+from ..forecasts.reach import check_reach
 from ..laws import Law, batch, overtraining
-from ..posterior import fitted_spec
+from ..laws.law import compute
+from ..posterior import Fit, fits_of
 from ..spec.groups import local_draws
+from .problem.checks import most_compute
+from .question.request import Budget, Rules, ask
 
 PARAMS_RATIOS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.57, 0.75, 1.0, 1.5, 2.0)
+_LOG_6 = float(np.log(compute(1.0, 1.0)))
 # Laws of a power of params plus one of tokens
 _SUMS = ("chinchilla", "skaling", "overtrained", "repeated", "repeated-rising", "batch")
 
@@ -26,11 +30,11 @@ _SUMS = ("chinchilla", "skaling", "overtrained", "repeated", "repeated-rising", 
 def overhead_curve(
     idata: xr.DataTree,
     params_ratio: float | Sequence[float] = PARAMS_RATIOS,
+    flops: float | Budget | None = None,
     *,
-    flops: float | None = None,
-    prob: float = 0.9,
     at: Mapping[str, Any] | None = None,
-    max_extrapolation: float = MAX_EXTRAPOLATION,
+    prob: float = 0.9,
+    rules: Rules | None = None,
 ) -> pd.DataFrame:
     """Tokens and compute with which a model of k_N times the optimal size reaches the same loss.
 
@@ -40,14 +44,14 @@ def overhead_curve(
         A fit of a law whose loss rests on a power of params plus one of tokens. Of repeated data, each token is seen once.
     params_ratio : float or sequence of float
         k_N, sizes over the compute-optimal one.
-    flops : float, optional
-        Compute at whose optimum sizes and demands are counted; by default that of the largest fitted run.
-    prob : float
-        Probability of the equal-tailed bands.
+    flops : float or Budget, optional
+        Compute, FLOP, at whose optimum sizes and demands are counted; by default that of the largest fitted run.
     at : mapping, optional
         Column -> value of what the fit takes beside its inputs, such as the family of a grouped fit.
-    max_extrapolation : float
-        Decades of compute beyond the largest fitted run at which the optimum may lie.
+    prob : float
+        Probability of the equal-tailed bands.
+    rules : Rules, optional
+        Of these, how many decades of compute beyond the largest fitted run the optimum may lie.
 
     Returns
     -------
@@ -72,21 +76,26 @@ def overhead_curve(
     ----------
     "Go smol or go home", harmdevries.com/post/model-size-vs-compute-overhead.
     """
-    law = fitted_spec(idata).get_law()
-    check_prob(prob)
+    request = ask("overhead_curve", flops, at=at, prob=prob, rules=rules)
+    fit = _one_fit(idata)
     ratios = np.atleast_1d(np.asarray(params_ratio, dtype=float))
     if not (np.isfinite(ratios) & (ratios > 0)).all() or not ratios.size:
-        raise InputError(f"`params_ratio` must be > 0, e.g. 0.5. Got {params_ratio!r} instead.")
-    if flops is not None and not (np.isfinite(flops) and flops > 0):
-        raise InputError(f"`flops` (--flops) must be a positive number of FLOP, e.g. 5.76e23. Got {flops!r} instead.")
-    draws = local_draws(fitted_spec(idata), idata, {name: [value] for name, value in (at or {}).items()}, "plan")
-    alpha, beta = _exponents(law, draws)
+        raise InputError(f"{named('params_ratio')} must be > 0, e.g. 0.5. Got {params_ratio!r} instead.")
+    columns = {name: [value] for name, value in request.at.items()}
+    draws = local_draws(fit.spec, fit.draws, fit.data, columns, "plan", random_seed=fit.seed)
+    alpha, beta = _exponents(fit.law, draws)
     critical = _band("critical_ratio", overtraining.least_params_ratio(alpha=alpha, beta=beta), prob)
-    log_flops = float(idata["constant_data"]["log_reach_max"]) if flops is None else float(np.log(flops))
-    far = (log_flops - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
-    check_reach(fitted_spec(idata), [f"of {np.exp(log_flops):.6g} FLOP"], np.array([far]), max_extrapolation)
-    per_param, most = _tokens_per_param(idata, law, draws, log_flops)
-    log_tokens = (log_flops - np.log(6) + per_param) / 2  # of the optimum
+    log_flops = fit.reached.log_reach
+    if request.budget.flops is not None:
+        _, (amount, *more) = request.budget.amounts(request.limits)
+        log_flops = float(np.log(amount))
+        if more:
+            raise InputError(f"{named('flops')} of an overhead is one compute. Got {len(more) + 1}.")
+    far = (log_flops - fit.reached.log_reach) / np.log(10)
+    most_allowed = most_compute(request.rules.max_extrapolation)
+    check_reach(fit, [f"of {np.exp(log_flops):.6g} FLOP"], np.array([far]), most_allowed)
+    per_param, most = _tokens_per_param(fit, draws, log_flops)
+    log_tokens = (log_flops - _LOG_6 + per_param) / 2  # of the optimum
     rows = []
     for ratio in ratios:
         k_D = overtraining.tokens_ratio(ratio, alpha=alpha, beta=beta)
@@ -146,9 +155,9 @@ def batch_for_steps(
     ----------
     McCandlish et al. 2018, arXiv:1812.06162, eq. 2.11.
     """
-    law = fitted_spec(idata).get_law()
-    if "B_crit" not in law.loss_constants:
-        raise InputError(f"Law '{law.name}' has no critical batch: fit a batch sweep (--model batch).")
+    fit = _one_fit(idata)
+    if "B_crit" not in fit.law.loss_constants:
+        raise InputError(f"Law '{fit.law.name}' has no critical batch: fit a batch sweep ({given(model='batch')}).")
     check_prob(prob)
     deadlines = np.atleast_1d(np.asarray(steps, dtype=float))
     for name, values, least in (
@@ -158,11 +167,11 @@ def batch_for_steps(
     ):
         if not (np.isfinite(values) & (values >= least)).all():
             raise InputError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()} instead.")
-    B_crit = idata["posterior"]["B_crit"].to_numpy().ravel()
+    B_crit = fit.draws["B_crit"].to_numpy().ravel()
     fewest = batch.effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
     least_steps = fewest / B_crit
     same = {**_band("critical_batch", B_crit, prob), **_band("least_steps", least_steps, prob)}
-    data = idata["constant_data"]["batch_tokens"]
+    data = fit.data["batch_tokens"]
     rows = []
     for deadline in deadlines:
         with np.errstate(divide="ignore"):
@@ -182,6 +191,15 @@ def batch_for_steps(
     return pd.DataFrame(rows)
 
 
+def _one_fit(idata: xr.DataTree) -> Fit:
+    fit, *more = fits_of(idata)
+    if more or fit.name:
+        raise InputError(
+            "This answer hangs on the constants of one law, which an average of fits does not have: ask one of its fits."
+        )
+    return fit
+
+
 def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Exponents of params and of tokens in the sum that the loss of each draw rests on."""
     if law.name == "kaplan-nd":  # the sum is inside the bracket, where tokens have exponent 1
@@ -190,7 +208,7 @@ def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     if law.name not in _SUMS:
         raise InputError(
             f"Law '{law.name}' has no exponents of a power of params beside one of tokens, on which the overhead hangs: it needs a fit of "
-            f"{', '.join(_SUMS)} or kaplan-nd (--model {_SUMS[0]})."
+            f"{', '.join(_SUMS)} or kaplan-nd ({given(model=_SUMS[0])})."
         )
     return draws["alpha"].to_numpy().ravel(), draws["beta"].to_numpy().ravel()
 
@@ -202,17 +220,17 @@ def _break_even(ratio: float, k_D: np.ndarray, tokens: np.ndarray) -> np.ndarray
     return 3 * tokens * (ratio * k_D - 1) / (1 - ratio)
 
 
-def _tokens_per_param(idata: xr.DataTree, law: Law, draws: xr.Dataset, log_flops: float) -> tuple[np.ndarray, float]:
+def _tokens_per_param(fit: Fit, draws: xr.Dataset, log_flops: float) -> tuple[np.ndarray, float]:
     """Natural log of each draw's best tokens a parameter at a compute, and the most that a run saw."""
+    law, data = fit.law, fit.data
     assert law.optimum is not None
-    data = idata["constant_data"]
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     # Each token is seen once, in batches of the runs' middle.
     batch_mean = float(data["log_batch_mean"]) if "log_batch_mean" in data else 0.0
     once = {"unique_tokens": np.exp(log_flops), "batch_tokens": np.exp(batch_mean)}
     others = {name: value for name, value in once.items() if name in law.inputs}
     best = np.asarray(law.optimum(np.exp(log_flops), **others, **constants))
-    return log_flops - np.log(6) - 2 * best, float((data["tokens"] / data["params"]).max())
+    return log_flops - _LOG_6 - 2 * best, float((data["tokens"] / data["params"]).max())
 
 
 def _quantiles(values: np.ndarray, prob: float) -> np.ndarray:

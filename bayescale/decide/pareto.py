@@ -7,19 +7,21 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError
-from ..forecasts.bands import check_prob
-from ..forecasts.forecast import MAX_EXTRAPOLATION, check_reach
-from ..posterior import fitted_spec, weighed_fits
-from .allocate import check_fits
-from .answer import FAR, unlikely_ratio
-from .budget import Request, asked_budgets, spending_of
-from .costs import CostModel
-from .draws import loss_draws
-from .limits import Limits
-from .risk import mean, parse_risk
-from .search import best_tokens, choose, golden
-from .spending import Spending
+from ..errors import InputError, named
+from ..forecasts.forecast import as_seed
+from ..forecasts.reach import check_reach
+from ..laws.distance import LN_10
+from ..laws.golden import golden
+from ..laws.law import compute
+from .answer.warnings import FAR
+from .plans.choose import best_tokens, choose, held_drift
+from .plans.feasible import Feasible
+from .plans.loss import LossDraws
+from .plans.risk import Risk, mean
+from .problem.checks import most_compute, too_far
+from .problem.open import Problem, open_problem
+from .question.limits import Limits
+from .question.request import Budget, Rules, ask
 
 PARAMS_RATIOS = (1.0, 0.7, 0.5, 0.35, 0.25)
 _POINTS = 10  # three a decade
@@ -30,16 +32,15 @@ _REACH, _STEPS = 0.3, 16  # of ln params about it, and steps of a golden section
 
 def pareto(
     idata: xr.DataTree,
-    flops: Sequence[float] | None = None,
+    flops: float | Sequence[float] | Budget | None = None,
     *,
     params_ratio: Sequence[float] = PARAMS_RATIOS,
+    risk: str = "mean",
     limits: Limits | None = None,
     at: Mapping[str, Any] | None = None,
-    risk: str = "mean",
     prob: float = 0.9,
-    drift: bool = True,
-    max_extrapolation: float | None = None,
     random_seed: int | np.random.Generator | None = None,
+    rules: Rules | None = None,
 ) -> pd.DataFrame:
     """List plans over training budgets and sizes, and mark those that none beats.
 
@@ -47,24 +48,22 @@ def pareto(
     ----------
     idata : xarray.DataTree
         A fit of a law of params and tokens, or an average of such.
-    flops : sequence of float, optional
+    flops : float, sequence of float or Budget, optional
         Training budgets, FLOP = 6 x params x tokens; by default 10 from the largest fitted run to as far as is allowed, evenly in logs.
     params_ratio : sequence of float
         Sizes over the best one of each budget: smaller ones serve cheaper.
+    risk : str
+        By which plans are compared; see `allocate`. Neither `target` nor a regret.
     limits : Limits, optional
         On params, tokens, epochs and unique tokens.
     at : mapping, optional
         Column -> value of what the fit takes beside params and tokens.
-    risk : str
-        By which plans are compared; see `allocate`. Neither `target` nor a regret.
     prob : float
         Probability of the equal-tailed bands.
-    drift : bool
-        Whether the law may go wrong beyond its runs.
-    max_extrapolation : float, optional
-        As in `allocate`; sizes whose tokens per parameter lie further out are left out.
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
+    rules : Rules, optional
+        As in `allocate`: drift, and how far out plans may lie; sizes whose tokens per parameter or epochs lie further out are left out.
 
     Returns
     -------
@@ -83,63 +82,74 @@ def pareto(
     --------
     >>> frontier = pareto(idata, [1e21, 1e22, 1e23]).query("on_frontier")  # doctest: +SKIP
     """
-    check_prob(prob)
-    measure = parse_risk(risk)
-    if measure is None or risk.startswith("regret"):
+    request = ask(
+        "pareto", flops, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed), risk=risk
+    )  # fmt: skip
+    if risk.strip().startswith(("target", "regret")):
         raise InputError(
-            "A frontier over budgets has no one target or regret: `risk` (--risk) must be mean, quantile:Q or cvar:TAIL."
+            f"A frontier over budgets has no one target or regret: {named('risk')} must be mean, quantile:Q or cvar:TAIL."
         )
     ratios = np.sort(np.asarray(params_ratio, dtype=float))
     if not (len(ratios) and np.isfinite(ratios).all() and (ratios > 0).all()):
-        raise InputError(f"`params_ratio` must hold sizes over the best one, > 0, e.g. 0.5. Got {params_ratio!r}.")
-    limits, at = limits or Limits(), dict(at or {})
-    check_fits(idata, at)
-    spec = fitted_spec(next(iter(weighed_fits(idata).values())))
-    if spec.get_law().keep or limits.shapes is not None or limits.days is not None:
         raise InputError(
-            "A frontier needs a law of the loss (--model chinchilla), and takes neither shapes nor a deadline."
+            f"{named('params_ratio')} must hold sizes over the best one, > 0, e.g. 0.5. Got {params_ratio!r}."
         )
-    draws = loss_draws(idata, at=at, pool=limits.unique_tokens, drift=drift, random_seed=random_seed)
-    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
-    reach = min(part.log_reach_max for part in draws.parts)
-    budgets = np.exp(np.linspace(reach, reach + most * np.log(10) * (1 - 1e-9), _POINTS)) if flops is None else flops
-    _, amounts = asked_budgets(list(budgets), None, None, limits, CostModel())
-    signed = (np.log(amounts) - reach) / np.log(10)
+    problem = open_problem(idata, request)
+    measure = problem.risk
+    assert measure is not None
+    plans = np.concatenate([_sizes(problem.draws, budget, ratios) for budget in _budgets(problem)])
+    kept = _near(problem, plans)
+    table = _table(problem, plans[kept], risk, measure)
+    costs = table[["train_flops", "inference_flops_per_token", "risk_value"]].to_numpy()
+    return table.assign(on_frontier=_unbeaten(costs), probability=prob, warning=_warnings(problem, table))
+
+
+def _budgets(problem: Problem) -> list[Feasible]:
+    """Training budgets, those asked for or from the largest run to as far as is allowed; by size."""
+    draws, limits, most = problem.draws, problem.request.limits, most_compute(problem.request.rules.max_extrapolation)
+    reach = min(part.reached.log_reach for part in draws.parts)
+    if problem.request.budget.flops is None:
+        amounts = np.exp(np.linspace(reach, reach + most * LN_10 * (1 - 1e-9), _POINTS)).tolist()
+    else:
+        _, amounts = problem.request.budget.amounts(limits)
     if not draws.rises and not limits.max_tokens and not limits.unique_tokens:
-        check_reach(spec, [f"of {amount:.6g} FLOP" for amount in amounts], signed, most)
-    few, rows = draws.thinned(_DRAWS), []
-    for amount in sorted(amounts):
-        spending = spending_of("flops", amount, draws, Request(limits))
-        best = choose(few, spending, mean())
-        top, middle = spending.log_params_most(), best.log_params
+        signed = (np.log(amounts) - reach) / LN_10
+        check_reach(problem.fits[0], [f"of {amount:.6g} FLOP" for amount in amounts], signed, most)
+    return [problem.feasible("flops", amount) for amount in sorted(amounts)]
 
-        def tokens(n: np.ndarray, spending: Spending = spending) -> np.ndarray:
-            if not draws.rises:
-                return spending.log_tokens(n)
-            return best_tokens(few, spending, mean(), np.zeros(1), n)
 
-        def mean_loss(n: np.ndarray, spending: Spending = spending) -> np.ndarray:
-            return draws.loss(n[:, None], spending.log_tokens(n)[:, None]).mean(axis=1)
+def _sizes(draws: LossDraws, budget: Feasible, ratios: np.ndarray) -> np.ndarray:
+    """Natural logs of params and tokens about the best size of a budget, and their ratio to it; shape (size, 3)."""
+    held = held_drift(draws, budget)
+    few = held.thinned(_DRAWS)
+    top, middle = budget.log_params_most(), choose(few, budget, mean()).log_params
 
-        if not draws.rises:  # closer, over all draws, as `allocate` has it
-            low, high = np.array([middle - _REACH]), np.array([min(middle + _REACH, top)])
-            found, least = golden(mean_loss, low, high, _STEPS)
-            middle = float(found[0]) if least[0] < mean_loss(np.array([middle]))[0] else middle
-        n = np.minimum(middle + np.log(ratios), top)
-        d = tokens(n)
-        n, kept = np.unique(n, return_index=True)
-        rows.append(np.stack([n, d[kept], ratios[kept]], axis=1))
-    plans = np.concatenate(rows)
-    loss = draws.loss(plans[:, :1], plans[:, 1:2])
+    def mean_loss(n: np.ndarray) -> np.ndarray:
+        return held.loss({"params": n[:, None], "tokens": budget.log_tokens(n)[:, None]}).mean(axis=1)
+
+    if not draws.rises:  # closer, over all draws, as `allocate` has it
+        low, high = np.array([middle - _REACH]), np.array([min(middle + _REACH, top)])
+        found, least = golden(mean_loss, low, high, _STEPS)
+        middle = float(found[0]) if least[0] < mean_loss(np.array([middle]))[0] else middle
+    n = np.minimum(middle + np.log(ratios), top)
+    d = best_tokens(few, budget, mean(), np.zeros(1), n) if draws.rises else budget.log_tokens(n)
+    n, kept = np.unique(n, return_index=True)
+    return np.stack([n, d[kept], ratios[kept]], axis=1)
+
+
+def _table(problem: Problem, plans: np.ndarray, risk: str, measure: Risk) -> pd.DataFrame:
+    prob = problem.request.prob
+    params, tokens = np.exp(plans[:, 0]), np.exp(plans[:, 1])
+    loss = problem.draws.loss({"params": plans[:, :1], "tokens": plans[:, 1:2]})
     lower, middle, upper = np.quantile(loss, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=1)
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "params": np.exp(plans[:, 0]),
+            "params": params,
             "params_ratio": plans[:, 2],
-            "tokens": np.exp(plans[:, 1]),
-            "tokens_per_param": np.exp(plans[:, 1] - plans[:, 0]),
-            "train_flops": 6 * np.exp(plans[:, :2].sum(axis=1)),
-            "inference_flops_per_token": 2 * np.exp(plans[:, 0]),
+            "tokens": tokens,
+            "tokens_per_param": tokens / params,
+            "train_flops": compute(params, tokens),
+            "inference_flops_per_token": 2 * params,
             "expected_mean": loss.mean(axis=1),
             "expected_median": middle,
             "expected_lower": lower,
@@ -148,52 +158,37 @@ def pareto(
             "risk_value": measure(loss, None),
         }
     )
-    near = _near(idata, table["tokens_per_param"], max_extrapolation)
-    if not near.any():
-        raise InputError(unlikely_ratio(idata, table.iloc[0], max_extrapolation))
-    table = table[near].reset_index(drop=True)
-    costs = table[["train_flops", "inference_flops_per_token", "risk_value"]].to_numpy()
-    return table.assign(on_frontier=_unbeaten(costs), probability=prob, warning=_warnings(idata, table, reach))
 
 
-def _warnings(idata: xr.DataTree, table: pd.DataFrame, log_reach: float) -> list[str]:
+def _near(problem: Problem, plans: np.ndarray) -> np.ndarray:
+    """Places of the plans that lie near enough to the runs; InputError where none does."""
+    limits, rules = problem.request.limits, problem.request.rules
+    said = [
+        too_far(problem.fits, np.exp(n), np.exp(d), limits.unique_tokens, rules.max_extrapolation)
+        for n, d in plans[:, :2]
+    ]
+    if all(said):
+        raise InputError(said[0])
+    return np.flatnonzero([not text for text in said])
+
+
+def _warnings(problem: Problem, table: pd.DataFrame) -> list[str]:
     """Say how far out each plan lies, in compute and in tokens a parameter, where that is far."""
-    spec = fitted_spec(next(iter(weighed_fits(idata).values())))
-    ratios = [one["constant_data"]["tokens"] / one["constant_data"]["params"] for one in weighed_fits(idata).values()]
-    least, most = (float(edge) for edge in (min(r.min() for r in ratios), max(r.max() for r in ratios)))
+    reach = min(part.reached.log_reach for part in problem.draws.parts)
+    ratios = [fit.reached.ratio for fit in problem.fits if fit.reached.ratio is not None]
+    least, most = min(low for low, _ in ratios), max(high for _, high in ratios)
     found = []
     for flops, ratio in table[["train_flops", "tokens_per_param"]].to_numpy():
-        decades = (np.log(flops) - log_reach) / np.log(10)
+        decades = (np.log(flops) - reach) / LN_10
         said = []
         if decades > FAR:
             said.append(f"{decades:.1f} decades of compute beyond the largest fitted run.")
         if not least / _OUTSIDE <= ratio <= most * _OUTSIDE:
             said.append(f"{ratio:.3g} tokens per parameter; the fitted runs have {least:.3g} to {most:.3g}.")
-        if spec.noise.fade == 0 and decades > 0:
+        if problem.fits[0].spec.noise.fade == 0 and decades > 0:
             said.append("With fade 0 the band is too narrow.")
         found.append(" ".join(said))
     return found
-
-
-def _near(idata: xr.DataTree, ratio: pd.Series, max_extrapolation: float | None) -> np.ndarray:
-    """Whether tokens a parameter are as near to the runs' as `unlikely_ratio` asks, which hangs on the ratio alone: sought by its ends."""
-    order = np.argsort(ratio.to_numpy(), kind="stable")
-    fine = {}
-
-    def allowed(place: int) -> bool:
-        if place not in fine:
-            row = pd.Series({"params": 1.0, "tokens": float(ratio.iloc[order[place]])})
-            fine[place] = not unlikely_ratio(idata, row, max_extrapolation)
-        return fine[place]
-
-    first, last = 0, len(order)
-    while first < last and not allowed(first):
-        first += 1
-    while last > first and not allowed(last - 1):
-        last -= 1
-    near = np.zeros(len(order), bool)
-    near[order[first:last]] = True
-    return near
 
 
 def _unbeaten(costs: np.ndarray) -> np.ndarray:

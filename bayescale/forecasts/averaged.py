@@ -9,7 +9,7 @@ import xarray as xr
 
 from ..posterior.average import share_out
 
-_RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade", "unseen", "outside")
+_RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade")
 
 
 def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float], seed: int) -> xr.Dataset:
@@ -43,8 +43,11 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
         }
     ).transpose("chain", "draw", "plan")
     coordinates = {str(name): value for one in reversed(list(forecasts.values())) for name, value in one.coords.items()}
-    beyond = np.max([one["extrapolation_decades"].to_numpy() for one in forecasts.values()], axis=0)
-    mixed = mixed.assign_coords({**coordinates, "extrapolation_decades": ("plan", beyond)})
+    beyond = np.array([one["extrapolation_decades"].to_numpy() for one in forecasts.values()])
+    far = np.array([one["far"].to_numpy() for one in forecasts.values()])
+    texts = {name: ("plan", first_said(name, *forecasts.values())) for name in ("unseen_group", "outside")}
+    texts |= {"far": ("plan", np.take_along_axis(far, beyond.argmax(axis=0)[None], axis=0)[0])}
+    mixed = mixed.assign_coords({**coordinates, **texts, "extrapolation_decades": ("plan", beyond.max(axis=0))})
     attributes: dict[str, Any] = {name: value for name, value in first.attrs.items() if name not in _RESTING}
     ratios = [one.attrs["flops_ratio"] for one in forecasts.values()]
     return mixed.assign_attrs(
@@ -53,8 +56,6 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
         inputs=json.dumps(_inputs(forecasts)),
         ranges=json.dumps(_ranges(forecasts)),
         flops_ratio=next((ratio for ratio in ratios if json.loads(ratio)), "[]"),
-        unseen=first_said("unseen", *forecasts.values()),
-        outside=first_said("outside", *forecasts.values()),
         check=json.dumps(_checks(forecasts, weights)),
         weights=json.dumps(dict(weights)),
     )
@@ -75,10 +76,10 @@ def _picked(values: list[xr.DataArray], owner: xr.DataArray) -> xr.DataArray:
     return result.drop_vars([name for name in result.coords if name not in result.dims])
 
 
-def first_said(name: str, *forecasts: xr.Dataset) -> str:
-    """One text for each plan as JSON, of an attribute that has them: that of the first forecast with anything to say of it."""
-    texts = [json.loads(one.attrs[name]) for one in forecasts if name in one.attrs]
-    return json.dumps([next(filter(None, said), "") for said in zip(*texts, strict=True)])
+def first_said(name: str, *forecasts: xr.Dataset) -> np.ndarray:
+    """One text for each plan, of a coordinate that has them: that of the first forecast with anything to say of it."""
+    texts = [one[name].to_numpy() for one in forecasts]
+    return np.array([next(filter(None, said), "") for said in zip(*texts, strict=True)], dtype=str)
 
 
 def _inputs(forecasts: Mapping[str, xr.Dataset]) -> dict[str, str]:

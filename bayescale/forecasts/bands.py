@@ -1,6 +1,7 @@
 """`bands`: a forecast as a table, one row per plan, with equal-tailed bands, what they are made of, and warnings in words."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,12 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError
+from ..laws.distance import EPOCHS, RATIO
+from ..posterior import bearing_on
+from ..spec.noise import log_mean_exp, undrifted_share
 
 _OUTSIDE = 0.5  # decades
 _DRAWS = ("chain", "draw")
-_CARRIED = (
-    "above_chance",
-    "explained",
-    "outlying_rows",
-    "decades_covered",
-    "largest_runs_share",
-)  # warnings of a check that bear on any forecast
 _SCALES: dict[str, Any] = {
     "log": xr.ufuncs.log,
     "logit": lambda share: xr.ufuncs.log(share) - xr.ufuncs.log1p(-share),
@@ -91,12 +88,14 @@ def _quantiles(draws: xr.DataArray, tails: list[float]) -> np.ndarray:
 
 def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
     """Squared widths, on the scale of the noise, of what parameters, noise and drift do alone; each as a share of their sum."""
-    scale = _SCALES["identity" if loss.attrs["counts"] else loss.attrs["link"]]
+    counts = bool(loss.attrs["counts"])
+    scale = _SCALES["identity" if counts else loss.attrs["link"]]
     expected, observed = (scale(loss[f"{kind}_{loss.attrs['response']}"]) for kind in ("expected", "observed"))
+    bare = undrifted_share(expected, loss["drift"]) if counts else expected - loss["drift"]
     parts: dict[str, xr.DataArray] = {
-        "share_parameters": expected - loss["drift"],
+        "share_parameters": bare,
         "share_noise": observed - expected,
-        "share_drift": loss["drift"],
+        "share_drift": expected - bare if counts else loss["drift"],
     }
     if loss.attrs.get("through"):  # the other fit's drift is inside the draws: it cannot be told apart here
         return pd.DataFrame(np.nan, index=loss["plan"].values.astype(str), columns=list(parts))
@@ -119,8 +118,7 @@ def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
     known = np.isfinite(measured)
     below = (loss[f"observed_{response}"] < loss[response]).mean(_DRAWS).to_numpy()
     density = loss["log_density"].stack(sample=_DRAWS).transpose("plan", "sample").to_numpy()
-    top = density.max(axis=1, keepdims=True)
-    log_score = np.log(np.exp(density - top).mean(axis=1)) + top[:, 0]
+    log_score = log_mean_exp(density, axis=1)
     inside = (measured >= table[f"{response}_lower"].to_numpy()) & (measured <= table[f"{response}_upper"].to_numpy())
     return pd.DataFrame(
         {
@@ -137,18 +135,15 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
     """Return one text per plan, empty where the forecast may be taken at its word."""
     ranges, checks = json.loads(loss.attrs["ranges"]), json.loads(loss.attrs["check"])
     inputs = json.loads(loss.attrs["inputs"])
-    advice = [
-        _advice(row) for row in checks if not row["passed"] and (row["severity"] == "fail" or row["name"] in _CARRIED)
-    ]
+    advice = [_advice(row) for row in bearing_on(checks, "forecast", with_failed=True)]
     ratio = json.loads(loss.attrs["flops_ratio"])
     if ratio and max(ratio[1], 1 / ratio[0]) > _OTHER_COUNT:
         advice.append(
             f"The fitted runs have flops of {ratio[0]:.2f} to {ratio[1]:.2f} times 6 x params x tokens: count a plan's flops as theirs."
         )
-    unseen = json.loads(loss.attrs.get("unseen", "[]")) or [""] * len(table)
-    beyond = json.loads(loss.attrs.get("outside", "[]")) or [""] * len(table)
     texts = []
-    for (_, row), group, outside in zip(table.iterrows(), unseen, beyond, strict=True):
+    said_of = zip(*(loss[name].to_numpy() for name in ("far", "unseen_group", "outside")), strict=True)
+    for (_, row), (far, group, outside) in zip(table.iterrows(), said_of, strict=True):
         said = _outside(row, ranges, inputs)
         if outside:
             said.append(outside)
@@ -163,7 +158,7 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
                     f"{row['share_drift']:.0%} drift"
                 )
             )
-            said.append(f"{row['extrapolation_decades']:.1f} decades beyond the largest fitted run{width}.")
+            said.append(f"{far}{width}.")
         if not loss.attrs["with_drift"] and row["extrapolation_decades"] > 0:
             said.append(
                 "Without drift: on public suites, 90% bands of parameters and noise alone covered 18 to 50% of runs ten or more times "
@@ -173,7 +168,7 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
     return texts
 
 
-def _advice(check: dict[str, Any]) -> str:
+def _advice(check: Mapping[str, Any]) -> str:
     failed = f"The fit failed its check '{check['name']}': these numbers mean nothing until it passes. "
     return (failed if check["severity"] == "fail" else "") + check["advice"]
 
@@ -182,9 +177,11 @@ def _outside(row: pd.Series, ranges: dict[str, list[float]], inputs: dict[str, s
     """Say which inputs lie far outside the fitted runs; compute beyond them has a sentence of its own."""
     values = {column: row[column] for column in inputs.values()}
     if {"params", "tokens"} <= set(inputs):
-        values["tokens per parameter"] = row[inputs["tokens"]] / row[inputs["params"]]
+        values[RATIO] = row[inputs["tokens"]] / row[inputs["params"]]
+    if EPOCHS in ranges:
+        values[EPOCHS] = row[inputs["tokens"]] / row[inputs["unique_tokens"]]
     said = []
-    ratio = values.get("tokens per parameter")
+    ratio = values.get(RATIO)
     if ratio is not None and not _USUAL_RATIO[0] <= ratio <= _USUAL_RATIO[1]:
         said.append(f"{ratio:.3g} tokens per parameter: hardly any published law was fitted that far from 20.")
     for name, (least, most) in ranges.items():

@@ -4,7 +4,6 @@ The rule for the best rate goes wrong beyond its runs as any law does. So ln bes
 with the decades of compute beyond the largest fitted run.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError
-from ..posterior import fitted_spec
+from ..laws.distance import signed_decades
+from ..posterior import Fit, bearing_on, fits_of
 from ..runs import read_plans
 from ..spec.spec import ModelSpec
 from .bands import check_prob
-from .forecast import MAX_EXTRAPOLATION, check_reach
+from .reach import MAX_EXTRAPOLATION, check_reach
 
 _OUTSIDE = 0.3  # decades: a factor 2
-_CARRIED = ("params_tokens_collinear", "exponents_from_prior", "optimum_bracketed", "one_batch_per_cell")
 
 
 def best_rates(
@@ -65,20 +64,22 @@ def best_rates(
     >>> best_rates(idata, pd.DataFrame({"params": [1e9], "tokens": [2e10]}))  # doctest: +SKIP
     """
     check_prob(prob)
-    spec = fitted_spec(idata)
-    law = spec.get_law()
+    (fit, *more) = fits_of(idata)
+    if more or fit.name:
+        raise InputError("Best rates come of one fit, and this is an average of fits: take one of them.")
+    spec, law = fit.spec, fit.law
     if law.best is None:
         raise InputError(f"A fit of '{spec.law}' says nothing about learning rates; fit --model lr-surface to a sweep.")
-    table = _cells(idata, spec) if plans is None else _plans(spec, plans)
-    decades = _decades(idata, spec, table)
-    check_reach(spec, table.index.tolist(), decades, max_extrapolation)
-    draws = idata["posterior"].to_dataset()
+    table = _cells(fit) if plans is None else _plans(spec, plans)
+    decades = _decades(fit, table)
+    check_reach(fit, table.index.tolist(), decades, max_extrapolation)
+    draws = fit.draws
     given = {name: xr.DataArray(table[name].to_numpy(float), dims="plan") for name in table}
     constants = {name: draws[name] for name in law.loss_constants}
     best = law.best(given, **constants)
     if plans is None and "batch_tokens" in given:  # the rate at the batch of the cell, and the best batch
         best |= {"batch_tokens": law.best({name: given.pop(name) for name in law.cells}, **constants)["batch_tokens"]}
-    rng = np.random.default_rng(int(idata.attrs["random_seed"]) if random_seed is None else random_seed)
+    rng = np.random.default_rng(fit.seed if random_seed is None else random_seed)
     sd = np.clip(decades, 0, None) * (spec.drift.per_decade if drift else 0.0)
     tails = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
     for name, middle in best.items():
@@ -88,13 +89,13 @@ def best_rates(
         table[f"{name}_median"], table[f"{name}_lower"], table[f"{name}_upper"] = median, lower, upper
     table["probability"] = prob
     table["extrapolation_decades"] = np.clip(decades, 0, None)
-    table["warning"] = _warnings(idata, spec, table, decades)
+    table["warning"] = _warnings(fit, table, decades)
     return table
 
 
-def _cells(idata: xr.DataTree, spec: ModelSpec) -> pd.DataFrame:
+def _cells(fit: Fit) -> pd.DataFrame:
     """Params and tokens of each cell of two or more runs, and its mean batch."""
-    data = idata["constant_data"]
+    spec, data = fit.spec, fit.data
     member = data["member"].to_numpy()
     names = [name for name in spec.inputs if name != "lr"]
     centres = {name: np.exp(member @ np.log(data[name].to_numpy()) / member.sum(axis=1)) for name in names}
@@ -118,25 +119,23 @@ def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: read[column].to_numpy(float) for name, column in columns.items()}, index=index)
 
 
-def _decades(idata: xr.DataTree, spec: ModelSpec, table: pd.DataFrame) -> np.ndarray:
+def _decades(fit: Fit, table: pd.DataFrame) -> np.ndarray:
     """Decades of compute beyond the largest fitted run; negative below it."""
-    law = spec.get_law()
-    inputs = {name: table[name].to_numpy() if name in table else 1.0 for name in law.inputs}
-    return (np.log(law.reach(**inputs)) - float(idata["constant_data"]["log_reach_max"])) / np.log(10)
+    inputs = {name: table[name].to_numpy() if name in table else 1.0 for name in fit.law.inputs}
+    return np.asarray(signed_decades(fit.law, inputs, fit.reached))
 
 
-def _warnings(idata: xr.DataTree, spec: ModelSpec, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
-    checks = json.loads(idata.attrs.get("check", "[]"))
+def _warnings(fit: Fit, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
     advice = [
         ("" if row["severity"] == "warn" else f"The fit failed its check '{row['name']}': these numbers mean nothing. ")
         + row["advice"]
-        for row in checks
-        if not row["passed"] and (row["severity"] == "fail" or row["name"] in _CARRIED)
+        for row in bearing_on(fit.check, "rates", with_failed=True)
     ]
-    data, texts = idata["constant_data"], []
+    spec, data = fit.spec, fit.data
+    texts = []
     for plan in range(len(table)):
         said: list[Any] = []
-        for name in spec.get_law().cells:
+        for name in fit.law.cells:
             least, most = float(data[name].min()), float(data[name].max())
             value = table[name].iloc[plan]
             if max(np.log10(value / most), np.log10(least / value)) > _OUTSIDE:

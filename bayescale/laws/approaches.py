@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, named
 from .law import Law, compute
 
 WITHIN = 0.15  # of a budget's compute
@@ -238,7 +238,8 @@ def _keep_budgets(inputs: Mapping[str, Any], response: Any, *, budgets: tuple[fl
     if len(found) < LEAST_BUDGETS:
         raise InputError(
             f"Approach 2 needs at least {LEAST_BUDGETS} budgets of compute, each with {LEAST_SIZES} sizes within {within:.0%} of it. Got "
-            f"{len(found)}. Train isoFLOP runs, allow more with --option within=0.25, or use --model chinchilla, which takes any runs."
+            f"{len(found)}. Train isoFLOP runs, allow more with `options.within = 0.25` (--option within=0.25), or fit the model "
+            "'chinchilla' (--model chinchilla), which takes any runs."
         )
     return ["" if np.isfinite(b) else f"on no budget with {LEAST_SIZES} sizes within {within:.0%}" for b in budget]
 
@@ -252,12 +253,13 @@ def _keep_sizes(inputs: Mapping[str, Any], response: Any) -> list[str]:
     if n_sizes < LEAST_ALONG:
         raise InputError(
             f"Approach 1 needs at least {LEAST_ALONG} sizes, each trained on {LEAST_ALONG} or more token counts. Got {n_sizes}. Train more "
-            "lengths, add checkpoints (--curves of compare-approaches), or use --model chinchilla, which takes any runs."
+            f"lengths, add checkpoints with {named('curves')} of compare_approaches, or fit the model 'chinchilla' (--model chinchilla), "
+            "which takes any runs."
         )
     if not _interpolated(params, counts, loss)["inside"].any():
         raise InputError(
             "Approach 1 finds no envelope: at each compute where three sizes can be compared, the smallest or the largest of them is best. "
-            "Train sizes on both sides of the best one, or use --model chinchilla, which takes any runs."
+            "Train sizes on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
         )
     return ["" if use else f"its size has fewer than {LEAST_ALONG} token counts" for use in enough]
 

@@ -91,8 +91,8 @@ def broken(breaks: int = 1, monotone: str = "no") -> Law:
         raise InputError(f"`options.breaks` must be a whole number from 0 to {MOST_BREAKS}. Got {breaks!r}.")
     if not isinstance(monotone, str) or monotone not in _DIRECTIONS:
         raise InputError(
-            f"`options.monotone` must be one of {', '.join(_DIRECTIONS)}. Got {monotone!r}. Give e.g. --option monotone=falling for a "
-            "loss, monotone=rising for an accuracy."
+            f"`options.monotone` must be one of {', '.join(_DIRECTIONS)}. Got {monotone!r}. A loss takes 'falling' "
+            "(--option monotone=falling), an accuracy 'rising' (--option monotone=rising)."
         )
     sign = _DIRECTIONS[monotone]
     numbers = range(1, breaks + 1)

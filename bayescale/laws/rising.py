@@ -11,6 +11,7 @@ import numpy as np
 
 from . import chinchilla
 from .arrays import positive_part
+from .golden import golden
 from .repeated import effective_tokens, log_repeats
 
 _LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
@@ -19,7 +20,6 @@ _R_D = 40.0  # decay beside a penalty, where the model file expects it
 _LAST = 1 - 1e-9  # share of the effective repeats that there are, beyond which there are no more worth counting
 _BELOW = 9.0  # of ln params that are searched below Chinchilla's optimum, and below one param a unique token
 _GRID = 64
-_GOLDEN = (5**0.5 - 1) / 2
 _GOLDEN_STEPS = 30
 
 
@@ -240,8 +240,5 @@ def optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
         better = loss_here < loss_there
         best, loss_there = best + (here - best) * better, loss_there + (loss_here - loss_there) * better
     low, high = best - step, best + step - positive_part(best + step - top)
-    for _step in range(_GOLDEN_STEPS):
-        left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-        up = least(left) > least(right)
-        low, high = low + (left - low) * up, high + (right - high) * (1 - up)
-    return (low + high) / 2 + (enough - (low + high) / 2) * (enough >= one_epoch)
+    found, _ = golden(least, low, high, _GOLDEN_STEPS)
+    return found + (enough - found) * (enough >= one_epoch)

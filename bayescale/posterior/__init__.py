@@ -2,17 +2,21 @@
 
 from .average import average_fits
 from .breaks import fit_breaks
-from .check import check_fit, failed_checks, stored_check
+from .check import bearing_on, check_fit, failed_checks, stored_check
 from .fit import fit
+from .fitted import Fit, fits_of
 from .store import fit_weights, fitted_spec, is_average, load_fit, save_fit, weighed_fits
 
 __all__ = [
+    "Fit",
     "average_fits",
+    "bearing_on",
     "check_fit",
     "failed_checks",
     "fit",
     "fit_breaks",
     "fit_weights",
+    "fits_of",
     "fitted_spec",
     "is_average",
     "load_fit",

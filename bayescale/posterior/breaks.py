@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError
+from ..errors import InputError, given, named
 from ..runs import select_rows
 from ..spec.data import law_loss
 from ..spec.files import load_spec
-from ..spec.noise import from_link, log_density, to_link
+from ..spec.noise import drifted, log_density, log_mean_exp
 from ..spec.spec import ModelSpec
 from .average import average_fits
 from .check import failed_checks
@@ -84,11 +84,11 @@ def fit_breaks(
     >>> bands(forecast(fit_breaks(runs, x="steps"), pd.DataFrame({"steps": [1e6]})))  # doctest: +SKIP
     """
     if not breaks or len(set(breaks)) != len(breaks):
-        raise InputError(f"`breaks` must be different numbers, e.g. (0, 1, 2). Got {tuple(breaks)}.")
+        raise InputError(f"{named('breaks')} must be different numbers, e.g. (0, 1, 2). Got {tuple(breaks)}.")
     if "breaks" in (options or {}):
         raise InputError(
-            f"`options` must not hold 'breaks', which is an argument of its own. Got {dict(options or {})}. Give breaks=(0, 1, 2), or "
-            "--breaks 0,1,2."
+            f"{named('options')} must not hold 'breaks', which is an argument of its own. Got {dict(options or {})}. Give "
+            "`breaks=(0, 1, 2)` (--breaks 0,1,2)."
         )
     base = load_spec(model).changed({"inputs": {"x": x}, "response": response, "options": dict(options or {})})
     specs = {n: base.changed({"options": {"breaks": n}}) for n in breaks}
@@ -108,7 +108,7 @@ def fit_breaks(
         raise InputError(
             "No number of breaks passed its check, so there is nothing to average: "
             + "; ".join(f"{n} breaks: {note}" for n, note in notes.items())
-            + ". Use more draws (--draws 4000 --tune 4000)."
+            + f". Sample longer, e.g. with {given(draws=4000, tune=4000)}."
         )
     idata = average_fits(
         {f"breaks_{n}": one for n, one in fits.items()}, {f"breaks_{n}": w for n, w in weights.items()}
@@ -141,7 +141,7 @@ def split_tail(rows: pd.DataFrame, x: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     if len(rows) - n_tail < _LEAST_HEAD:
         raise InputError(
             f"{len(rows)} rows are too few to hold out a tail: at least {_LEAST_HEAD + _LEAST_TAIL} are needed. Fit one number of breaks: "
-            "bayescale fit --model bnsl --option breaks=0."
+            "the model 'bnsl' with `options.breaks = 0` (--model bnsl --option breaks=0)."
         )
     parts = rows.iloc[np.sort(order[:-n_tail])], rows.iloc[np.sort(order[-n_tail:])]
     head, tail = (part.reset_index(drop=True) for part in parts)
@@ -170,11 +170,9 @@ def score_draws(
     beyond = ((np.log(spec.get_law().reach(**inputs)) - log_reach_max) / np.log(10)).clip(min=0)
     standard = np.random.default_rng(seed).standard_normal(draws["sigma"].shape)
     drift = xr.DataArray(standard, dims=("chain", "draw")) * beyond * spec.drift.per_decade
-    expected = from_link(spec, to_link(spec, law_loss(spec, draws, inputs)) + drift)
+    expected = drifted(spec, law_loss(spec, draws, inputs), drift)
     density = log_density(spec, draws, expected, measured, 0.0, None).stack(sample=("chain", "draw"))
-    top = density.max("sample")
-    score: xr.DataArray = top + np.log(xr.ufuncs.exp(density - top).mean("sample"))
-    return float(score.mean())
+    return float(log_mean_exp(density.transpose("plan", "sample").to_numpy(), axis=1).mean())
 
 
 def weigh(scores: dict[int, float]) -> dict[int, float]:

@@ -1,6 +1,4 @@
-"""What a fit of approach 1 or 2 is besides its draws: which rows it takes, the envelope of its sizes, and checks of its own."""
-
-from typing import Any
+"""What a fit of approach 1 or 2 is besides its draws: which rows it takes, and the envelope of its sizes."""
 
 import numpy as np
 import pandas as pd
@@ -10,12 +8,8 @@ from ..errors import InputError
 from ..laws.approaches import envelope, envelope_computes, size_curve
 from ..spec.data import model_inputs
 from ..spec.spec import ModelSpec
-from .verdict import verdict
 
 _DRAWS = ("chain", "draw")
-_BUDGETS = 3
-_OFF_CENTRE = 0.5  # of the half-width of a budget's sizes
-_ENVELOPE_DECADES = 1.0
 
 
 def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -75,7 +69,7 @@ def add_envelope(idata: xr.DataTree) -> None:
     if inside.sum() < 2:
         raise InputError(
             "Approach 1 finds no envelope: at each compute the smallest or the largest size that can be compared is best. Train sizes "
-            "on both sides of the best one, or use --model chinchilla, which takes any runs."
+            "on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
         )
     x, best = log_flops[inside] - np.log(6), found["log_params"][:, inside]
     off = x - x.mean()
@@ -90,42 +84,3 @@ def add_envelope(idata: xr.DataTree) -> None:
     idata["constant_data"] = xr.DataTree(
         data.to_dataset().assign(envelope_flops=("compute", np.exp(log_flops[inside])))
     )
-
-
-def profile_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
-    """Return the checks of the design of an approach: do its runs surround the best size, and over how much compute."""
-    data, draws = idata["constant_data"], idata["posterior"].to_dataset()
-    if "envelope_flops" in data:
-        decades = float(np.ptp(np.log10(data["envelope_flops"].to_numpy())))
-        return [
-            verdict(
-                "envelope_decades",
-                decades,
-                _ENVELOPE_DECADES,
-                "at least",
-                f"Only over {decades:.2f} decades of compute does the best size lie inside the sizes compared there: the exponent "
-                "rests on little.",
-            )
-        ]
-    budgets, vertices = data["budgets"].to_numpy(), draws["vertex"].median(_DRAWS).to_numpy()
-    log_params, index = np.log(data["params"].to_numpy()), data["budget_of_run"].to_numpy()
-    low, high = (np.array([end(log_params[index == i]) for i in range(len(budgets))]) for end in (np.min, np.max))
-    off = np.abs(vertices - (low + high) / 2) / ((high - low) / 2)
-    worst = int(np.argmax(off))
-    return [
-        verdict(
-            "budgets",
-            float(len(budgets)),
-            _BUDGETS,
-            "at least",
-            f"{len(budgets)} budgets of compute: how the best size grows rests on the prior. Add isoFLOP runs at another compute.",
-        ),
-        verdict(
-            "off_centre",
-            float(off[worst]),
-            _OFF_CENTRE,
-            "at most",
-            f"The best size at {budgets[worst]:.3g} FLOP lies {off[worst]:.0%} of the way from the middle of its sizes to their end: a "
-            "parabola is biased there. Add sizes beyond it.",
-        ),
-    ]

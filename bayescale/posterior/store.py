@@ -10,7 +10,7 @@ import xarray as xr
 from ..errors import InputError
 from ..spec.spec import ModelSpec, parse_spec
 
-FORMAT = 1
+FORMAT = 2
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 DECIDING = ("posterior", "constant_data", "observed_data")
 
@@ -99,40 +99,41 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"There is no fit '{path}'; `bayescale fit RUNS --out {path}` makes one.")
+        raise InputError(f"There is no fit '{path}'; `save_fit` (bayescale fit RUNS --out {path}) makes one.")
     try:
-        if groups is None:
-            with xr.open_datatree(path, engine="h5netcdf") as tree:
-                idata = tree.load()
-        else:
-            root = _load_group(path, "")
-            parts = [f"{name}/" for name in json.loads(root.attrs.get("weights", "{}"))] or [
-                ""
-            ]  # of an average, or a fit
-            names = [
-                "",
-                *(part.rstrip("/") for part in parts if part),
-                *(f"{part}{name}" for part in parts for name in groups),
-            ]
-            idata = xr.DataTree.from_dict({f"/{name}": _load_group(path, name) for name in names})
+        idata = _read(path, groups)
     except Exception as error:  # h5py raises whatever a broken byte provokes; the user needs one line, not its kind
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(
             f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}."
         ) from None
+    _check_fit(path, idata)
+    return idata
+
+
+def _read(path: Path, groups: Sequence[str] | None) -> xr.DataTree:
+    if groups is None:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            return tree.load()
+    fits = [f"{name}/" for name in json.loads(_load_group(path, "").attrs.get("weights", "{}"))]  # of an average
+    names = ["", *(fit.rstrip("/") for fit in fits), *(f"{fit}{name}" for fit in fits or [""] for name in groups)]
+    return xr.DataTree.from_dict({f"/{name}": _load_group(path, name) for name in names})
+
+
+def _check_fit(path: Path, idata: xr.DataTree) -> None:
+    """Raise ValueError where what was read is no fit, or one of another format."""
     found = idata.attrs.get("bayescale_format")
     fits = [idata[name] for name in fit_weights(idata) if name in idata.children] if is_average(idata) else [idata]
     if found is None or not fits or any("posterior" not in one.children for one in fits):
         raise InputError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
     needed = ("spec", "check", "params_kind", "loss_unit", "random_seed")
     missing = [name for name in needed if any(name not in one.attrs for one in fits)]
-    if str(found) == str(FORMAT) and missing:
-        raise InputError(f"'{path}' is no complete fit: it lacks {', '.join(missing)}. Fit again.")
     if str(found) != str(FORMAT):
-        raise InputError(
-            f"'{path}' has fit format {found}; this version reads {FORMAT}. Fit again, or use the version that wrote it."
-        )
-    return idata
+        command = idata.attrs.get("command")
+        again = f"Fit again: {command}" if command else "Fit again, or use the version that wrote it."
+        raise InputError(f"'{path}' has fit format {found}; this version reads {FORMAT}. {again}")
+    if missing:
+        raise InputError(f"'{path}' is no complete fit: it lacks {', '.join(missing)}. Fit again.")
 
 
 def _load_group(path: Path, name: str) -> xr.Dataset:

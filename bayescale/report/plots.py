@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..decide.plans import plans_for
 from ..forecasts import bands, forecast
+from ..forecasts.plans import plans_for
 from ..laws.law import compute
 
 _FITTED, _INSIDE, _OUTSIDE, _BAND = "#4c566a", "#2a7f62", "#c0392b", "#7aa6c2"

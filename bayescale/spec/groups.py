@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError
+from ..errors import InputError, named
 from .spec import ModelSpec
 
 
@@ -56,7 +56,7 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
             if blank.any():
                 raise InputError(
                     f"Column '{column}' (`{role}`) is blank in {int(blank.sum())} rows (first: run {rows.loc[blank, 'run'].iloc[0]}); "
-                    f"fill it, or leave the rows out with --where."
+                    f"fill it, or leave the rows out with {named('where')}."
                 )
             if keys.nunique() < 2:
                 raise InputError(
@@ -74,20 +74,21 @@ def fitted_draws(spec: ModelSpec, idata: xr.DataTree) -> xr.Dataset:
         columns[spec.groups.by] = idata["posterior"]["group"].to_numpy()[data["group_index"].to_numpy().astype(int)]
     for column in spec.covariate_columns:
         columns[column] = data[f"{column}_mean"].item() + data[f"{column}_sd"].item() * data[f"{column}_z"].to_numpy()
-    return local_draws(spec, idata, columns, "run")
+    return local_draws(spec, idata["posterior"].to_dataset(), data, columns, "run")
 
 
-def unseen_groups(spec: ModelSpec, idata: xr.DataTree, plans: pd.DataFrame) -> list[str]:
+def unseen_groups(spec: ModelSpec, draws: xr.Dataset, plans: pd.DataFrame) -> list[str]:
     """For each plan the name of its group where no fitted run has it, else ""."""
     if not spec.groups:
         return [""] * len(plans)
-    known = {str(name) for name in idata["posterior"]["group"].to_numpy()}
+    known = {str(name) for name in draws["group"].to_numpy()}
     return ["" if key in known else key for key in map(group_key, plans[spec.groups.by])]
 
 
 def local_draws(
     spec: ModelSpec,
-    idata: xr.DataTree,
+    draws: xr.Dataset,
+    anchors: Any,
     columns: Any,
     dim: str,
     *,
@@ -99,8 +100,10 @@ def local_draws(
     ----------
     spec : ModelSpec
         The model.
-    idata : xarray.DataTree
-        The fit.
+    draws : xarray.Dataset
+        The posterior.
+    anchors : xarray.Dataset or DataTree
+        `constant_data` of the fit.
     columns : pandas.DataFrame or mapping
         Column -> values of each row, such as a table of plans.
     dim : str
@@ -118,21 +121,19 @@ def local_draws(
     ValueError
         If a column is missing, or a value in it blank or no number.
     """
-    draws = idata["posterior"].to_dataset()
     if not spec.groups and not spec.covariate_columns:
         return draws
     missing = [name for name in spec.local_columns if name not in columns]
     if missing:
         raise InputError(
             f"The plans lack {', '.join(map(repr, missing))}, which this fit takes beside its inputs. "
-            f"Give {' '.join(f'--at {name}=VALUE' for name in missing)}."
+            f"Give them as columns of the plans, or in `at` ({' '.join(f'--at {name}=VALUE' for name in missing)})."
         )
     if spec.groups:
         names = [group_key(name) for name in columns[spec.groups.by]]
         if "" in names:
             raise InputError(f"Column '{spec.groups.by}' of the plans is blank; each plan needs the name of its group.")
-        draws = _of_groups(spec, idata, draws, names, dim, random_seed)
-    anchors = idata["constant_data"]
+        draws = _of_groups(spec, anchors, draws, names, dim, random_seed)
     for name, of_name in spec.covariates.items():
         for column in of_name:
             values = xr.DataArray(_numbers(column, columns[column]), dims=dim)
@@ -149,21 +150,19 @@ def _numbers(column: str, values: Any) -> np.ndarray:
     return numbers
 
 
-def _of_groups(
-    spec: ModelSpec, idata: xr.DataTree, draws: xr.Dataset, names: Sequence[str], dim: str, seed: int
-) -> xr.Dataset:
+def _of_groups(spec: ModelSpec, data: Any, draws: xr.Dataset, names: Sequence[str], dim: str, seed: int) -> xr.Dataset:
     known = [str(name) for name in draws["group"].to_numpy()]
     new = [name for name in dict.fromkeys(names) if name not in known]
     own = [name for name in draws.data_vars if "group" in draws[name].dims and not str(name).startswith("z_")]
     if new:
-        unseen = _unseen(spec, idata, draws, new, seed)
+        unseen = _unseen(spec, data, draws, new, seed)
         draws = xr.concat([draws[own], unseen[own]], "group").merge(draws.drop_dims("group"))
     return draws.drop_vars([name for name in draws if str(name).startswith("z_")]).sel(
         group=xr.DataArray(list(names), dims=dim)
     )
 
 
-def _unseen(spec: ModelSpec, idata: xr.DataTree, draws: xr.Dataset, names: list[str], seed: int) -> xr.Dataset:
+def _unseen(spec: ModelSpec, data: Any, draws: xr.Dataset, names: list[str], seed: int) -> xr.Dataset:
     """Constants of groups without runs, each drawn from the spread of the fitted ones."""
     assert spec.groups is not None
     # A seed for each name, so that a group's numbers do not hang on which others are asked for.
@@ -173,7 +172,7 @@ def _unseen(spec: ModelSpec, idata: xr.DataTree, draws: xr.Dataset, names: list[
         standard = np.stack([rng.standard_normal(draws["sigma"].shape) for rng in streams], axis=-1)
         z = xr.DataArray(standard, dims=("chain", "draw", "group"), coords={"group": names})
         sampled[name] = pooled(spec, name, draws[name], draws[f"spread_{name}"], z)
-    anchors = {str(name): float(value) for name, value in idata["constant_data"].data_vars.items() if value.ndim == 0}
+    anchors = {str(name): float(value) for name, value in data.data_vars.items() if value.ndim == 0}
     return xr.Dataset(spec.get_law().constants(sampled, anchors))
 
 

@@ -39,6 +39,27 @@ def from_link(spec: ModelSpec, value: Any) -> Any:
     return np.exp(value) if spec.noise.link == "log" else 1 / (1 + np.exp(-value))
 
 
+def drifted(spec: ModelSpec, curve: Any, drift: Any) -> Any:
+    """Return the law's response moved by a drift on the link's scale; of counts on the logit, so that a share stays one."""
+    if spec.noise.dist == COUNTS:
+        return _logistic(_logit(curve) + drift) if np.any(drift != 0) else curve + 0 * drift
+    return from_link(spec, to_link(spec, curve) + drift)
+
+
+def undrifted_share(share: Any, drift: Any) -> Any:
+    """Return the share that a drift on its logit has moved to this one."""
+    return _logistic(_logit(share) - drift)
+
+
+def _logit(share: Any) -> Any:
+    share = share.clip(_EDGE, 1 - _EDGE)
+    return np.log(share) - np.log1p(-share)
+
+
+def _logistic(logit: Any) -> Any:
+    return 1 / (1 + np.exp(-logit))
+
+
 def noise_scale(
     spec: ModelSpec, draws: xr.Dataset, decades_below: Any, *, expected: Any = None, n_items: Any = None
 ) -> xr.DataArray:
@@ -99,6 +120,12 @@ def log_density(
     if spec.noise.dist == "Laplace":
         return -np.abs(z) * np.sqrt(2) - np.log(scale * np.sqrt(2))
     return -(z**2) / 2 - np.log(scale * np.sqrt(2 * np.pi))
+
+
+def log_mean_exp(values: np.ndarray, axis: int) -> np.ndarray:
+    """Natural log of the mean of e^values along an axis, without overflow: the log density of a mixture of equal parts."""
+    top = values.max(axis=axis, keepdims=True)
+    return np.log(np.exp(values - top).mean(axis=axis)) + np.squeeze(top, axis)
 
 
 def _log_counts(draws: xr.Dataset, expected: xr.DataArray, measured: xr.DataArray, n_items: Any) -> xr.DataArray:

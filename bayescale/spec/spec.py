@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ..errors import InputError, suggest
+from ..errors import InputError, given, named, suggest
 from ..laws import LAWS, Law
 from .prior import Prior, read_prior
 
@@ -118,13 +118,13 @@ class ModelSpec(_Table):
             )
         self._check_options()
         law = self.get_law()
-        for what, given, wanted in (("inputs", self.inputs, law.inputs), ("priors", self.priors, law.sampled)):
-            for name in given:
+        for what, held, wanted in (("inputs", self.inputs, law.inputs), ("priors", self.priors, law.sampled)):
+            for name in held:
                 if name not in wanted:
                     raise InputError(
                         f"`{what}.{name}`: law '{self.law}' has no such name; it has {', '.join(wanted)}.{suggest(name, wanted)}"
                     )
-            missing = [name for name in wanted if name not in given]
+            missing = [name for name in wanted if name not in held]
             if missing:
                 raise InputError(f"`{what}` lacks {', '.join(missing)}, which law '{self.law}' needs.")
         for name in self.groups.partial if self.groups else ():
@@ -137,7 +137,7 @@ class ModelSpec(_Table):
                 )
         if (self.groups or self.covariates) and (law.cells or law.keep):
             raise InputError(
-                f"Law '{self.law}' takes no `groups` or `covariates`: fit each group by itself, with --where."
+                f"Law '{self.law}' takes no `groups` or `covariates`: fit each group by itself, with {named('where')}."
             )
         for name in self.covariates:
             if name not in law.loss_constants:
@@ -189,8 +189,8 @@ class ModelSpec(_Table):
         tokens, said = {**known, **self.options}.get("tokens"), _BLOCKS.fullmatch(self.response)
         if isinstance(tokens, int) and said and int(said[1]) != tokens:
             raise InputError(
-                f"`options.tokens` is {tokens}, and the response '{self.response}' is of blocks of {said[1]}: give --option "
-                f"tokens={said[1]}, or --response exact_match_{tokens}."
+                f"`options.tokens` is {tokens}, and the response '{self.response}' is of blocks of {said[1]}: give "
+                f"`options.tokens = {said[1]}` (--option tokens={said[1]}), or {given(response=f'exact_match_{tokens}')}."
             )
 
     def changed(self, overlay: Mapping[str, Any]) -> "ModelSpec":

@@ -11,7 +11,7 @@ import pytest
 
 from bayescale import load_fit, save_fit
 from bayescale.laws import LAWS
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 slow = pytest.mark.slow
 SIZES = {"147M": 146.5e6, "221M": 220.5e6, "281M": 281e6, "421M": 421.2e6, "619M": 618.7e6}

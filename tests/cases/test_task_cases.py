@@ -11,12 +11,9 @@ from bayescale import bands, fit, forecast, load_spec, read_runs
 SEED = sum(map(ord, "tasks"))
 
 
-def sample(model, path, **changes):
-    runs = read_runs(path, drop_bad=changes.pop("drop_bad", False))
-    where = changes.pop("where", ())
-    idata = fit(
-        load_spec(model).changed(**changes), runs, where=where, random_seed=SEED, draws=600, tune=800, progressbar=False
-    )
+def sample(model, path, overlay=None, *, where=(), drop_bad=False):
+    runs, spec = read_runs(path, drop_bad=drop_bad), load_spec(model).changed(overlay or {})
+    idata = fit(spec, runs, where=where, random_seed=SEED, draws=600, tune=800, progressbar=False)
     return idata, {row["name"]: row for row in json.loads(idata.attrs["check"])}
 
 
@@ -35,7 +32,7 @@ def test_flat_at_chance(table):
 
 @pytest.mark.slow
 def test_noisy_composite(table):
-    idata, _ = sample("accuracy", table("core-metric"), response="core", where="params<=268e6")
+    idata, _ = sample("accuracy", table("core-metric"), {"response": "core"}, where="params<=268e6")
     row = band(idata, loss=0.8572)
     assert row["core_lower"] < 0.1708 < row["core_upper"]
     assert row["core_upper"] - row["core_lower"] > 0.022
@@ -56,7 +53,7 @@ def test_a_negative_score_is_modelled_as_it_is():
 def test_plateau_or_not(table):
     with pytest.raises(ValueError, match=r"tokens.*non-positive.*row 1"):
         read_runs(table("gsm8k-by-tokens"))
-    idata, checks = sample("accuracy-scale", table("gsm8k-by-tokens"), inputs={"x": "tokens"}, drop_bad=True)
+    idata, checks = sample("accuracy-scale", table("gsm8k-by-tokens"), {"inputs": {"x": "tokens"}}, drop_bad=True)
     assert checks["rhat"]["passed"]
     row = band(idata, tokens=19e9)
     assert row["accuracy_lower"] < 0.69 < row["accuracy_upper"]

@@ -65,7 +65,7 @@ def test_json_of_a_check(run, fit_file, document):
     found = document(out)
     assert code == 0 and found["passed"] is True
     for row in found["checks"]:
-        assert set(row) == {"name", "severity", "value", "threshold", "passed", "advice"}
+        assert set(row) == {"name", "severity", "value", "threshold", "passed", "bears_on", "advice"}
     assert {row["name"] for row in found["checks"]} >= {"rhat", "ess_bulk", "divergences", "outlying_rows"}
 
 
@@ -223,5 +223,5 @@ def test_the_command_refuses(tmp_path):
     done = subprocess.run([*command(), "check", "none.nc"], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.splitlines() == [
-        "error: There is no fit 'none.nc'; `bayescale fit RUNS --out none.nc` makes one."
+        "error: There is no fit 'none.nc'; `save_fit` (bayescale fit RUNS --out none.nc) makes one."
     ]

@@ -5,7 +5,7 @@ import pytest
 
 from bayescale import Limits, allocate
 from bayescale.laws import LAWS, chinchilla
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 POOL = 1e9
 COLUMNS = {"unique_tokens": np.full(6, POOL), "batch_tokens": np.full(6, 1e5)}

@@ -7,7 +7,7 @@ import pytest
 
 from bayescale import CostModel, Limits, allocate
 from bayescale.laws import LAWS
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 ONE_EPOCH = PUBLISHED["chinchilla"]["besiroglu"]["constants"]
 FLAT = {**ONE_EPOCH, "R_D": 15.0, "R_N": 5.0}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale.decide import information as info
+from bayescale.laws.formulas import information as info
 from bayescale.decide.risk import cvar, mean
 from bayescale.laws import chinchilla
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bayescale import Limits, allocate
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 ONE_EPOCH = PUBLISHED["chinchilla"]["besiroglu"]["constants"]
 COLUMNS = {"unique_tokens": [1e9] * 6}

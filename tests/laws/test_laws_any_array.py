@@ -21,7 +21,7 @@ from bayescale.laws import (
     transfer,
 )
 from bayescale.laws.arrays import log_add, logistic, positive_part, softplus
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 BESI = PUBLISHED["chinchilla"]["besiroglu"]["constants"]
 MRB = PUBLISHED["repeated"]["muennighoff"]["constants"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayescale.laws import bnsl
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 FIGURE = PUBLISHED["bnsl"]["figure-1"]["constants"]
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayescale.laws import chinchilla
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=100, derandomize=True, deadline=None)
 SETS = {name: entry["constants"] for name, entry in PUBLISHED["chinchilla"].items()}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from bayescale.laws import chinchilla, flops
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 BESI = {key: value for key, value in PUBLISHED["chinchilla"]["besiroglu"]["constants"].items() if key != "E"}
 OMEGA = 47491

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq, minimize_scalar
 
 from bayescale.laws import kaplan
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=60, derandomize=True, deadline=None)
 ND = PUBLISHED["kaplan-nd"]["webtext2"]["constants"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from bayescale.laws import chinchilla, inference, overtraining
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=60, derandomize=True, deadline=None)
 SETS = {name: entry["constants"] for name, entry in PUBLISHED["chinchilla"].items()}

@@ -23,7 +23,7 @@ from bayescale.laws import (
     transfer,
     vocabulary,
 )
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 FUNCTIONS = {
     "kaplan": kaplan.loss,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from bayescale.laws import chinchilla, mupt, repeated, rising
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=40, derandomize=True, deadline=None)
 MRB = PUBLISHED["repeated"]["muennighoff"]["constants"]

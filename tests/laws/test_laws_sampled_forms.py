@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayescale.laws import LAWS, chinchilla, repeated, rising
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=60, derandomize=True, deadline=None)
 BESI = PUBLISHED["chinchilla"]["besiroglu"]["constants"]

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 
 from bayescale.laws import batch, learning_rate
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 
 def rule(kind, name, **inputs):

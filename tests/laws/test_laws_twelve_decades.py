@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayescale.laws import bnsl, chinchilla, coupled, kaplan, moe, overtraining, repeated, rising
-from bayescale.laws.published import PUBLISHED
+from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=100, derandomize=True, deadline=None)
 EXPONENT = st.floats(0.05, 1.0)

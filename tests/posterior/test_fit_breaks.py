@@ -13,6 +13,7 @@ from bayescale.laws import bnsl
 from bayescale.posterior import breaks as module
 from bayescale.posterior import fit, fitted_spec
 from bayescale.posterior.breaks import split_tail, weigh
+from bayescale.posterior.store import FORMAT
 from bayescale.spec.data import model_data
 
 
@@ -60,7 +61,7 @@ def made_fit(runs, breaks, constants, *, failed=False):
     data = {name: value if np.ndim(value) == 0 else ("run", value) for name, value in model_data(spec, runs).items()}
     check = [{"name": "rhat", "severity": "fail", "passed": not failed, "value": 1, "threshold": 1, "advice": ""}]
     attrs = {
-        "bayescale_format": 1,
+        "bayescale_format": FORMAT,
         "spec": spec.text,
         "spec_changes": json.dumps(spec.changes),
         "loss_unit": "nats",
@@ -124,7 +125,7 @@ def test_a_fit_that_failed_its_check_has_no_weight_and_a_note(bent, monkeypatch)
 
 
 def test_numbers_given_twice_are_refused(bent):
-    with pytest.raises(ValueError, match="`breaks` must be different numbers"):
+    with pytest.raises(ValueError, match="`breaks` \\(--breaks\\) must be different numbers"):
         bayescale.fit_breaks(bent[0], x="steps", breaks=(1, 1))
 
 

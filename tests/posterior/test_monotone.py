@@ -157,7 +157,7 @@ def test_other_words_are_refused(small_runs):
             load_spec("bnsl").changed({"options": {"monotone": word}})
     with pytest.raises(ValueError, match=r"`nuts_sampler` must be 'smc' where `options\.monotone` is 'falling'"):
         fit(spec_of(1, monotone="falling"), table("falls"), nuts_sampler="pymc")
-    with pytest.raises(ValueError, match=r"`options` must not hold 'breaks'.*--breaks 0,1,2"):
+    with pytest.raises(ValueError, match=r"`options` \(--option\) must not hold 'breaks'.*\(--breaks 0,1,2\)"):
         bayescale.fit_breaks(small_runs, x="tokens", options={"breaks": 1})
 
 

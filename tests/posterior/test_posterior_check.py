@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from bayescale import check_fit
-from bayescale.posterior import failed_checks, fitted_spec
-from bayescale.posterior.verdict import verdict
+from bayescale.posterior import bearing_on, failed_checks, fitted_spec
+from bayescale.posterior.check.verdict import verdict
 from bayescale.spec.data import law_loss
 
 FAILING = {"rhat", "ess_bulk", "ess_tail", "divergences", "bfmi"}
@@ -39,7 +39,7 @@ def with_table(idata, params, tokens):
 
 def test_table(small_fit):
     table = check_fit(small_fit)
-    assert list(table.columns) == ["name", "severity", "value", "threshold", "passed", "advice"]
+    assert list(table.columns) == ["name", "severity", "value", "threshold", "passed", "bears_on", "advice"]
     assert set(table["name"][table["severity"] == "fail"]) == FAILING
     assert set(table["name"][table["severity"] == "warn"]) == WARNING
     assert table["passed"].dtype == bool
@@ -50,10 +50,31 @@ def test_table(small_fit):
 def test_the_stored_table_is_the_same(small_fit):
     stored, table = json.loads(small_fit.attrs["check"]), check_fit(small_fit)
     assert list(stored[0]) == list(table.columns)
-    for name in ("name", "severity", "passed", "advice"):
+    for name in ("name", "severity", "passed", "bears_on", "advice"):
         assert [entry[name] for entry in stored] == list(table[name])
     values = [np.nan if entry["value"] is None else entry["value"] for entry in stored]
     np.testing.assert_allclose(values, table["value"], rtol=1e-12)
+
+
+def test_a_check_says_what_it_bears_on(small_fit):
+    bears_on = dict(check_fit(small_fit)[["name", "bears_on"]].to_numpy())
+    forecasts = {"explained", "outlying_rows", "decades_covered", "largest_runs_share"}
+    choices = {"params_tokens_collinear", "input_decades", "tokens_per_param_decades"}
+    assert bears_on == {
+        name: ["forecast"] if name in forecasts else ["choice"] if name in choices else [] for name in FAILING | WARNING
+    }
+
+
+def test_only_open_checks_are_carried():
+    rows = [
+        verdict("a", 2.0, 1.0, "at most", "x", bears_on=("forecast", "sizes")),
+        verdict("b", 2.0, 1.0, "at most", "y", bears_on=("choice",)),
+        verdict("c", 0.0, 1.0, "at most", "z", bears_on=("forecast",)),
+        verdict("d", 2.0, 1.0, "at most", "w"),
+    ]
+    assert [[row["name"] for row in bearing_on(rows, word)] for word in ("forecast", "choice", "rates", "sizes")] == [
+        ["a"], ["b"], [], ["a"],
+    ]  # fmt: skip
 
 
 def test_names_of_failures_are_read_from_the_fit(small_fit):
@@ -74,7 +95,8 @@ def test_one_chain_apart(small_fit):
     spoilt = with_group(small_fit, "posterior", spoil)
     found = row(spoilt, "rhat")
     assert not found["passed"] and found["value"] > 1.1
-    assert "disagree most on u1" in found["advice"] and "--draws" in found["advice"]
+    assert "disagree most on u1" in found["advice"]
+    assert "`draws=4000, tune=4000` (--draws 4000 --tune 4000)" in found["advice"]
     assert not row(spoilt, "ess_bulk")["passed"]
 
 
@@ -161,7 +183,11 @@ def test_an_influential_run_is_named(small_fit):
         return likelihood.assign(log_loss=(("chain", "draw", "run"), values))
 
     found = row(with_group(small_fit, "log_likelihood", doubt), "influential_rows")
-    assert not found["passed"] and "r07 (" in found["advice"] and "--where 'run!=r07'" in found["advice"]
+    assert (
+        not found["passed"]
+        and "r07 (" in found["advice"]
+        and "`where='run!=r07'` (--where 'run!=r07')" in found["advice"]
+    )
 
 
 def test_a_prior_that_pulls_away(small_fit):

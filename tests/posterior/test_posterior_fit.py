@@ -13,6 +13,7 @@ from scipy import stats
 from bayescale import fit, load_spec
 from bayescale.laws import LAWS
 from bayescale.posterior import failed_checks, fitted_spec, nuts
+from bayescale.posterior.store import FORMAT
 from bayescale.spec.data import law_loss
 from bayescale.spec.noise import log_density
 
@@ -58,7 +59,9 @@ def test_all_columns_of_the_runs_are_kept(small_fit, small_runs):
 def test_attributes_are_plain_and_say_what_the_numbers_mean(small_fit):
     assert {type(value) for value in small_fit.attrs.values()} <= {str, int, float}
     attrs = small_fit.attrs
-    assert attrs["bayescale_format"] == 1 and attrs["params_kind"] == "total" and attrs["loss_unit"] == "nats/token"
+    assert (
+        attrs["bayescale_format"] == FORMAT and attrs["params_kind"] == "total" and attrs["loss_unit"] == "nats/token"
+    )
     assert attrs["spec"] == load_spec("chinchilla").text and fitted_spec(small_fit) == load_spec("chinchilla")
     assert attrs["random_seed"] == sum(map(ord, "small fit"))
     assert (

@@ -40,7 +40,7 @@ def test_a_file_is_replaced(small_fit, tmp_path):
     path = tmp_path / "fit.nc"
     path.write_bytes(b"\x89HDF\r\n\x1a\nolder")
     save_fit(small_fit, str(path))
-    assert load_fit(path).attrs["bayescale_format"] == 1
+    assert load_fit(path).attrs["bayescale_format"] == 2
     assert names(tmp_path) == ["fit.nc"]
 
 
@@ -99,7 +99,7 @@ def broken(kind, small_fit, fit_file, folder):
             small_fit.filter(lambda node: node.name != "posterior").to_netcdf(path, engine="h5netcdf")
         case "later format":
             later = small_fit.copy()
-            later.attrs["bayescale_format"] = 2
+            later.attrs["bayescale_format"] = 3
             later.to_netcdf(path, engine="h5netcdf")
         case "folder":
             path.mkdir()
@@ -116,9 +116,9 @@ def broken(kind, small_fit, fit_file, folder):
         ("foreign netCDF", "is netCDF but no bayescale fit"),
         ("foreign netCDF with a posterior", "is netCDF but no bayescale fit"),
         ("no posterior", "is netCDF but no bayescale fit"),
-        ("later format", r"has fit format 2; this version reads 1\. Fit again"),
+        ("later format", r"has fit format 3; this version reads 2\. Fit again, or"),
         ("folder", "There is no fit"),
-        ("missing", r"There is no fit '.*'; `bayescale fit RUNS --out .*` makes one"),
+        ("missing", r"There is no fit '.*'; `save_fit` \(bayescale fit RUNS --out .*\) makes one"),
     ],
 )
 def test_what_is_no_fit(kind, message, small_fit, fit_file, tmp_path):
@@ -126,3 +126,14 @@ def test_what_is_no_fit(kind, message, small_fit, fit_file, tmp_path):
     with pytest.raises(ValueError, match=message) as caught:
         load_fit(path)
     assert "broken.nc" in str(caught.value) and len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("groups", [None, ("posterior", "constant_data")])
+def test_a_fit_of_the_older_format_says_how_it_was_made(small_fit, tmp_path, groups):
+    older = small_fit.copy()
+    older.attrs.update(bayescale_format=1, command="bayescale fit 'my runs.csv' --fade 0")
+    older.to_netcdf(tmp_path / "older.nc", engine="h5netcdf")
+    with pytest.raises(
+        ValueError, match=r"format 1; this version reads 2\. Fit again: bayescale fit 'my runs\.csv' --fade 0$"
+    ):
+        load_fit(tmp_path / "older.nc", groups=groups)

@@ -13,10 +13,10 @@ from bayescale import allocate, bands, fit, forecast, load_fit, load_spec, plans
 from bayescale.cli.main import main
 from bayescale.laws import LAWS
 from bayescale.posterior import nuts, stored_check
-from bayescale.posterior.check import _sampled_draws, sampling_checks
+from bayescale.posterior.check.rows import _explained
+from bayescale.posterior.check.sampling import sampled_draws, sampling_checks
 from bayescale.posterior.fit import _columns
 from bayescale.posterior.quiet import quiet
-from bayescale.posterior.rows import _explained
 from bayescale.report import plot_forecast
 
 LAW = LAWS["chinchilla"]
@@ -180,7 +180,7 @@ def test_chains_that_cannot_be_compared_fail(chains, small_fit):
     still = {"u1": xr.zeros_like(posterior["u1"])} if chains == 2 else {}
     idata["posterior"] = xr.DataTree(posterior.assign(still))
     with quiet():
-        table = pd.DataFrame(sampling_checks(_sampled_draws(idata), idata["sample_stats"])).set_index("name")
+        table = pd.DataFrame(sampling_checks(sampled_draws(idata), idata["sample_stats"])).set_index("name")
     assert not table.loc["rhat", "passed"]
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from bayescale import bands, fit, forecast, load_spec
 from bayescale.laws import LAWS
-from bayescale.spec import parse_spec
 
 SEED = sum(map(ord, "dropout"))
 TRUTH = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2000.0, "beta": 0.366, "P": 0.02, "delta": 1.6, "kappa": 0.8}
@@ -29,9 +28,7 @@ def simulated(n=48):
 
 @pytest.mark.slow
 def test_dropout_cuts_the_penalty():
-    spec = parse_spec(load_spec("repeated-rising").text + '\n[covariates]\nP = ["dropout"]\n').changed(
-        {"noise": {"fade": 0.0}}
-    )
+    spec = load_spec("repeated-rising").changed({"covariates": {"P": ["dropout"]}, "noise": {"fade": 0.0}})
     runs = simulated()
     idata = fit(spec, runs, draws=500, tune=800, chains=2, target_accept=0.9, random_seed=SEED, progressbar=False)
     slope = idata["posterior"]["P_dropout"] / runs["dropout"].std(ddof=0)

@@ -6,7 +6,6 @@ import pytest
 
 from bayescale import build_model, fit, load_spec, read_runs
 from bayescale.laws import LAWS
-from bayescale.spec import parse_spec
 from bayescale.spec.cells import find_cells
 from bayescale.spec.data import model_data
 
@@ -45,7 +44,7 @@ def test_the_graph_has_a_level_for_each_cell():
 def test_misfit_is_of_laws_with_cells():
     assert load_spec("lr-surface").noise.misfit > 0
     with pytest.raises(ValueError, match=r"`noise\.misfit` goes with laws that have cells"):
-        parse_spec(load_spec("power").text.replace("fade = 0.0", "misfit = 0.2"))
+        load_spec("power").changed({"noise": {"misfit": 0.2}})
 
 
 def test_a_table_without_a_sweep_is_refused():

@@ -6,7 +6,6 @@ import pytest
 from scipy import stats
 
 from bayescale import load_spec, read_runs
-from bayescale.spec import parse_spec
 from bayescale.spec.build import build_model
 from bayescale.spec.density import Density, coordinate, has_density
 from bayescale.spec.prior import Prior
@@ -18,17 +17,11 @@ def table(**columns):
     return read_runs(pd.DataFrame({"run": [f"r{i}" for i in range(12)], "steps": X, "loss": 1 + 5 / X**0.3, **columns}))
 
 
-def spec_of(model, noise, **changes):
-    text = load_spec(model).text.replace('dist = "StudentT"\n', f'dist = "{noise}"\n')
-    if noise != "StudentT":
-        text = "\n".join(line for line in text.splitlines() if not line.startswith("nu = "))
-    return parse_spec(text).changed(**changes)
-
-
 @pytest.mark.parametrize("noise", ["StudentT", "Normal", "Laplace"])
 def test_it_is_the_density_of_the_graph(noise):
     runs = table(weight=np.linspace(0.1, 2, 12))
-    spec = spec_of("bnsl", noise, inputs={"x": "steps"}, options={"breaks": 2})
+    overlay = {"dist": noise, **({} if noise == "StudentT" else {"nu": None})}
+    spec = load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": 2}, "noise": overlay})
     density, model = Density(spec, runs), build_model(spec, runs)
     points = density.draw(np.random.default_rng(1), 4)
     log_density = model.compile_logp()

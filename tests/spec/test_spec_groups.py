@@ -8,7 +8,6 @@ import pytest
 
 from bayescale import allocate, bands, fit, forecast, load_spec
 from bayescale.posterior import fitted_spec
-from bayescale.spec import parse_spec
 from bayescale.spec.data import law_loss
 from bayescale.spec.groups import check_groups, fitted_draws, group_names, local_draws, unseen_groups
 
@@ -32,9 +31,7 @@ def table(n=12, noise=0.003):
 
 @pytest.fixture(scope="module")
 def spec():
-    return parse_spec(load_spec("chinchilla-families").text + '\n[covariates]\nA = ["dropout"]\n').changed(
-        {"noise": {"fade": 0.0}}
-    )
+    return load_spec("chinchilla-families").changed({"covariates": {"A": ["dropout"]}, "noise": {"fade": 0.0}})
 
 
 @pytest.fixture(scope="module")
@@ -104,20 +101,25 @@ def test_columns_that_cannot_group(spec, change, message):
 
 
 @pytest.mark.parametrize(
-    ("more", "message"),
-    [('[covariates]\nR = ["x"]\n', "`covariates.R`: law 'chinchilla' has constants"), ("", "samples T, u1")],
+    ("overlay", "message"),
+    [
+        ({"covariates": {"R": ["x"]}}, r"`covariates\.R`: law 'chinchilla' has constants"),
+        ({"groups": {"partial": ["E"]}}, r"`groups\.partial`: law 'chinchilla' samples T, u1.*Got 'E'"),
+    ],
 )
-def test_names_that_the_law_lacks(more, message):
-    text = load_spec("chinchilla-families").text
-    text = text + more if more else text.replace('partial = ["T"]', 'partial = ["E"]')
+def test_names_that_the_law_lacks(overlay, message):
     with pytest.raises(ValueError, match=message):
-        parse_spec(text)
+        load_spec("chinchilla-families").changed(overlay)
 
 
 def level(idata, *families, by="family"):
     """Draws of E, dims (draw, plan), of plans of these families."""
     columns = {by: list(families), "dropout": [0.0] * len(families)}
-    return local_draws(fitted_spec(idata), idata, columns, "plan")["E"].isel(chain=0).transpose("draw", "plan")
+    return (
+        local_draws(fitted_spec(idata), idata["posterior"].to_dataset(), idata["constant_data"], columns, "plan")["E"]
+        .isel(chain=0)
+        .transpose("draw", "plan")
+    )
 
 
 def test_a_group_has_one_name_however_it_is_written(grouped_posterior):
@@ -127,7 +129,7 @@ def test_a_group_has_one_name_however_it_is_written(grouped_posterior):
     for value in written:
         np.testing.assert_array_equal(level(idata, value, by="size")[:, 0], idata["posterior"]["E"].sel(group="1")[0])
     plans = pd.DataFrame({"size": pd.Series([*written, 3.0, "1b"], dtype=object)})
-    assert unseen_groups(spec, idata, plans) == [""] * len(written) + ["3", "1b"]
+    assert unseen_groups(spec, idata["posterior"].to_dataset(), plans) == [""] * len(written) + ["3", "1b"]
 
 
 @pytest.mark.parametrize("blank", ["", "  ", np.nan, None, pd.NA])
@@ -168,12 +170,19 @@ def test_a_covariate_that_is_no_number(grouped_posterior, value):
     idata = grouped_posterior()
     columns = {"family": ["web", "web"], "dropout": [0.1, value]}
     with pytest.raises(ValueError, match=r"^Covariate 'dropout' of the plans must be a number in every plan\. Got "):
-        local_draws(fitted_spec(idata), idata, columns, "plan")
-    as_text = local_draws(fitted_spec(idata), idata, {**columns, "dropout": ["0.1", 0.1]}, "plan")["A"]
+        local_draws(fitted_spec(idata), idata["posterior"].to_dataset(), idata["constant_data"], columns, "plan")
+    as_text = local_draws(
+        fitted_spec(idata),
+        idata["posterior"].to_dataset(),
+        idata["constant_data"],
+        {**columns, "dropout": ["0.1", 0.1]},
+        "plan",
+    )["A"]
     np.testing.assert_array_equal(as_text.isel(plan=0), as_text.isel(plan=1))
 
 
-GROUPS = '[groups]\nby = "family"\npartial = ["{}"]\n'
+def pooled(name):
+    return {"groups": {"by": "family", "partial": [name]}}
 
 
 @pytest.mark.parametrize(("model", "name", "dist"), [("accuracy", "chance", "Beta"), ("error", "gap", "Beta")])
@@ -181,19 +190,21 @@ def test_a_range_that_a_group_would_leave(model, name, dist):
     with pytest.raises(
         ValueError, match=rf"`groups.partial`: {name} has a {dist} prior, whose range a group would leave"
     ):
-        parse_spec(load_spec(model).text + GROUPS.format(name))
+        load_spec(model).changed(pooled(name))
 
 
 def test_priors_that_groups_may_move():
     for model, name in (("accuracy", "middle"), ("error", "log_gamma"), ("chinchilla", "T")):
-        assert parse_spec(load_spec(model).text + GROUPS.format(name)).groups.partial == (name,)
+        assert load_spec(model).changed(pooled(name)).groups.partial == (name,)
 
 
 @pytest.mark.parametrize("model", ["approach-1", "approach-2", "lr-surface", "lr-batch-surface"])
 def test_laws_that_take_no_groups(model):
     spec = load_spec(model)
-    partial = GROUPS.format(next(name for name, prior in spec.priors.items() if prior.dist == "Normal"))
+    partial = pooled(next(name for name, prior in spec.priors.items() if prior.dist == "Normal"))
     constant = spec.get_law().loss_constants[0]
-    for more in (partial, f'[covariates]\n{constant} = ["dropout"]\n'):
-        with pytest.raises(ValueError, match=rf"Law '{model}' takes no `groups` or `covariates`: .* with --where"):
-            parse_spec(spec.text + more)
+    for overlay in (partial, {"covariates": {constant: ["dropout"]}}):
+        with pytest.raises(
+            ValueError, match=rf"Law '{model}' takes no `groups` or `covariates`: .* with `where` \(--where\)"
+        ):
+            spec.changed(overlay)

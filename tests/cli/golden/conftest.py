@@ -75,13 +75,22 @@ def fits(posterior_from_constants, profile_from_constants, grouped_posterior, ma
         "beta": (0.364, 0.01),
     }
     skaling = make(_draws("skaling", n, **coupled, k=(0.97, 0.01)), model="skaling", columns=RUNS)
-    passed = {"name": "explained", "severity": "warn", "value": 0.9, "threshold": 0.5, "passed": True, "advice": ""}
+    passed = {
+        "name": "explained",
+        "severity": "warn",
+        "value": 0.9,
+        "threshold": 0.5,
+        "passed": True,
+        "bears_on": ["forecast"],
+        "advice": "",
+    }
     open_ = {
         "name": "input_decades",
         "severity": "warn",
         "value": 0.4,
         "threshold": 0.5,
         "passed": False,
+        "bears_on": ["choice"],
         "advice": ADVICE,
     }
     for name, idata in found.items():

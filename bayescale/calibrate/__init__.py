@@ -1,0 +1,1 @@
+"""What takes several fits: approaches laid beside one another."""

@@ -1,0 +1,53 @@
+"""`Chosen`: one choice, with what the question that made it knows of it."""
+
+from dataclasses import dataclass
+from math import exp
+
+from ..plans.choose import Choice
+from ..plans.feasible import Feasible
+from ..plans.loss import LossDraws
+from ..plans.shapes import Shapes
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A choice, and where it was made.
+
+    Attributes
+    ----------
+    draws : LossDraws
+        The loss of plans, with the drift that all of them share.
+    feasible : Feasible
+        What could be spent.
+    choice : Choice
+        The plan and each draw's own best.
+    flat : tuple of float, optional
+        Natural logs of the sizes that cost hardly more, of a plan whose cost was sought: it has no budget.
+    shapes : Shapes, optional
+        The sizes that there were, of which `shape` is the row that was chosen, the best in a share `probability_best` of the draws.
+    pool : float, optional
+        Unique tokens with those bought, for `data_usd` dollars.
+    said : str
+        What is to be said of the choice.
+    """
+
+    draws: LossDraws
+    feasible: Feasible
+    choice: Choice
+    flat: tuple[float, float] | None = None
+    shapes: Shapes | None = None
+    shape: int = 0
+    probability_best: float = float("nan")
+    pool: float | None = None
+    data_usd: float = 0.0
+    said: str = ""
+
+    @property
+    def money(self) -> Feasible:
+        """What the chosen shape could spend, or the budget itself."""
+        return self.feasible if self.shapes is None else self.shapes.feasible_of(self.shape, self.feasible)
+
+    @property
+    def params(self) -> float:
+        """The size, as it stands in a list of shapes where there is one."""
+        return exp(self.choice.log_params) if self.shapes is None else float(self.shapes.params[self.shape])

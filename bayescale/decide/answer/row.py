@@ -1,0 +1,192 @@
+"""The numbers of one choice, by the columns of the table."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ..plans.choose import Own
+from ..plans.feasible import Feasible
+from ..plans.loss import LossDraws
+from ..plans.regret import flat, wasted
+from ..plans.risk import Risk
+from ..plans.shapes import flat_shapes, wasted_by_shape
+from ..plans.targets import probability_of
+from ..problem.feasible import as_budget, deadline_flops, serving_price, train_price
+from ..problem.open import Problem
+from ..question.costs import CostModel
+from ..question.demand import Demand
+from ..question.request import Request
+from .chosen import Chosen
+from .warnings import cap_warning, fixed, served_beyond, unused
+
+_NEAR = 0.02  # wasted compute at which a plan is near the best
+
+
+def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str, Any]:
+    """Return the row of a choice; `said` are the warnings that these numbers call for."""
+    request, draws, feasible, choice = problem.request, one.draws, one.feasible, one.choice
+    n, d, own, money = choice.log_params, choice.log_tokens, choice.own, one.money
+    spent = money.spent(n, d)
+    asked = _asked(request, one)
+    if not np.isfinite(feasible.amount):  # a deadline is the budget
+        feasible, money = as_budget(feasible, spent), as_budget(money, spent)
+    params, tokens = one.params, float(np.exp(d))
+    lost, sizes = _spread(replace(one, feasible=feasible), measure, spent, request.rules.within_compute)
+    costs, said = _costs(money, request, n, tokens)
+    costs["cost_usd"] += one.data_usd
+    binding = _binding(request, one, money)
+    pool = request.limits.unique_tokens if one.pool is None else one.pool
+    intervals = _intervals(own, request.prob, pool)
+    if one.shapes is None and draws.rises:
+        said += unused(spent, money.amount, tokens, pool, binding)
+    said += cap_warning(request, binding) + fixed(draws.size, intervals, binding, feasible.budget)
+    said += served_beyond(request, feasible.budget, costs["inference_flops"])
+    sought = one.flat is not None  # a cost is what was sought
+    return {
+        "budget": np.nan if sought else asked + one.data_usd,
+        "budget_unit": feasible.budget,
+        **costs,
+        "budget_used": np.nan if sought else spent / money.amount,
+        "params": params,
+        "flat_params_lower": float(np.exp(sizes[0])),
+        "flat_params_upper": float(np.exp(sizes[1])),
+        "tokens": tokens,
+        "train_days": _days(request, costs["train_flops"]),
+        "tokens_per_param": tokens / params,
+        "unique_tokens": np.nan if pool is None else min(pool, tokens),
+        "unique_tokens_bought": np.nan if one.pool is None else one.pool - (request.limits.unique_tokens or 0.0),
+        "epochs": np.nan if pool is None else max(tokens / pool, 1.0),
+        **intervals,
+        "risk": risk,
+        "risk_value": choice.value,
+        "expected_regret": float(np.mean(choice.loss - own.loss)),
+        "wasted_compute": np.nan if _no_use(draws, own, feasible) else float(np.mean(lost)),
+        "probability_target": np.nan if request.target is None else probability_of(draws, request.target, n, d),
+        "probability_best": one.probability_best,
+        "probability_near_best": float(np.mean(lost <= _NEAR)),
+        "probability_overspend": np.nan if sought else _overspend(money, request, n, tokens),
+        "binding": ", ".join(binding),
+        "said": " ".join(filter(None, [*said, one.said])),
+    }
+
+
+def _asked(request: Request, one: Chosen) -> float:
+    """The budget as it was asked: a deadline in days, NaN where there was none."""
+    if np.isfinite(one.feasible.amount):
+        return one.feasible.amount
+    return request.limits.days or np.nan if one.feasible.budget == "days" else np.nan
+
+
+def _binding(request: Request, one: Chosen, money: Feasible) -> list[str]:
+    """Options whose limits the plan reaches."""
+    binding = money.binding(one.choice.log_params, one.choice.log_tokens)
+    if one.flat is not None:
+        binding = [name for name in binding if name != one.feasible.budget]
+    if one.shapes is None:
+        return binding
+    return [*(name for name in binding if name != "max-params"), "shapes", *_shut_out(request, one)]
+
+
+def _shut_out(request: Request, one: Chosen) -> list[str]:
+    """Say that the largest size binds where it shuts out shapes beyond the one that was chosen, the largest that it allows."""
+    most, table, shapes = request.limits.max_params, request.limits.shapes, one.shapes
+    if most is None or table is None or shapes is None:
+        return []
+    counted = table[shapes.counted_as].to_numpy(float)
+    beyond = counted > most
+    largest = beyond.any() and shapes.counted[one.shape] >= counted[~beyond].max()
+    return ["max-params"] if largest else []
+
+
+def _spread(one: Chosen, measure: Risk, spent: float, within: float) -> tuple[np.ndarray, tuple[float, float]]:
+    """Share of the spending that is wasted, of draws, and natural logs of the flat sizes."""
+    draws, feasible, choice, shapes = one.draws, one.feasible, one.choice, one.shapes
+    if shapes is not None:
+        lost = wasted_by_shape(draws, feasible, shapes, choice.loss, spent)
+        return lost, flat_shapes(draws, feasible, measure, shapes, choice, spent, within)
+    lost = wasted(draws, feasible, choice.own, choice.loss, spent)
+    return lost, flat(draws, feasible, measure, choice, within) if one.flat is None else one.flat
+
+
+def _intervals(own: Own, prob: float, pool: float | None) -> dict[str, float]:
+    """Intervals of each draw's own best params, tokens a parameter and, on a pool, epochs."""
+    tails = [(1 - prob) / 2, (1 + prob) / 2]
+    n, d = (np.broadcast_to(x, own.loss.shape) for x in (own.log_params, own.log_tokens))
+    epochs = d - np.inf if pool is None else np.maximum(d - np.log(pool), 0)
+    found: dict[str, float] = {}
+    for name, values in (("params", n), ("tokens_per_param", d - n), ("epochs", epochs)):
+        lower, upper = (np.nan, np.nan) if name == "epochs" and pool is None else np.exp(np.quantile(values, tails))
+        found |= {f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+    return found
+
+
+def _days(request: Request, train_flops: float) -> float:
+    """Return the days that training takes on the accelerators that help; NaN where their number is not known."""
+    if request.budget.costs.accelerators is None:
+        return np.nan
+    return train_flops / deadline_flops(replace(request.limits, days=1.0), request.budget.costs)
+
+
+def _no_use(draws: LossDraws, own: Own, feasible: Feasible) -> bool:
+    """Whether more compute buys some draws nothing, so that no share of it counts as wasted."""
+    if not draws.rises:
+        return False
+    most = feasible.log_tokens(own.log_params)
+    return bool(np.mean(own.log_tokens < most - 1e-6) > 0.01)
+
+
+def _costs(
+    feasible: Feasible, request: Request, log_params: float, tokens: float
+) -> tuple[dict[str, float], list[str]]:
+    """What the plan costs in FLOP, accelerator-hours and dollars, at the expected demand; NaN for what prices are missing for."""
+    per_token = float(np.exp(feasible.log_flops_per_token(np.asarray(log_params))))
+    train, demand, costs = per_token * tokens, request.budget.demand, request.budget.costs
+    served = np.nan if demand is None else per_token / 3 * demand.expected
+    spent = feasible.spent(log_params, float(np.log(tokens)))
+    if feasible.budget == "flops" and abs(spent - feasible.amount) < 1e-9 * spent:  # say the budget as it was asked
+        train = feasible.amount - feasible.serving * per_token
+    found = {"flops": train + (0.0 if demand is None else served), "train_flops": train, "inference_flops": served}
+    prices, said = prices_of(train, per_token, costs, demand, request.budget.train_only, feasible.budget)
+    if feasible.budget == "flops" and demand is not None and not request.budget.train_only:
+        shares = {costs.mfu, costs.mfu_prefill, costs.mfu_decode} - {None}
+        if len(shares) > 1:
+            said.append(
+                "A budget in FLOP adds training and serving without their utilisation, which differ here: --gpu-hours or --usd count it."
+            )
+    return {**found, **prices}, said
+
+
+def prices_of(
+    train_flops: float, per_token: float, costs: CostModel, demand: Demand | None, train_only: bool, budget: str
+) -> tuple[dict[str, float], list[str]]:
+    """Accelerator-hours and dollars of a plan, NaN for what prices are missing for, and sentences that say so where they were meant."""
+    found, said = {}, []
+    wanted = {
+        "gpu_hours": costs.peak_flops is not None or costs.mfu is not None,
+        "cost_usd": costs.usd_per_gpu_hour is not None,
+    }
+    for name, unit in (("gpu_hours", "gpu-hours"), ("cost_usd", "usd")):
+        found[name] = np.nan
+        if not wanted[name] and budget != unit:
+            continue
+        try:
+            found[name] = train_price(unit, costs) * train_flops
+            if demand is not None:
+                found[name] += serving_price(unit, costs, demand) * per_token * demand.expected
+        except InputError as error:
+            of = " of serving" if train_only and np.isfinite(found[name]) else ""
+            found[name] = found[name] if train_only else np.nan
+            said.append(f"{name}{of} is not known: {error}")
+    return found, said
+
+
+def _overspend(feasible: Feasible, request: Request, log_params: float, tokens: float) -> float:
+    """Probability that the demand asks for more than the budget pays for."""
+    demand: Any = request.budget.demand
+    if demand is None or request.budget.train_only or feasible.budget == "days":
+        return np.nan
+    per_token = float(np.exp(feasible.log_flops_per_token(np.asarray(log_params))))
+    left = feasible.amount / per_token - feasible.per_train_flop * tokens
+    return float(demand.probability_above(left * demand.paid / feasible.serving))

@@ -1,0 +1,234 @@
+"""What a choice hangs on: `sensitivity`, the constants of the law; `leave_one_out`, the runs, by importance weights and not by fits."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import InputError
+from ..posterior import is_average
+from .plans.choose import best_tokens, choose, refine, sizes
+from .plans.feasible import Feasible
+from .plans.loss import LossDraws
+from .plans.risk import mean
+from .problem.open import Problem, open_problem
+from .question.limits import Limits
+from .question.request import Budget, Rules, ask
+from .rivals import one_budget
+
+K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
+_ABOUT = 400  # draws over which the best tokens of a size are averaged, where more can do harm
+_FEWEST = 100  # draws, below which no Pareto tail can be fitted
+_MOVED = np.log(1.02)  # of ln params, below which a choice counts as unmoved
+
+
+def _asked(
+    question: str,
+    idata: xr.DataTree,
+    flops: float | Budget | None,
+    limits: Limits | None,
+    at: Mapping[str, Any] | None,
+    rules: Rules | None,
+) -> tuple[Problem, Feasible]:
+    """Return the problem without drift, which moves no best size, and its budget."""
+    request = ask(question, flops, limits=limits, at=at, rules=replace(rules or Rules(), drift=False))
+    problem = open_problem(idata, request)
+    return problem, one_budget(problem)
+
+
+def sensitivity(
+    idata: xr.DataTree,
+    flops: float | Budget | None = None,
+    *,
+    limits: Limits | None = None,
+    at: Mapping[str, Any] | None = None,
+    rules: Rules | None = None,
+) -> pd.DataFrame:
+    """Say which constants of the law each draw's own best size hangs on.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law of params and tokens.
+    flops : float or Budget, optional
+        As in `explain`.
+    limits : Limits, optional
+        As in `explain`.
+    at : mapping, optional
+        As in `explain`.
+    rules : Rules, optional
+        As in `explain`; drift moves no best size.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index constant, the strongest first: `correlation`, by ranks, with ln params of each draw's own best plan; `params_low` and
+        `params_high`, the median size in the third of the draws with the least and the largest values of the constant.
+    """
+    if is_average(idata):
+        raise InputError("An average of fits has no common constants: ask each of its fits.")
+    problem, feasible = _asked("sensitivity", idata, flops, limits, at, rules)
+    draws = problem.draws
+    size = np.broadcast_to(choose(draws, feasible, mean()).own.log_params, (draws.size,))
+    ranks = pd.Series(size).rank()
+    rows = {}
+    for name, values in draws.parts[0].constants.items():
+        if np.ptp(values) == 0:
+            continue
+        low, high = np.quantile(values, [1 / 3, 2 / 3])
+        rows[name] = {
+            "correlation": float(pd.Series(values).rank().corr(ranks)) if np.ptp(size) > 0 else 0.0,
+            "params_low": float(np.exp(np.median(size[values <= low]))),
+            "params_high": float(np.exp(np.median(size[values >= high]))),
+        }
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["correlation", "params_low", "params_high"])
+    return table.sort_values("correlation", key=lambda column: -column.abs(), kind="stable").rename_axis("constant")
+
+
+def leave_one_out(
+    idata: xr.DataTree,
+    flops: float | Budget | None = None,
+    *,
+    limits: Limits | None = None,
+    at: Mapping[str, Any] | None = None,
+    rules: Rules | None = None,
+) -> pd.DataFrame:
+    """Say how the choice would move without each fitted run, by importance weights that are Pareto-smoothed.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law of params and tokens, with its group `log_likelihood`.
+    flops : float or Budget, optional
+        As in `explain`.
+    limits : Limits, optional
+        As in `explain`.
+    at : mapping, optional
+        As in `explain`.
+    rules : Rules, optional
+        As in `explain`; drift moves no best size.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index run, first those of which the weights cannot say, then the one that moves the choice most: `params`, the size of least mean
+        loss without it, and `tokens`; `params_ratio` to the choice with all runs; `pareto_k`; `warning`. Where `pareto_k` exceeds 0.7 the
+        weights are not to be trusted,
+        and the numbers are NaN: fit again without that run.
+
+    Raises
+    ------
+    ValueError
+        If the fit has no log likelihood, has too few draws, or is an average.
+
+    References
+    ----------
+    Vehtari, Simpson, Gelman, Yao and Gabry 2024, arXiv:1507.02646.
+    """
+    if is_average(idata) or "log_likelihood" not in idata.children:
+        raise InputError(
+            "Leaving out runs needs a plain fit with its log likelihood: give the file that `bayescale fit` wrote."
+        )
+    problem, feasible = _asked("leave_one_out", idata, flops, limits, at, rules)
+    draws = problem.draws
+    likelihood = next(iter(idata["log_likelihood"].data_vars.values()))
+    values = likelihood.transpose(..., "chain", "draw").to_numpy().reshape(-1, draws.size)
+    if draws.size < _FEWEST:
+        raise InputError(
+            f"Leaving out runs needs at least {_FEWEST} draws, whose weights have a tail. Got {draws.size}: fit with more draws."
+        )
+    names = likelihood["run"].to_numpy().astype(str) if "run" in likelihood.coords else np.arange(len(values))
+    return _without_each(draws, feasible, values, list(names))
+
+
+def _without_each(draws: LossDraws, feasible: Feasible, likelihood: np.ndarray, names: list[Any]) -> pd.DataFrame:
+    """Return the best plan without each run, from the log likelihood of runs, shape (run, draw)."""
+    weights, k_hat = _weights(likelihood)
+    grid = sizes(draws, feasible)
+    # Where more tokens can do harm, those of least mean loss with all runs: at a minimum, near ones cost next to nothing.
+    on_grid = best_tokens(draws.thinned(_ABOUT), feasible, mean(), np.zeros(1), grid) if draws.rises else None
+
+    def tokens(log_params: np.ndarray) -> np.ndarray:
+        return feasible.log_tokens(log_params) if on_grid is None else np.interp(log_params, grid, on_grid)
+
+    def losses(log_params: np.ndarray) -> np.ndarray:
+        return draws.loss({"params": log_params[:, None], "tokens": tokens(log_params)[:, None]})
+
+    on_sizes = losses(grid)
+
+    def best(weight: np.ndarray) -> float:
+        return refine(lambda log_params: losses(log_params) @ weight, grid, on_sizes @ weight)[0]
+
+    everything = best(np.full(draws.size, 1 / draws.size))
+    rows = []
+    for name, weight, k in zip(names, weights, k_hat, strict=True):
+        trusted = bool(k <= K_HAT)
+        n = best(weight) if trusted else np.nan
+        d = float(tokens(np.array([n]))[0]) if trusted else np.nan
+        why = f"Pareto k {k:.2f} exceeds {K_HAT}: the weights cannot say; fit again without this run."
+        rows.append(
+            {
+                "run": name,
+                "params": np.exp(n),
+                "tokens": np.exp(d),
+                "params_ratio": np.exp(n - everything),
+                "pareto_k": float(k),
+                "warning": "" if trusted else why,
+            }
+        )
+    table = pd.DataFrame(rows).set_index("run")
+    moved = np.abs(np.log(table["params_ratio"])).fillna(np.inf)  # what the weights cannot say may be the most
+    return table.loc[moved.sort_values(ascending=False, kind="stable").index]
+
+
+def _weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed weights of the draws without each run, (run, draw), and their Pareto k, -inf where a run weighs all draws alike."""
+    from arviz_stats.base import array_stats
+
+    weights = np.full(log_likelihood.shape, 1 / log_likelihood.shape[1])
+    k_hat = np.full(len(weights), -np.inf)
+    tells = np.ptp(log_likelihood, axis=1) > 0
+    if tells.any():
+        logs, k = array_stats.psislw(log_likelihood[tells], r_eff=1.0)  # of 1 / likelihood: it takes the sign itself
+        some = np.exp(logs - logs.max(axis=-1, keepdims=True))
+        weights[tells], k_hat[tells] = some / some.sum(axis=-1, keepdims=True), k
+    return weights, k_hat
+
+
+def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
+    """Say in a few sentences what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
+    others = choices[choices["exceeds"] == ""].drop(index="chosen")
+    said = []
+    if len(others):
+        rival = others["expected_regret"].idxmin()
+        row = others.loc[[rival]].iloc[0]
+        extra = row["expected_regret"] - choices["expected_regret"]["chosen"]
+        said.append(
+            f"The nearest rival is '{rival}' with {row['params']:.3g} params: {extra:.2g} more of expected loss, and the best of those "
+            f"listed in {row['probability_best']:.0%} of draws."
+        )
+    if constants is not None and len(constants):
+        row = constants.iloc[0]
+        said.append(
+            f"The best size hangs most on {constants.index[0]} (rank correlation {row['correlation']:.2f}): {row['params_low']:.3g} params "
+            f"in the third of the draws where it is small, {row['params_high']:.3g} where it is large."
+        )
+    if runs is not None and len(runs):
+        known, untrusted = runs[np.isfinite(runs["params_ratio"])], int((~(runs["pareto_k"] <= K_HAT)).sum())
+        if len(known) and abs(np.log(known["params_ratio"].iloc[0])) > _MOVED:
+            said.append(f"Without run {known.index[0]} it would be {known['params_ratio'].iloc[0]:.2f} times as large.")
+        elif len(known):
+            said.append("No run whose weights can be trusted moves it by more than 2%.")
+        if untrusted:
+            said.append(
+                f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights cannot say (Pareto k above {K_HAT}), first "
+                f"{_untrusted(runs)}: fit again without."
+            )
+    return " ".join(said)
+
+
+def _untrusted(runs: pd.DataFrame) -> str:
+    return str(runs["pareto_k"].idxmax())

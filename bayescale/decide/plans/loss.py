@@ -1,0 +1,216 @@
+"""`LossDraws`: the loss in every draw of a fit, or of an average of fits, as one function of a law's inputs.
+
+All choices are made of it. The draws are on the last axis; the loss is the law's curve times the drift beyond the runs, the same draws as
+`forecast` has of the same seed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ...laws import Law
+from ...laws.distance import LN_10, Reached, decades_outside, distance, signed_decades, total
+
+ALL_NEW = 1e40  # unique tokens of a pool that no run exhausts
+Logs = Mapping[str, Any]  # law input -> natural log, shape (..., 1) or (..., draw)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The draws that one fit gives: the law's constants and the noise, each of shape (draw,)."""
+
+    law: Law
+    constants: Mapping[str, np.ndarray]
+    others: Mapping[str, float]  # inputs beside params, tokens and unique_tokens
+    drift: np.ndarray  # of log loss, per decade beyond the runs
+    reached: Reached
+    sigma: np.ndarray
+    nu: np.ndarray | None
+    noise: str
+    fade: float  # sd of log loss per decade of reach below the largest run
+    held: np.ndarray  # drift of log loss that all plans share, wherever they lie
+    outside: float | None = None  # decades in ratio and epochs that all plans share; None for their own
+
+    @property
+    def size(self) -> int:
+        return len(self.sigma)
+
+    def at(self, places: Any) -> "Part":
+        """Return some of the draws."""
+        return replace(
+            self,
+            constants={name: value[places] for name, value in self.constants.items()},
+            drift=self.drift[places],
+            sigma=self.sigma[places],
+            held=self.held[places],
+            nu=None if self.nu is None else self.nu[places],
+        )
+
+
+@dataclass(frozen=True)
+class LossDraws:
+    """Expected loss as a function of plans, one value per draw.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        One per fit; their draws follow one another on the last axis.
+    pool : float
+        Unique tokens that there are, for laws of repeated data.
+    """
+
+    parts: tuple[Part, ...]
+    pool: float = ALL_NEW
+
+    @property
+    def size(self) -> int:
+        """Number of draws."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def rises(self) -> bool:
+        """Whether more tokens can make a loss worse."""
+        return any(part.law.most_tokens for part in self.parts)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether every law knows what repeated data do."""
+        return all(part.law.repeats for part in self.parts)
+
+    @property
+    def outside(self) -> tuple[float | None, ...]:
+        """Decades in tokens per parameter and epochs that all plans share, by fit."""
+        return tuple(part.outside for part in self.parts)
+
+    def loss(self, inputs: Logs) -> np.ndarray:
+        """Return the expected loss in every draw.
+
+        Parameters
+        ----------
+        inputs : mapping of str to array, shape (..., 1) or (..., draw)
+            Natural logs of params and tokens, and of what else the law takes where it differs between plans.
+
+        Returns
+        -------
+        numpy.ndarray
+            Shape (..., draw), in the fit's unit.
+        """
+        return self._each(_loss, inputs)
+
+    def probability(self, inputs: Logs, target: float) -> np.ndarray:
+        """Probability in every draw that a new run of the plan measures at most `target`; shapes as in `loss`."""
+        return self._each(partial(_probability, target), inputs)
+
+    def log_useful_tokens(self, inputs: Logs) -> np.ndarray:
+        """Natural log of the tokens that serve each draw best, those given or fewer where more would make its loss worse."""
+        return self._each(_useful, inputs)
+
+    @property
+    def bare(self) -> "LossDraws":
+        """The same draws without drift."""
+        return replace(self, parts=tuple(replace(part, drift=0 * part.drift) for part in self.parts))
+
+    def holding(self, inputs: Mapping[str, float]) -> "LossDraws":
+        """Return the same draws with the drift that each has at one plan, for all plans.
+
+        So plans are compared: what drift there is at a distance bears on all of them alike. Were it let loose, a draw whose law drifts down
+        would praise any waste of compute, and one whose law drifts up would save it.
+        """
+        one = {name: np.array([value]) for name, value in inputs.items()}
+        parts = []
+        for part in self.parts:
+            held = part.drift * distance(part.law, _raw(part, self.pool, one), part.reached)
+            parts.append(replace(part, held=held, drift=0 * part.drift))
+        return replace(self, parts=tuple(parts))
+
+    def sharing_outside(self, inputs: Mapping[str, float] | None) -> "LossDraws":
+        """Return the same draws with the decades that one plan has in tokens per parameter and epochs, for all plans; None for none.
+
+        So plans of different compute are compared, each with the drift of its own: what lies beside that must not be gone after for its
+        drift's sake.
+        """
+        parts = [
+            replace(part, outside=0.0 if inputs is None else _outside(part, self.pool, inputs)) for part in self.parts
+        ]
+        return replace(self, parts=tuple(parts))
+
+    def thinned(self, n: int) -> "LossDraws":
+        """Return at most about n of the draws, evenly spread."""
+        if n >= self.size:
+            return self
+        step = self.size / n
+        return replace(self, parts=tuple(part.at(_spread(part.size, part.size / step)) for part in self.parts))
+
+    def at(self, places: np.ndarray) -> "LossDraws":
+        """Return the draws of a mask, shape (draw,)."""
+        starts = np.cumsum([0, *(part.size for part in self.parts)])
+        kept = [part.at(places[a:b]) for part, a, b in zip(self.parts, starts, starts[1:], strict=False)]
+        return replace(self, parts=tuple(part for part in kept if part.size))
+
+    def _each(self, function: Callable[..., np.ndarray], inputs: Logs) -> np.ndarray:
+        """Evaluate each fit on its own draws, and join them."""
+        if len(self.parts) == 1:
+            return function(self.parts[0], self.pool, inputs)
+        start, found = 0, []
+        for part in self.parts:
+            own = slice(start, start + part.size)
+            mine = {name: x[..., own] if np.shape(x)[-1] > 1 else x for name, x in inputs.items()}
+            found.append(function(part, self.pool, mine))
+            start += part.size
+        return np.concatenate(found, axis=-1)
+
+
+def _spread(size: int, n: float) -> np.ndarray:
+    return np.linspace(0, size - 1, max(1, round(n))).astype(int)
+
+
+def _raw(part: Part, pool: float, inputs: Logs) -> dict[str, Any]:
+    """The law's own inputs, not in logs."""
+    given = {name: np.exp(value) for name, value in inputs.items() if name in part.law.inputs}
+    return {**part.others, **({"unique_tokens": pool} if part.law.repeats else {}), **given}
+
+
+def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
+    raw = _raw(part, pool, inputs)
+    loss = part.law.loss(**raw, **part.constants)
+    if part.held.any():
+        loss = loss * np.exp(part.held)
+    if not part.drift.any():
+        return loss
+    if part.outside is None:
+        beyond = distance(part.law, raw, part.reached)
+    else:
+        beyond = total(signed_decades(part.law, raw, part.reached), {"shared": part.outside})
+    return loss * np.exp(part.drift * beyond) if np.any(beyond) else loss
+
+
+def _outside(part: Part, pool: float, inputs: Mapping[str, float]) -> float:
+    """Decades in tokens per parameter and epochs of one plan."""
+    raw = _raw(part, pool, {name: np.array([value]) for name, value in inputs.items()})
+    return float(total(np.array([0.0]), decades_outside(raw, part.reached))[0])
+
+
+def _useful(part: Part, pool: float, inputs: Logs) -> np.ndarray:
+    raw, log_tokens = _raw(part, pool, inputs), inputs["tokens"]
+    if part.law.most_tokens is None:
+        shape = np.broadcast_shapes(*(np.shape(value) for value in inputs.values()), (part.size,))
+        return np.broadcast_to(log_tokens, shape)
+    others = {name: value for name, value in raw.items() if name not in ("params", "tokens")}
+    enough = part.law.most_tokens(raw["params"], **others, **part.constants)
+    return np.minimum(log_tokens, np.log(enough))
+
+
+def _probability(target: float, part: Part, pool: float, inputs: Logs) -> np.ndarray:
+    from scipy.special import ndtr, stdtr  # slow to import, and most choices need none of it
+
+    below = np.maximum(part.reached.log_reach - np.log(part.law.reach(**_raw(part, pool, inputs))), 0) / LN_10
+    z = (np.log(target) - np.log(_loss(part, pool, inputs))) / np.hypot(part.sigma, part.fade * below)
+    if part.noise == "StudentT":
+        return np.asarray(stdtr(part.nu, z))
+    if part.noise == "Laplace":
+        tail = np.exp(-np.sqrt(2) * np.abs(z)) / 2
+        return np.where(z < 0, tail, 1 - tail)
+    return np.asarray(ndtr(z))

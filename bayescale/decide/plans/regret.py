@@ -1,0 +1,105 @@
+"""What a chosen plan means: the compute that it wastes by not knowing the law, and how flat the bottom is."""
+
+from typing import Any
+
+import numpy as np
+
+from ...laws.golden import golden
+from .choose import Choice, Own, best_tokens, fewer, plain_flops
+from .feasible import Feasible
+from .loss import LossDraws
+from .risk import Risk
+
+SHARES = np.array([1, 0.98, 0.9, 0.75, 0.5, 0.25, 0.08, 0.01])
+_DRAWS = 500  # over which wasted compute is averaged
+
+
+def wasted(draws: LossDraws, feasible: Feasible, own: Own, loss: np.ndarray, spent: float) -> np.ndarray:
+    """Share of what a plan spends with which each draw's own best plan would reach its loss, short of one.
+
+    Parameters
+    ----------
+    draws : LossDraws
+        The loss of plans.
+    feasible : Feasible
+        The budget and the limits.
+    own : Own
+        Each draw's own best plan.
+    loss : numpy.ndarray, shape (draw,)
+        Of the plan.
+    spent : float
+        What it costs, in the unit of the budget.
+
+    Returns
+    -------
+    numpy.ndarray
+        In [0, 1): of every draw where there is a closed form, else of at most about 500, interpolated between a few shares, at most 0.99.
+    """
+    flops = plain_flops(draws, feasible)
+    if flops is not None:
+        part = draws.parts[0]
+        assert part.law.compute_saved is not None
+        factor = np.exp(part.held)  # the closed form is of the bare curve
+        return 1 - np.asarray(part.law.compute_saved(loss / factor, own.loss / factor, **part.others, **part.constants))
+    mask = some_draws(draws.size)
+    few = Own(*(np.asarray(np.broadcast_to(x, mask.shape))[mask] for x in (own.log_params, own.log_tokens, own.loss)))
+    return short_of_one(fewer(draws.at(mask), feasible.scaled(spent), few, SHARES), loss[mask])
+
+
+def some_draws(size: int) -> np.ndarray:
+    """Mask of at most about 500 draws, evenly spread."""
+    mask = np.zeros(size, bool)
+    mask[np.linspace(0, size - 1, min(size, _DRAWS)).astype(int)] = True
+    return mask
+
+
+def short_of_one(best: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """One less the share of the spending at which the best loss, known at `SHARES`, shape (share, draw), is that of a plan."""
+    best = np.maximum.accumulate(best, axis=0)
+    place = np.clip((best <= loss).sum(axis=0) - 1, 0, len(SHARES) - 2)
+    columns = np.arange(len(loss))
+    low, high = best[place, columns], best[place + 1, columns]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.clip(np.where((high > low) & np.isfinite(high), (loss - low) / (high - low), 0.0), 0, 1)
+    logs = np.log(SHARES)
+    return 1 - np.exp(logs[place] + part * (logs[place + 1] - logs[place]))
+
+
+def flat(draws: LossDraws, feasible: Feasible, risk: Risk, choice: Choice, within: float) -> tuple[float, float]:
+    """Natural logs of the smallest and largest size that still reach what (1 - within) of the plan's cost can."""
+    spent = feasible.scaled(feasible.spent(choice.log_params, choice.log_tokens))
+    less = feasible.scaled(spent.amount * (1 - within))
+    best = choice.own.loss
+
+    def value(log_params: np.ndarray, money: Feasible = spent) -> np.ndarray:
+        tokens = best_tokens(draws, money, risk, best, log_params) if draws.rises else money.log_tokens(log_params)
+        possible = np.isfinite(tokens)
+        losses = draws.loss({"params": log_params[:, None], "tokens": np.where(possible, tokens, 0.0)[:, None]})
+        return np.where(possible, risk(losses, best), np.inf)
+
+    n, top = choice.log_params, less.log_params_most()
+    smaller = -np.log1p(-within)  # the best size shrinks by a power of the spending below one
+    low, high = np.array([min(n - smaller - 0.3, top - 0.1)]), np.array([min(n + 0.3, top)])
+    reach = float(golden(lambda x: value(x, less), low, high, 20 + int(2 * smaller))[1][0])
+    last = spent.log_params_most()
+    return edge(value, n, -1, reach, np.inf), edge(value, n, 1, reach, last - n)
+
+
+def edge(value: Any, start: float, side: int, reach: float, room: float) -> float:
+    """Where a function first rises above a level on one side of its minimum, by doubling and bisection."""
+    steps = 0.1 * 2.0 ** np.arange(9)
+    inner, outer = 0.0, np.inf
+    for step in steps:
+        step = min(float(step), room)
+        if value(np.array([start + side * step]))[0] > reach:
+            outer = step
+            break
+        if step == room:
+            return start + side * room
+        inner = step
+    if not np.isfinite(outer):
+        return side * np.inf
+    for _ in range(22):
+        middle = (inner + outer) / 2
+        inner, outer = (inner, middle) if value(np.array([start + side * middle]))[0] > reach else (middle, outer)
+    return start + side * outer

@@ -1,0 +1,155 @@
+"""Choosing among the sizes that can be trained: a list of shapes, each with FLOP a token and inputs of the law of its own, where given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...errors import InputError, named
+from .choose import Choice, Own, best_tokens
+from .feasible import LOG_6, Feasible
+from .loss import LossDraws
+from .regret import SHARES, short_of_one, some_draws
+from .risk import Risk
+
+_DRAWS = 1000  # over which the best tokens of a shape are averaged, where more can do harm
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Sizes that can be trained; arrays of shape (shape,).
+
+    Attributes
+    ----------
+    params : array
+        Raw counts.
+    counted : array
+        What a largest size limits: all params of a mixture of experts, else `params`.
+    counted_as : str
+        The column that this is.
+    flops_per_token : array, optional
+        Training FLOP a token.
+    inputs : mapping of str to array
+        Law input -> value, of what the law takes beside params and tokens.
+    """
+
+    params: np.ndarray
+    counted: np.ndarray
+    counted_as: str = "params"
+    flops_per_token: np.ndarray | None = None
+    inputs: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Number of shapes."""
+        return len(self.params)
+
+    def at(self, mask: np.ndarray) -> "Shapes":
+        """Return some of the shapes."""
+        return replace(
+            self,
+            params=self.params[mask],
+            counted=self.counted[mask],
+            flops_per_token=None if self.flops_per_token is None else self.flops_per_token[mask],
+            inputs={name: values[mask] for name, values in self.inputs.items()},
+        )
+
+    def logs(self, log_tokens: np.ndarray) -> dict[str, np.ndarray]:
+        """Natural logs of the law's inputs at natural logs of tokens, shape (shape,) or (shape, draw); shape (shape, 1 or draw)."""
+        values = {"params": self.params, **self.inputs}
+        tokens = log_tokens[:, None] if np.ndim(log_tokens) == 1 else log_tokens
+        return {**{name: np.log(value)[:, None] for name, value in values.items()}, "tokens": tokens}
+
+    def feasible_of(self, row: int, feasible: Feasible) -> Feasible:
+        """Return the budget as one shape meets it, with its own FLOP a token."""
+        feasible = replace(feasible, max_params=np.inf)
+        if self.flops_per_token is None:
+            return feasible
+        log_params = float(np.log(self.params[row]))
+        ratio = float(np.log(self.flops_per_token[row])) - LOG_6 - log_params
+        return replace(feasible, log_params=(log_params,), log_ratio=(ratio,))
+
+    def log_tokens(self, feasible: Feasible) -> np.ndarray:
+        """Natural log of the most tokens of each shape, shape (shape,); -inf where it cannot be paid for."""
+        most = [self.feasible_of(row, feasible).log_tokens(np.log(self.params[[row]]))[0] for row in range(self.size)]
+        return np.array(most)
+
+
+def feasible_shapes(shapes: Shapes, feasible: Feasible) -> Shapes:
+    """Shapes that the largest size allows and that the budget can pay for; InputError where there is none names the nearest request."""
+    small = shapes.at(shapes.counted <= feasible.max_params * (1 + 1e-9))
+    if not small.size:
+        raise InputError(
+            f"No shape fits {named('max_params')} of {feasible.max_params:.4g}: the smallest has {shapes.counted.min():.4g} "
+            f"{shapes.counted_as.replace('_', ' ')}. Allow that many, or add smaller shapes."
+        )
+    paid = small.at(np.isfinite(small.log_tokens(feasible)))
+    if not paid.size:
+        raise InputError(
+            f"The budget, {named(feasible.budget.replace('-', '_'))}, pays for no shape: serving even {small.params.min():.4g} params "
+            f"costs more. Raise the budget, lower the demand ({named('inference_tokens')}), or add smaller shapes."
+        )
+    return paid
+
+
+def choose_shape(draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes) -> tuple[Choice, int, np.ndarray]:
+    """Return the choice among shapes, its row, and the share of draws in which each shape is the best of them."""
+    d = _own_tokens(draws, feasible, shapes)
+    own_loss = draws.loss(shapes.logs(d))
+    place, best = own_loss.argmin(axis=0), own_loss.min(axis=0)
+    n = np.log(shapes.params)
+    own = Own(n[place], np.broadcast_to(d, own_loss.shape)[place, np.arange(len(place))], best)
+    tokens = _tokens(draws, feasible, risk, shapes)
+    loss = draws.loss(shapes.logs(tokens))
+    values = risk(loss, best)
+    chosen = int(np.argmin(values))
+    shares = np.bincount(loss.argmin(axis=0), minlength=shapes.size) / loss.shape[1]
+    choice = Choice(float(n[chosen]), float(tokens[chosen]), float(values[chosen]), loss[chosen], own)
+    return choice, chosen, shares
+
+
+def wasted_by_shape(draws: LossDraws, feasible: Feasible, shapes: Shapes, loss: np.ndarray, spent: float) -> np.ndarray:
+    """As `regret.wasted`, each draw's own best plan being one of the shapes."""
+    mask = some_draws(draws.size)
+    few = draws.at(mask)
+    best = []
+    for share in SHARES:
+        d = _own_tokens(few, feasible.scaled(spent * share), shapes)
+        losses = few.loss(shapes.logs(np.where(np.isfinite(d), d, 0.0)))
+        best.append(np.where(np.isfinite(d), losses, np.inf).min(axis=0))
+    return short_of_one(np.array(best), loss[mask])
+
+
+def flat_shapes(
+    draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes, choice: Choice, spent: float, within: float
+) -> tuple[float, float]:
+    """Natural logs of the smallest and largest shape that reach what the best one can with (1 - within) of the spending."""
+    n = np.log(shapes.params)
+
+    def values(amount: float) -> np.ndarray:
+        d = _tokens(draws, feasible.scaled(amount), risk, shapes)
+        losses = draws.loss(shapes.logs(np.where(np.isfinite(d), d, 0.0)))
+        return np.where(np.isfinite(d), risk(losses, choice.own.loss), np.inf)
+
+    good = n[values(spent) <= max(values(spent * (1 - within)).min(), choice.value)]
+    return float(good.min(initial=choice.log_params)), float(good.max(initial=choice.log_params))
+
+
+def _own_tokens(draws: LossDraws, feasible: Feasible, shapes: Shapes) -> np.ndarray:
+    """Natural log of the tokens of each shape that serve each draw best; shape (shape, draw) or (shape, 1)."""
+    most = shapes.log_tokens(feasible)
+    return draws.log_useful_tokens(shapes.logs(most)) if draws.rises else most[:, None]
+
+
+def _tokens(draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes) -> np.ndarray:
+    """Natural log of the tokens that each shape is trained on; shape (shape,)."""
+    if not draws.rises:
+        return shapes.log_tokens(feasible)
+    few = draws.thinned(_DRAWS)
+    best = few.loss(shapes.logs(_own_tokens(few, feasible, shapes))).min(axis=0)
+    found = []
+    for row in range(shapes.size):
+        others = {name: np.log(values[row]) for name, values in shapes.inputs.items()}
+        n = np.log(shapes.params[[row]])
+        found.append(best_tokens(few, shapes.feasible_of(row, feasible), risk, best, n, others)[0])
+    return np.array(found)

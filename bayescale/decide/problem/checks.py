@@ -1,0 +1,95 @@
+"""Whether fits can answer a question of sizes, and whether a plan lies near enough to their runs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError, given, named
+from ...forecasts.reach import MAX_EXTRAPOLATION, check_reach, range_of
+from ...laws import LAWS, Law
+from ...laws.distance import EPOCHS, decades_outside
+from ...posterior import Fit
+from ..plans.feasible import Feasible
+from ..plans.loss import ALL_NEW
+
+_DECADES = 1.0  # outside the runs, of tokens a parameter and of epochs, unless more extrapolation is asked for
+
+
+def gives_sizes_alone(fits: Sequence[Fit]) -> bool:
+    """Whether a fit, of approach 1 or 2, gives the best size of a compute and no loss."""
+    return bool(fits[0].law.keep)
+
+
+def check_fits(fits: Sequence[Fit], at: Mapping[str, Any]) -> None:
+    """Raise InputError where a fit chooses no sizes, or `at` names what no fit takes."""
+    known: list[str] = []
+    for fit in fits:
+        law, spec, averaged = fit.law, fit.spec, len(fits) > 1
+        if not _chooses(law, averaged):
+            able = [name for name, other in LAWS.items() if _chooses(other, averaged)]
+            raise InputError(
+                f"Law '{law.name}'{fit.title} has no params and tokens to choose; allocate needs a fit of {', '.join(able)} "
+                f"({given(model=able[0])})."
+            )
+        if spec.response != "loss" and not law.keep:
+            raise InputError(
+                f"A decision minimises a loss, and this fit explains '{spec.response}': fit a column named loss "
+                "(`columns={'loss': COLUMN}` of read_runs, --column loss=COLUMN)."
+            )
+        known += [*(spec.inputs[key] for key in law.others if key != "unique_tokens"), *spec.local_columns]
+        if spec.inputs.get("unique_tokens") in at:
+            raise InputError(f"Give the pool as {named('unique_tokens')} of the limits, not as {named('at')}.")
+    for column in at:
+        if column not in known:
+            takes = f"takes {', '.join(dict.fromkeys(known))}" if known else "takes nothing"
+            raise InputError(f"{named('at')} names '{column}', and this fit {takes} beside params and tokens.")
+
+
+def _chooses(law: Law, averaged: bool) -> bool:
+    return law.sizes_models and not (law.keep and averaged)
+
+
+def check_budget(fits: Sequence[Fit], feasible: Feasible, max_extrapolation: float | None) -> None:
+    """Refuse before choosing what lies too far out: there the terms of a law vanish in rounding. Plans that limits end are seen later."""
+    if feasible.max_tokens or feasible.train_flops or feasible.max_params < np.inf:
+        return
+    flops = feasible.amount / feasible.per_train_flop
+    for fit in fits:
+        if fit.law.most_tokens or fit.law.repeats or feasible.serving:
+            continue
+        check_reach(fit, [f"of {flops:.6g} FLOP"], _beyond(fit, np.log([flops])), most_compute(max_extrapolation))
+
+
+def _beyond(fit: Fit, log_flops: np.ndarray) -> np.ndarray:
+    return (log_flops - fit.reached.log_reach) / np.log(10)
+
+
+def most_compute(max_extrapolation: float | None) -> float:
+    """Decades of compute beyond the largest fitted run that are allowed."""
+    return MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
+
+
+def most_outside(max_extrapolation: float | None) -> float:
+    """Decades of tokens per parameter, or epochs, outside the runs that are allowed."""
+    return max(_DECADES, max_extrapolation or 0.0)
+
+
+def too_far(
+    fits: Sequence[Fit], params: float, tokens: float, pool: float | None, max_extrapolation: float | None
+) -> str:
+    """Say so where a plan's tokens per parameter, or its epochs, lie further outside the runs than is allowed; else an empty text."""
+    plan = {"params": params, "tokens": tokens, "unique_tokens": ALL_NEW if pool is None else pool}
+    for fit in fits:
+        for direction, away in decades_outside(plan, fit.reached).items():
+            if away <= most_outside(max_extrapolation):
+                continue
+            value = tokens / params if direction != EPOCHS else tokens / plan["unique_tokens"]
+            low, high = range_of(fit, direction)
+            allow = int(max(np.ceil(away), MAX_EXTRAPOLATION))
+            cap = f", limit it ({named('max_epochs')})" if direction == EPOCHS else ""
+            return (
+                f"The plan has {value:.3g} {direction}, {away:.1f} decades outside those of the fitted runs ({low:.3g} to {high:.3g}). "
+                f"Train runs nearer to it{cap}, or allow it with {given(max_extrapolation=allow)}."
+            )
+    return ""

@@ -1,0 +1,149 @@
+"""From what was asked (a budget in some unit, limits, demand, prices) to the `Feasible` that the search works with."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import InputError, named
+from ...laws.law import compute
+from ...posterior import Fit
+from ..plans.feasible import Feasible
+from ..plans.loss import LossDraws
+from ..question.costs import CostModel
+from ..question.demand import Demand
+from ..question.limits import Limits
+from ..question.request import Request
+
+Ratio = tuple[tuple[float, ...], tuple[float, ...]]
+_BINS = 12  # sizes at most at which the table's FLOP a token are held
+
+
+def feasible_of(unit: str, amount: float, draws: LossDraws, request: Request, ratio: Ratio = ((), ())) -> Feasible:
+    """Return the budget with its prices and limits.
+
+    Parameters
+    ----------
+    unit : str
+        flops, gpu-hours, usd or days.
+    amount : float
+        In that unit; infinite for none.
+    draws : LossDraws
+        Says whether the law knows repetition; where it does not, unique tokens are a limit.
+    request : Request
+        Limits, demand and prices.
+    ratio : tuple
+        Natural logs of params and of FLOP / (6 x params x tokens) there; empty for 1.
+
+    Returns
+    -------
+    Feasible
+        For `choose`.
+
+    Raises
+    ------
+    ValueError
+        If a price that the unit needs is missing; the message says which option gives it.
+    """
+    limits, costs = request.limits, request.budget.costs
+    demand = None if request.budget.train_only else request.budget.demand
+    caps: dict[str, float | None] = {"max-tokens": limits.max_tokens}
+    if limits.unique_tokens is not None:
+        if limits.max_epochs is not None:
+            caps["max-epochs"] = limits.max_epochs * limits.unique_tokens
+        if not draws.repeats:
+            caps["unique-tokens"] = limits.unique_tokens
+    price = train_price(unit, costs)
+    train = {} if limits.days is None else {"days": deadline_flops(limits, costs)}
+    if unit != "days":  # what the budget cannot reach limits nothing, and without it there are closed forms
+        train = {name: value for name, value in train.items() if value * price < amount}
+    return Feasible(
+        budget=unit,
+        amount=amount,
+        per_train_flop=price,
+        serving=0.0 if demand is None else demand.paid * serving_price(unit, costs, demand),
+        max_tokens={name: value for name, value in caps.items() if value is not None},
+        train_flops=train,
+        max_params=np.inf if limits.max_params is None else limits.max_params,
+        log_params=ratio[0],
+        log_ratio=ratio[1],
+    )
+
+
+def as_budget(feasible: Feasible, amount: float) -> Feasible:
+    """Return a deadline as the amount, which is how a deadline that is the budget is compared."""
+    return replace(feasible.scaled(amount), train_flops={k: v for k, v in feasible.train_flops.items() if k != "days"})
+
+
+def train_price(unit: str, costs: CostModel) -> float:
+    """Cost of a training FLOP in a unit."""
+    if unit == "usd":
+        return costs.usd_per_flop
+    return costs.gpu_hours_per_flop if unit == "gpu-hours" else 1.0
+
+
+def serving_price(unit: str, costs: CostModel, demand: Demand) -> float:
+    """Cost of one token served, for a model of one training FLOP a token: a third of that, at the utilisation of its kind."""
+    if unit in ("flops", "days"):
+        return 1 / 3
+    prefill, decode = (
+        (costs.usd_per_prefill_flop, costs.usd_per_decode_flop)
+        if unit == "usd"
+        else (costs.gpu_hours_per_prefill_flop, costs.gpu_hours_per_decode_flop)
+    )
+    if demand.prompt_share is None and abs(prefill - decode) > 1e-9 * prefill:
+        raise InputError(
+            f"Prompt and generated tokens cost differently here ({named('mfu_prefill')}, {named('mfu_decode')}): give the share of the "
+            f"demand that is prompt tokens, {named('prompt_share')}, e.g. 0.75."
+        )
+    share = 0.0 if demand.prompt_share is None else demand.prompt_share
+    return (share * prefill + (1 - share) * decode) / 3
+
+
+def helpful_accelerators(limits: Limits, costs: CostModel) -> float | None:
+    """Accelerators that a batch of the critical size can keep busy; None where that is not known."""
+    if limits.critical_batch_tokens is None or costs.tokens_per_accelerator is None:
+        return None
+    return limits.critical_batch_tokens / costs.tokens_per_accelerator
+
+
+def deadline_flops(limits: Limits, costs: CostModel) -> float:
+    """Most training FLOP before the deadline, on as many accelerators as help."""
+    if costs.accelerators is None:
+        raise InputError(
+            f"{named('days')} needs the number of accelerators: give {named('accelerators')}, with {named('accelerator')} and "
+            f"{named('mfu')}."
+        )
+    assert limits.days is not None
+    helpful = helpful_accelerators(limits, costs)
+    number = costs.accelerators if helpful is None else min(costs.accelerators, helpful)
+    return number * 24 * limits.days / costs.gpu_hours_per_flop
+
+
+def flops_ratio(fits: Sequence[Fit], rule: str) -> Ratio:
+    """Natural log of params and of FLOP / (6 x params x tokens) of the fitted runs; empty where 6ND is the rule.
+
+    Raises
+    ------
+    ValueError
+        If the runs have no flops.
+    """
+    if rule == "6nd":
+        return (), ()
+    data = fits[0].data
+    if "flops" not in data or not np.isfinite(data["flops"].to_numpy()).any():
+        raise InputError(
+            f"{named('flops_rule')} 'table' takes the FLOP from a column 'flops' of the fitted runs, which have none: fit a table with it, "
+            "or use '6nd'."
+        )
+    n = np.log(data["params"].to_numpy())
+    ratio = np.log(data["flops"].to_numpy() / compute(data["params"].to_numpy(), data["tokens"].to_numpy()))
+    known = np.isfinite(ratio)
+    places = np.unique(np.round(n[known], 6))
+    if len(places) > _BINS:  # many sizes: medians of neighbours, so that one odd count bends nothing
+        edges = np.quantile(n[known], np.linspace(0, 1, _BINS + 1))
+        groups = np.clip(np.searchsorted(edges, n[known], side="right") - 1, 0, _BINS - 1)
+    else:
+        groups = np.searchsorted(places, np.round(n[known], 6))
+    kept = [(np.median(n[known][groups == g]), np.median(ratio[known][groups == g])) for g in np.unique(groups)]
+    return tuple(float(a) for a, _ in kept), tuple(float(b) for _, b in kept)

@@ -1,0 +1,101 @@
+"""`Metric`: a metric of a task in every draw of the loss, by a second fit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import InputError, named
+from ...forecasts.through import check_units
+from ...posterior import Fit
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A share from 0 to 1 as a function of the loss, one value per draw.
+
+    Attributes
+    ----------
+    name : str
+        The response of its fit.
+    share : callable
+        From losses of shape (..., draw) to the metric there.
+    rises : bool
+        Whether a lower loss raises it.
+    fitted : tuple of float
+        Least and largest loss that its fit has seen.
+    unit : str
+        Of the loss.
+    """
+
+    name: str
+    share: Callable[[np.ndarray], np.ndarray]
+    rises: bool
+    fitted: tuple[float, float]
+    unit: str
+
+    def missed(self, loss: np.ndarray) -> np.ndarray:
+        """Return the percentage points that are missed: less is better, whichever way the metric goes."""
+        share = self.share(loss)
+        return 100 * (1 - share if self.rises else share)
+
+    def outside(self, loss: np.ndarray) -> str:
+        """Return a warning where the middle of the losses lies outside those that the metric was fitted to."""
+        least, most = self.fitted
+        middle = float(np.median(loss))
+        if least <= middle <= most:
+            return ""
+        seen = f"{least:.4g} to {most:.4g} that {self.name} was fitted to"
+        return f"The loss of {middle:.4g} {self.unit} lies outside the {seen}: it has no drift."
+
+
+def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
+    """Return the metric of a fit, with one of its draws for each of the loss.
+
+    Parameters
+    ----------
+    metrics : sequence of Fit
+        One fit of a share (accuracy, error, exact match) against the loss alone.
+    fit : Fit
+        The fit, or the first of an average, that gives the loss.
+    n_draws : int
+        Draws of the loss. Each gets one of the metric's at random: the two were fitted apart, so they are independent.
+
+    Returns
+    -------
+    Metric
+        As a function of losses of shape (..., n_draws).
+
+    Raises
+    ------
+    ValueError
+        If the fit is an average, takes more than the loss, gives no share, or was made for another unit of loss.
+    """
+    metric, *more = metrics
+    what = f"The fit of the metric, {named('metric')},"
+    if more or metric.name:
+        raise InputError(f"{what} must be one fit, not an average of fits.")
+    spec, law, losses = metric.spec, metric.law, fit.spec.response
+    if list(spec.inputs.values()) != [losses] or spec.groups is not None:
+        takes = ", ".join(map(repr, spec.inputs.values())) + (" by group" if spec.groups is not None else "")
+        raise InputError(f"{what} must take '{losses}' alone; this one takes {takes}.")
+    check_units(metric, fit)
+    name = next(iter(spec.inputs))
+    constants = {key: metric.draws[key].to_numpy().ravel() for key in law.loss_constants}
+    own = next(iter(constants.values())).size
+    order = np.random.default_rng(metric.seed).permutation(max(own, n_draws))[:n_draws] % own
+    paired = {key: value[order] for key, value in constants.items()}
+    fitted = metric.data[losses].to_numpy()
+    ends = [float(np.mean(law.loss(**{name: loss}, **constants))) for loss in (fitted.min(), fitted.max())]
+    if not (min(ends) >= 0 and max(ends) <= 1):
+        raise InputError(
+            f"A point, {named('usd_per_point')}, is a hundredth of a share from 0 to 1; '{spec.response}' runs from {min(ends):.3g} to "
+            f"{max(ends):.3g} in its fit, {named('metric')}."
+        )
+    return Metric(
+        spec.response,
+        lambda loss: law.loss(**{name: loss}, **paired),
+        rises=ends[0] >= ends[1],
+        fitted=(float(fitted.min()), float(fitted.max())),
+        unit=metric.loss_unit,
+    )

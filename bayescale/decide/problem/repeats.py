@@ -1,0 +1,77 @@
+"""Repeated data for a fit of one epoch: the published decay of repeats, drawn from its prior and not from the fitted runs."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import InputError, given, named
+from ...posterior import Fit
+
+# Muennighoff et al. 2023, arXiv:2305.16264: published values with room for another model, weight decay and data set.
+_PRIORS = {
+    "R_D": {"dist": "Normal", "mu": 2.7081, "sigma": 0.5},
+    "R_N": {"dist": "Normal", "mu": 1.6094, "sigma": 0.6},
+}
+_EPOCHS = 500.0  # most of the runs that the published decay was fitted to: 182 of 7M to 9B params on 1 to 500 epochs
+
+
+def with_published_repeats(
+    fits: Sequence[Fit], repeats: str | None, unique_tokens: float | None, random_seed: int | None
+) -> tuple[Fit, ...]:
+    """Return a fit of the one-epoch law as one of the law of repeated data, whose decay comes from the published prior.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        One, of law `chinchilla`.
+    repeats : {"published"} or None
+        None gives the fits back as they are.
+    unique_tokens : float or None
+        The pool, which must be known.
+    random_seed : int or None
+        Of the draws; None takes the fit's own.
+
+    Returns
+    -------
+    tuple of Fit
+        With `R_D` and `R_N` in its draws, which forecasts and allocates as any fit of `repeated`. Epochs count as seen as far as those who
+        published the decay went.
+
+    Raises
+    ------
+    ValueError
+        If the law is another one, or there is no pool.
+    """
+    if repeats is None:
+        return tuple(fits)
+    fit, *others = fits
+    law = "an average" if others or fit.name else fit.spec.law
+    if law != "chinchilla":
+        raise InputError(
+            f"{given(repeats='published')} completes a fit of chinchilla, which knows one epoch alone. This is a fit of {law}."
+        )
+    if unique_tokens is None:
+        raise InputError(f"{given(repeats='published')} needs the pool: give {named('unique_tokens')}.")
+    spec = fit.spec.changed(
+        {
+            "law": "repeated",
+            "inputs": {"unique_tokens": "unique_tokens"},
+            "priors": {f"log_{name}": prior for name, prior in _PRIORS.items()},
+        }
+    )
+    rng = np.random.default_rng([fit.seed if random_seed is None else random_seed, 2])
+    draws = fit.draws
+    for name, prior in _PRIORS.items():
+        standard = rng.standard_normal(draws["sigma"].shape)
+        draws = draws.assign({name: (("chain", "draw"), np.exp(prior["mu"] + prior["sigma"] * standard))})  # type: ignore[operator]
+    return (
+        replace(
+            fit,
+            spec=spec,
+            law=spec.get_law(),
+            draws=draws,
+            data=fit.data.assign(unique_tokens=fit.data["tokens"]),
+            reached=replace(fit.reached, epochs=_EPOCHS),
+        ),
+    )

@@ -1,0 +1,60 @@
+"""The tokens that a model will serve in its life."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from ...errors import InputError, named, positive
+
+
+@dataclass(frozen=True)
+class Demand:
+    """Tokens that the model will serve in its life, LogNormal; the plan is chosen before they are known.
+
+    Attributes
+    ----------
+    tokens : float
+        Median, prompt and generated tokens together, raw count.
+    sigma : float
+        Sd of the log; 0 for a demand that is known.
+    prompt_share : float, optional
+        Share of them that are prompt tokens, in [0, 1]; needed where prefill and decoding cost differently.
+    budget_quantile : float, optional
+        Quantile of the demand that a budget must pay for; None for the expected one.
+    """
+
+    tokens: float
+    sigma: float = 0.0
+    prompt_share: float | None = None
+    budget_quantile: float | None = None
+
+    def __post_init__(self) -> None:
+        positive("inference_tokens", self.tokens)
+        if not (np.isfinite(self.sigma) and self.sigma >= 0):
+            raise InputError(f"The sd of log demand, {named('sigma')}, must be >= 0. Got {self.sigma!r} instead.")
+        for name, low in (("prompt_share", "[0"), ("budget_quantile", "(0")):
+            value = getattr(self, name)
+            if value is not None and not (0 <= value <= 1 and (name == "prompt_share" or 0 < value < 1)):
+                close = "1]" if name == "prompt_share" else "1)"
+                raise InputError(f"{named(name)} must be in {low}, {close}. Got {value!r} instead.")
+
+    @property
+    def expected(self) -> float:
+        """Mean demand, tokens x exp(sigma^2 / 2)."""
+        return float(self.tokens * np.exp(self.sigma**2 / 2))
+
+    @property
+    def paid(self) -> float:
+        """Demand that a budget must pay for: the expected one, or its quantile."""
+        if self.budget_quantile is None:
+            return self.expected
+        return float(self.tokens * np.exp(self.sigma * NormalDist().inv_cdf(self.budget_quantile)))
+
+    def probability_above(self, tokens: float) -> float:
+        """Probability that more than so many tokens are asked for."""
+        if tokens <= 0:
+            return 1.0
+        if self.sigma == 0 or not np.isfinite(tokens):
+            return float(self.tokens > tokens * (1 + 1e-9))
+        return NormalDist().cdf(-np.log(tokens / self.tokens) / self.sigma)

@@ -1,0 +1,32 @@
+"""A loss to reach."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ...errors import InputError, named, positive
+
+
+@dataclass(frozen=True)
+class Target:
+    """A loss to reach.
+
+    Attributes
+    ----------
+    loss : float
+        In the unit of the fit.
+    probability : float, optional
+        With which it must be reached.
+    on : {"expected", "observed"}
+        The law's curve with its drift, or what a new run measures, noise and all.
+    """
+
+    loss: float
+    probability: float | None = None
+    on: Literal["expected", "observed"] = "expected"
+
+    def __post_init__(self) -> None:
+        positive("target_loss", self.loss)
+        if self.probability is not None and not 0 < self.probability < 1:
+            raise InputError(f"{named('probability')} must be in (0, 1), e.g. 0.9. Got {self.probability!r}.")
+        if self.on not in ("expected", "observed"):
+            raise InputError(f"{named('target_on')} must be expected or observed. Got {self.on!r}.")

@@ -1,0 +1,220 @@
+"""`explain`: whether a decision is robust, the chosen plan beside rival plans of the same budget."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import InputError, named
+from ..forecasts import bands
+from ..forecasts.forecast import as_seed, forecast_fits
+from ..laws import kaplan
+from ..laws.law import compute
+from .plans.choose import Choice, choose, held_drift
+from .plans.feasible import Feasible
+from .plans.loss import LossDraws
+from .plans.regret import wasted
+from .plans.risk import Risk
+from .problem.checks import most_compute, most_outside, too_far
+from .problem.feasible import as_budget
+from .problem.open import Problem, open_problem
+from .question.limits import Limits
+from .question.request import Budget, Rules, ask, options_of
+
+_PF_DAY = 1e15 * 86400  # FLOP
+_LLAMA = 1.0e12 / 6.7e9  # tokens a parameter of LLaMA-7B (arXiv:2302.13971, table 2)
+_ROUNDS = 40  # in which the compute that a rule leaves for training settles
+
+
+def explain(
+    idata: xr.DataTree,
+    flops: float | Budget | None = None,
+    *,
+    plans: Mapping[str, tuple[float, float]] | None = None,
+    risk: str = "mean",
+    limits: Limits | None = None,
+    at: Mapping[str, Any] | None = None,
+    prob: float = 0.9,
+    random_seed: int | np.random.Generator | None = None,
+    rules: Rules | None = None,
+) -> pd.DataFrame:
+    """Lay the chosen plan of a budget beside its rivals.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        A fit of a law of params and tokens, or an average of such.
+    flops : float or Budget, optional
+        The budget, FLOP = 6 x params x tokens; a `Budget` may be of money or accelerator-hours, and pay for serving too. None with a
+        deadline in the limits.
+    plans : mapping of str to tuple of float, optional
+        The user's own: name -> (params, tokens), raw counts.
+    risk : str
+        What the chosen plan minimises, and by which the rows are ordered; see `allocate`. Not `target`.
+    limits : Limits, optional
+        On the chosen plan, and on each draw's own best.
+    at : mapping, optional
+        Column -> value of what the fit takes beside params and tokens.
+    prob : float
+        Probability of the equal-tailed bands.
+    random_seed : int, numpy.random.Generator or None
+        As in `forecast`.
+    rules : Rules, optional
+        As in `allocate`; rivals further out than it allows are left out, and `attrs["left_out"]` names them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index plan, best first: the plan `chosen`, "20 tokens per parameter", "Kaplan's rule" (N = 1.3e9 C^0.73, C in PF-days), "like
+        LLaMA-7B" (149 tokens a parameter), which spend the budget, and the user's own. `params`, `tokens`, `tokens_per_param`, `flops`;
+        bands `expected_*` of the law's curve and `loss_*` of a run; `risk_value`; `expected_regret`, `regret_lower`, `regret_upper`, in the
+        loss unit, over each draw's own best plan of the budget; `wasted_compute`; `probability_best`, the share of draws in which the plan
+        is the best of those listed that are feasible; `exceeds`, the options whose limits it breaks; `probability`;
+        `extrapolation_decades`; `warning`. Plans that break limits come last, with `wasted_compute` NaN: they are no choice.
+
+    Raises
+    ------
+    ValueError
+        As `allocate`.
+
+    Examples
+    --------
+    >>> explain(idata, 1e22, plans={"ours": (7e9, 2e11)})["probability_best"]  # doctest: +SKIP
+    """
+    if isinstance(risk, str) and risk.strip() == "target":
+        raise InputError(f"explain compares losses, so it takes no `target` as {named('risk')}: allocate does.")
+    request = ask(
+        "explain", flops, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed), risk=risk
+    )  # fmt: skip
+    problem = open_problem(idata, request)
+    measure, feasible = problem.risk, one_budget(problem)
+    assert measure is not None
+    held = held_drift(problem.draws, feasible)
+    choice = choose(held, feasible, measure)
+    chosen = (float(np.exp(choice.log_params)), float(np.exp(choice.log_tokens)))
+    if why := _too_far(problem, *chosen):
+        raise InputError(why)
+    listed, left_out = _listed(problem, chosen, feasible, plans or {})
+    table = _compared(problem, listed, feasible, held, choice, measure)
+    table.attrs["left_out"] = left_out
+    return table
+
+
+def one_budget(problem: Problem) -> Feasible:
+    """Return the one budget of a question about a choice; InputError where there are several, or it pays for no model."""
+    feasible, *more = problem.budgets()
+    if more:
+        raise InputError(f"{problem.request.question} takes one budget. Got {len(more) + 1}.")
+    if not feasible.log_params_most() > 0:
+        raise InputError(
+            f"The budget, {options_of([feasible.budget])}, pays for no model at all: raise it, or lower the demand "
+            f"({named('inference_tokens')})."
+        )
+    return feasible
+
+
+def _too_far(problem: Problem, params: float, tokens: float) -> str:
+    limits, rules = problem.request.limits, problem.request.rules
+    return too_far(problem.fits, params, tokens, limits.unique_tokens, rules.max_extrapolation)
+
+
+def _compared(
+    problem: Problem, table: pd.DataFrame, feasible: Feasible, draws: LossDraws, choice: Choice, measure: Risk
+) -> pd.DataFrame:
+    """Return what the draws say of each plan of a table, best first."""
+    prob = problem.request.prob
+    n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
+    loss = draws.loss({"params": n, "tokens": d})
+    regret = loss - choice.own.loss
+    lower, upper = np.quantile(regret, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
+    summary = _forecast(problem, table)
+    names = [f"{kind}_{edge}" for kind in ("expected", "loss") for edge in ("median", "lower", "upper")]
+    broken = [feasible.exceeded(float(a), float(b)) for a, b in zip(n[:, 0], d[:, 0], strict=True)]
+    possible = np.array([not exceeded for exceeded in broken])
+    best = np.bincount(np.where(possible[:, None], loss, np.inf).argmin(axis=0), minlength=len(table)) / loss.shape[1]
+    if not np.isfinite(feasible.amount):  # a deadline is the budget
+        feasible = as_budget(feasible, feasible.spent(choice.log_params, choice.log_tokens))
+    shares = [float(wasted(draws, feasible, choice.own, row, feasible.amount).mean()) for row in loss]
+    table = table.assign(
+        tokens_per_param=table["tokens"] / table["params"],
+        flops=compute(table["params"], table["tokens"]),
+        **{name: summary[name].to_numpy() for name in names},
+        risk_value=measure(loss, choice.own.loss),
+        expected_regret=regret.mean(axis=1),
+        regret_lower=lower,
+        regret_upper=upper,
+        wasted_compute=np.where(possible, shares, np.nan),
+        probability_best=best,
+        exceeds=[", ".join(exceeded) for exceeded in broken],
+        probability=prob,
+        extrapolation_decades=summary["extrapolation_decades"].to_numpy(),
+        warning=[
+            f"{_exceeds(exceeded)} {text}".strip() for exceeded, text in zip(broken, summary["warning"], strict=True)
+        ],
+    )
+    return table.iloc[np.lexsort([table["risk_value"].to_numpy(), ~possible])]
+
+
+def _forecast(problem: Problem, table: pd.DataFrame) -> pd.DataFrame:
+    """Bands of the plans of a table."""
+    request = problem.request
+    plans = table.rename(columns=problem.fits[0].spec.inputs).assign(run=table.index, **request.at)
+    plans = plans.reset_index(drop=True)
+    if request.limits.unique_tokens is not None:
+        plans["unique_tokens"] = request.limits.unique_tokens
+    most = request.rules.max_extrapolation
+    loss = forecast_fits(
+        problem.fits,
+        plans,
+        drift=request.rules.drift,
+        max_extrapolation=max(most_compute(most), most_outside(most)),
+        random_seed=request.random_seed,
+    )
+    return bands(loss, prob=request.prob)
+
+
+def _exceeds(names: list[str]) -> str:
+    return f"Exceeds {options_of(names)}: shown beside the choice, but none." if names else ""
+
+
+def _rules_of_thumb(feasible: Feasible, chosen: tuple[float, float]) -> dict[str, tuple[float, float]]:
+    """Return the plans of rules of thumb, which spend the budget, whatever the limits beside it."""
+    if np.isfinite(feasible.amount):
+        feasible = replace(feasible, max_tokens={}, train_flops={}, max_params=np.inf)
+    top = feasible.log_params_most()
+
+    def of_ratio(ratio: float) -> float:
+        low, high = top - 60, top  # tokens a parameter fall with the size
+        for _ in range(80):
+            middle = (low + high) / 2
+            more = float(feasible.log_tokens(np.array(middle))) - middle > np.log(ratio)
+            low, high = (middle, high) if more else (low, middle)
+        return (low + high) / 2
+
+    found = {"20 tokens per parameter": of_ratio(20.0), "like LLaMA-7B": of_ratio(_LLAMA)}
+    flops = float(compute(*chosen))
+    for _ in range(_ROUNDS):  # what is left for training hangs on the size where a demand is served too
+        by_kaplan = min(float(np.log(kaplan.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))), top - 1e-9)
+        flops = float(compute(np.exp(by_kaplan), np.exp(feasible.log_tokens(np.array(by_kaplan)))))
+    found = {"Kaplan's rule": by_kaplan} | found
+    return {name: (float(np.exp(n)), float(np.exp(feasible.log_tokens(np.array(n))))) for name, n in found.items()}
+
+
+def _listed(
+    problem: Problem, chosen: tuple[float, float], feasible: Feasible, plans: Mapping[str, tuple[float, float]]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Params and tokens of the choice, of rules of thumb near enough to the runs, and of the user's own; and the rules left out."""
+    by_rule = _rules_of_thumb(feasible, chosen)
+    rivals = {"chosen": chosen} | by_rule
+    for name, (params, tokens) in plans.items():
+        if name in rivals:
+            raise InputError(f"A plan may not be named '{name}', which is one of ours.")
+        if not (np.isfinite([params, tokens]).all() and params > 0 and tokens > 0):
+            raise InputError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
+        rivals[name] = (float(params), float(tokens))
+    table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
+    left_out = [name for name, plan in by_rule.items() if _too_far(problem, *plan)]
+    return table.drop(index=left_out), left_out

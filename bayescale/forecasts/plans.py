@@ -1,0 +1,88 @@
+"""Plans, runs one could train: those that spend a budget, and the columns that a fit asks of a table of them."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from ..errors import InputError, InputTypeError, positive
+from ..laws.law import compute
+from ..runs import read_plans
+from ..spec.spec import ModelSpec
+
+
+def plans_for(*, flops: float, params: np.ndarray | None = None) -> pd.DataFrame:
+    """Return plans that spend a budget exactly, tokens = flops / (6 params).
+
+    Parameters
+    ----------
+    flops : float
+        Training compute, FLOP.
+    params : array of float, optional
+        Sizes to try; by default 81 sizes, four decades about the size that 20 tokens per parameter give.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `params`, `tokens`, one row per plan.
+
+    Raises
+    ------
+    ValueError
+        If the budget is not a positive, finite number.
+
+    Examples
+    --------
+    >>> plans_for(flops=6e20, params=np.array([1e9]))["tokens"].item()
+    100000000000.0
+    """
+    flops = check_flops(flops)
+    if params is None:
+        params = np.sqrt(flops / 120) * np.logspace(-2, 2, 81)
+    params = np.asarray(params, dtype=float)
+    if not (np.isfinite(params) & (params > 0)).all():
+        raise InputError(f"`params` must be positive, finite counts, e.g. 7e10. Got {params.tolist()} instead.")
+    return pd.DataFrame({"params": params, "tokens": flops / compute(params, 1.0)})
+
+
+def check_flops(flops: float) -> float:
+    """Return a budget of compute as a float; InputError where it is not positive and finite."""
+    return positive("flops", flops, "FLOP", "5.76e23")
+
+
+def complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None) -> pd.DataFrame:
+    """Check the plans' columns; flops and the like are filled as for runs. What comes from upstream need not be there."""
+    if not isinstance(plans, pd.DataFrame):
+        raise InputTypeError(f"`plans` must be a DataFrame. Got {type(plans).__name__} instead.")
+    plans = read_plans(plans)
+    if upstream is not None:
+        plans = plans.drop(columns=upstream.attrs["response"], errors="ignore")
+    own = [column for column in spec.inputs.values() if upstream is None or column != upstream.attrs["response"]]
+    if {"unique_tokens", "tokens"} <= set(spec.inputs):
+        plans = _each_token_once(spec, plans)
+    missing = [column for column in own if column not in plans]
+    if missing:
+        raise InputError(
+            f"The plans lack {', '.join(repr(name) for name in missing)}, which this fit takes; they have "
+            f"{', '.join(map(str, plans.columns))}. Add {'it' if len(missing) == 1 else 'them'} ({' '.join(map(_option, missing))})."
+        )
+    for column in own:
+        values = pd.to_numeric(plans[column], errors="coerce").to_numpy(float)
+        bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+        if len(bad):
+            raise InputError(
+                f"Column '{column}' of the plans must be > 0 in every row. Got {plans[column].iloc[bad[0]]!r} "
+                f"in plan {plans['run'].iloc[bad[0]]}."
+            )
+    return plans
+
+
+def _each_token_once(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
+    """Give the plans that name no pool one as large as the run, so that every token is new."""
+    pool, tokens = spec.inputs["unique_tokens"], spec.inputs["tokens"]
+    if tokens not in plans:
+        return plans
+    return plans.assign(**{pool: plans[pool].fillna(plans[tokens]) if pool in plans else plans[tokens]})
+
+
+def _option(column: str) -> str:
+    return f"--{column} VALUE" if column in ("params", "tokens") else f"--at {column}=VALUE"

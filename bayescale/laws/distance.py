@@ -1,0 +1,78 @@
+"""How far a plan lies beyond the fitted runs, in decades: of reach (compute), of tokens per parameter, and of epochs.
+
+A law goes wrong in each of these directions. They are taken for independent, so that drift, whose variance grows with the square of each,
+grows with the root of the sum of their squares. Compute is counted upwards alone, and so are epochs; tokens per parameter both ways.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arrays import positive_part
+from .law import Law
+
+LN_10 = float(np.log(10))
+RATIO, EPOCHS = "tokens per parameter", "epochs"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Where the fitted runs lie.
+
+    Attributes
+    ----------
+    log_reach : float
+        Natural log of the largest reach, such as training FLOP.
+    ratio : tuple of float, optional
+        Least and most tokens per parameter; None for a law that does not take both.
+    epochs : float, optional
+        Most epochs; None for a law that does not know repeated data.
+    """
+
+    log_reach: float
+    ratio: tuple[float, float] | None = None
+    epochs: float | None = None
+
+
+def reached_by(law: Law, inputs: Mapping[str, Any], log_reach: float) -> Reached:
+    """Return where runs lie whose inputs are given, shape (run,)."""
+    given = {name: np.asarray(inputs[name], float) for name in law.inputs if name in inputs}
+    ratio = given["tokens"] / given["params"] if {"params", "tokens"} <= set(given) else None
+    epochs = given["tokens"] / given["unique_tokens"] if law.repeats and "unique_tokens" in given else None
+    return Reached(
+        log_reach=log_reach,
+        ratio=None if ratio is None else (float(ratio.min()), float(ratio.max())),
+        epochs=None if epochs is None else max(float(epochs.max()), 1.0),
+    )
+
+
+def signed_decades(law: Law, inputs: Mapping[str, Any], reached: Reached) -> Any:
+    """Decades of reach beyond the largest fitted run; negative below it."""
+    return (np.log(law.reach(**inputs)) - reached.log_reach) / LN_10
+
+
+def decades_outside(inputs: Mapping[str, Any], reached: Reached) -> dict[str, Any]:
+    """Decades of tokens per parameter outside the runs, and of epochs beyond them, by name; at least 0."""
+    found: dict[str, Any] = {}
+    if reached.ratio is not None:
+        log_ratio = np.log(inputs["tokens"]) - np.log(inputs["params"])
+        least, most = np.log(reached.ratio[0]), np.log(reached.ratio[1])
+        found[RATIO] = (positive_part(log_ratio - most) + positive_part(least - log_ratio)) / LN_10
+    if reached.epochs is not None:
+        log_epochs = np.log(inputs["tokens"]) - np.log(inputs["unique_tokens"])
+        found[EPOCHS] = positive_part(log_epochs - np.log(reached.epochs)) / LN_10
+    return found
+
+
+def distance(law: Law, inputs: Mapping[str, Any], reached: Reached) -> Any:
+    """Decades beyond the runs in all directions, the root of the sum of squares; 0 among them."""
+    return total(signed_decades(law, inputs, reached), decades_outside(inputs, reached))
+
+
+def total(signed: Any, outside: Mapping[str, Any]) -> Any:
+    """Root of the sum of squares of what lies beyond; that of one direction alone is it to the last bit."""
+    beyond = positive_part(signed)
+    squares = sum(value**2 for value in outside.values())
+    return beyond if np.all(squares == 0) else np.sqrt(beyond**2 + squares)

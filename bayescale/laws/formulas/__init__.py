@@ -1,0 +1,1 @@
+"""Published formulas that no model fits; checks and recipes use them."""

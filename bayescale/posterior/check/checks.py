@@ -1,0 +1,68 @@
+"""`check_fit`, the table of all checks of a fit, and what of it the fit has stored."""
+
+import json
+from collections.abc import Callable
+
+import pandas as pd
+import xarray as xr
+
+from ..quiet import quiet
+from ..store import fitted_spec, is_average, weighed_fits
+from .design import design_checks
+from .prior import prior_checks
+from .rows import row_checks
+from .sampling import sampled_draws, sampling_checks
+from .verdict import failures
+
+
+def check_fit(idata: xr.DataTree) -> pd.DataFrame:
+    """Check a fit.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        From `fit` or `load_fit`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per check: `name`, `severity` ("fail" or "warn": what it means not to pass), `value`, `threshold`, `passed`,
+        `bears_on` (list of the answers with which the advice travels: "forecast" of a loss, "choice" between params and tokens, best
+        "rates", best "sizes" of approaches 1 and 2; empty where it travels with none) and `advice` (empty when passed).
+
+    Examples
+    --------
+    >>> check_fit(idata).query("not passed")  # doctest: +SKIP
+    """
+    if is_average(idata):
+        return _of_each(idata, check_fit)
+    spec = fitted_spec(idata)
+    with quiet():  # ArviZ warns of what the table says
+        rows = [
+            *sampling_checks(sampled_draws(idata), idata["sample_stats"]),
+            *prior_checks(idata),
+            *row_checks(idata, spec),
+            *design_checks(idata, spec),
+        ]
+    return pd.DataFrame(rows)
+
+
+def stored_check(idata: xr.DataTree) -> pd.DataFrame:
+    """Return the check table that `fit` stored."""
+    return _of_each(idata, stored_check) if is_average(idata) else pd.DataFrame(json.loads(idata.attrs["check"]))
+
+
+def _of_each(idata: xr.DataTree, table: Callable[[xr.DataTree], pd.DataFrame]) -> pd.DataFrame:
+    """The tables of all fits of an average that have any weight, each check under the name of its fit."""
+    tables = []
+    for fit, one in weighed_fits(idata).items():
+        rows = table(one)
+        tables.append(rows.assign(name=fit + ": " + rows["name"]))
+    return pd.concat(tables, ignore_index=True)
+
+
+def failed_checks(idata: xr.DataTree) -> list[str]:
+    """Names of the checks that failed when the fit was made; a fit with any of them decides nothing."""
+    if is_average(idata):
+        return [f"{fit}: {name}" for fit, one in weighed_fits(idata).items() for name in failed_checks(one)]
+    return failures(json.loads(idata.attrs["check"]))

@@ -1,0 +1,123 @@
+"""Which rows do not belong: far from the law, or such that the posterior hangs on them."""
+
+import shlex
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...spec.data import law_loss
+from ...spec.groups import fitted_draws
+from ...spec.noise import COUNTS, noise_scale, observed_name, to_link
+from ...spec.spec import ModelSpec
+from .verdict import verdict
+
+_OUTLYING = 4.0  # in scales of the noise
+_NEIGHBOURS = 8  # runs of like compute
+_LEAST_NEIGHBOURS = 4
+_PARETO_K = 0.7
+_EXPLAINED = 0.5
+_LISTED = 8
+
+
+def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
+    """Return the checks `explained`, `outlying_rows` and `influential_rows`; rows are named with measured over expected response."""
+    residual, decades_below, sigma, scale = _residuals(idata, spec)
+    outlying = np.maximum(np.abs(residual) / scale, _against_neighbours(residual, decades_below, sigma))
+    names = [str(run) for run in idata["constant_data"]["run"].to_numpy()]
+    off = [
+        f"{np.exp(r):.2f}x" if spec.noise.link == "log" and spec.noise.dist != COUNTS else f"{r:+.3g}" for r in residual
+    ]
+    factors = {i: f"{names[i]}: {off[i]}" for i in range(len(names))}
+    k = _pareto_k(idata)
+    if "member" in idata["constant_data"]:
+        # Without a run that is alone in its cell, the level there is anything: of no consequence.
+        member = idata["constant_data"]["member"].to_numpy()
+        k = np.where(member.sum(axis=1) @ member > 1, k, 0.0)
+    explained = _explained(residual, _measured(idata, spec))
+    without = f"run!={names[int(np.argmax(k))]}"
+    return [
+        verdict(
+            "explained",
+            explained,
+            _EXPLAINED,
+            "at least",
+            f"The law explains {max(explained, 0):.0%} of the spread of {observed_name(spec)} among these runs: they do not go as it says. "
+            "Look at units and columns; where only noise is left between the runs, add runs further apart.",
+            bears_on=("forecast", "sizes") if spec.get_law().keep else ("forecast",),
+        ),
+        verdict(
+            "outlying_rows",
+            float((outlying > _OUTLYING).sum()),
+            0,
+            "at most",
+            f"Measured over expected {spec.response} is far off in "
+            + _listed([factors[i] for i in np.argsort(-outlying) if outlying[i] > _OUTLYING])
+            + ". A factor tells the cause: 0.69 or 1.44 is bits for nats, another may be a wrong digit or an unfinished run.",
+            bears_on=("forecast",),
+        ),
+        verdict(
+            "influential_rows",
+            float((k > _PARETO_K).sum()),
+            0,
+            "at most",
+            "The posterior hangs on "
+            + _listed([f"{names[i]} (Pareto k {k[i]:.2f})" for i in np.argsort(-k) if k[i] > _PARETO_K])
+            + f": without it the answer may be another. Compare with a fit of `where={without!r}` (--where {shlex.quote(without)}).",
+        ),
+    ]
+
+
+def _measured(idata: xr.DataTree, spec: ModelSpec) -> np.ndarray:
+    """What was measured, on the link's scale; of counts the share that is right. Shape (run,)."""
+    measured = idata["observed_data"][observed_name(spec)].to_numpy()
+    return measured / idata["constant_data"]["n_items"].to_numpy() if spec.noise.dist == COUNTS else measured
+
+
+def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """Median residual on the link's scale, decades below the largest run, the sd of a run there, and the scale of its noise."""
+    data = idata["constant_data"]
+    draws, law = fitted_draws(spec, idata), spec.get_law()
+    inputs = {name: data[name] for name in law.inputs}
+    decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
+    curve = draws["expected_loss"] if law.keep else law_loss(spec, draws, inputs)
+    misfit = spec.noise.misfit * np.log(curve) if law.cells else 0.0
+    if law.cells:
+        curve = curve * (draws[law.level] * data["member"]).sum("cell")
+    residual = _measured(idata, spec) - to_link(spec, curve).median(("chain", "draw")).to_numpy()
+    scale = noise_scale(spec, draws, decades, expected=curve, n_items=data.get("n_items"))
+    scale = ((scale**2 + misfit**2) ** 0.5).median(("chain", "draw"))
+    least = float(scale.min()) if spec.noise.dist == COUNTS else float(draws["sigma"].median())
+    return residual, decades.to_numpy(), least, scale.to_numpy()
+
+
+def _explained(residual: np.ndarray, measured: np.ndarray) -> float:
+    """Return the share of the variance of log loss that the law explains; 0 where the losses are all one."""
+    variance = float(np.var(measured))
+    return 1 - float(np.mean(residual**2)) / variance if variance > 0 else 0.0
+
+
+def _against_neighbours(residual: np.ndarray, decades: np.ndarray, sigma: float) -> np.ndarray:
+    """Compare each residual with those of runs of like reach, so that the wide noise of faded runs hides none."""
+    away = np.zeros(len(residual))
+    for i in range(len(residual)):
+        others = np.delete(np.arange(len(residual)), i)
+        near = others[np.argsort(np.abs(decades[others] - decades[i]), kind="stable")[:_NEIGHBOURS]]
+        if len(near) < _LEAST_NEIGHBOURS:
+            continue
+        middle = np.median(residual[near])
+        spread = 1.4826 * np.median(np.abs(residual[near] - middle))
+        away[i] = abs(residual[i] - middle) / np.hypot(spread, sigma)
+    return away
+
+
+def _pareto_k(idata: xr.DataTree) -> np.ndarray:
+    import arviz_stats as azs
+
+    k = azs.loo(idata, pointwise=True).pareto_k
+    return np.nan_to_num(np.asarray(k.values if hasattr(k, "values") else k), nan=0.0)
+
+
+def _listed(items: list[str]) -> str:
+    more = len(items) - _LISTED
+    return ", ".join(items[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,116 @@
+"""Whether the sampler has drawn from the posterior: the checks that fail a fit."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...errors import given, named
+from ..store import fitted_spec
+from .verdict import verdict
+
+_RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
+_ACCEPTANCE = 0.01
+# Laws of the best size sample a value for each size or budget beside those that the spec names.
+OF_EACH = ("log_level", "z_u", "z_beta", "z_vertex", "z_curvature")
+
+
+def sampled_draws(idata: xr.DataTree) -> xr.Dataset:
+    """Draws of all sampled parameters, of which the constants are functions."""
+    spec = fitted_spec(idata)
+    names = [*spec.sampled, *(name for name in OF_EACH if name in idata["posterior"] and name not in spec.sampled)]
+    return idata["posterior"].to_dataset()[names]
+
+
+def sampling_checks(draws: xr.Dataset, stats: Any) -> list[dict[str, Any]]:
+    """Whether sampled parameters have converged, from their draws and the statistics of their sampler."""
+    import arviz_stats as azs  # slow to import, and needed only here
+
+    # Parameters of groups are vectors; each counts by its worst element.
+    rhat = azs.rhat(draws).max(skipna=False).to_array()
+    bulk, tail = (azs.ess(draws, method=method).min(skipna=False).to_array() for method in ("bulk", "tail"))
+    # A chain that stands still, or a single one, has no R-hat: that is the worst of all.
+    ranked = rhat.fillna(np.inf).max([dim for dim in rhat.dims if dim != "variable"])
+    worst = str(rhat["variable"].values[int(ranked.argmax())])
+    if draws.sizes["chain"] == 1:
+        more = f"One chain cannot be compared with another: sample with {given(chains=4)}."
+    else:
+        more = f"Sample longer, e.g. with {given(draws=4000, tune=4000)}."
+    return [
+        verdict(
+            "rhat",
+            float(rhat.max(skipna=False)),
+            _RHAT,
+            "below",
+            f"The chains disagree most on {worst}. {more}",
+            fails=True,
+        ),
+        verdict(
+            "ess_bulk",
+            float(bulk.min(skipna=False)),
+            _ESS,
+            "at least",
+            f"Too few independent draws. {more}",
+            fails=True,
+        ),
+        verdict(
+            "ess_tail",
+            float(tail.min(skipna=False)),
+            _ESS,
+            "at least",
+            f"Too few independent draws in the tails. {more}",
+            fails=True,
+        ),
+        *(_nuts_checks(stats) if "diverging" in stats else _smc_checks(stats, more)),
+    ]
+
+
+def _smc_checks(stats: Any, more: str) -> list[dict[str, Any]]:
+    return [
+        verdict(
+            "acceptance",
+            float(stats["acceptance"].min()),
+            _ACCEPTANCE,
+            "at least",
+            f"The points of a run hardly moved after their last weighting. {more}",
+            fails=True,
+        )
+    ]
+
+
+def _nuts_checks(stats: Any) -> list[dict[str, Any]]:
+    energy = stats["energy"]
+    bfmi = (energy.diff("draw") ** 2).mean("draw") / energy.var("draw")
+    return [
+        verdict(
+            "divergences",
+            float(stats["diverging"].mean()),
+            _DIVERGENT,
+            "at most",
+            f"The sampler missed a part of the posterior. Sample with {given(target_accept=0.99)}.",
+            fails=True,
+        ),
+        verdict(
+            "bfmi",
+            float(bfmi.min()),
+            _BFMI,
+            "at least",
+            f"The sampler moves too slowly between energies. Raise {named('tune')}; look for a row that does not belong.",
+            fails=True,
+        ),
+        verdict(
+            "tree_depth",
+            float(_depth_reached(stats)),
+            _TREE_DEPTH,
+            "at most",
+            "Many trajectories were cut at the largest tree depth: slow, not wrong.",
+        ),
+    ]
+
+
+def _depth_reached(stats: Any) -> Any:
+    """Share of draws at the largest tree depth, as PyMC and nutpie each name it."""
+    for name in ("reached_max_treedepth", "maxdepth_reached"):
+        if name in stats:
+            return stats[name].mean()
+    return np.nan

@@ -1,0 +1,126 @@
+"""What a sweep cannot teach about its best learning rate (and batch): exponents that are the prior, and optima outside the sweep."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from ...spec.spec import ModelSpec
+from .verdict import verdict
+
+_PRIOR_DRIVEN = 0.8  # posterior sd over prior sd
+_COLLINEAR = 0.95  # |correlation| of ln params and ln tokens of the cells
+_BATCH_SPREAD = 0.01  # of ln batch_tokens within a cell
+_EXPONENTS = {
+    "by_params": ("params", "cells of several sizes at like tokens"),
+    "by_tokens": ("tokens", "cells of several lengths at one size"),
+    "by_batch": ("the batch", "several rates at each of several batches"),
+    "batch_by_tokens": ("tokens in the best batch", "batch sweeps at several lengths"),
+}
+
+
+def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
+    """Return the checks of the design of a sweep, for a law that has a best value in each cell."""
+    member = idata["constant_data"]["member"].to_numpy()
+    logs = {name: np.log(idata["constant_data"][name].to_numpy()) for name in spec.inputs}
+    teaching = member[member.sum(axis=1) > 1]  # a run alone in its cell has nothing to be compared with
+    cells = {name: teaching @ logs[name] / teaching.sum(axis=1) for name in spec.get_law().cells}
+    return [
+        _collinear(cells),
+        _prior_driven(idata, spec),
+        _bracketed(idata, spec, logs, member),
+        *([] if "batch_tokens" in spec.inputs else _batch_varies(idata, member)),
+    ]
+
+
+def _collinear(cells: dict[str, np.ndarray]) -> dict[str, Any]:
+    together = np.nan
+    if len(cells["params"]) > 1 and min(float(np.ptp(values)) for values in cells.values()) > 0.01:
+        together = abs(float(np.corrcoef(np.stack(list(cells.values())))[0, 1]))
+    return verdict(
+        "params_tokens_collinear",
+        together,
+        _COLLINEAR,
+        "at most",
+        f"The exponents of params and tokens are not separately learnt: over these cells ln params and ln tokens move together "
+        f"(correlation {together:.3f}), so only their sum is known. Pairs of exponents with one sum agree inside the sweep and part "
+        "outside it. Add cells off that line.",
+        bears_on=("rates",),
+    )
+
+
+def _prior_driven(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
+    """Compare the sd of each exponent with that of its prior."""
+    names = [name for name in _EXPONENTS if name in spec.priors]
+    ratio = {name: float(idata["posterior"][name].std() / idata["prior"][name].std()) for name in names}
+    driven = [name for name in names if ratio[name] > _PRIOR_DRIVEN]
+    wanted = "; ".join(_EXPONENTS[name][1] for name in driven)
+    listed = ", ".join(f"{_EXPONENTS[name][0]} ({ratio[name]:.0%} of the prior's width is left)" for name in driven)
+    return verdict(
+        "exponents_from_prior",
+        float(len(driven)),
+        0,
+        "at most",
+        f"These exponents are the prior's, not the sweep's: {listed}. To learn them takes {wanted}.",
+        bears_on=("rates",),
+    )
+
+
+def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray], member: np.ndarray) -> dict[str, Any]:
+    """Count cells with three or more values whose median optimum lies outside the values that were tried."""
+    best = cell_best(idata, spec, logs, member)
+    names = idata["posterior"]["cell"].to_numpy()
+    outside = []
+    for tuned, draws in best.items():
+        middle = draws.median(("chain", "draw")).to_numpy()
+        for i, row in enumerate(member > 0):
+            tried = logs[tuned][row]
+            if len(np.unique(tried)) > 2 and not tried.min() <= middle[i] <= tried.max():
+                outside.append(
+                    f"{tuned} of {names[i]} (best {np.exp(middle[i]):.3g}, tried up to {np.exp(tried.max()):.3g})"
+                    if middle[i] > tried.max()
+                    else f"{tuned} of {names[i]} (best {np.exp(middle[i]):.3g}, tried from {np.exp(tried.min()):.3g})"
+                )
+    return verdict(
+        "optimum_bracketed",
+        float(len(outside)),
+        0,
+        "at most",
+        f"The best value lies outside what was tried for {', '.join(outside[:4])}{' and others' if len(outside) > 4 else ''}: it is the "
+        "parabola's and the prior's. Extend the sweep that way.",
+        bears_on=("rates",),
+    )
+
+
+def cell_best(
+    idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray], member: np.ndarray
+) -> dict[str, xr.DataArray]:
+    """Natural log of the best value of each tuned input in each cell, dims (chain, draw, cell); the rate at the cell's mean batch."""
+    law, draws = spec.get_law(), idata["posterior"].to_dataset()
+    assert law.best is not None
+    centres = {name: xr.DataArray(np.exp(member @ logs[name] / member.sum(axis=1)), dims="cell") for name in law.cells}
+    found: dict[str, xr.DataArray] = law.best(centres, **{name: draws[name] for name in law.loss_constants})
+    if "batch_tokens" in found:
+        centres["batch_tokens"] = xr.DataArray(np.exp(member @ logs["batch_tokens"] / member.sum(axis=1)), dims="cell")
+        at_mean = law.best(centres, **{name: draws[name] for name in law.loss_constants})
+        found = {**found, "lr": at_mean["lr"]}
+    return found
+
+
+def _batch_varies(idata: xr.DataTree, member: np.ndarray) -> list[dict[str, Any]]:
+    data = idata["constant_data"]
+    if "batch_tokens" not in data:
+        return []
+    logs = np.log(data["batch_tokens"].to_numpy())
+    varied = [float(np.ptp(logs[row])) for row in member > 0 if np.isfinite(logs[row]).all()]
+    return [
+        verdict(
+            "one_batch_per_cell",
+            float(sum(spread > _BATCH_SPREAD for spread in varied)),
+            0,
+            "at most",
+            "Runs of one cell differ in batch_tokens, which this model takes for noise: fit the model 'lr-batch-surface' "
+            "(--model lr-batch-surface).",
+            bears_on=("rates",),
+        )
+    ]

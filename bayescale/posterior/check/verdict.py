@@ -1,0 +1,54 @@
+"""One row of the check table, and what rows say."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+Bearing = Literal[
+    "forecast", "choice", "rates", "sizes"
+]  # a loss; params against tokens; best rates; best sizes of approaches 1, 2
+
+_RULES = {
+    "below": lambda value, threshold: value < threshold,
+    "at most": lambda value, threshold: value <= threshold,
+    "at least": lambda value, threshold: value >= threshold,
+}
+
+
+def verdict(
+    name: str,
+    value: float,
+    threshold: float,
+    rule: Literal["below", "at most", "at least"],
+    advice: str,
+    *,
+    fails: bool = False,
+    bears_on: Sequence[Bearing] = (),
+) -> dict[str, Any]:
+    """Judge one value; a value that is no number passes a warning (nothing to warn of) and never a check that fails."""
+    passed = (not fails) if math.isnan(value) else bool(_RULES[rule](value, threshold))
+    return {
+        "name": name,
+        "severity": "fail" if fails else "warn",
+        "value": None if math.isnan(value) else float(value),
+        "threshold": float(threshold),
+        "passed": passed,
+        "bears_on": list(bears_on),
+        "advice": "" if passed else advice,
+    }
+
+
+def failures(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the checks in a table's rows that failed."""
+    return [row["name"] for row in rows if row["severity"] == "fail" and not row["passed"]]
+
+
+def bearing_on(
+    rows: Iterable[Mapping[str, Any]], word: Bearing, *, with_failed: bool = False
+) -> list[Mapping[str, Any]]:
+    """Return the open rows of a table whose advice travels with an answer of that kind; those that failed bear on all, where asked for."""
+    return [
+        row
+        for row in rows
+        if not row["passed"] and (word in row["bears_on"] or (with_failed and row["severity"] == "fail"))
+    ]

@@ -1,0 +1,105 @@
+"""`fits_of`: what forecasts and decisions read of a fit, or of the fits of an average, parsed once.
+
+Everything after the fit is a function of these views; only here are a fit's attributes read from their texts.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from ..laws import Law
+from ..laws.distance import Reached, reached_by
+from ..spec.spec import ModelSpec
+from .store import fit_weights, fitted_spec, is_average
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One fit, in memory.
+
+    Attributes
+    ----------
+    name : str
+        In its average; empty for a plain fit.
+    weight : float
+        In its average; 1 for a plain fit.
+    spec : ModelSpec
+        The model, changes included.
+    law : Law
+        That of the spec, with its options.
+    draws : xarray.Dataset
+        The posterior, dims (chain, draw).
+    data : xarray.Dataset
+        `constant_data`: the runs' columns and the anchors.
+    reached : Reached
+        Where the runs lie.
+    seed, mixing_seed : int
+        Of the fit, and by which its average shares out draws.
+    check : tuple of dict
+        The rows of its check.
+    loss_unit, params_kind : str
+        What the numbers mean.
+    """
+
+    name: str
+    weight: float
+    spec: ModelSpec
+    law: Law
+    draws: xr.Dataset
+    data: xr.Dataset
+    reached: Reached
+    seed: int
+    mixing_seed: int
+    check: tuple[Mapping[str, Any], ...]
+    loss_unit: str
+    params_kind: str
+
+    @property
+    def title(self) -> str:
+        """Say which fit of an average this is; nothing of a plain one."""
+        return f" of fit '{self.name}' (weight {self.weight:.2f})" if self.name else ""
+
+
+def fits_of(idata: xr.DataTree) -> tuple[Fit, ...]:
+    """Return the views of a fit, or of the fits of an average that have any weight.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        From `fit`, `average_fits` or `load_fit`.
+
+    Returns
+    -------
+    tuple of Fit
+        One for a plain fit.
+
+    Examples
+    --------
+    >>> [fit.law.name for fit in fits_of(idata)]  # doctest: +SKIP
+    """
+    if not is_average(idata):
+        return (_view(idata, "", 1.0, int(idata.attrs["random_seed"])),)
+    seed = int(idata.attrs["random_seed"])
+    return tuple(_view(idata[name], name, weight, seed) for name, weight in fit_weights(idata).items() if weight > 0)
+
+
+def _view(idata: Any, name: str, weight: float, mixing_seed: int) -> Fit:
+    spec = fitted_spec(idata)
+    law, data = spec.get_law(), idata["constant_data"].to_dataset()
+    return Fit(
+        name=name,
+        weight=weight,
+        spec=spec,
+        law=law,
+        draws=idata["posterior"].to_dataset(),
+        data=data,
+        reached=reached_by(law, data, float(data["log_reach_max"])),
+        seed=int(idata.attrs["random_seed"]),
+        mixing_seed=mixing_seed,
+        check=tuple(json.loads(idata.attrs.get("check", "[]"))),
+        loss_unit=str(idata.attrs["loss_unit"]),
+        params_kind=str(idata.attrs["params_kind"]),
+    )
