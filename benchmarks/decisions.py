@@ -19,7 +19,7 @@ import pandas as pd
 from others import read_others
 from scipy.optimize import minimize
 
-from bayescale import allocate, fit, load_spec, read_runs
+from bayescale import Rules, allocate, fit, load_spec, read_runs
 from bayescale.laws import chinchilla
 from bayescale.laws.law import compute
 
@@ -103,7 +103,7 @@ def choices(runs: pd.DataFrame, budget: float, seed: int, **options: object) -> 
 
     idata = fit(load_spec("chinchilla"), runs, random_seed=seed, progressbar=False, **options)
     chosen = {
-        risk: float(allocate(idata, budget, risk=risk, max_extrapolation=99.0)["params"].item())
+        risk: float(allocate(idata, budget, risk=risk, rules=Rules(max_extrapolation=99.0))["params"].item())
         for risk in ("mean", "cvar:0.1")
     }
     return chosen | rules(runs, budget), not failed_checks(idata)

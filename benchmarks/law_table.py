@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bayescale.laws.formulas import information
-from bayescale.decide.risk import cvar
+from bayescale.decide.plans.risk import cvar
 from bayescale.laws import (
     batch,
     bnsl,
@@ -26,6 +25,7 @@ from bayescale.laws import (
     transfer,
     vocabulary,
 )
+from bayescale.laws.formulas import information
 from bayescale.published.laws import PUBLISHED
 
 # Adapters, where the table asks for something that is one step away from a function of ours.

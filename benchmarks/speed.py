@@ -44,7 +44,7 @@ def import_seconds() -> float:
 
 def decisions(fit: str) -> list[tuple[str, float, float, float]]:
     """Times of decisions from the 4,000 draws of a fit that is loaded: all limits at once, and a frontier of 200 budgets."""
-    from bayescale import CostModel, Demand, Limits, Target, allocate, load_fit, pareto
+    from bayescale import Budget, CostModel, Demand, Limits, Target, allocate, load_fit, pareto
 
     idata = load_fit(fit)
     reach = float(np.exp(idata["constant_data"]["log_reach_max"]))
@@ -52,16 +52,11 @@ def decisions(fit: str) -> list[tuple[str, float, float, float]]:
         "H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4, mfu_prefill=0.4, mfu_decode=0.02, accelerators=8
     )  # prices of nobody: they change no time
     limits = Limits(max_params=1e6, max_tokens=1e8, unique_tokens=5e7, days=1)
-    asked = {
-        "limits": limits,
-        "costs": costs,
-        "demand": Demand(1e8, 0.5, 0.7),
-        "target": Target(1.6),
-        "risk": "cvar:0.1",
-    }
+    budget = Budget(flops=300 * reach, costs=costs, demand=Demand(1e8, 0.5, 0.7))
+    asked = {"limits": limits, "target": Target(1.6), "risk": "cvar:0.1"}
     budgets = np.geomspace(reach, 900 * reach, 200)
     return [
-        ("one allocation, all limits", _median(lambda: allocate(idata, 300 * reach, **asked)), 0.0, 0.05),
+        ("one allocation, all limits", _median(lambda: allocate(idata, budget, **asked)), 0.0, 0.05),
         ("frontier of 200 budgets", _median(lambda: pareto(idata, budgets)), 0.0, 2.0),
     ]
 

@@ -275,7 +275,9 @@ def _(mo):
 @app.cell
 def _(SEED, bs, idata, pd, plans_table):
     target = bs.Target(0.95)
-    certainty = bs.cheapest_plan(idata, target, probabilities=[0.5, 0.8, 0.95], max_extrapolation=2, random_seed=SEED)
+    certainty = bs.cheapest_plan(
+        idata, target, probabilities=[0.5, 0.8, 0.95], rules=bs.Rules(max_extrapolation=2), random_seed=SEED
+    )
     plans_table(certainty, pd.Index([f"P = {_p:.2f}" for _p in certainty["probability_target"]]))
     return certainty, target
 
@@ -318,7 +320,10 @@ def _(mo):
 def _(SEED, bs, budget, idata, np, pd, plans_table):
     served = np.array([1e7, 3e7, 1e8])
     by_demand = pd.concat(
-        [bs.allocate(idata, budget, demand=bs.Demand(_tokens, sigma=0.5), random_seed=SEED) for _tokens in served]
+        [
+            bs.allocate(idata, bs.Budget(flops=budget, demand=bs.Demand(_tokens, sigma=0.5)), random_seed=SEED)
+            for _tokens in served
+        ]
     )
     plans_table(by_demand, pd.Index([f"{_tokens / 1e6:.0f}M bytes served (median)" for _tokens in served]))
     return by_demand, served
@@ -349,8 +354,8 @@ def _(mo):
     mo.md("""
     ## Not enough data
 
-    Suppose that only 32M distinct bytes exist. This law knows no repetition, so they cap the tokens. `repeats="published"` lets data be
-    repeated at the published worth of repeats (Muennighoff et al. 2023), which these runs did not measure.
+    Suppose that only 32M distinct bytes exist. This law knows no repetition, so they cap the tokens. `Rules(repeats="published")` lets
+    data be repeated at the published worth of repeats (Muennighoff et al. 2023), which these runs did not measure.
     """)
     return
 
@@ -359,7 +364,7 @@ def _(mo):
 def _(SEED, bs, budget, by_risk, idata, pd, plans_table):
     few = bs.Limits(unique_tokens=32e6)
     capped = bs.allocate(idata, budget, limits=few, random_seed=SEED)
-    repeated = bs.allocate(idata, budget, limits=few, repeats="published", random_seed=SEED)
+    repeated = bs.allocate(idata, budget, limits=few, rules=bs.Rules(repeats="published"), random_seed=SEED)
     by_data = pd.concat([by_risk.iloc[[0]], capped, repeated])
     _labels = ["no limit", "32M bytes, each seen once", "32M bytes, repeats as published"]
     plans_table(by_data, _labels).assign(epochs=[f"{_epochs:.1f}" for _epochs in by_data["epochs"].fillna(1)])
@@ -398,14 +403,14 @@ def _(bs):
 
 @app.cell
 def _(SEED, bs, costs, demand, dollars, idata, pd, plans_table):
-    request = {"usd": dollars, "costs": costs, "demand": demand, "random_seed": SEED}
-    in_money = pd.concat([bs.allocate(idata, risk=_risk, **request) for _risk in ("mean", "cvar:0.1")])
+    money = bs.Budget(usd=dollars, demand=demand, costs=costs)
+    in_money = pd.concat([bs.allocate(idata, money, risk=_risk, random_seed=SEED) for _risk in ("mean", "cvar:0.1")])
     choice, cautious = in_money.iloc[0], in_money.iloc[1]
     plans_table(in_money, in_money["risk"].to_numpy()).assign(
         **{"USD in all": [f"{_usd:.3f}" for _usd in in_money["cost_usd"]]},
         **{"accelerator-hours": [f"{_hours:.3f}" for _hours in in_money["gpu_hours"]]},
     )
-    return cautious, choice, request
+    return cautious, choice, money
 
 
 @app.cell(hide_code=True)
@@ -426,7 +431,7 @@ def _(SEED, bs, cautious, choice, costs, demand, dollars, idata, np, pd):
     _serve = 2 * demand.expected * (_share * costs.usd_per_prefill_flop + (1 - _share) * costs.usd_per_decode_flop)
     # 20 tokens per parameter make the dollars quadratic in N.
     _twenty = (np.sqrt(_serve**2 + 4 * 20 * _train * dollars) - _serve) / (2 * 20 * _train)
-    _unserved = bs.allocate(idata, usd=dollars, costs=costs, random_seed=SEED).iloc[0]
+    _unserved = bs.allocate(idata, bs.Budget(usd=dollars, costs=costs), random_seed=SEED).iloc[0]
     _params = np.array([choice["params"], _twenty, cautious["params"], _unserved["params"]])
     rivals = pd.DataFrame(
         {
@@ -499,15 +504,20 @@ def _(mo):
 
 
 @app.cell
-def _(bs, demand, idata, pd, plans_table, replace, request):
+def _(SEED, bs, demand, idata, money, pd, plans_table, replace):
     changes = {
-        "as asked": {},
-        "four times the demand": {"demand": replace(demand, tokens=4 * demand.tokens)},
-        "a quarter of the demand": {"demand": replace(demand, tokens=demand.tokens / 4)},
-        "only 32M distinct bytes": {"limits": bs.Limits(unique_tokens=32e6), "repeats": "published"},
-        "no drift beyond the runs": {"drift": False},
+        "as asked": (money, {}),
+        "four times the demand": (replace(money, demand=replace(demand, tokens=4 * demand.tokens)), {}),
+        "a quarter of the demand": (replace(money, demand=replace(demand, tokens=demand.tokens / 4)), {}),
+        "only 32M distinct bytes": (
+            money,
+            {"limits": bs.Limits(unique_tokens=32e6), "rules": bs.Rules(repeats="published")},
+        ),
+        "no drift beyond the runs": (money, {"rules": bs.Rules(drift=False)}),
     }
-    changed = pd.concat([bs.allocate(idata, **(request | _change)) for _change in changes.values()])
+    changed = pd.concat(
+        [bs.allocate(idata, _budget, random_seed=SEED, **_others) for _budget, _others in changes.values()]
+    )
     changed.index = pd.Index(changes)
     plans_table(changed, changed.index)
     return (changed,)

@@ -121,11 +121,8 @@ def _chosen(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chose
         return _buy(problem, feasible, measure)
     if problem.shapes is not None:
         return _of_shapes(problem, feasible, measure)
+    problem.check_pays(feasible)
     draws = held_drift(problem.draws, feasible)
-    if not feasible.log_params_most() > 0:  # one param
-        raise InputError(
-            f"The budget, {options_of([feasible.budget])}, pays for no model at all: raise it, or lower {named('inference_tokens')}."
-        )
     target = problem.request.target
     if measure is None:
         assert target is not None

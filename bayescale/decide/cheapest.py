@@ -10,22 +10,22 @@ import xarray as xr
 
 from ..errors import InputError, named
 from ..forecasts.forecast import as_seed
-from ..laws.distance import LN_10
 from .answer.chosen import Chosen
 from .answer.table import answer
-from .answer.warnings import out_of_reach
+from .answer.warnings import out_of_reach, rounded_up
+from .plans.cheapest import Cheapest, cheapest, least_tokens
 from .plans.choose import Choice, choose
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
+from .plans.nearest import nearest
 from .plans.risk import mean
-from .plans.targets import Cheapest, cheapest, nearest
 from .problem.open import Problem, open_problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 from .question.target import Target
 
-_ROUNDS, _SETTLED = 5, 1e-3  # of comparing plans at the distance of the last choice, until ln params move less
-_DECADES_BELOW = 6  # of compute below the largest run, from which the nearest request is sought
+_ROUNDS = 6  # of comparing plans at the distance of the last choice
+_SLACKS = (1e-4, 5e-4, 2e-3, 1e-2)  # of the nearest loss
 
 
 def cheapest_plan(
@@ -93,9 +93,9 @@ def cheapest_plan(
     refused = []
     for probability in wanted:
         one = replace(target, probability=probability)
-        plan = _cheapest(problem, feasible, one)
+        plan, why = _cheapest_or_why(problem, feasible, one)
         if plan is None:
-            refused.append(_out_of_reach(problem, feasible, one))
+            refused.append(why)
         else:
             chosen.append(_chosen(problem.draws, feasible, plan))
     if not chosen:
@@ -105,25 +105,48 @@ def cheapest_plan(
     return answer(problem, chosen, risk="cost", measure=None)
 
 
-def _cheapest(problem: Problem, feasible: Feasible, target: Target) -> Cheapest | None:
-    """Return the cheapest plan, whose own decades in tokens per parameter and epochs are those that it was compared with."""
+def _cheapest_or_why(problem: Problem, feasible: Feasible, target: Target) -> tuple[Cheapest | None, str]:
+    """Return the cheapest plan, or None and why there is none, with the nearest request that can be met."""
+    assert target.probability is not None
+    plan = _cheapest(problem, feasible, target, problem.log_most_flops)
+    if plan is not None:
+        return plan, ""
+    found = nearest(problem.draws, feasible, target, problem.log_reach, problem.log_most_flops)
+    if found.probability >= target.probability:  # nearer than the farthest compute, where drift undoes it
+        plan = _cheapest(problem, feasible, target, found.log_flops)
+    if plan is not None:
+        return plan, ""
+    # Of the least loss that can be, one plan is the only one: what is said leaves so much room that a search finds some.
+    losses = [rounded_up(found.loss * (1 + slack)) for slack in _SLACKS]
+    can_be = (
+        loss
+        for loss in losses
+        if _cheapest(problem, feasible, replace(target, loss=loss), found.log_flops_loss) is not None
+    )
+    most = problem.request.rules.max_extrapolation
+    return None, out_of_reach(target, found, next(can_be, losses[-1]), most)
+
+
+def _cheapest(problem: Problem, feasible: Feasible, target: Target, log_most_flops: float) -> Cheapest | None:
+    """Return the cheapest plan among plans compared at no less than its own decades in tokens per parameter and epochs."""
     draws, within = problem.draws, problem.request.rules.within_compute
     shared, plan = draws.sharing_outside(None), None
     for _ in range(_ROUNDS):
-        last, plan = plan, cheapest(shared, feasible, target, problem.log_most_flops, within)
-        if plan is None or (last is not None and abs(plan.log_params - last.log_params) < _SETTLED):
+        plan = cheapest(shared, feasible, target, log_most_flops, within)
+        if plan is None:
             break
-        following = draws.sharing_outside({"params": plan.log_params, "tokens": plan.log_tokens})
-        if following.outside == shared.outside:
+        own = draws.sharing_outside({"params": plan.log_params, "tokens": plan.log_tokens})
+        if max(own.outside) <= max(shared.outside):
             break
-        shared = following
-    return plan
+        shared = own
+    return plan if plan is None or not max(shared.outside) else _with_own_drift(problem, feasible, target, plan)
 
 
-def _out_of_reach(problem: Problem, feasible: Feasible, target: Target) -> str:
-    least = problem.log_reach - _DECADES_BELOW * LN_10
-    found = nearest(problem.draws, feasible, target, least, problem.log_most_flops)
-    return out_of_reach(target, found, problem.request.rules.max_extrapolation)
+def _with_own_drift(problem: Problem, feasible: Feasible, target: Target, plan: Cheapest) -> Cheapest:
+    """Return the plan on the tokens that it needs with the drift of its own distance, where some within the limits do."""
+    within = feasible.within(max_extrapolation=float(np.exp(problem.log_most_flops)))
+    tokens = float(least_tokens(problem.draws, within, target, np.array([plan.log_params]))[0])
+    return replace(plan, log_tokens=tokens) if np.isfinite(tokens) else plan
 
 
 def _chosen(draws: LossDraws, feasible: Feasible, plan: Cheapest) -> Chosen:

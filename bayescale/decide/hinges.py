@@ -17,7 +17,6 @@ from .plans.risk import mean
 from .problem.open import Problem, open_problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask
-from .rivals import one_budget
 
 K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
 _ABOUT = 400  # draws over which the best tokens of a size are averaged, where more can do harm
@@ -36,7 +35,7 @@ def _asked(
     """Return the problem without drift, which moves no best size, and its budget."""
     request = ask(question, flops, limits=limits, at=at, rules=replace(rules or Rules(), drift=False))
     problem = open_problem(idata, request)
-    return problem, one_budget(problem)
+    return problem, problem.one_budget()
 
 
 def sensitivity(

@@ -90,7 +90,7 @@ def explain(
         "explain", flops, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed), risk=risk
     )  # fmt: skip
     problem = open_problem(idata, request)
-    measure, feasible = problem.risk, one_budget(problem)
+    measure, feasible = problem.risk, problem.one_budget()
     assert measure is not None
     held = held_drift(problem.draws, feasible)
     choice = choose(held, feasible, measure)
@@ -101,19 +101,6 @@ def explain(
     table = _compared(problem, listed, feasible, held, choice, measure)
     table.attrs["left_out"] = left_out
     return table
-
-
-def one_budget(problem: Problem) -> Feasible:
-    """Return the one budget of a question about a choice; InputError where there are several, or it pays for no model."""
-    feasible, *more = problem.budgets()
-    if more:
-        raise InputError(f"{problem.request.question} takes one budget. Got {len(more) + 1}.")
-    if not feasible.log_params_most() > 0:
-        raise InputError(
-            f"The budget, {options_of([feasible.budget])}, pays for no model at all: raise it, or lower the demand "
-            f"({named('inference_tokens')})."
-        )
-    return feasible
 
 
 def _too_far(problem: Problem, params: float, tokens: float) -> str:

@@ -22,7 +22,7 @@ from ..spec.groups import local_draws, unseen_groups
 from ..spec.noise import draw_observed, drifted, log_density
 from .averaged import mix_forecasts
 from .labels import labelled
-from .plans import complete
+from .plans import complete, read
 from .reach import MAX_EXTRAPOLATION, check_distance, far_texts
 from .through import check_link, check_units, labelled_through, paired
 
@@ -74,7 +74,7 @@ def forecast(
     upstream = None if through is None else fits_of(through)
     return forecast_fits(
         fits_of(idata),
-        plans,
+        read(plans),
         through=upstream,
         drift=drift,
         max_extrapolation=max_extrapolation,
@@ -96,7 +96,7 @@ def forecast_fits(
     max_extrapolation: float = MAX_EXTRAPOLATION,
     random_seed: int | None = None,
 ) -> xr.Dataset:
-    """As `forecast`, of fits that are in memory."""
+    """As `forecast`, of fits that are in memory and of plans that have been read."""
 
     def one(fit: Fit) -> xr.Dataset:
         return _of_one(fit, plans, through, drift, max_extrapolation, random_seed)

@@ -49,11 +49,15 @@ def check_flops(flops: float) -> float:
     return positive("flops", flops, "FLOP", "5.76e23")
 
 
-def complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None) -> pd.DataFrame:
-    """Check the plans' columns; flops and the like are filled as for runs. What comes from upstream need not be there."""
+def read(plans: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of plans with numbers as such; flops and the like are filled as for runs."""
     if not isinstance(plans, pd.DataFrame):
         raise InputTypeError(f"`plans` must be a DataFrame. Got {type(plans).__name__} instead.")
-    plans = read_plans(plans)
+    return read_plans(plans)
+
+
+def complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None) -> pd.DataFrame:
+    """Check that plans have the columns that a fit takes. What comes from upstream need not be there."""
     if upstream is not None:
         plans = plans.drop(columns=upstream.attrs["response"], errors="ignore")
     own = [column for column in spec.inputs.values() if upstream is None or column != upstream.attrs["response"]]

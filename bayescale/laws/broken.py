@@ -9,6 +9,7 @@ them although all slopes they lead to have one sign, so the local slope itself i
 """
 
 from collections.abc import Mapping
+from functools import partial
 from inspect import Parameter, Signature
 from typing import Any
 
@@ -79,6 +80,76 @@ def shares(found: Any) -> Any:
     return 1 - (left[:, 1:] / left[:, :-1]) ** np.arange(found.shape[1], 0, -1)
 
 
+def _constants(numbers: range, sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Constants of `bnsl.value` from what is sampled."""
+    a = sampled["limit_share"] * np.exp(anchors["log_y_min"])
+    centre, low = anchors["log_x_mean"], anchors["log_x_low"]
+    # What is left above the limit of the mean level: ln(e^mean - a), without a difference of near numbers.
+    log_y = anchors["log_y_mean"] + np.log1p(
+        -sampled["limit_share"] * np.exp(anchors["log_y_min"] - anchors["log_y_mean"])
+    )
+    found: dict[str, Any] = {}
+    log_y, c0 = log_y + sampled["shift"], sampled["fall"]
+    log_b = log_y
+    for i, place in zip(numbers, places([sampled[f"place_{i}"] for i in numbers]), strict=True):
+        c, f = sampled[f"change_{i}"], np.exp(sampled[f"log_f_{i}"])
+        log_d = low + place * (anchors["log_x_high"] - low)
+        c0 = c0 - c * logistic((centre - log_d) / f)
+        log_b = log_b + c * f * softplus((centre - log_d) / f)
+        found |= {f"c_{i}": 1.0 * c, f"d_{i}": np.exp(log_d), f"f_{i}": f}
+    return {"a": a, "log_b": log_b + c0 * centre, "c0": c0, **found}
+
+
+def _loss(numbers: range, x: Any, *, a: Any, log_b: Any, c0: Any, **parts: Any) -> Any:
+    found = [(parts[f"c_{i}"], parts[f"d_{i}"], parts[f"f_{i}"]) for i in numbers]
+    log_y = bnsl.log_reducible(x, log_b=log_b, c0=c0, breaks=found)
+    return a + np.exp(_LARGEST - positive_part(_LARGEST - log_y))
+
+
+def _linear(
+    numbers: range, sampled: _Numbers, anchors: _Numbers, response: Any
+) -> tuple[tuple[str, ...], Any, Any, Any]:
+    """Given limit, places and sharpness, ln(y - a) is linear in `shift`, `fall` and the changes; noise of ln y is wider there."""
+    log_x, centre, low = np.log(anchors["x"]), anchors["log_x_mean"], anchors["log_x_low"]
+    a = sampled["limit_share"][:, None] * np.exp(anchors["log_y_min"])
+    left = np.maximum(1 - a * np.exp(-response), np.finfo(float).tiny)
+    aim = response + np.log(left) - anchors["log_y_mean"] - np.log1p(-a * np.exp(-anchors["log_y_mean"]))
+    columns = [np.ones_like(aim), np.zeros_like(aim) + centre - log_x]
+    for i, place in zip(numbers, places([sampled[f"place_{i}"] for i in numbers]), strict=True):
+        f, log_d = np.exp(sampled[f"log_f_{i}"])[:, None], (low + place * (anchors["log_x_high"] - low))[:, None]
+        bend = f * (softplus((log_x - log_d) / f) - softplus((centre - log_d) / f))
+        columns.append(logistic((centre - log_d) / f) * (log_x - centre) - bend)
+    names = ("shift", "fall", *(f"change_{i}" for i in numbers))
+    return names, np.stack(columns, axis=-1), aim, left**2
+
+
+def _redrawn(numbers: range, sampled: _Numbers, fresh: _Numbers, rng: np.random.Generator) -> dict[str, Any]:
+    """One break somewhere else, uniformly, with another sharpness; breaks are numbered in their new order."""
+    place = np.stack(places([sampled[f"place_{i}"] for i in numbers]), axis=1)
+    log_f = np.stack([sampled[f"log_f_{i}"] for i in numbers], axis=1)
+    rows, one = np.arange(len(place)), rng.integers(len(numbers), size=len(place))
+    place[rows, one], log_f[rows, one] = rng.random(len(place)), fresh["log_f_1"]
+    order = np.argsort(place, axis=1)
+    place, log_f = np.take_along_axis(place, order, axis=1), np.take_along_axis(log_f, order, axis=1)
+    tiny = np.finfo(float).eps
+    new = shares(place).clip(tiny, 1 - tiny)
+    return {f"place_{i}": new[:, i - 1] for i in numbers} | {f"log_f_{i}": log_f[:, i - 1] for i in numbers}
+
+
+def _bounds(numbers: range, sign: int, sampled: _Numbers, anchors: _Numbers) -> tuple[tuple[str, ...], list[list[Any]]]:
+    """Slopes in the asked direction about each break, linear in `fall` and the changes."""
+    centre, low = anchors["log_x_mean"], anchors["log_x_low"]
+    found = places([sampled[f"place_{i}"] for i in numbers])
+    at = [(low + place * (anchors["log_x_high"] - low))[..., None] for place in found]
+    widths = [np.exp(sampled[f"log_f_{i}"])[..., None] for i in numbers]
+    parts = list(zip(at, widths, strict=True))
+    points = [log_d + f * LADDER for log_d, f in parts] or [centre + 0 * sampled["fall"][..., None]]
+    slopes = [
+        [sign + 0 * x, *(sign * (logistic((x - d) / f) - logistic((centre - d) / f)) for d, f in parts)] for x in points
+    ]
+    return ("fall", *(f"change_{i}" for i in numbers)), slopes
+
+
 def broken(breaks: int = 1, monotone: str = "no") -> Law:
     """The law with so many breaks, 0 to 4, whose curves may turn ("no"), or fall or rise at every x > 0 ("falling", "rising").
 
@@ -97,71 +168,9 @@ def broken(breaks: int = 1, monotone: str = "no") -> Law:
     sign = _DIRECTIONS[monotone]
     numbers = range(1, breaks + 1)
 
-    def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-        a = sampled["limit_share"] * np.exp(anchors["log_y_min"])
-        centre, low = anchors["log_x_mean"], anchors["log_x_low"]
-        # What is left above the limit of the mean level: ln(e^mean - a), without a difference of near numbers.
-        log_y = anchors["log_y_mean"] + np.log1p(
-            -sampled["limit_share"] * np.exp(anchors["log_y_min"] - anchors["log_y_mean"])
-        )
-        found: dict[str, Any] = {}
-        log_y, c0 = log_y + sampled["shift"], sampled["fall"]
-        log_b = log_y
-        for i, place in zip(numbers, places([sampled[f"place_{i}"] for i in numbers]), strict=True):
-            c, f = sampled[f"change_{i}"], np.exp(sampled[f"log_f_{i}"])
-            log_d = low + place * (anchors["log_x_high"] - low)
-            c0 = c0 - c * logistic((centre - log_d) / f)
-            log_b = log_b + c * f * softplus((centre - log_d) / f)
-            found |= {f"c_{i}": 1.0 * c, f"d_{i}": np.exp(log_d), f"f_{i}": f}
-        return {"a": a, "log_b": log_b + c0 * centre, "c0": c0, **found}
-
-    def loss(x: Any, *, a: Any, log_b: Any, c0: Any, **parts: Any) -> Any:
-        found = [(parts[f"c_{i}"], parts[f"d_{i}"], parts[f"f_{i}"]) for i in numbers]
-        log_y = bnsl.log_reducible(x, log_b=log_b, c0=c0, breaks=found)
-        return a + np.exp(_LARGEST - positive_part(_LARGEST - log_y))
-
-    def linear(sampled: _Numbers, anchors: _Numbers, response: Any) -> tuple[tuple[str, ...], Any, Any, Any]:
-        """Given limit, places and sharpness, ln(y - a) is linear in `shift`, `fall` and the changes; noise of ln y is wider there."""
-        log_x, centre, low = np.log(anchors["x"]), anchors["log_x_mean"], anchors["log_x_low"]
-        a = sampled["limit_share"][:, None] * np.exp(anchors["log_y_min"])
-        left = np.maximum(1 - a * np.exp(-response), np.finfo(float).tiny)
-        aim = response + np.log(left) - anchors["log_y_mean"] - np.log1p(-a * np.exp(-anchors["log_y_mean"]))
-        columns = [np.ones_like(aim), np.zeros_like(aim) + centre - log_x]
-        for i, place in zip(numbers, places([sampled[f"place_{i}"] for i in numbers]), strict=True):
-            f, log_d = np.exp(sampled[f"log_f_{i}"])[:, None], (low + place * (anchors["log_x_high"] - low))[:, None]
-            bend = f * (softplus((log_x - log_d) / f) - softplus((centre - log_d) / f))
-            columns.append(logistic((centre - log_d) / f) * (log_x - centre) - bend)
-        names = ("shift", "fall", *(f"change_{i}" for i in numbers))
-        return names, np.stack(columns, axis=-1), aim, left**2
-
-    def redrawn(sampled: _Numbers, fresh: _Numbers, rng: np.random.Generator) -> dict[str, Any]:
-        """One break somewhere else, uniformly, with another sharpness; breaks are numbered in their new order."""
-        place = np.stack(places([sampled[f"place_{i}"] for i in numbers]), axis=1)
-        log_f = np.stack([sampled[f"log_f_{i}"] for i in numbers], axis=1)
-        rows, one = np.arange(len(place)), rng.integers(breaks, size=len(place))
-        place[rows, one], log_f[rows, one] = rng.random(len(place)), fresh["log_f_1"]
-        order = np.argsort(place, axis=1)
-        place, log_f = np.take_along_axis(place, order, axis=1), np.take_along_axis(log_f, order, axis=1)
-        tiny = np.finfo(float).eps
-        new = shares(place).clip(tiny, 1 - tiny)
-        return {f"place_{i}": new[:, i - 1] for i in numbers} | {f"log_f_{i}": log_f[:, i - 1] for i in numbers}
-
-    def bounds(sampled: _Numbers, anchors: _Numbers) -> tuple[tuple[str, ...], list[list[Any]]]:
-        """Slopes in the asked direction about each break, linear in `fall` and the changes."""
-        centre, low = anchors["log_x_mean"], anchors["log_x_low"]
-        found = places([sampled[f"place_{i}"] for i in numbers])
-        at = [(low + place * (anchors["log_x_high"] - low))[..., None] for place in found]
-        widths = [np.exp(sampled[f"log_f_{i}"])[..., None] for i in numbers]
-        parts = list(zip(at, widths, strict=True))
-        points = [log_d + f * LADDER for log_d, f in parts] or [centre + 0 * sampled["fall"][..., None]]
-        slopes = [
-            [sign + 0 * x, *(sign * (logistic((x - d) / f) - logistic((centre - d) / f)) for d, f in parts)]
-            for x in points
-        ]
-        return ("fall", *(f"change_{i}" for i in numbers)), slopes
-
     names = ("a", "log_b", "c0", *(f"{part}_{i}" for i in numbers for part in ("c", "d", "f")))
     keywords = [Parameter(name, Parameter.KEYWORD_ONLY) for name in names]
+    loss = partial(_loss, numbers)
     loss.__signature__ = Signature([Parameter("x", Parameter.POSITIONAL_OR_KEYWORD), *keywords])  # type: ignore[attr-defined]
     return Law(
         name="bnsl",
@@ -174,13 +183,13 @@ def broken(breaks: int = 1, monotone: str = "no") -> Law:
         ),
         loss=loss,
         anchors=anchors,
-        constants=constants,
+        constants=partial(_constants, numbers),
         reach=reach,
         level="",
         repeats=True,
-        linear=linear,
-        redrawn=redrawn if breaks else None,
-        bounds=bounds if sign else None,
+        linear=partial(_linear, numbers),
+        redrawn=partial(_redrawn, numbers) if breaks else None,
+        bounds=partial(_bounds, numbers, sign) if sign else None,
         options={"breaks": 1, "monotone": "no"},
         configured=broken,
     )

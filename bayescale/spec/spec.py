@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -222,11 +223,27 @@ class ModelSpec(_Table):
 def _laid_over(table: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
     """One table over another: tables key by key, all else whole."""
     found = dict(table)
-    for key, value in overlay.items():
+    for key, value in deepcopy(dict(overlay)).items():
         known = found.get(key)
         both = isinstance(known, Mapping) and isinstance(value, Mapping)
         found[key] = {**known, **value} if both else value  # type: ignore[dict-item]
     return found
+
+
+def _check_taken_out(name: str, table: Mapping[str, Any], overlay: Mapping[str, Any]) -> None:
+    """Raise InputError where an overlay takes out what neither the table nor any model has: a misspelt None would do nothing."""
+    for key, value in overlay.items():
+        known = [*table, *ModelSpec.model_fields]
+        if value is None and key not in known:
+            raise InputError(f"{name}: unknown key `{key}`.{suggest(key, known)}")
+        if not isinstance(value, Mapping):
+            continue
+        fields = _TABLES[key].model_fields if key in _TABLES else {}
+        there = table.get(key, {})
+        known = [*fields, *(there if isinstance(there, Mapping) else ())]
+        for inner, what in value.items():
+            if what is None and inner not in known:
+                raise InputError(f"{name}: unknown key `{key}.{inner}`.{suggest(inner, known)}")
 
 
 def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,10 +285,11 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is not TOML: {error}.") from None
+    changes = dict(changes or {})
+    _check_taken_out(name, table, changes)
+    table = _without_none(_laid_over(table, changes))
     if {"text", "changes"} & set(table):
         raise InputError(f"{name}: `text` and `changes` are not keys of a model file.")
-    changes = dict(changes or {})
-    table = _without_none(_laid_over(table, changes))
     table["priors"] = _each_numbered(table)
     try:
         return ModelSpec.model_validate({**table, "text": text, "changes": changes})
@@ -284,7 +302,10 @@ def _each_numbered(table: Mapping[str, Any]) -> Any:
     priors, law = table.get("priors"), LAWS.get(str(table.get("law")))
     if not isinstance(priors, Mapping) or law is None or law.configured is None:
         return priors
-    options = {name: value for name, value in dict(table.get("options", {})).items() if name in law.options}
+    given = table.get("options", {})
+    if not isinstance(given, Mapping):
+        return priors
+    options = {name: value for name, value in given.items() if name in law.options}
     sampled = law.configured(**{**law.options, **options}).sampled
     numbered = {name: name.rpartition("_")[0] for name in sampled if name.rpartition("_")[2].isdigit()}
     templates = {*numbered.values(), *(name.rpartition("_")[0] for name in _most(law).sampled)}

@@ -25,7 +25,7 @@ def test_losses_of_both_models(fit, one_plan, answer):
 
 
 def test_no_size_reaches_the_target(fit, ask):
-    said = ask("allocate", fit, "--target-loss", "1.936", "--probability", "0.9", "--max-tokens", "300e9", "--no-drift")
+    said = ask("cheapest", fit, "--target-loss", "1.936", "--probability", "0.9", "--max-tokens", "300e9", "--no-drift")
     assert said.code == 2 and len(said.err.splitlines()) <= 4
     error = said.document["error"]
     assert "--max-tokens binds" in error

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bayescale import load_fit
-from bayescale.decide import approaches
+from bayescale.calibrate import approaches
 
 
 @pytest.fixture

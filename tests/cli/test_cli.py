@@ -94,7 +94,7 @@ def test_json_of_a_fit(run, runs_file, tmp_path, sampled, document):
     }  # fmt: skip
     attrs = load_fit(out_file).attrs
     assert attrs["params_kind"] == "total" and attrs["loss_unit"] == "bits/byte"
-    assert json.loads(attrs["spec_changes"]) == {"fade": 0.1}
+    assert json.loads(attrs["spec_changes"]) == {"noise": {"fade": 0.1}}
 
 
 def test_a_fit_for_people(run, runs_file, tmp_path, sampled):

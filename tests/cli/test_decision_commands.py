@@ -2,6 +2,8 @@
 
 import pytest
 
+PRICES = ["--accelerator", "H100-SXM", "--mfu", "0.4", "--usd-per-gpu-hour", "2.5"]
+
 
 def said(run, *words):
     code, out, err = run(*words)
@@ -75,8 +77,14 @@ def test_an_allocation_of_everything(run, fit_file, tmp_path):
 
 
 def test_the_price_of_certainty(run, fit_file):
-    out = said(run, "allocate", fit_file, "--target-loss", "2.4", "--probability", "0.5", "--probability", "0.9")
+    out = said(run, "cheapest", fit_file, "--target-loss", "2.4", "--probability", "0.5", "--probability", "0.9")
     assert "P(target) 0.50 0.90" in out
+
+
+def test_what_is_worth_its_cost(run, fit_file, tmp_path):
+    out = said(run, "worth", fit_file, "--usd-per-nat", "1e6", *PRICES, "--out", tmp_path / "plan.csv")
+    assert "USD" in out and "GPU-hours" in out and "expected regret" in out
+    assert ",net-value," in (tmp_path / "plan.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -87,15 +95,31 @@ def test_the_price_of_certainty(run, fit_file):
         (["allocate", "--flops", "1e21", "--inference-tokens", "1e12:much"], "TOKENS:SIGMA"),
         (["allocate", "--flops", "1e21", "--shapes", "none.csv"], "no file"),
         (["allocate", "--flops", "1e21", "--probability", "0.9"], "give --target-loss"),
-        (["allocate", "--target-loss", "1.0", "--probability", "0.9"], "At most P = 0.00"),
-        (["allocate", "--target-loss", "2.0", "--probability", "0.9", "--risk", "cvar:0.1"], "go with a budget"),
+        (["cheapest", "--target-loss", "1.0", "--probability", "0.9"], "At most P = 0.00"),
+        (["allocate", "--target-loss", "2.0", "--probability", "0.9"], "(bayescale cheapest)"),
+        (["allocate", "--flops", "1e21", "--target-loss", "0.5", "--probability", "0.9"], "at most P = 0.00"),
+        (["cheapest", "--target-loss", "2.0", "--probability", "0.9", "--risk", "cvar:0.1"], "No such option: --risk"),
+        (
+            ["cheapest", "--target-loss", "2.0", "--probability", "0.9", "--shapes", "SHAPES"],
+            "`shapes` (--shapes) is of no use to",
+        ),
+        (["cheapest", "--target-loss", "2.0"], "--probability"),
+        (["cheapest", "--probability", "0.9"], "--target-loss"),
+        (["worth"], "`usd_per_nat` (--usd-per-nat)"),
+        (["worth", "--usd-per-nat", "1e6"], "(--usd-per-gpu-hour)"),
+        (["worth", "--usd-per-nat", "-1", *PRICES], "`usd_per_nat` (--usd-per-nat) must be a positive number"),
+        (["worth", "--usd-per-point", "1e6", *PRICES], "`metric` (--metric)"),
+        (["explain", "--flops", "1e21", "--shapes", "SHAPES"], "`shapes` (--shapes) is of no use to explain"),
+        (["explain", "--flops", "1e21", "--within-compute", "0.1"], "(--within-compute) is of no use to explain"),
         (["explain", "--flops", "1e21", "--plan", "ours=1B"], "NAME=PARAMS,TOKENS"),
-        (["explain", "--flops", "1e21", "--risk", "target"], "no `risk` target"),
+        (["explain", "--flops", "1e21", "--risk", "target"], "no `target` as `risk` (--risk)"),
         (["pareto", "--flops", "1e28"], "decades of compute"),
         (["overhead", "--params-ratio", "-1"], "`params_ratio`"),
     ],
 )
-def test_refusals(run, fit_file, words, message):
+def test_refusals(run, fit_file, tmp_path, words, message):
+    (tmp_path / "shapes.csv").write_text("params\n1B\n2B\n")
+    words = [tmp_path / "shapes.csv" if word == "SHAPES" else word for word in words]
     code, out, err = run(words[0], fit_file, *words[1:])
     assert code == 2 and not out and message in " ".join(err.split())
     assert len(err.splitlines()) <= 4

@@ -1,6 +1,7 @@
 """Allocations from posteriors made by hand: the closed form, the best of a grid, regret, flatness, refusals."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale import allocate, bands, forecast
+from bayescale import Rules, allocate, bands, forecast
 from bayescale.laws import LAWS
 
 LAW = LAWS["chinchilla"]
 CASES = settings(max_examples=50, derandomize=True, deadline=None)
-FAR = {"max_extrapolation": 99.0}
+FAR = Rules(drift=False, max_extrapolation=99.0)
+WITHOUT_DRIFT = Rules(drift=False)
 
 FLOPS = st.floats(20, 25).map(lambda power: 10.0**power)
 
@@ -64,7 +66,7 @@ def uncertain(posterior_from_constants, many_draws):
 @given(st.integers(0, 10**6), FLOPS)
 def test_a_known_law_gives_the_closed_form(posterior_from_constants, seed, flops):
     constants = {name: float(value[0]) for name, value in random_constants(seed, 1).items()}
-    row = allocate(posterior_from_constants(constants, n_draws=5), flops, drift=False, **FAR).iloc[0]
+    row = allocate(posterior_from_constants(constants, n_draws=5), flops, rules=FAR).iloc[0]
     best = float(np.exp(LAW.optimum(flops, **constants)))
     assert row["params"] == pytest.approx(best, rel=1e-5)
     assert row[["params_lower", "params_upper"]].tolist() == pytest.approx([best, best], rel=1e-9)
@@ -78,7 +80,7 @@ def test_a_known_law_gives_the_closed_form(posterior_from_constants, seed, flops
 @given(st.integers(0, 10**6), FLOPS)
 def test_no_size_has_less_mean_loss(posterior_from_constants, seed, flops):
     constants = random_constants(seed)
-    row = allocate(posterior_from_constants(constants), flops, drift=False, **FAR).iloc[0]
+    row = allocate(posterior_from_constants(constants), flops, rules=FAR).iloc[0]
     here = mean_loss(row["params"], flops, constants).item()
     best, _ = least(flops, constants)
     assert here <= best * (1 + 1e-10)
@@ -94,7 +96,7 @@ def test_no_size_has_less_mean_loss(posterior_from_constants, seed, flops):
 @given(st.integers(0, 10**6), FLOPS, st.sampled_from([0.01, 0.02, 0.05]))
 def test_what_goes_with_a_choice(posterior_from_constants, seed, flops, within):
     constants = random_constants(seed)
-    row = allocate(posterior_from_constants(constants), flops, within_compute=within, drift=False, **FAR).iloc[0]
+    row = allocate(posterior_from_constants(constants), flops, rules=replace(FAR, within_compute=within)).iloc[0]
     # Regret is a mean of excesses over each draw's best, which are none of them negative; waste is a share.
     excess = curves(row["params"], flops, constants)[0] - np.diag(
         curves(np.exp(LAW.optimum(flops, **constants)), flops, constants)
@@ -114,7 +116,7 @@ def test_what_goes_with_a_choice(posterior_from_constants, seed, flops, within):
 
 
 def test_regret_without_drift_is_the_mean_excess(uncertain, many_draws):
-    row = allocate(uncertain, 1e21, drift=False).iloc[0]
+    row = allocate(uncertain, 1e21, rules=WITHOUT_DRIFT).iloc[0]
     each = curves(np.exp(LAW.optimum(1e21, **many_draws)), 1e21, many_draws)
     excess = curves(row["params"], 1e21, many_draws)[0] - np.diag(each)
     assert row["expected_regret"] == pytest.approx(excess.mean(), rel=1e-6)
@@ -123,7 +125,7 @@ def test_regret_without_drift_is_the_mean_excess(uncertain, many_draws):
 def test_waste_is_the_compute_that_the_best_size_would_save(uncertain, many_draws):
     """Each draw's loss at the choice is reached along that draw's own optimum with less compute: found by bisection."""
     flops, saved = 1e22, []
-    row = allocate(uncertain, flops, drift=False).iloc[0]
+    row = allocate(uncertain, flops, rules=WITHOUT_DRIFT).iloc[0]
     for i, loss in enumerate(curves(row["params"], flops, many_draws)[0][:40]):
         draw = {name: value[i] for name, value in many_draws.items()}
         low, high = -5.0, 0.0
@@ -145,7 +147,7 @@ def test_waste_is_the_compute_that_the_best_size_would_save(uncertain, many_draw
 
 def test_drift_hardly_moves_the_choice(uncertain):
     """It is one factor for all plans of a draw: it moves no draw's own optimum, and their mean by what it correlates with in the draws."""
-    with_drift, without = allocate(uncertain, 1e23), allocate(uncertain, 1e23, drift=False)
+    with_drift, without = allocate(uncertain, 1e23), allocate(uncertain, 1e23, rules=WITHOUT_DRIFT)
     own = ["params_lower", "params_upper"]
     pd.testing.assert_frame_equal(with_drift[own], without[own])
     same = ["params", "tokens", "flat_params_lower", "flat_params_upper", "wasted_compute"]
@@ -199,7 +201,9 @@ def test_a_law_without_sizes_is_refused_by_name(posterior_from_constants):
 
 @pytest.mark.parametrize("flops", [0, -1, np.nan, np.inf, -np.inf, [1e21, 0], [np.nan]])
 def test_absurd_budgets(uncertain, flops):
-    with pytest.raises(ValueError, match=r"`flops` must be a positive number of FLOP, e\.g\. 5\.76e23\. Got"):
+    with pytest.raises(
+        ValueError, match=r"`flops` \(--flops\) must be a positive number of FLOP, e\.g\. 5\.76e23\. Got"
+    ):
         allocate(uncertain, flops)
 
 
@@ -213,18 +217,18 @@ def test_other_options_are_checked(uncertain):
         with pytest.raises(ValueError, match="`prob`"):
             allocate(uncertain, 1e21, prob=prob)
     for within in (0, 1, -0.02, np.nan):
-        with pytest.raises(ValueError, match=r"`within_compute` must be in \(0, 1\)"):
-            allocate(uncertain, 1e21, within_compute=within)
+        with pytest.raises(ValueError, match=r"`within_compute` \(--within-compute\) must be in \(0, 1\)"):
+            Rules(within_compute=within)
 
 
 def test_budgets_too_far_out(uncertain):
     with pytest.raises(ValueError, match=r"4\.00 decades of compute beyond the largest fitted run"):
         allocate(uncertain, 1e25)
-    assert len(allocate(uncertain, 1e25, max_extrapolation=4.5)) == 1
+    assert len(allocate(uncertain, 1e25, rules=Rules(max_extrapolation=4.5))) == 1
 
 
 def test_warnings_of_design_and_fade(posterior_from_constants, besi):
-    advice = '[{"name": "input_decades", "severity": "warn", "passed": false, "advice": "Tokens do not vary."}]'
+    advice = '[{"name": "input_decades", "severity": "warn", "passed": false, "bears_on": ["choice"], "advice": "Tokens do not vary."}]'
     idata = posterior_from_constants(besi, n_draws=5)
     assert allocate(idata, 1e21)["warning"].item() == ""
     assert "72 to 89% of cases" in allocate(idata, 1e23)["warning"].item()

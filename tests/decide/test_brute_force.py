@@ -5,11 +5,12 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from bayescale import CostModel, Demand, Limits, Target, allocate, cheapest_plan
+from bayescale import Budget, CostModel, Demand, Limits, Rules, Target, allocate, cheapest_plan
 from bayescale.laws import LAWS
 
 RISKS = ["mean", "quantile:0.9", "cvar:0.1", "regret-quantile:0.9", "regret-cvar:0.2", "target", "target-observed"]
-PLAIN = {"drift": False, "max_extrapolation": 99.0}
+PLAIN = Rules(drift=False, max_extrapolation=99.0)
+NEAR = Rules(drift=False, max_extrapolation=9)  # of cheapest plans, which are sought so far out
 
 
 def random_constants(rng, n, model):
@@ -102,12 +103,11 @@ def check(posterior_from_constants, seed):
     asked = "target" if risk == "target-observed" else risk
     row = allocate(
         idata,
-        flops,
+        Budget(flops=flops, demand=None if demand is None else Demand(demand)),
         risk=asked,
         target=target,
         limits=Limits(**limits),
-        demand=None if demand is None else Demand(demand),
-        **PLAIN,
+        rules=PLAIN,
     ).iloc[0]
     top = min(np.log(limits.get("max_params", np.inf)), np.log(flops / 6 / (1 + (demand or 0) / 3)))
     low, high = np.log(row["params"]) - 9, min(np.log(row["params"]) + 9, top)
@@ -168,9 +168,8 @@ def test_nothing_cheaper_reaches_the_target(posterior_from_constants, seed):
     )
     target = Target(float(np.quantile(middle, 0.8)), 0.7)
     idata = posterior_from_constants(constants)
-    row = cheapest_plan(
-        idata, target, demand=None if demand is None else Demand(demand), drift=False, max_extrapolation=9
-    ).iloc[0]
+    served = Budget(demand=None if demand is None else Demand(demand))
+    row = cheapest_plan(idata, target, served, rules=NEAR).iloc[0]
     assert (
         losses_of("chinchilla", constants, np.array([row["params"]]), np.array([row["tokens"]]), {})[0]
         .__le__(target.loss * (1 + 1e-12))
@@ -192,11 +191,11 @@ def cheapest_case(posterior_from_constants, seed):
     columns = {"unique_tokens": np.full(6, 1e9)} if model == "repeated" else None
     idata = posterior_from_constants(constants, model=model, columns=columns, sigma=0.02, nu=8.0, fade=0.0)
     on, wanted = ("observed", "expected", "expected")[seed % 3], float(rng.choice([0.5, 0.7, 0.9]))
-    free = allocate(idata, min(flops, 1e23), limits=Limits(**limits), **PLAIN).iloc[0]
+    free = allocate(idata, min(flops, 1e23), limits=Limits(**limits), rules=PLAIN).iloc[0]
     losses = losses_of(model, constants, np.array([free["params"]]), np.array([free["tokens"]]), limits)[0]
     target = Target(float(np.quantile(losses, wanted)) * (1.03 if on == "observed" else 1.005), wanted, on)
-    served = None if demand is None else Demand(demand)
-    row = cheapest_plan(idata, target, limits=Limits(**limits), demand=served, drift=False, max_extrapolation=9).iloc[0]
+    served = Budget(demand=None if demand is None else Demand(demand))
+    row = cheapest_plan(idata, target, served, limits=Limits(**limits), rules=NEAR).iloc[0]
     most = feasible_tokens(np.array([1e9]), model, np.inf, limits, None)[0]
 
     def reached(sizes, tokens):
@@ -238,7 +237,7 @@ def test_nothing_cheaper_will_do_in_more_cases(posterior_from_constants, seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_tail_of_one_is_the_mean(posterior_from_constants, seed):
     idata = posterior_from_constants(random_constants(np.random.default_rng(seed), 100, "chinchilla"))
-    rows = [allocate(idata, 1e22, risk=risk, **PLAIN).iloc[0] for risk in ("mean", "cvar:1")]
+    rows = [allocate(idata, 1e22, risk=risk, rules=PLAIN).iloc[0] for risk in ("mean", "cvar:1")]
     assert rows[0]["params"] == pytest.approx(rows[1]["params"], rel=1e-5)
     assert rows[0]["risk_value"] == pytest.approx(rows[1]["risk_value"], rel=1e-12)
 
@@ -247,9 +246,9 @@ def test_a_tail_of_one_is_the_mean(posterior_from_constants, seed):
 def test_a_pool_that_no_run_exhausts_is_one_epoch(posterior_from_constants, seed):
     constants = random_constants(np.random.default_rng(seed), 100, "repeated")
     idata = posterior_from_constants(constants, model="repeated", columns={"unique_tokens": np.full(6, 1e9)})
-    tokens = allocate(idata, 1e22, limits=Limits(unique_tokens=1e20), **PLAIN)["tokens"].item()
-    assert allocate(idata, 1e22, limits=Limits(unique_tokens=1.01 * tokens), **PLAIN)["epochs"].item() == 1
-    assert allocate(idata, 1e22, limits=Limits(unique_tokens=tokens / 3), **PLAIN)["epochs"].item() > 1
+    tokens = allocate(idata, 1e22, limits=Limits(unique_tokens=1e20), rules=PLAIN)["tokens"].item()
+    assert allocate(idata, 1e22, limits=Limits(unique_tokens=1.01 * tokens), rules=PLAIN)["epochs"].item() == 1
+    assert allocate(idata, 1e22, limits=Limits(unique_tokens=tokens / 3), rules=PLAIN)["epochs"].item() > 1
 
 
 def test_a_currency_changes_no_choice(posterior_from_constants):
@@ -258,7 +257,9 @@ def test_a_currency_changes_no_choice(posterior_from_constants):
     for rate in (1.0, 7.0):
         costs = CostModel(peak_flops=1e15, mfu=0.4, mfu_prefill=0.4, mfu_decode=0.02, usd_per_gpu_hour=2.0 * rate)
         demand = Demand(1e11, 0.3, prompt_share=0.8)
-        rows.append(allocate(idata, usd=5e5 * rate, costs=costs, demand=demand, risk="cvar:0.2", **PLAIN).iloc[0])
+        rows.append(
+            allocate(idata, Budget(usd=5e5 * rate, costs=costs, demand=demand), risk="cvar:0.2", rules=PLAIN).iloc[0]
+        )
     assert rows[0]["params"] == pytest.approx(rows[1]["params"], rel=1e-9)
     assert rows[0]["tokens"] == pytest.approx(rows[1]["tokens"], rel=1e-9)
 
@@ -276,7 +277,7 @@ def test_tighter_limits_never_help(posterior_from_constants, seed):
             max_tokens=share * 40 * np.sqrt(flops / 120),
             unique_tokens=share * pool,
         )
-        values.append(allocate(idata, flops, limits=limits, risk="cvar:0.2", **PLAIN)["risk_value"].item())
+        values.append(allocate(idata, flops, limits=limits, risk="cvar:0.2", rules=PLAIN)["risk_value"].item())
     assert values[0] <= values[1] * (1 + 1e-9) and values[1] <= values[2] * (1 + 1e-9)
 
 
@@ -286,12 +287,12 @@ def test_twice_the_draws_move_the_choice_by_chance_alone(posterior_from_constant
     chosen = []
     for part in (slice(0, 1000), slice(None)):
         some = {name: value[part] for name, value in constants.items()}
-        chosen.append(np.log(allocate(posterior_from_constants(some), 1e23, **PLAIN)["params"].item()))
+        chosen.append(np.log(allocate(posterior_from_constants(some), 1e23, rules=PLAIN)["params"].item()))
     spread = []
     for _ in range(20):
         places = rng.integers(0, 1000, 1000)
         some = {name: value[:1000][places] for name, value in constants.items()}
-        spread.append(np.log(allocate(posterior_from_constants(some), 1e23, **PLAIN)["params"].item()))
+        spread.append(np.log(allocate(posterior_from_constants(some), 1e23, rules=PLAIN)["params"].item()))
     assert abs(chosen[1] - chosen[0]) < 4 * np.std(spread)
 
 
@@ -314,7 +315,7 @@ def test_sardanas_cases(posterior_from_constants, params, demand, expected, save
         low, high = (middle, high) if np.exp(law.optimum(middle, **constants)) < params else (low, middle)
     quality = float(law.loss(params, low / (6 * params), **constants))
     idata = posterior_from_constants(constants, n_draws=1)
-    row = cheapest_plan(idata, Target(quality, 0.5), demand=Demand(demand), drift=False, max_extrapolation=9).iloc[0]
+    row = cheapest_plan(idata, Target(quality, 0.5), Budget(demand=Demand(demand)), rules=NEAR).iloc[0]
     assert row["params"] == pytest.approx(expected[0], rel=5e-3)
     if expected[1]:
         assert row["tokens"] == pytest.approx(expected[1], rel=5e-3)

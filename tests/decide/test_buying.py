@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bayescale import CostModel, Limits, allocate
+from bayescale import Budget, CostModel, Limits, Rules, allocate
 from bayescale.laws import LAWS
 from bayescale.published.laws import PUBLISHED
 
@@ -13,7 +13,7 @@ ONE_EPOCH = PUBLISHED["chinchilla"]["besiroglu"]["constants"]
 FLAT = {**ONE_EPOCH, "R_D": 15.0, "R_N": 5.0}
 COSTS = CostModel(peak_flops=1e15, mfu=0.5, usd_per_gpu_hour=1.8)  # 1e-18 dollars a FLOP
 BUDGET = 3e3  # dollars
-PLAIN = {"drift": False, "max_extrapolation": 3}
+PLAIN = Rules(drift=False, max_extrapolation=3)
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,9 @@ def repeated(posterior_from_constants):
 def test_no_other_purchase_is_better(repeated, price):
     row = allocate(
         repeated,
-        usd=BUDGET,
-        costs=replace(COSTS, usd_per_unique_token=price),
+        Budget(usd=BUDGET, costs=replace(COSTS, usd_per_unique_token=price)),
         limits=Limits(unique_tokens=1e9),
-        **PLAIN,
+        rules=PLAIN,
     ).iloc[0]
     shares = np.r_[0, np.geomspace(1e-5, 0.95, 300)][:, None]
     sizes = np.exp(np.linspace(17, 26, 600))[None]
@@ -42,23 +41,25 @@ def test_no_other_purchase_is_better(repeated, price):
 def test_dear_data_are_not_bought_and_cheap_data_are(repeated):
     def bought(price):
         costs = replace(COSTS, usd_per_unique_token=price)
-        return allocate(repeated, usd=BUDGET, costs=costs, limits=Limits(unique_tokens=3e11), **PLAIN).iloc[0]
+        return allocate(repeated, Budget(usd=BUDGET, costs=costs), limits=Limits(unique_tokens=3e11), rules=PLAIN).iloc[
+            0
+        ]
 
     assert bought(1e-3)["unique_tokens_bought"] == 0
-    plain = allocate(repeated, usd=BUDGET, costs=COSTS, limits=Limits(unique_tokens=3e11), **PLAIN).iloc[0]
+    plain = allocate(repeated, Budget(usd=BUDGET, costs=COSTS), limits=Limits(unique_tokens=3e11), rules=PLAIN).iloc[0]
     assert bought(1e-3)["params"] == pytest.approx(plain["params"], rel=1e-4)
 
 
 def test_a_law_of_one_epoch_buys_what_it_reads(posterior_from_constants):
     costs = replace(COSTS, usd_per_unique_token=1e-8)
-    row = allocate(posterior_from_constants(ONE_EPOCH, n_draws=5), usd=BUDGET, costs=costs, **PLAIN).iloc[0]
+    row = allocate(posterior_from_constants(ONE_EPOCH, n_draws=5), Budget(usd=BUDGET, costs=costs), rules=PLAIN).iloc[0]
     assert row["tokens"] == pytest.approx(row["unique_tokens_bought"], rel=1e-3)
     assert row["epochs"] == 1
 
 
 def test_what_does_not_go_together(repeated):
     costs = replace(COSTS, usd_per_unique_token=1e-8)
-    with pytest.raises(ValueError, match="give the budget as --usd"):
-        allocate(repeated, 1e21, costs=costs)
+    with pytest.raises(ValueError, match=r"give the budget as `usd` \(--usd\)"):
+        allocate(repeated, Budget(flops=1e21, costs=costs))
     with pytest.raises(ValueError, match="does not go with"):
-        allocate(repeated, usd=BUDGET, costs=costs, limits=Limits(unique_tokens=1e9, max_epochs=2))
+        allocate(repeated, Budget(usd=BUDGET, costs=costs), limits=Limits(unique_tokens=1e9, max_epochs=2))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bayescale import overhead_curve
+from bayescale import Rules, overhead_curve
 from bayescale.laws import LAWS, chinchilla, kaplan
 
 
@@ -93,4 +93,4 @@ def test_compute_that_is_none(posterior_from_constants, besi, flops):
 def test_an_optimum_beyond_what_is_allowed_is_refused(small_fit):
     with pytest.raises(ValueError, match="decades of compute beyond"):
         overhead_curve(small_fit, 0.5, flops=1e30)
-    assert len(overhead_curve(small_fit, 0.5, flops=1e30, max_extrapolation=99)) == 1
+    assert len(overhead_curve(small_fit, 0.5, flops=1e30, rules=Rules(max_extrapolation=99))) == 1

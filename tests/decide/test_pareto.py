@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import Limits, allocate, pareto
+from bayescale import Limits, Rules, allocate, pareto
 
-PLAIN = {"drift": False, "max_extrapolation": 3}
+PLAIN = Rules(drift=False, max_extrapolation=3)
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +16,8 @@ def uncertain(posterior_from_constants, many_draws):
 
 def test_the_best_sizes_are_those_of_allocate(uncertain):
     budgets = [1e21, 1e22, 1e23]
-    table = pareto(uncertain, budgets, params_ratio=[1.0], **PLAIN)
-    chosen = allocate(uncertain, budgets, **PLAIN)
+    table = pareto(uncertain, budgets, params_ratio=[1.0], rules=PLAIN)
+    chosen = allocate(uncertain, budgets, rules=PLAIN)
     np.testing.assert_allclose(table["train_flops"], budgets, rtol=1e-9)
     np.testing.assert_allclose(table["params"], chosen["params"], rtol=1e-3)
     np.testing.assert_allclose(table["expected_mean"], chosen["risk_value"], rtol=1e-8)
@@ -25,7 +25,7 @@ def test_the_best_sizes_are_those_of_allocate(uncertain):
 
 
 def test_none_on_the_frontier_is_beaten_and_each_of_the_others_is(uncertain):
-    table = pareto(uncertain, np.geomspace(1e20, 1e23, 8), params_ratio=[0.3, 0.5, 1, 1.7, 3], **PLAIN)
+    table = pareto(uncertain, np.geomspace(1e20, 1e23, 8), params_ratio=[0.3, 0.5, 1, 1.7, 3], rules=PLAIN)
     costs = table[["train_flops", "inference_flops_per_token", "expected_mean"]].to_numpy()
     for row, free in zip(costs, table["on_frontier"], strict=True):
         beaten = ((costs <= row * (1 + 1e-9)).all(axis=1) & (costs < row * (1 - 1e-9)).any(axis=1)).any()
@@ -34,7 +34,7 @@ def test_none_on_the_frontier_is_beaten_and_each_of_the_others_is(uncertain):
 
 
 def test_a_risk_decides_the_frontier_and_the_distance_is_said(uncertain):
-    table = pareto(uncertain, [1e22], risk="cvar:0.1", params_ratio=[0.5, 1, 3], drift=False)
+    table = pareto(uncertain, [1e22], risk="cvar:0.1", params_ratio=[0.5, 1, 3], rules=Rules(drift=False))
     kept = table[table["on_frontier"]]
     assert len(kept) < 3 and kept["risk_value"].is_monotonic_decreasing
     assert table["params_ratio"].tolist() == [0.5, 1, 3]
@@ -65,9 +65,9 @@ def test_sizes_of_a_law_that_rises_each_see_the_tokens_that_serve_them_best(post
     constants["E"] = constants["E"] * np.exp(0.02 * rng.standard_normal(200))
     columns = {"unique_tokens": np.full(6, 2e10)}
     idata = posterior_from_constants(constants, model="repeated-rising", columns=columns)
-    table = pareto(idata, [1e22], params_ratio=[0.5, 1, 2], limits=Limits(unique_tokens=2e10), **PLAIN)
+    table = pareto(idata, [1e22], params_ratio=[0.5, 1, 2], limits=Limits(unique_tokens=2e10), rules=PLAIN)
     assert (table["train_flops"] <= 1e22 * (1 + 1e-9)).all()
     for row in table.itertuples():
         shapes = Limits(unique_tokens=2e10, shapes=pd.DataFrame({"params": [row.params]}))
-        best = allocate(idata, 1e22, limits=shapes, **PLAIN).iloc[0]
+        best = allocate(idata, 1e22, limits=shapes, rules=PLAIN).iloc[0]
         assert row.expected_mean == pytest.approx(best["risk_value"], rel=1e-5)

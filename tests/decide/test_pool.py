@@ -2,7 +2,7 @@
 
 import pytest
 
-from bayescale import Limits, allocate
+from bayescale import Limits, Rules, allocate
 from bayescale.published.laws import PUBLISHED
 
 ONE_EPOCH = PUBLISHED["chinchilla"]["besiroglu"]["constants"]
@@ -21,10 +21,10 @@ def test_a_pool_makes_a_difference(posterior_from_constants):
 
 def test_a_law_of_one_epoch_takes_the_pool_as_a_limit(posterior_from_constants):
     idata = posterior_from_constants(ONE_EPOCH, n_draws=5)
-    row = allocate(idata, 1e21, limits=Limits(unique_tokens=5e9), max_extrapolation=3).iloc[0]
+    row = allocate(idata, 1e21, limits=Limits(unique_tokens=5e9), rules=Rules(max_extrapolation=3)).iloc[0]
     assert row["tokens"] == pytest.approx(5e9) and row["binding"] == "flops, unique-tokens"
     assert "fit repeated or repeated-rising" in row["warning"]
-    row = allocate(idata, 1e21, limits=Limits(unique_tokens=5e9), repeats="published").iloc[0]
+    row = allocate(idata, 1e21, limits=Limits(unique_tokens=5e9), rules=Rules(repeats="published")).iloc[0]
     assert row["tokens"] > 5e9 and row["binding"] == "flops" and "published prior" in row["warning"]
 
 
@@ -32,7 +32,7 @@ def test_a_budget_far_beyond_the_pool_is_no_extrapolation(posterior_from_constan
     """The plan of a law that can rise ends at its best epochs."""
     constants = {**ONE_EPOCH, "P": 0.01, "delta": 1.5, "kappa": 0.7, "R_D": 40.0}
     idata = posterior_from_constants(constants, model="repeated-rising", columns=COLUMNS, n_draws=5)
-    row = allocate(idata, 1e27, limits=Limits(unique_tokens=1e9), max_extrapolation=3).iloc[0]
+    row = allocate(idata, 1e27, limits=Limits(unique_tokens=1e9), rules=Rules(max_extrapolation=3)).iloc[0]
     assert row["flops"] < 1e23 and row["extrapolation_decades"] < 1.5
     with pytest.raises(ValueError, match="decades of compute beyond"):
         allocate(idata, 1e27)
@@ -43,5 +43,5 @@ def test_muennighoffs_example(posterior_from_constants):
     constants = PUBLISHED["repeated"]["muennighoff"]["constants"]
     idata = posterior_from_constants(constants, model="repeated", columns=COLUMNS, n_draws=1)
     limits = Limits(unique_tokens=25e9)
-    row = allocate(idata, 1e22, limits=limits, drift=False, max_extrapolation=3).iloc[0]
+    row = allocate(idata, 1e22, limits=limits, rules=Rules(drift=False, max_extrapolation=3)).iloc[0]
     assert row[["params", "tokens", "epochs"]].tolist() == pytest.approx([7.022e9, 2.373e11, 9.49], rel=5e-3)

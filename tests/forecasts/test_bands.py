@@ -103,8 +103,8 @@ def test_warnings_say_how_far_and_why(uncertain):
 def test_an_outlying_row_is_said_with_every_forecast(posterior_from_constants, besi):
     idata = posterior_from_constants(besi, n_draws=20)
     idata.attrs["check"] = (
-        '[{"name": "outlying_rows", "severity": "warn", "passed": false, "advice": "Run r3 is off."},'
-        '{"name": "rhat", "severity": "fail", "passed": false, "advice": "Sample longer."}]'
+        '[{"name": "outlying_rows", "severity": "warn", "passed": false, "bears_on": ["forecast"], "advice": "Run r3 is off."},'
+        '{"name": "rhat", "severity": "fail", "passed": false, "bears_on": [], "advice": "Sample longer."}]'
     )
     assert bands(forecast(idata, plan([0.0])))["warning"].tolist() == [
         "Run r3 is off. The fit failed its check 'rhat': these numbers mean nothing until it passes. Sample longer."

@@ -100,7 +100,13 @@ def test_batches():
 
 
 def test_open_checks_travel_with_the_answer():
-    row = {"name": "exponents_from_prior", "severity": "warn", "passed": False, "advice": "These are the prior's."}
+    row = {
+        "name": "exponents_from_prior",
+        "severity": "warn",
+        "passed": False,
+        "bears_on": ["rates"],
+        "advice": "These are the prior's.",
+    }
     assert best_rates(hand_made(checks=[row]), INSIDE)["warning"].iloc[0] == "These are the prior's."
 
 

@@ -9,6 +9,7 @@ import pytest
 from bayescale import allocate, average_fits, bands, forecast, load_fit, save_fit
 from bayescale.posterior import failed_checks, fitted_spec, stored_check
 from bayescale.posterior.average import share_out
+from bayescale.posterior.check.verdict import verdict
 from bayescale.posterior.store import DECIDING
 
 PLANS = pd.DataFrame({"run": ["near", "far"], "params": [3e9, 2e10], "tokens": [6e10, 4e11], "loss": [2.2, 2.05]})
@@ -55,8 +56,8 @@ def test_it_is_kept_in_one_file(average, tmp_path):
 
 
 def test_a_failed_check_of_any_fit_with_weight_counts(posterior_from_constants, besi):
-    failed = [{"name": "rhat", "severity": "fail", "passed": False, "value": 2, "threshold": 1.01, "advice": "Longer."}]
-    warned = [{**failed[0], "name": "explained", "severity": "warn", "advice": "Look at units."}]
+    failed = [verdict("rhat", 2, 1.01, "below", "Longer.", fails=True)]
+    warned = [verdict("explained", 0, 0.5, "at least", "Look at units.", bears_on=("forecast",))]
     fits = {
         "good": fit_of(posterior_from_constants, besi, 2.0, check=json.dumps(warned)),
         "bad": fit_of(posterior_from_constants, besi, 3.0, check=json.dumps(failed)),
@@ -73,7 +74,7 @@ def test_a_failed_check_of_any_fit_with_weight_counts(posterior_from_constants, 
 
 
 def test_what_fits_share_is_said_once(posterior_from_constants, besi):
-    warned = [{"name": "explained", "severity": "warn", "passed": False, "value": 0, "threshold": 1, "advice": "Look."}]
+    warned = [verdict("explained", 0, 0.5, "at least", "Look.", bears_on=("forecast",))]
     fits = {name: fit_of(posterior_from_constants, besi, 2.0, check=json.dumps(warned)) for name in ("one", "two")}
     assert bands(forecast(average_fits(fits, {"one": 1, "two": 1}), PLANS))["warning"].iloc[0].count("Look.") == 1
 

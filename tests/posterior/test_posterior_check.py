@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale import check_fit
+from bayescale import check_fit, load_spec
 from bayescale.posterior import bearing_on, failed_checks, fitted_spec
+from bayescale.posterior.check.profiles import profile_checks
+from bayescale.posterior.check.surface import surface_checks
 from bayescale.posterior.check.verdict import verdict
 from bayescale.spec.data import law_loss
 
@@ -62,6 +64,46 @@ def test_a_check_says_what_it_bears_on(small_fit):
     choices = {"params_tokens_collinear", "input_decades", "tokens_per_param_decades"}
     assert bears_on == {
         name: ["forecast"] if name in forecasts else ["choice"] if name in choices else [] for name in FAILING | WARNING
+    }
+
+
+def test_checks_of_best_sizes_bear_on_sizes():
+    """Of approaches 1 and 2; that the law explains its runs bears on them as well."""
+    draws = xr.Dataset({"vertex": (("chain", "draw", "budget"), np.full((2, 9, 2), 20.0))})
+    params = np.tile(np.exp([19.0, 20.0, 21.5]), 2)
+    data = xr.Dataset(
+        {"params": ("run", params), "budget_of_run": ("run", np.repeat([0, 1], 3)), "budgets": [1e18, 1e19]}
+    )
+    second = xr.DataTree.from_dict({"posterior": draws, "constant_data": data})
+    data = data.assign(envelope_flops=("compute", [1e18, 2e18]))
+    first = xr.DataTree.from_dict({"posterior": draws, "constant_data": data})
+    rows = [*profile_checks(second), *profile_checks(first)]
+    assert {row["name"]: row["bears_on"] for row in rows} == {
+        key: ["sizes"] for key in ("budgets", "off_centre", "envelope_decades")
+    }
+
+
+def test_checks_of_a_sweep_bear_on_rates():
+    spec = load_spec("lr-surface")
+    member = np.kron(np.eye(2), np.ones(3))
+    columns = {
+        "params": np.repeat([1e7, 1e8], 3),
+        "tokens": np.repeat([1e9, 1e10], 3),
+        "lr": np.tile([1e-3, 2e-3, 4e-3], 2),
+    }
+    data = xr.Dataset(
+        {name: ("run", values) for name, values in {**columns, "batch_tokens": np.geomspace(1e4, 1e5, 6)}.items()}
+    )
+    values = np.random.default_rng(1).uniform(0.1, 1, (2, 50))
+    names = {*spec.get_law().loss_constants, "by_params", "by_tokens"}
+    draws = xr.Dataset(dict.fromkeys(names, (("chain", "draw"), values)), {"cell": ["small", "large"]})
+    idata = xr.DataTree.from_dict(
+        {"posterior": draws, "prior": draws, "constant_data": data.assign(member=(("cell", "run"), member))}
+    )
+    rows = surface_checks(idata, spec)
+    assert {row["name"]: row["bears_on"] for row in rows} == {
+        key: ["rates"]
+        for key in ("params_tokens_collinear", "exponents_from_prior", "optimum_bracketed", "one_batch_per_cell")
     }
 
 

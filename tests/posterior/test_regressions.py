@@ -15,6 +15,7 @@ from bayescale.laws import LAWS
 from bayescale.posterior import nuts, stored_check
 from bayescale.posterior.check.rows import _explained
 from bayescale.posterior.check.sampling import sampled_draws, sampling_checks
+from bayescale.posterior.check.verdict import verdict
 from bayescale.posterior.fit import _columns
 from bayescale.posterior.quiet import quiet
 from bayescale.report import plot_forecast
@@ -169,7 +170,7 @@ def test_a_plan_does_not_hang_on_those_after_it(known):
 
 
 def test_a_failed_check_is_said_with_a_forced_allocation(known):
-    known.attrs["check"] = '[{"name": "rhat", "severity": "fail", "passed": false, "advice": "Sample longer."}]'
+    known.attrs["check"] = json.dumps([verdict("rhat", 2, 1.01, "below", "Sample longer.", fails=True)])
     assert "failed its check 'rhat'" in allocate(known, 1e21)["warning"].iloc[0]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from ...errors import given, named
 from ...laws.law import compute
 from ...posterior import Fit, bearing_on
-from ..plans.targets import Nearest
+from ..plans.nearest import Nearest
 from ..problem.checks import most_compute
 from ..problem.feasible import helpful_accelerators
 from ..question.request import Request, options_of
@@ -134,8 +134,8 @@ def design_advice(fits: Sequence[Fit]) -> list[str]:
     return [*common, *own]
 
 
-def out_of_reach(target: Target, nearest: Nearest, max_extrapolation: float | None) -> str:
-    """Say which limits bind where a target cannot be reached, and the nearest request that can be met."""
+def out_of_reach(target: Target, nearest: Nearest, loss: float, max_extrapolation: float | None) -> str:
+    """Say which limits bind where a target cannot be reached, and the nearest request that can be met, a loss among them."""
     assert target.probability is not None
     binds = ""
     if nearest.binding:
@@ -147,11 +147,15 @@ def out_of_reach(target: Target, nearest: Nearest, max_extrapolation: float | No
         f"No plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}{binds}. At most P = "
         f"{np.floor(100 * nearest.probability) / 100:.2f} can be asked for within {most_compute(max_extrapolation):g} decades of compute; "
         f"{np.floor(100 * nearest.unlimited) / 100:.2f} with unlimited compute.{floor} With probability {target.probability:g} a loss of "
-        f"{_up(nearest.loss)} can be."
+        f"{loss:.{_digits(loss)}f} can be."
     )
 
 
-def _up(loss: float) -> str:
-    """Write a loss so that asking for what is written is not refused: rounded up in the fourth digit."""
-    digits = 3 - int(np.floor(np.log10(loss)))
-    return f"{np.ceil(loss * (1 + 1e-4) * 10.0**digits) / 10.0**digits:.{max(digits, 0)}f}"
+def rounded_up(loss: float) -> float:
+    """Return a loss rounded up in the fourth digit, so that what is written is not less than it."""
+    scale = 10.0 ** _digits(loss)
+    return float(np.ceil(loss * scale) / scale)
+
+
+def _digits(loss: float) -> int:
+    return max(3 - int(np.floor(np.log10(loss))), 0)

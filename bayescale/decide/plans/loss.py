@@ -81,9 +81,9 @@ class LossDraws:
         return all(part.law.repeats for part in self.parts)
 
     @property
-    def outside(self) -> tuple[float | None, ...]:
-        """Decades in tokens per parameter and epochs that all plans share, by fit."""
-        return tuple(part.outside for part in self.parts)
+    def outside(self) -> tuple[float, ...]:
+        """Decades in tokens per parameter and epochs that all plans share, by fit; 0 where each has its own."""
+        return tuple(part.outside or 0.0 for part in self.parts)
 
     def loss(self, inputs: Logs) -> np.ndarray:
         """Return the expected loss in every draw.

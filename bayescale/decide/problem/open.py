@@ -18,7 +18,7 @@ from ..plans.loss import LossDraws
 from ..plans.risk import Risk, parse_risk
 from ..plans.shapes import Shapes
 from ..question.limits import Limits
-from ..question.request import Request
+from ..question.request import Request, options_of
 from .checks import check_fits, gives_sizes_alone, most_compute
 from .draws import loss_draws
 from .feasible import Ratio, feasible_of, flops_ratio
@@ -61,6 +61,22 @@ class Problem:
         """Return what each of the budgets asked for may spend."""
         unit, amounts = self.request.budget.amounts(self.request.limits)
         return [self.feasible(unit, amount) for amount in amounts]
+
+    def one_budget(self) -> Feasible:
+        """Return the one budget of a question about a choice; InputError where there are several, or it pays for no model."""
+        feasible, *more = self.budgets()
+        if more:
+            raise InputError(f"{self.request.question} takes one budget. Got {len(more) + 1}.")
+        self.check_pays(feasible)
+        return feasible
+
+    def check_pays(self, feasible: Feasible) -> None:
+        """Raise InputError where a budget pays for no model."""
+        if not feasible.log_params_most() > 0:  # one param
+            raise InputError(
+                f"The budget, {options_of([feasible.budget])}, pays for no model at all: raise it, or lower the demand "
+                f"({named('inference_tokens')})."
+            )
 
     @property
     def risk(self) -> Risk | None:

@@ -24,5 +24,5 @@ def test_sizes_of_ones_own():
 
 @pytest.mark.parametrize("flops", [0, -1, np.nan, np.inf])
 def test_absurd_budgets(flops):
-    with pytest.raises(ValueError, match="`flops` must be a positive number of FLOP"):
+    with pytest.raises(ValueError, match=r"`flops` \(--flops\) must be a positive number of FLOP"):
         plans_for(flops=flops)

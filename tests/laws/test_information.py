@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bayescale.laws.formulas import information as info
-from bayescale.decide.risk import cvar, mean
+from bayescale.decide.plans.risk import cvar, mean
 from bayescale.laws import chinchilla
+from bayescale.laws.formulas import information as info
 
 CASES = settings(max_examples=50, derandomize=True, deadline=None)
 CONSTANTS = {"A": 482.01, "alpha": 0.3478, "B": 2085.43, "beta": 0.3658}

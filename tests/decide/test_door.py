@@ -1,0 +1,365 @@
+"""The one door to decisions: every question sees the same fit, limits and draws, parses it once, and says what it has no use for."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayescale.spec.spec
+from bayescale import (
+    Budget,
+    CostModel,
+    Demand,
+    Limits,
+    Rules,
+    Target,
+    allocate,
+    average_fits,
+    bands,
+    cheapest_plan,
+    explain,
+    forecast,
+    leave_one_out,
+    net_value_plan,
+    overhead_curve,
+    pareto,
+    sensitivity,
+)
+from bayescale.laws import LAWS
+from bayescale.posterior import fits_of
+
+RATIOS = np.array([4.0, 100.0, 20.0, 200.0, 10.0, 40.0])
+FLOPS = np.geomspace(1e19, 1e21, 6)
+PARAMS = np.sqrt(FLOPS / (6 * RATIOS))
+RUNS = {"params": PARAMS, "tokens": RATIOS * PARAMS, "flops": FLOPS}
+PRICES = CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4, accelerators=4096, tokens_per_accelerator=1e5)
+
+
+@pytest.fixture(scope="module")
+def plain(posterior_from_constants, many_draws):
+    return posterior_from_constants(many_draws, columns=RUNS)
+
+
+@pytest.fixture(scope="module")
+def swept(posterior_from_constants, many_draws):
+    """A fit of a batch sweep, which knows its own critical batch."""
+    runs = {**RUNS, "batch_tokens": np.geomspace(1e5, 4e6, 6)}
+    return posterior_from_constants({**many_draws, "B_crit": 1e6}, model="batch", columns=runs)
+
+
+@pytest.fixture(scope="module")
+def repeated(posterior_from_constants, many_draws):
+    """A fit of runs of at most four epochs."""
+    runs = {**RUNS, "unique_tokens": RUNS["tokens"] / np.array([1, 4, 1, 2, 1, 3])}
+    return posterior_from_constants({**many_draws, "R_D": 15.0, "R_N": 5.0}, model="repeated", columns=runs)
+
+
+# One view of the fit
+
+
+def test_a_fit_is_parsed_once(plain, monkeypatch):
+    parsed = []
+    parse = bayescale.spec.spec.tomllib.loads
+    monkeypatch.setattr(bayescale.spec.spec.tomllib, "loads", lambda text: parsed.append(text) or parse(text))
+    limits = Limits(max_params=5e9, unique_tokens=3e11)
+    allocate(plain, [1e21, 1e22], limits=limits, target=Target(2.3), risk="cvar:0.1")
+    assert len(parsed) == 1
+    average = average_fits({"a": plain, "b": plain, "c": plain}, {"a": 1, "b": 1, "c": 0})
+    parsed.clear()
+    allocate(average, 1e22)
+    assert len(parsed) == 2, "the fits that have any weight"
+
+
+def test_views_of_an_average(plain):
+    average = average_fits({"a": plain, "b": plain, "c": plain}, {"a": 3, "b": 1, "c": 0})
+    assert [(fit.name, fit.weight) for fit in fits_of(average)] == [("a", 0.75), ("b", 0.25)]
+    (one,) = fits_of(plain)
+    assert one.name == "" and one.law is not None and one.seed == 7 and one.check == ()
+    assert one.reached.ratio == pytest.approx((4, 200)) and one.reached.epochs is None
+    assert np.exp(one.reached.log_reach) == pytest.approx(1e21)
+
+
+# The fit's own critical batch under a deadline, in every question
+
+
+def test_every_question_takes_the_fits_own_critical_batch(swept):
+    limits, at, rules = Limits(days=10), {"batch_tokens": 1e6}, Rules(max_extrapolation=9)
+    timed = Budget(costs=PRICES)
+    row = allocate(swept, timed, limits=limits, at=at, rules=rules).iloc[0]
+    assert "Only about 10 of the 4096 accelerators help" in row["warning"]
+    table = explain(swept, timed, limits=limits, at=at, rules=rules)
+    assert table.loc["chosen", ["params", "flops"]].tolist() == pytest.approx(
+        row[["params", "flops"]].tolist(), rel=1e-5
+    )
+    lavish = Limits(days=10, critical_batch_tokens=1e12)
+    assert sensitivity(swept, timed, limits=limits, at=at).iloc[0]["params_high"] < (
+        0.5 * sensitivity(swept, timed, limits=lavish, at=at).iloc[0]["params_high"]
+    )
+
+
+def test_leaving_out_a_run_takes_it_too(swept):
+    import xarray as xr
+
+    idata = swept.copy()
+    likelihood = np.random.default_rng(1).normal(size=(1, 400, 6)) / 10
+    idata["log_likelihood"] = xr.DataTree(xr.Dataset({"log_loss": (("chain", "draw", "run"), likelihood)}))
+    at, timed = {"batch_tokens": 1e6}, Budget(costs=PRICES)
+    row = allocate(swept, timed, limits=Limits(days=10), at=at, rules=Rules(drift=False, max_extrapolation=9)).iloc[0]
+    runs = leave_one_out(idata, timed, limits=Limits(days=10), at=at)
+    assert runs["params"].median() == pytest.approx(row["params"], rel=0.02)
+
+
+# Published repeats, whatever a model file looks like
+
+SPELT_OUT = """title = "The law of one epoch, spelt otherwise"
+law = "chinchilla"
+reference = "Hoffmann et al. 2022"
+[inputs]  # as a section
+params = "params"
+tokens = "tokens"
+[priors]  # a comment
+T = { dist = "LogNormal", median = 2.5, sigma = 0.8 }
+u1 = { dist = "Normal", mu = -1.5, sigma = 1.0 }
+u2 = { dist = "Normal", mu = -1.5, sigma = 1.0 }
+log_alpha = { dist = "Normal", mu = -1.05, sigma = 0.4 }
+log_beta = { dist = "Normal", mu = -1.05, sigma = 0.4 }
+[noise]
+dist = "StudentT"
+sigma = { dist = "HalfNormal", sigma = 0.02 }
+nu = { dist = "Gamma", alpha = 2, beta = 0.1 }
+fade = 0.06
+[drift]
+per_decade = 0.02
+"""
+
+
+def test_published_repeats_complete_any_file_of_the_law(plain):
+    other = plain.copy()
+    other.attrs = {**plain.attrs, "spec": SPELT_OUT, "spec_changes": "{}"}
+    asked = {"limits": Limits(unique_tokens=5e9), "rules": Rules(repeats="published")}
+    rows = [allocate(idata, 1e21, **asked).iloc[0] for idata in (plain, other)]
+    assert rows[1]["epochs"] > 4 and rows[0]["epochs"] == rows[1]["epochs"] and rows[0]["params"] == rows[1]["params"]
+
+
+def test_published_repeats_have_seen_the_epochs_of_those_who_published_them(plain):
+    row = allocate(plain, 1e21, limits=Limits(unique_tokens=2e9), rules=Rules(repeats="published")).iloc[0]
+    assert row["epochs"] > 20 and row["extrapolation_decades"] == 0 and "published prior" in row["warning"]
+
+
+# Approaches 1 and 2
+
+
+def test_sizes_alone_cost_what_their_compute_costs(profile_from_constants):
+    idata = profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
+    free = allocate(idata, 1e21).iloc[0]
+    assert np.isnan(free["cost_usd"]) and np.isnan(free["gpu_hours"])
+    priced = allocate(idata, Budget(flops=1e21, costs=PRICES)).iloc[0]
+    assert priced["cost_usd"] == pytest.approx(1e21 * PRICES.usd_per_flop)
+    assert priced["gpu_hours"] == pytest.approx(1e21 * PRICES.gpu_hours_per_flop) and priced["params"] == free["params"]
+    half = allocate(idata, Budget(flops=1e21, costs=CostModel(usd_per_gpu_hour=2.0))).iloc[0]
+    assert np.isnan(half["cost_usd"]) and "cost_usd is not known: The price of training needs" in half["warning"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ({"flops": Budget(usd=1e6, costs=PRICES)}, "usd"),
+        ({"flops": Budget(flops=1e21, demand=Demand(1e12))}, "demand"),
+        ({"risk": "cvar:0.1"}, "risk"),
+        ({"target": Target(2.0)}, "target"),
+        ({"limits": Limits(max_params=1e9)}, "max_params"),
+        ({"limits": Limits(shapes=pd.DataFrame({"params": [1e9]}))}, "shapes"),
+        ({"rules": Rules(repeats="published")}, "repeats"),
+        ({"rules": Rules(within_compute=0.1)}, "within_compute"),
+    ],
+)
+def test_what_sizes_alone_cannot_use_is_refused_by_name(profile_from_constants, asked, name):
+    idata = profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
+    with pytest.raises(ValueError, match=rf"`{name}` \(--.*\) is of no use to a fit that gives the best size"):
+        allocate(idata, **{"flops": 1e21, **asked})
+
+
+@pytest.mark.parametrize(
+    ("ask", "name"),
+    [
+        (lambda fit: cheapest_plan(fit, Target(2.3, 0.5), Budget(flops=1e22)), "flops"),
+        (lambda fit: cheapest_plan(fit, Target(2.3, 0.5), Budget(train_only=True)), "train_only"),
+        (lambda fit: net_value_plan(fit, 1e6, Budget(usd=1e6)), "usd"),
+        (lambda fit: explain(fit, 1e22, limits=Limits(shapes=pd.DataFrame({"params": [1e9]}))), "shapes"),
+        (lambda fit: explain(fit, 1e22, rules=Rules(within_compute=0.1)), "within_compute"),
+        (lambda fit: sensitivity(fit, 1e22, rules=Rules(within_compute=0.1)), "within_compute"),
+        (lambda fit: pareto(fit, Budget(flops=[1e22], costs=PRICES)), "costs"),
+        (lambda fit: pareto(fit, 1e22, limits=Limits(days=3)), "days"),
+        (lambda fit: overhead_curve(fit, 0.5, Budget(usd=3.0)), "usd"),
+        (lambda fit: overhead_curve(fit, 0.5, rules=Rules(drift=False)), "drift"),
+    ],
+)
+def test_a_field_that_a_question_has_no_use_for_is_refused_by_name(plain, ask, name):
+    with pytest.raises(ValueError, match=rf"`{name}` \(--.*\) is of no use to .*: leave it out"):
+        ask(plain)
+
+
+# Seeds and several budgets
+
+
+def test_a_generator_gives_bands_of_the_draws_that_chose(plain):
+    def rng():
+        return np.random.default_rng(11)
+
+    row = allocate(plain, 1e23, random_seed=rng()).iloc[0]
+    seed = int(rng().integers(2**31))
+    pd.testing.assert_series_equal(row, allocate(plain, 1e23, random_seed=seed).iloc[0])
+    plans = pd.DataFrame({"run": ["a"], "params": [row["params"]], "tokens": [row["tokens"]]})
+    own = bands(forecast(plain, plans, random_seed=seed)).iloc[0]
+    assert own["loss_upper"] == row["loss_upper"] and own["expected_lower"] == row["expected_lower"]
+    # What is minimised is the mean loss over these very draws.
+    drawn = forecast(plain, plans, random_seed=seed)["expected_loss"]
+    assert float(drawn.mean()) == pytest.approx(row["risk_value"], rel=1e-3)
+
+
+def test_budgets_that_can_be_answered_are(plain):
+    table = allocate(plain, [1e22, 1e26, 1e21])
+    assert table["budget"].tolist() == [1e22, 1e21]
+    assert table["warning"].iloc[0].count("5.00 decades") == 0
+    assert "Plan of 1e+26 FLOP lies 5.00 decades of compute beyond" in table["warning"].iloc[-1]
+    with pytest.raises(ValueError, match=r"5\.00 decades"):
+        allocate(plain, [1e26, 2e26])
+
+
+def test_a_ratio_too_far_refuses_its_own_budget_alone(plain):
+    limits = Limits(max_params=2e8)
+    table = allocate(plain, [1e20, 1e22], limits=limits)
+    assert table["budget"].tolist() == [1e20]
+    assert "tokens per parameter, 2.3 decades outside those of the fitted runs" in table["warning"].item()
+
+
+# The refusal of a target
+
+
+def refusal(fit, target, **rules):
+    with pytest.raises(ValueError, match="No plan reaches") as error:
+        cheapest_plan(fit, target, rules=Rules(**rules))
+    words = str(error.value)
+    most = float(words.partition("At most P = ")[2].split()[0])
+    unlimited = float(words.partition("decades of compute; ")[2].split()[0])
+    nearest = float(words.rpartition("a loss of ")[2].split()[0])
+    return most, unlimited, nearest, words
+
+
+def test_more_compute_makes_the_nearest_request_no_worse(posterior_from_constants, many_draws):
+    """With drift the far end is not the best: what can be asked for is the best over all compute."""
+    fit = posterior_from_constants(many_draws, columns=RUNS, per_decade=0.1)
+    found = [refusal(fit, Target(1.9, 0.9), max_extrapolation=decades) for decades in (1, 3, 8)]
+    most, unlimited, nearest, _ = (list(column) for column in zip(*found, strict=True))
+    assert most == sorted(most) and nearest == sorted(nearest, reverse=True)
+    assert all(u >= m for u, m in zip(unlimited, most, strict=True))
+    # What is said can be asked for.
+    assert len(cheapest_plan(fit, Target(found[-1][2], 0.9), rules=Rules(max_extrapolation=8)))
+
+
+def test_a_target_below_the_irreducible_loss_is_named(plain, many_draws):
+    share = (many_draws["E"] > 1.8).mean()
+    *_, words = refusal(plain, Target(1.8, 0.9))
+    assert share > 0.5 and f"In {share:.0%} of the draws the target lies below the irreducible loss" in words
+    *_, words = refusal(plain, Target(1.9, 0.9))
+    assert (many_draws["E"] > 1.9).mean() < 0.5 and "irreducible" not in words
+
+
+# Distance: epochs and tokens per parameter
+
+
+def test_epochs_beyond_those_of_the_runs_are_refused_limited_and_allowed(repeated):
+    limits = Limits(unique_tokens=1e9)
+    with pytest.raises(
+        ValueError, match=r"The plan has \d+ epochs, 1\.\d decades outside those of the fitted runs \(1 to 4\)"
+    ) as error:
+        allocate(repeated, 3e21, limits=limits)
+    assert "`max_epochs` (--max-epochs)" in str(error.value) and "(--max-extrapolation 3)" in str(error.value)
+    row = allocate(repeated, 3e21, limits=Limits(unique_tokens=1e9, max_epochs=30)).iloc[0]
+    assert row["epochs"] == pytest.approx(30)
+    row = allocate(repeated, 3e21, limits=limits, rules=Rules(max_extrapolation=3)).iloc[0]
+    # Repeats are no compute of their own: beyond the runs lie the epochs alone.
+    assert LAWS["repeated"].reach(row["params"], row["tokens"], 1e9) < 1e21
+    beyond = np.log10(row["epochs"] / 4)
+    assert row["extrapolation_decades"] == pytest.approx(beyond)
+    assert f"{beyond:.1f} of epochs" in row["warning"]
+
+
+def test_epochs_drift(repeated):
+    """At one compute, more epochs have the wider band: their drift has its sd, and no less."""
+    tokens = 1e10
+    plans = pd.DataFrame(
+        {"run": ["few", "many"], "params": 1e9, "tokens": tokens, "unique_tokens": [tokens / 4, tokens / 400]}
+    )
+    loss = forecast(repeated, plans)
+    assert loss["extrapolation_decades"].to_numpy() == pytest.approx([0, 2], abs=1e-12)
+    few, many = loss["drift"].std(("chain", "draw")).to_numpy()
+    assert few == pytest.approx(0, abs=1e-12) and many == pytest.approx(2 * 0.02, rel=0.1)
+    said = bands(loss)["warning"]
+    assert said["few"] == "" and "epochs 400 lies 2.0 decades above the largest fitted (4)" in said["many"]
+    with pytest.raises(ValueError, match=r"Plan many lies 2\.00 decades of epochs outside the fitted runs \(1 to 4\)"):
+        forecast(repeated, plans, max_extrapolation=1.5)
+
+
+def test_tokens_per_parameter_drift_on_both_sides(plain):
+    params = np.array([1e9, 1e9, 1e8, 1e10])
+    plans = pd.DataFrame({"run": list("abcd"), "params": params, "tokens": params * [20, 200, 2000, 0.4]})
+    loss = forecast(plain, plans)
+    assert loss["extrapolation_decades"].to_numpy() == pytest.approx([0, np.log10(1.2), 1, 1], abs=1e-9)
+    compute = np.maximum(np.log10(6 * plans["params"] * plans["tokens"] / 1e21), 0)
+    assert compute.tolist() == pytest.approx([0, np.log10(1.2), 0, 0])
+
+
+def test_drift_is_that_of_the_forecast(plain):
+    """A choice and its forecast see one distance."""
+    row = allocate(plain, 1e22, limits=Limits(max_params=1.2e9), rules=Rules(max_extrapolation=3)).iloc[0]
+    assert row["tokens_per_param"] > 200
+    beyond = np.log10([row["flops"] / 1e21, row["tokens_per_param"] / 200])
+    assert row["extrapolation_decades"] == pytest.approx(np.hypot(*beyond))
+
+
+# A list of shapes with inputs of the law
+
+
+def test_shapes_may_carry_inputs_of_the_law(swept, many_draws):
+    shapes = pd.DataFrame({"params": [2e9, 2e9, 4e9], "batch_tokens": [1e5, 1e7, 1e6]})
+    rules = Rules(drift=False, max_extrapolation=3)
+    row = allocate(swept, 1e22, limits=Limits(shapes=shapes), rules=rules).iloc[0]
+    constants = {**many_draws, "B_crit": 1e6}
+    losses = [
+        LAWS["batch"].loss(shape.params, 1e22 / (6 * shape.params), shape.batch_tokens, **constants)
+        for shape in shapes.itertuples()
+    ]
+    best = int(np.argmin([loss.mean() for loss in losses]))
+    assert row["params"] == shapes["params"][best] and row["risk_value"] == pytest.approx(losses[best].mean())
+    assert row["expected_median"] == pytest.approx(np.median(losses[best]), rel=1e-6)
+    assert row["expected_regret"] == pytest.approx((losses[best] - np.min(losses, axis=0)).mean())
+    # Of two shapes that differ in it alone, the smaller batch is the better.
+    twins = Limits(shapes=shapes.iloc[:2])
+    assert allocate(swept, 1e22, limits=twins, rules=rules)["risk_value"].item() == pytest.approx(losses[0].mean())
+    with pytest.raises(ValueError, match="Column 'batch_tokens' of the shapes must be a number > 0"):
+        allocate(swept, 1e22, limits=Limits(shapes=shapes.assign(batch_tokens=["a", 1, 2])), rules=rules)
+
+
+def test_an_average_of_laws_takes_each_its_own_inputs(plain, swept):
+    shapes = pd.DataFrame({"params": [2e9, 4e9], "batch_tokens": [1e5, 1e6]})
+    average = average_fits({"plain": plain, "batch": swept}, {"plain": 1, "batch": 1})
+    row = allocate(average, 1e22, limits=Limits(shapes=shapes), rules=Rules(max_extrapolation=3)).iloc[0]
+    assert row["params"] in (2e9, 4e9) and np.isfinite(row["loss_median"])
+
+
+def test_checks_that_bear_on_a_choice_travel_with_it(plain):
+    other = plain.copy()
+    rows = [
+        {"name": "mine", "severity": "warn", "passed": False, "bears_on": [on], "advice": f"Of {on}."}
+        for on in ("choice", "forecast", "rates", "sizes")
+    ]
+    other.attrs = {**plain.attrs, "check": json.dumps(rows)}
+    warning = allocate(other, 1e21)["warning"].item()
+    assert (
+        "Of choice." in warning
+        and "Of forecast." in warning
+        and "Of rates." not in warning
+        and "Of sizes." not in warning
+    )
