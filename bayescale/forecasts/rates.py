@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError
+from ..errors import given as as_given
 from ..laws.distance import signed_decades
 from ..posterior import Fit, bearing_on, fits_of
 from ..runs import read_plans
@@ -69,7 +70,9 @@ def best_rates(
         raise InputError("Best rates come of one fit, and this is an average of fits: take one of them.")
     spec, law = fit.spec, fit.law
     if law.best is None:
-        raise InputError(f"A fit of '{spec.law}' says nothing about learning rates; fit --model lr-surface to a sweep.")
+        raise InputError(
+            f"A fit of '{spec.law}' says nothing about learning rates; fit {as_given(model='lr-surface')} to a sweep."
+        )
     table = _cells(fit) if plans is None else _plans(spec, plans)
     decades = _decades(fit, table)
     check_reach(fit, table.index.tolist(), decades, max_extrapolation)
@@ -111,7 +114,7 @@ def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
         columns["batch_tokens"] = spec.inputs["batch_tokens"]
     for column in columns.values():
         if column not in read:
-            raise InputError(f"The plans lack '{column}', which this fit takes. Give --at {column}=VALUE.")
+            raise InputError(f"The plans lack '{column}', which this fit takes. Add it (--at {column}=VALUE).")
         values = pd.to_numeric(read[column], errors="coerce").to_numpy(float)
         if not (np.isfinite(values) & (values > 0)).all():
             raise InputError(f"Column '{column}' of the plans must be > 0 in every row. Got {read[column].tolist()!r}.")

@@ -35,7 +35,7 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     """
     response = next(str(name) for name in table if str(name).endswith("_median")).removesuffix("_median")
     if response not in table or not np.isfinite(table[response].to_numpy(float)).any():
-        raise InputError(f"No plan has a measured `{response}`; --score needs it as a column of the plans.")
+        raise InputError(f"No plan has a measured `{response}`; a score (--score) needs it as a column of the plans.")
     table = table[np.isfinite(table[response].to_numpy(float))]
     measured, middle, lower, upper = (
         table[f"{response}{edge}"].to_numpy(float) for edge in ("", "_median", "_lower", "_upper")

@@ -14,6 +14,7 @@ from .arrays import positive_part
 from .law import Law
 
 LN_10 = float(np.log(10))
+_EDGE = 1e-9  # of a logarithm: a plan like the outermost run lies among the runs, whatever rounding says
 RATIO, EPOCHS = "tokens per parameter", "epochs"
 
 
@@ -59,11 +60,15 @@ def decades_outside(inputs: Mapping[str, Any], reached: Reached) -> dict[str, An
     if reached.ratio is not None:
         log_ratio = np.log(inputs["tokens"]) - np.log(inputs["params"])
         least, most = np.log(reached.ratio[0]), np.log(reached.ratio[1])
-        found[RATIO] = (positive_part(log_ratio - most) + positive_part(least - log_ratio)) / LN_10
+        found[RATIO] = (_beyond(log_ratio - most) + _beyond(least - log_ratio)) / LN_10
     if reached.epochs is not None:
         log_epochs = np.log(inputs["tokens"]) - np.log(inputs["unique_tokens"])
-        found[EPOCHS] = positive_part(log_epochs - np.log(reached.epochs)) / LN_10
+        found[EPOCHS] = _beyond(log_epochs - np.log(reached.epochs)) / LN_10
     return found
+
+
+def _beyond(x: Any) -> Any:
+    return positive_part(x) * (x > _EDGE)
 
 
 def distance(law: Law, inputs: Mapping[str, Any], reached: Reached) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, named
 from ..laws.batch import critical_batch
 from ..laws.learning_rate import best_weight_decay, kaplan_rate, power
 from .laws import PUBLISHED
@@ -265,9 +265,9 @@ def _weight_decay(answer: Mapping[str, Any]) -> tuple[float | None, float | None
     missing = [
         text
         for known, text in (
-            (answer["tokens"], "tokens (--tokens)"),
-            (rates[0], "a learning rate (--lr)"),
-            (batches[0], "a batch (--batch-tokens)"),
+            (answer["tokens"], named("tokens")),
+            (rates[0], f"a learning rate, {named('lr')}"),
+            (batches[0], f"a batch, {named('batch_tokens')}"),
         )
         if known is None
     ]

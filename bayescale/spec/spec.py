@@ -221,9 +221,11 @@ class ModelSpec(_Table):
 
 
 def _laid_over(table: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """One table over another: tables key by key, all else whole."""
+    """One table over another: tables key by key, all else whole; an empty table changes nothing."""
     found = dict(table)
     for key, value in deepcopy(dict(overlay)).items():
+        if value == {}:
+            continue
         known = found.get(key)
         both = isinstance(known, Mapping) and isinstance(value, Mapping)
         found[key] = {**known, **value} if both else value  # type: ignore[dict-item]

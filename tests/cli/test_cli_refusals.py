@@ -58,7 +58,7 @@ REFUSED = {
     "a negative budget": (["allocate", "FIT", "--flops=-1e21"], "`flops` (--flops) must be a positive number"),
     "an infinite budget": (["allocate", "FIT", "--flops", "inf"], "--flops: 'inf'"),
     "a budget of nan": (["allocate", "FIT", "--flops", "nan"], "--flops: 'nan'"),
-    "a share of all compute": (["allocate", "FIT", "--flops", "1e21", "--within-compute", "1"], "`within_compute` (--within-compute) must be in (0, 1)"),
+    "a share of all compute": (["allocate", "FIT", "--flops", "1e21", "--within-compute", "1"], "(--within-compute) must be in (0, 1)"),
     "a budget too far": (["allocate", "FIT", "--flops", "1e26"], "5.00 decades of compute beyond"),
     "a law without sizes": (["allocate", "POWER", "--flops", "1e21"], "needs a fit of chinchilla, "),
     "a column that the law lacks": (["forecast", "POWER", "--at", "steps=1e5"], "lack 'flops'"),

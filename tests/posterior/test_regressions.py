@@ -87,7 +87,7 @@ def test_no_budget_is_refused_in_words(known):
 
 @pytest.mark.parametrize("call", [allocate, lambda _, flops: plans_for(flops=flops)])
 def test_a_budget_that_is_no_number_is_refused_in_our_form(known, call):
-    with pytest.raises((TypeError, ValueError), match=r"`flops` must be a positive number of FLOP"):
+    with pytest.raises((TypeError, ValueError), match=r"`flops` \(--flops\) must be a positive number of FLOP"):
         call(known, "x")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, named
 from ..plans.choose import Own
 from ..plans.feasible import Feasible
 from ..plans.loss import LossDraws
@@ -153,7 +153,8 @@ def _costs(
         shares = {costs.mfu, costs.mfu_prefill, costs.mfu_decode} - {None}
         if len(shares) > 1:
             said.append(
-                "A budget in FLOP adds training and serving without their utilisation, which differ here: --gpu-hours or --usd count it."
+                "A budget in FLOP adds training and serving without their utilisation, which differ here: "
+                f"{named('gpu_hours')} or {named('usd')} count it."
             )
     return {**found, **prices}, said
 
