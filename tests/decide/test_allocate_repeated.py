@@ -105,7 +105,7 @@ def test_a_thousand_times_the_budget_buys_nothing(make):
 
 def test_a_batch_is_asked_for_and_moves_the_choice(make):
     idata = make("batch", {**ONE_EPOCH, "B_crit": 1e6}, n_draws=5)
-    with pytest.raises(ValueError, match="'batch_tokens' beside params and tokens: give .*--at batch_tokens=VALUE"):
+    with pytest.raises(ValueError, match=r"'batch_tokens' beside params and tokens: give .*--at batch_tokens=VALUE"):
         allocate(idata, 1e21)
     tiny, large = (allocate(idata, 1e21, at={"batch_tokens": batch}).iloc[0] for batch in (1.0, 1e6))
     assert tiny["params"] == pytest.approx(np.exp(chinchilla.optimum(1e21, **ONE_EPOCH)), rel=1e-4)

@@ -192,8 +192,10 @@ def test_a_cheapest_plan_has_a_cost_and_no_budget(uncertain, many_draws):
 
 def test_a_plan_that_limits_fix_says_so(uncertain):
     row = one(uncertain, 1e22, limits=Limits(max_params=1e9, max_tokens=1e11))
-    assert row["params_lower"] == pytest.approx(row["params_upper"]) and "fix the plan" in row["warning"]
-    assert "the plan:" not in one(uncertain, 1e22)["warning"]
+    said = "its interval is that of the limits"
+    assert row["params_lower"] == pytest.approx(row["params_upper"])
+    assert f"`max_tokens` (--max-tokens) and `max_params` (--max-params) fix the plan: {said}" in row["warning"]
+    assert said not in one(uncertain, 1e22)["warning"]
 
 
 def test_a_demand_that_eats_the_budget_is_named(uncertain):

@@ -62,7 +62,10 @@ def test_no_plan_of_a_grid_is_worth_more(uncertain):
 def test_a_dearer_nat_buys_more_until_the_end_of_what_is_allowed(uncertain):
     rows = [net_value_plan(uncertain, value, Budget(costs=COSTS)).iloc[0] for value in (1e4, 1e6, 1e14)]
     assert rows[0]["cost_usd"] < rows[1]["cost_usd"] < rows[2]["cost_usd"]
-    assert rows[2]["extrapolation_decades"] == pytest.approx(3) and "more compute would still pay" in rows[2]["warning"]
+    outside = np.log10(rows[2]["tokens_per_param"] / 20)  # all runs have 20, and the largest 1e21 FLOP
+    assert rows[2]["flops"] == pytest.approx(1e24)
+    assert rows[2]["extrapolation_decades"] == pytest.approx(np.hypot(3, outside), rel=1e-6)
+    assert "more compute would still pay" in rows[2]["warning"]
     assert rows[2]["binding"].endswith("max-extrapolation") and "still pay" not in rows[0]["warning"]
 
 
