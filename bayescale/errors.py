@@ -4,12 +4,11 @@ A refusal is a mistake of the user's; the command line prints it and exits with 
 name is said as a caller of the library spells it and as the command line does, here and nowhere else.
 """
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 from shlex import quote
 from typing import Any
-
-import numpy as np
 
 # Arguments whose option is another word than theirs.
 _OPTIONS = {
@@ -69,8 +68,8 @@ def suggest(word: Any, names: Iterable[Any]) -> str:
 
 def positive(argument: str, value: Any, unit: str = "", example: str = "") -> float:
     """Return a number as a float; InputError where it is none, or not positive and finite."""
-    number = np.nan if isinstance(value, bool) else _float(value)
-    if not (np.isfinite(number) and number > 0):
+    number = math.nan if isinstance(value, bool) else _float(value)
+    if not (math.isfinite(number) and number > 0):
         of = f" of {unit}" if unit else ""
         shown = value if isinstance(value, str) else repr(value)
         raise InputError(
@@ -81,6 +80,6 @@ def positive(argument: str, value: Any, unit: str = "", example: str = "") -> fl
 
 def _float(value: Any) -> float:
     try:
-        return np.nan if isinstance(value, str) else float(value)
+        return math.nan if isinstance(value, str) else float(value)
     except (TypeError, ValueError, OverflowError):
-        return np.nan
+        return math.nan
