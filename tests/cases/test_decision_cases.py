@@ -28,7 +28,7 @@ def test_no_size_reaches_the_target(fit, ask):
     said = ask("cheapest", fit, "--target-loss", "1.936", "--probability", "0.9", "--max-tokens", "300e9", "--no-drift")
     assert said.code == 2 and len(said.err.splitlines()) <= 4
     error = said.document["error"]
-    assert "--max-tokens binds" in error
+    assert "`max_tokens` (--max-tokens) binds" in error
     nearest = float(re.search(r"a loss of ([\d.]+) can be", error).group(1))
     assert 1.94 <= nearest <= 1.97
     assert "At most P = 0.00 can be asked for within 3 decades of compute" in error

@@ -55,4 +55,3 @@ def test_no_drift_leaves_a_share_alone(counted):
     (fit,) = fits_of(counted)
     share = fit.draws["floor"] * 0 + 0.5
     assert (drifted(fit.spec, share, 0 * share) == share).all()
-

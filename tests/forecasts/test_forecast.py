@@ -96,8 +96,12 @@ def test_seeds(known):
     assert not np.allclose(first["drift"], other["drift"])
     xr.testing.assert_identical(other, forecast(known, plan([1.0]), random_seed=8))
     xr.testing.assert_identical(first, forecast(known, plan([1.0]), random_seed=7))
+    # A Generator gives its next number as the seed, so that all that one question draws is drawn alike.
     generator = np.random.default_rng(8)
-    xr.testing.assert_identical(other, forecast(known, plan([1.0]), random_seed=generator))
+    drawn = [forecast(known, plan([1.0]), random_seed=generator) for _ in range(2)]
+    seed = int(np.random.default_rng(8).integers(2**31))
+    xr.testing.assert_identical(drawn[0], forecast(known, plan([1.0]), random_seed=seed))
+    assert not np.allclose(drawn[0]["drift"], drawn[1]["drift"])
 
 
 @pytest.mark.parametrize("noise", ["StudentT", "Normal", "Laplace"])

@@ -129,7 +129,9 @@ def test_weight_decay_by_its_time_scale():
     answer = recipe_for(7e9, 1.4e11, batch_tokens=4e6, lr=3e-4)
     wanted = 4e6 / (3e-4 * 1.4e11 * 1.084 * 20**-0.527)
     assert answer["weight_decay_lower"] == answer["weight_decay_upper"] == pytest.approx(wanted)
-    assert any("needs a batch (--batch-tokens)" in text for text in recipe_for(7e9, 2e12, lr=3e-4)["notes"])
+    assert any(
+        "needs a batch, `batch_tokens` (--batch-tokens)" in text for text in recipe_for(7e9, 2e12, lr=3e-4)["notes"]
+    )
     within = recipe_for(5e8, 1e10)
     assert 0 < within["weight_decay_lower"] < within["weight_decay_upper"]
 
