@@ -286,6 +286,13 @@ def read_asked(
     return Asked(pairs("--at", at), band, random_seed, force, out, json_)
 
 
+def read_asked_without_seed(
+    at: At = None, band: Band = 0.9, force: Force = False, out: Out = None, json_: Json = False
+) -> Asked:
+    """Return how a fit is asked where nothing is drawn."""
+    return read_asked(at, band, None, force, out, json_)
+
+
 LimitOptions = Annotated[Any, Block(read_limits)]
 SizeLimitOptions = Annotated[Any, Block(read_size_limits)]
 DemandOptions = Annotated[Any, Block(read_demand)]
@@ -293,6 +300,7 @@ CostOptions = Annotated[Any, Block(read_cost_options)]
 RuleOptions = Annotated[Any, Block(read_rules)]
 FewRuleOptions = Annotated[Any, Block(read_few_rules)]
 AskOptions = Annotated[Any, Block(read_asked)]
+UnseededOptions = Annotated[Any, Block(read_asked_without_seed)]
 
 
 def as_value(text: str) -> Any:

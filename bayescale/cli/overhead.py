@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from .decisions import AskOptions, MaxExtrapolation, amount
+from .decisions import MaxExtrapolation, UnseededOptions, amount
 from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
 
 
 def overhead(
     fit: Annotated[str, typer.Argument(help="A fit of a law of a power of params plus one of tokens.")],
-    asked: AskOptions,
+    asked: UnseededOptions,
     params_ratio: Annotated[
         list[float] | None,
         typer.Option("--params-ratio", help="Sizes over the compute-optimal one, e.g. 0.5; repeatable."),

@@ -193,7 +193,7 @@ PYTHIA = {"6.9b": (6444163072, 6857302016, 1.626), "12b": (11327027200, 11846072
 
 
 def test_pythia_two_counts(table, ask, fitted, one_plan, tmp_path):
-    said = fitted(table("pythia-two-counts"), *NON_EMBEDDING)
+    said = fitted(table("pythia-two-counts"), *NON_EMBEDDING, "--draws", "4000", "--tune", "2000")  # six runs
     assert said.document["runs_used"] == 6 and said.document["params_kind"] == "non-embedding"
     for (params, _, measured), by_answer in zip(PYTHIA.values(), (1.634, 1.591), strict=True):
         row = one_plan(said.fit, "--at", f"params={params}")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import allocate, average_fits, bands, forecast, load_fit, save_fit
+from bayescale import Rules, allocate, average_fits, bands, forecast, load_fit, save_fit
 from bayescale.posterior import failed_checks, fitted_spec, stored_check
 from bayescale.posterior.average import share_out
 from bayescale.posterior.check.verdict import verdict
@@ -117,7 +117,7 @@ def test_what_needs_one_fit_says_so(average):
 
 def test_an_average_allocates_between_its_fits(posterior_from_constants, besi):
     """A quarter of its draws are one fit's and the rest the other's, so its mean loss and its choice lie between theirs."""
-    options = {"drift": False, "max_extrapolation": 3}
+    options = {"rules": Rules(drift=False, max_extrapolation=3)}
     fits = {
         "small": posterior_from_constants(besi, n_draws=400),
         "large": posterior_from_constants({**besi, "A": 2 * besi["A"], "E": 1.7}, n_draws=400),

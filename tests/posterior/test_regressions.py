@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 from matplotlib.figure import Figure
 
-from bayescale import allocate, bands, fit, forecast, load_fit, load_spec, plans_for, save_fit
+from bayescale import Rules, allocate, bands, fit, forecast, load_fit, load_spec, plans_for, save_fit
 from bayescale.cli.main import main
 from bayescale.laws import LAWS
 from bayescale.posterior import nuts, stored_check
@@ -46,7 +46,7 @@ def test_budgets_may_repeat(known, second):
 
 @pytest.mark.parametrize("within", [0.2, 0.5, 0.9])
 def test_the_flat_interval_reaches_what_less_compute_would(known, besi, within):
-    row = allocate(known, 1e22, within_compute=within).iloc[0]
+    row = allocate(known, 1e22, rules=Rules(within_compute=within)).iloc[0]
     less = 1e22 * (1 - within)
     best = np.exp(LAW.optimum(less, **besi))
     reach = LAW.loss(best, less / (6 * best), **besi)

@@ -99,7 +99,7 @@ def edge(value: Any, start: float, side: int, reach: float, room: float) -> floa
         inner = step
     if not np.isfinite(outer):
         return side * np.inf
-    for _ in range(22):
+    for _ in range(26):
         middle = (inner + outer) / 2
         inner, outer = (inner, middle) if value(np.array([start + side * middle]))[0] > reach else (middle, outer)
     return start + side * outer

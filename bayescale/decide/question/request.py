@@ -147,8 +147,8 @@ class Request:
         """Raise InputError where one of these fields is given; `by` names what has no use for it, by default the question."""
         for name in unused:
             if self._is_given(name):
-                others = [question for question, names in UNUSED.items() if name not in names]
-                fix = f"leave it out; {' and '.join(others[:2])} take it" if others and not by else "leave it out"
+                others = [question for question, names in UNUSED.items() if name not in names and not by]
+                fix = f"leave it out; {others[0]} takes it" if others else "leave it out"
                 raise InputError(f"{named(name)} is of no use to {by or self.question}: {fix}.")
 
     def _is_given(self, name: str) -> bool:
