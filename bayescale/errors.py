@@ -25,6 +25,10 @@ _OPTIONS = {
 }
 
 
+# Options of what is an attribute in Python.
+_ATTRIBUTES = {"target_loss": "Target.loss", "target_on": "Target.on", "inference_tokens": "Demand.tokens"}
+
+
 class InputError(ValueError):
     """A mistake of the user's. The message names the thing, the rule, the value and the fix."""
 
@@ -35,7 +39,7 @@ class InputTypeError(InputError, TypeError):
 
 def named(argument: str) -> str:
     """Return an argument's name and its option's, such as "`max_params` (--max-params)"."""
-    return f"`{argument}` ({option(argument)})"
+    return f"`{_ATTRIBUTES.get(argument, argument)}` ({option(argument)})"
 
 
 def option(argument: str) -> str:

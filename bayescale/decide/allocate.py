@@ -108,29 +108,32 @@ def allocate(
             refused.append(error)
     if not chosen:
         raise refused[0]
-    if refused:  # the others are answered, and the last of them says what cannot be
-        chosen[-1] = replace(chosen[-1], said=" ".join(map(str, refused)))
     name = risk if isinstance(risk, str) else getattr(risk, "__name__", "own")
-    return answer(problem, chosen, risk=name, measure=measure)
+    return answer(problem, chosen, risk=name, measure=measure, refused=[str(error) for error in refused])
 
 
 def _chosen(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chosen:
     """Return the plan of one budget."""
     check_budget(problem.fits, feasible, problem.request.rules.max_extrapolation)
-    if problem.request.budget.costs.usd_per_unique_token is not None:
+    target, buys = problem.request.target, problem.request.budget.costs.usd_per_unique_token is not None
+    if target is not None and target.probability is not None and (buys or problem.shapes is not None):
+        other = named("usd_per_unique_token" if buys else "shapes")
+        raise InputError(
+            f"{named('probability')} does not go with {other}: leave one out; the row says how probable the target is."
+        )
+    if buys:
         return _buy(problem, feasible, measure)
     if problem.shapes is not None:
         return _of_shapes(problem, feasible, measure)
     problem.check_pays(feasible)
     draws = held_drift(problem.draws, feasible)
-    target = problem.request.target
     if measure is None:
         assert target is not None
         choice = most_likely(draws, feasible, target)
     else:
         choice = choose(draws, feasible, measure)
     if target is not None and target.probability is not None:
-        choice = _sure_enough(draws, feasible, choice, target)
+        choice = _sure_enough(draws, feasible, choice, target, measure)
     return Chosen(draws, feasible, choice)
 
 
@@ -172,7 +175,7 @@ def _buy(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chosen:
     return Chosen(draws, spent, choice, pool=pool, data_usd=share * amount)
 
 
-def _sure_enough(draws: LossDraws, feasible: Feasible, choice: Choice, target: Target) -> Choice:
+def _sure_enough(draws: LossDraws, feasible: Feasible, choice: Choice, target: Target, measure: Risk | None) -> Choice:
     """Return the choice if it reaches the target with its probability, else the most likely plan; InputError if that falls short too."""
     assert target.probability is not None
     if probability_of(draws, target, choice.log_params, choice.log_tokens) >= target.probability:
@@ -180,7 +183,7 @@ def _sure_enough(draws: LossDraws, feasible: Feasible, choice: Choice, target: T
     likely = most_likely(draws, feasible, target)
     reached = probability_of(draws, target, likely.log_params, likely.log_tokens)
     if reached >= target.probability:
-        return likely
+        return likely if measure is None else replace(likely, value=float(measure(likely.loss, likely.own.loss)))
     names = options_of(feasible.binding(likely.log_params, likely.log_tokens))
     raise InputError(
         f"Within {names or 'the limits'} no plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}: at most P = "

@@ -100,9 +100,7 @@ def cheapest_plan(
             chosen.append(_chosen(problem.draws, feasible, plan))
     if not chosen:
         raise InputError(refused[0])
-    if refused:  # the others are answered, and the last of them says what cannot be
-        chosen[-1] = replace(chosen[-1], said=" ".join(refused))
-    return answer(problem, chosen, risk="cost", measure=None)
+    return answer(problem, chosen, risk="cost", measure=None, refused=refused)
 
 
 def _cheapest_or_why(problem: Problem, feasible: Feasible, target: Target) -> tuple[Cheapest | None, str]:

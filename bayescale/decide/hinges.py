@@ -35,7 +35,11 @@ def _asked(
     """Return the problem without drift, which moves no best size, and its budget."""
     request = ask(question, flops, limits=limits, at=at, rules=replace(rules or Rules(), drift=False))
     problem = open_problem(idata, request)
-    return problem, problem.one_budget()
+    feasible = problem.one_budget()
+    choice = choose(problem.draws.thinned(_ABOUT), feasible, mean())
+    if why := problem.too_far(float(np.exp(choice.log_params)), float(np.exp(choice.log_tokens))):
+        raise InputError(why)
+    return problem, feasible
 
 
 def sensitivity(

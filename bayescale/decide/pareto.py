@@ -18,12 +18,13 @@ from .plans.choose import best_tokens, choose, held_drift
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
 from .plans.risk import Risk, mean
-from .problem.checks import most_compute, too_far
+from .problem.checks import most_compute
 from .problem.open import Problem, open_problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 
 PARAMS_RATIOS = (1.0, 0.7, 0.5, 0.35, 0.25)
+_LEAST_RATIO = 1e-6
 _POINTS = 10  # three a decade
 _OUTSIDE = 1.5  # ratio to the runs' tokens a parameter that is said
 _DRAWS = 400  # that say about where the best size of a budget lies
@@ -89,10 +90,10 @@ def pareto(
         raise InputError(
             f"A frontier over budgets has no one target or regret: {named('risk')} must be mean, quantile:Q or cvar:TAIL."
         )
-    ratios = np.sort(np.asarray(params_ratio, dtype=float))
-    if not (len(ratios) and np.isfinite(ratios).all() and (ratios > 0).all()):
+    ratios = np.sort(np.atleast_1d(np.asarray(params_ratio, dtype=float)))
+    if not (len(ratios) and (ratios >= _LEAST_RATIO).all() and (ratios <= 1 / _LEAST_RATIO).all()):
         raise InputError(
-            f"{named('params_ratio')} must hold sizes over the best one, > 0, e.g. 0.5. Got {params_ratio!r}."
+            f"{named('params_ratio')} must hold sizes over the best one, {_LEAST_RATIO:g} to {1 / _LEAST_RATIO:g}. Got {params_ratio!r}."
         )
     problem = open_problem(idata, request)
     measure = problem.risk
@@ -107,7 +108,7 @@ def pareto(
 def _budgets(problem: Problem) -> list[Feasible]:
     """Training budgets, those asked for or from the largest run to as far as is allowed; by size."""
     draws, limits, most = problem.draws, problem.request.limits, most_compute(problem.request.rules.max_extrapolation)
-    reach = min(part.reached.log_reach for part in draws.parts)
+    reach = problem.log_reach
     if problem.request.budget.flops is None:
         amounts = np.exp(np.linspace(reach, reach + most * LN_10 * (1 - 1e-9), _POINTS)).tolist()
     else:
@@ -115,7 +116,10 @@ def _budgets(problem: Problem) -> list[Feasible]:
     if not draws.rises and not limits.max_tokens and not limits.unique_tokens:
         signed = (np.log(amounts) - reach) / LN_10
         check_reach(problem.fits[0], [f"of {amount:.6g} FLOP" for amount in amounts], signed, most)
-    return [problem.feasible("flops", amount) for amount in sorted(amounts)]
+    budgets = [problem.feasible("flops", amount) for amount in sorted(amounts)]
+    for budget in budgets:
+        problem.check_pays(budget)
+    return budgets
 
 
 def _sizes(draws: LossDraws, budget: Feasible, ratios: np.ndarray) -> np.ndarray:
@@ -162,11 +166,7 @@ def _table(problem: Problem, plans: np.ndarray, risk: str, measure: Risk) -> pd.
 
 def _near(problem: Problem, plans: np.ndarray) -> np.ndarray:
     """Places of the plans that lie near enough to the runs; InputError where none does."""
-    limits, rules = problem.request.limits, problem.request.rules
-    said = [
-        too_far(problem.fits, np.exp(n), np.exp(d), limits.unique_tokens, rules.max_extrapolation)
-        for n, d in plans[:, :2]
-    ]
+    said = [problem.too_far(float(np.exp(n)), float(np.exp(d))) for n, d in plans[:, :2]]
     if all(said):
         raise InputError(said[0])
     return np.flatnonzero([not text for text in said])
@@ -174,7 +174,7 @@ def _near(problem: Problem, plans: np.ndarray) -> np.ndarray:
 
 def _warnings(problem: Problem, table: pd.DataFrame) -> list[str]:
     """Say how far out each plan lies, in compute and in tokens a parameter, where that is far."""
-    reach = min(part.reached.log_reach for part in problem.draws.parts)
+    reach = problem.log_reach
     ratios = [fit.reached.ratio for fit in problem.fits if fit.reached.ratio is not None]
     least, most = min(low for low, _ in ratios), max(high for _, high in ratios)
     found = []

@@ -8,17 +8,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError, named
-from ..forecasts import bands
-from ..forecasts.forecast import as_seed, forecast_fits
+from ..errors import InputError, named, positive
+from ..forecasts.forecast import as_seed
 from ..laws import kaplan
 from ..laws.law import compute
+from .answer.forecasts import bands_of
 from .plans.choose import Choice, choose, held_drift
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
 from .plans.regret import wasted
 from .plans.risk import Risk
-from .problem.checks import most_compute, most_outside, too_far
 from .problem.feasible import as_budget
 from .problem.open import Problem, open_problem
 from .question.limits import Limits
@@ -95,17 +94,12 @@ def explain(
     held = held_drift(problem.draws, feasible)
     choice = choose(held, feasible, measure)
     chosen = (float(np.exp(choice.log_params)), float(np.exp(choice.log_tokens)))
-    if why := _too_far(problem, *chosen):
+    if why := problem.too_far(*chosen):
         raise InputError(why)
     listed, left_out = _listed(problem, chosen, feasible, plans or {})
     table = _compared(problem, listed, feasible, held, choice, measure)
     table.attrs["left_out"] = left_out
     return table
-
-
-def _too_far(problem: Problem, params: float, tokens: float) -> str:
-    limits, rules = problem.request.limits, problem.request.rules
-    return too_far(problem.fits, params, tokens, limits.unique_tokens, rules.max_extrapolation)
 
 
 def _compared(
@@ -117,7 +111,7 @@ def _compared(
     loss = draws.loss({"params": n, "tokens": d})
     regret = loss - choice.own.loss
     lower, upper = np.quantile(regret, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
-    summary = _forecast(problem, table)
+    summary = bands_of(problem, table, list(map(str, table.index)))
     names = [f"{kind}_{edge}" for kind in ("expected", "loss") for edge in ("median", "lower", "upper")]
     broken = [feasible.exceeded(float(a), float(b)) for a, b in zip(n[:, 0], d[:, 0], strict=True)]
     possible = np.array([not exceeded for exceeded in broken])
@@ -127,7 +121,7 @@ def _compared(
     shares = [float(wasted(draws, feasible, choice.own, row, feasible.amount).mean()) for row in loss]
     table = table.assign(
         tokens_per_param=table["tokens"] / table["params"],
-        flops=compute(table["params"], table["tokens"]),
+        flops=np.exp(feasible.log_flops_per_token(n[:, 0]) + d[:, 0]),
         **{name: summary[name].to_numpy() for name in names},
         risk_value=measure(loss, choice.own.loss),
         expected_regret=regret.mean(axis=1),
@@ -143,24 +137,6 @@ def _compared(
         ],
     )
     return table.iloc[np.lexsort([table["risk_value"].to_numpy(), ~possible])]
-
-
-def _forecast(problem: Problem, table: pd.DataFrame) -> pd.DataFrame:
-    """Bands of the plans of a table."""
-    request = problem.request
-    plans = table.rename(columns=problem.fits[0].spec.inputs).assign(run=table.index, **request.at)
-    plans = plans.reset_index(drop=True)
-    if request.limits.unique_tokens is not None:
-        plans["unique_tokens"] = request.limits.unique_tokens
-    most = request.rules.max_extrapolation
-    loss = forecast_fits(
-        problem.fits,
-        plans,
-        drift=request.rules.drift,
-        max_extrapolation=max(most_compute(most), most_outside(most)),
-        random_seed=request.random_seed,
-    )
-    return bands(loss, prob=request.prob)
 
 
 def _exceeds(names: list[str]) -> str:
@@ -199,9 +175,11 @@ def _listed(
     for name, (params, tokens) in plans.items():
         if name in rivals:
             raise InputError(f"A plan may not be named '{name}', which is one of ours.")
-        if not (np.isfinite([params, tokens]).all() and params > 0 and tokens > 0):
-            raise InputError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.")
-        rivals[name] = (float(params), float(tokens))
+        try:
+            own = (positive("params", params), positive("tokens", tokens))
+        except InputError:
+            raise InputError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.") from None
+        rivals[name] = own
     table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
-    left_out = [name for name, plan in by_rule.items() if _too_far(problem, *plan)]
+    left_out = [name for name, plan in by_rule.items() if problem.too_far(*plan)]
     return table.drop(index=left_out), left_out

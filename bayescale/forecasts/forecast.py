@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError, given
+from ..errors import InputError, given, named
 from ..laws import LAWS
 from ..laws.distance import decades_outside, signed_decades, total
 from ..posterior import Fit, fits_of
@@ -84,7 +84,13 @@ def forecast(
 
 def as_seed(random_seed: int | np.random.Generator | None) -> int | None:
     """Return a seed as a number, so that whatever is drawn twice is drawn alike; a Generator gives its next."""
-    return int(random_seed.integers(2**31)) if isinstance(random_seed, np.random.Generator) else random_seed
+    if isinstance(random_seed, np.random.Generator):
+        return int(random_seed.integers(2**31))
+    if random_seed is None:
+        return None
+    if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
+        raise InputError(f"{named('random_seed')} must be a whole number >= 0. Got {random_seed!r} instead.")
+    return int(random_seed)
 
 
 def forecast_fits(

@@ -93,8 +93,8 @@ def test_every_question_takes_the_fits_own_critical_batch(swept):
         row[["params", "flops"]].tolist(), rel=1e-5
     )
     lavish = Limits(days=10, critical_batch_tokens=1e12)
-    assert sensitivity(swept, timed, limits=limits, at=at).iloc[0]["params_high"] < (
-        0.5 * sensitivity(swept, timed, limits=lavish, at=at).iloc[0]["params_high"]
+    assert sensitivity(swept, timed, limits=limits, at=at, rules=rules).iloc[0]["params_high"] < (
+        0.5 * sensitivity(swept, timed, limits=lavish, at=at, rules=rules).iloc[0]["params_high"]
     )
 
 
@@ -106,7 +106,7 @@ def test_leaving_out_a_run_takes_it_too(swept):
     idata["log_likelihood"] = xr.DataTree(xr.Dataset({"log_loss": (("chain", "draw", "run"), likelihood)}))
     at, timed = {"batch_tokens": 1e6}, Budget(costs=PRICES)
     row = allocate(swept, timed, limits=Limits(days=10), at=at, rules=Rules(drift=False, max_extrapolation=9)).iloc[0]
-    runs = leave_one_out(idata, timed, limits=Limits(days=10), at=at)
+    runs = leave_one_out(idata, timed, limits=Limits(days=10), at=at, rules=Rules(max_extrapolation=9))
     assert runs["params"].median() == pytest.approx(row["params"], rel=0.02)
 
 
@@ -249,7 +249,8 @@ def refusal(fit, target, **rules):
 
 def test_more_compute_makes_the_nearest_request_no_worse(posterior_from_constants, many_draws):
     """With drift the far end is not the best: what can be asked for is the best over all compute."""
-    fit = posterior_from_constants(many_draws, columns=RUNS, per_decade=0.1)
+    few = {name: value[:80] for name, value in many_draws.items()}
+    fit = posterior_from_constants(few, columns=RUNS, per_decade=0.1)
     found = [refusal(fit, Target(1.9, 0.9), max_extrapolation=decades) for decades in (1, 3, 8)]
     most, unlimited, nearest, _ = (list(column) for column in zip(*found, strict=True))
     assert most == sorted(most) and nearest == sorted(nearest, reverse=True)
@@ -258,12 +259,13 @@ def test_more_compute_makes_the_nearest_request_no_worse(posterior_from_constant
     assert len(cheapest_plan(fit, Target(found[-1][2], 0.9), rules=Rules(max_extrapolation=8)))
 
 
-def test_a_target_below_the_irreducible_loss_is_named(plain, many_draws):
-    share = (many_draws["E"] > 1.8).mean()
+def test_a_target_below_the_irreducible_loss_is_named(posterior_from_constants, many_draws):
+    few = {name: value[:80] for name, value in many_draws.items()}
+    plain, share = posterior_from_constants(few, columns=RUNS), (few["E"] > 1.8).mean()
     *_, words = refusal(plain, Target(1.8, 0.9))
     assert share > 0.5 and f"In {share:.0%} of the draws the target lies below the irreducible loss" in words
     *_, words = refusal(plain, Target(1.9, 0.9))
-    assert (many_draws["E"] > 1.9).mean() < 0.5 and "irreducible" not in words
+    assert (few["E"] > 1.9).mean() < 0.5 and "irreducible" not in words
 
 
 # Distance: epochs and tokens per parameter
@@ -363,3 +365,98 @@ def test_checks_that_bear_on_a_choice_travel_with_it(plain):
         and "Of rates." not in warning
         and "Of sizes." not in warning
     )
+
+
+# What fresh eyes found
+
+
+def test_a_probability_with_shapes_is_refused_and_not_dropped(plain, repeated):
+    shapes = Limits(shapes=pd.DataFrame({"params": [1e9, 2e9]}))
+    with pytest.raises(ValueError, match=r"`probability` \(--probability\) does not go with `shapes`"):
+        allocate(plain, 1e21, limits=shapes, target=Target(1.9, 0.99))
+    prices = CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4, usd_per_unique_token=1e-7)
+    with pytest.raises(ValueError, match="does not go with `usd_per_unique_token`"):
+        allocate(repeated, Budget(usd=1e4, costs=prices), target=Target(1.9, 0.99))
+
+
+def test_a_deadline_pays_for_no_serving(plain):
+    limits, rules = Limits(days=10), Rules(max_extrapolation=9)
+    alone = allocate(plain, Budget(costs=PRICES), limits=limits, rules=rules).iloc[0]
+    served = allocate(
+        plain, Budget(costs=PRICES, demand=Demand(1e12, prompt_share=1)), limits=limits, rules=rules
+    ).iloc[0]
+    same = ["params", "wasted_compute", "probability_near_best", "flat_params_lower", "flat_params_upper"]
+    assert served[same].tolist() == pytest.approx(alone[same].tolist())
+    assert served["inference_flops"] == pytest.approx(2 * served["params"] * 1e12)
+
+
+def test_the_most_likely_plan_shows_its_own_risk(plain):
+    free = allocate(plain, 1e22, risk="cvar:0.1").iloc[0]
+    sure = allocate(plain, 1e22, risk="cvar:0.1", target=Target(2.3, free["expected_median"] and 0.5)).iloc[0]
+    assert sure["risk_value"] >= free["risk_value"] * (1 - 1e-9) and sure["risk_value"] == pytest.approx(
+        free["risk_value"], rel=0.05
+    )
+
+
+def test_a_pool_by_another_name_is_the_pool(posterior_from_constants, many_draws):
+    runs = {**RUNS, "pool": RUNS["tokens"] / 4}
+    constants = {**many_draws, "R_D": 15.0, "R_N": 5.0}
+    fit = posterior_from_constants(constants, model="repeated", columns=runs, inputs={"unique_tokens": "pool"})
+    row = allocate(fit, 1e21, limits=Limits(unique_tokens=1e10)).iloc[0]
+    assert row["epochs"] > 2 and row["expected_median"] == pytest.approx(row["risk_value"], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(), Limits(max_params=1e11), Limits(max_tokens=1e30), Limits(unique_tokens=1e30)]
+)
+def test_compute_beyond_what_is_allowed_is_refused_whatever_the_limits(plain, limits):
+    rules = Rules(max_extrapolation=0.5)
+    for ask in (allocate, explain, pareto, sensitivity):
+        with pytest.raises(
+            ValueError, match=r"0\.\d+ decades of compute beyond the largest fitted run, more than 0\.5"
+        ):
+            ask(plain, 8e21, limits=limits, rules=rules)
+
+
+def test_a_budget_too_far_spares_the_others_under_limits_too(plain):
+    table = allocate(plain, [1e21, 1e26], limits=Limits(max_params=1e13))
+    assert table["budget"].tolist() == [1e21] and "5.00 decades" in table["warning"].item()
+    # Also where the choice that would have said it is itself refused.
+    table = allocate(plain, [1e21, 1e22, 1e27], limits=Limits(max_params=1.5e9), rules=Rules(max_extrapolation=0.5))
+    assert table["budget"].tolist() == [1e21] and table["warning"].item().count("more than 0.5") == 2
+
+
+def test_an_average_is_asked_as_far_as_its_nearest_fit(posterior_from_constants, many_draws, plain):
+    small = posterior_from_constants(many_draws, columns={**RUNS, "params": PARAMS / 3, "tokens": RATIOS * PARAMS / 3})
+    average = average_fits({"small": small, "large": plain}, {"small": 1, "large": 1})
+    row = net_value_plan(average, 1e13, Budget(costs=PRICES)).iloc[0]
+    assert (
+        row["extrapolation_decades"] == pytest.approx(3, abs=0.2) and "more compute would still pay" in row["warning"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda fit: Rules(max_extrapolation=np.inf), "number of decades"),
+        (lambda fit: Rules(within_compute="x"), "must be a number"),
+        (lambda fit: allocate(fit, 1e22, random_seed=-1), "whole number >= 0"),
+        (lambda fit: allocate(fit, 1e22, limits={"max_params": 1e9}), r"`limits` must be Limits\(\.\.\.\). Got dict"),
+        (lambda fit: Budget(costs={"mfu": 0.4}), r"`costs` must be CostModel"),
+        (lambda fit: Demand(1e12, sigma=50), "more than anybody serves"),
+        (lambda fit: explain(fit, 1e22, plans={"mine": ("7B", 2)}), "needs params and tokens > 0"),
+        (lambda fit: pareto(fit, 1.0), "pays for no model"),
+        (lambda fit: cheapest_plan(fit, Target(2.3, 0.5), Budget(flops=np.array([1e22, 2e22]))), "`flops`"),
+    ],
+)
+def test_mistakes_are_refused_in_words(plain, ask, said):
+    from bayescale.errors import InputError
+
+    with pytest.raises(InputError, match=said):
+        ask(plain)
+
+
+def test_accelerators_whose_peak_is_unknown_take_unknown_days(plain):
+    row = allocate(plain, Budget(flops=1e22, costs=CostModel(accelerators=8))).iloc[0]
+    assert np.isnan(row["train_days"]) and row["params"] > 0
+    assert len(pareto(plain, 1e22, params_ratio=0.5)) == 1

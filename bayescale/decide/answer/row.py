@@ -126,7 +126,10 @@ def _days(request: Request, train_flops: float) -> float:
     """Return the days that training takes on the accelerators that help; NaN where their number is not known."""
     if request.budget.costs.accelerators is None:
         return np.nan
-    return train_flops / deadline_flops(replace(request.limits, days=1.0), request.budget.costs)
+    try:
+        return train_flops / deadline_flops(replace(request.limits, days=1.0), request.budget.costs)
+    except InputError:  # their peak or its share is not known, and a deadline is not asked for
+        return np.nan
 
 
 def _no_use(draws: LossDraws, own: Own, feasible: Feasible) -> bool:

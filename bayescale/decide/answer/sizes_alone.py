@@ -39,7 +39,7 @@ _OF_LOSS = (
 )
 _UNUSED = (
     "gpu_hours", "usd", "demand", "train_only", "risk", "target", "max_params", "max_tokens", "unique_tokens", "max_epochs", "days",
-    "critical_batch_tokens", "shapes", "repeats", "flops_rule", "within_compute",
+    "critical_batch_tokens", "shapes", "repeats", "flops_rule", "within_compute", "usd_per_unique_token",
 )  # fmt: skip
 
 

@@ -73,7 +73,8 @@ def choose_with_data(
     held, feasible = at(share, draws)
     choice = choose(held, feasible, risk)
     others = [choose(*at(float(other), draws), risk).own for other in shares[max(best - 2, 0) : best + 3]]
-    return held, feasible, replace(choice, own=_best([choice.own, *others])), share
+    own = _best([choice.own, *others])
+    return held, feasible, replace(choice, own=own, value=float(risk(choice.loss, own.loss))), share
 
 
 def _best(owns: list[Own]) -> Own:

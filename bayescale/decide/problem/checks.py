@@ -8,11 +8,12 @@ import numpy as np
 from ...errors import InputError, given, named
 from ...forecasts.reach import MAX_EXTRAPOLATION, check_reach, range_of
 from ...laws import LAWS, Law
-from ...laws.distance import EPOCHS, decades_outside
+from ...laws.distance import EPOCHS, decades_outside, signed_decades
 from ...posterior import Fit
 from ..plans.feasible import Feasible
 from ..plans.loss import ALL_NEW
 
+_ROUNDING = 1e-6  # decades, within which a plan at the end of what is allowed is allowed
 _DECADES = 1.0  # outside the runs, of tokens a parameter and of epochs, unless more extrapolation is asked for
 
 
@@ -76,15 +77,39 @@ def most_outside(max_extrapolation: float | None) -> float:
 
 
 def too_far(
-    fits: Sequence[Fit], params: float, tokens: float, pool: float | None, max_extrapolation: float | None
+    fits: Sequence[Fit], plan: Mapping[str, float], at: Mapping[str, Any], max_extrapolation: float | None
 ) -> str:
-    """Say so where a plan's tokens per parameter, or its epochs, lie further outside the runs than is allowed; else an empty text."""
-    plan = {"params": params, "tokens": tokens, "unique_tokens": ALL_NEW if pool is None else pool}
+    """Say so where a plan lies further beyond the runs than is allowed; else an empty text.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        All of them must have seen runs near enough.
+    plan : mapping of str to float
+        Law input -> value: params, tokens, and where they are given unique tokens and what a list of shapes has.
+    at : mapping
+        Column -> value of what else the fits take.
+    max_extrapolation : float, optional
+        Decades that are allowed.
+
+    Returns
+    -------
+    str
+    """
     for fit in fits:
-        for direction, away in decades_outside(plan, fit.reached).items():
+        others = {name: float(at[column]) for name, column in fit.spec.inputs.items() if column in at}
+        inputs = {"unique_tokens": ALL_NEW, **others, **plan}
+        own = {name: inputs[name] for name in fit.law.inputs}
+        beyond, most = float(signed_decades(fit.law, own, fit.reached)), most_compute(max_extrapolation)
+        if beyond > most + _ROUNDING:
+            return (
+                f"The plan lies {beyond:.2f} decades of compute beyond the largest fitted run, more than {most:g}. Train larger pilot runs "
+                f"or allow it with {given(max_extrapolation=int(np.ceil(beyond)))}."
+            )
+        for direction, away in decades_outside(inputs, fit.reached).items():
             if away <= most_outside(max_extrapolation):
                 continue
-            value = tokens / params if direction != EPOCHS else tokens / plan["unique_tokens"]
+            value = inputs["tokens"] / inputs["params" if direction != EPOCHS else "unique_tokens"]
             low, high = range_of(fit, direction)
             allow = int(max(np.ceil(away), MAX_EXTRAPOLATION))
             cap = f", limit it ({named('max_epochs')})" if direction == EPOCHS else ""

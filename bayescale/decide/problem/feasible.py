@@ -61,7 +61,8 @@ def feasible_of(unit: str, amount: float, draws: LossDraws, request: Request, ra
         budget=unit,
         amount=amount,
         per_train_flop=price,
-        serving=0.0 if demand is None else demand.paid * serving_price(unit, costs, demand),
+        # A deadline bounds training alone.
+        serving=0.0 if demand is None or unit == "days" else demand.paid * serving_price(unit, costs, demand),
         max_tokens={name: value for name, value in caps.items() if value is not None},
         train_flops=train,
         max_params=np.inf if limits.max_params is None else limits.max_params,
@@ -84,13 +85,11 @@ def train_price(unit: str, costs: CostModel) -> float:
 
 def serving_price(unit: str, costs: CostModel, demand: Demand) -> float:
     """Cost of one token served, for a model of one training FLOP a token: a third of that, at the utilisation of its kind."""
-    if unit in ("flops", "days"):
+    if unit == "flops":
         return 1 / 3
-    prefill, decode = (
-        (costs.usd_per_prefill_flop, costs.usd_per_decode_flop)
-        if unit == "usd"
-        else (costs.gpu_hours_per_prefill_flop, costs.gpu_hours_per_decode_flop)
-    )
+    if demand.prompt_share in (0, 1):  # one kind alone, and nothing is asked of the other
+        return _inference_price(unit, costs, "prefill" if demand.prompt_share else "decode") / 3
+    prefill, decode = (_inference_price(unit, costs, kind) for kind in ("prefill", "decode"))
     if demand.prompt_share is None and abs(prefill - decode) > 1e-9 * prefill:
         raise InputError(
             f"Prompt and generated tokens cost differently here ({named('mfu_prefill')}, {named('mfu_decode')}): give the share of the "
@@ -98,6 +97,11 @@ def serving_price(unit: str, costs: CostModel, demand: Demand) -> float:
         )
     share = 0.0 if demand.prompt_share is None else demand.prompt_share
     return (share * prefill + (1 - share) * decode) / 3
+
+
+def _inference_price(unit: str, costs: CostModel, kind: str) -> float:
+    """Cost of a FLOP of reading (prefill) or writing (decode)."""
+    return float(getattr(costs, f"{'usd' if unit == 'usd' else 'gpu_hours'}_per_{kind}_flop"))
 
 
 def helpful_accelerators(limits: Limits, costs: CostModel) -> float | None:

@@ -19,7 +19,7 @@ from ..plans.risk import Risk, parse_risk
 from ..plans.shapes import Shapes
 from ..question.limits import Limits
 from ..question.request import Request, options_of
-from .checks import check_fits, gives_sizes_alone, most_compute
+from .checks import check_fits, gives_sizes_alone, most_compute, too_far
 from .draws import loss_draws
 from .feasible import Ratio, feasible_of, flops_ratio
 from .repeats import with_published_repeats
@@ -78,6 +78,12 @@ class Problem:
                 f"({named('inference_tokens')})."
             )
 
+    def too_far(self, params: float, tokens: float, pool: float | None = None, **inputs: float) -> str:
+        """Say why a plan lies too far beyond the runs; an empty text where it does not."""
+        pool = self.request.limits.unique_tokens if pool is None else pool
+        plan = {"params": params, "tokens": tokens, **({} if pool is None else {"unique_tokens": pool}), **inputs}
+        return too_far(self.fits, plan, self.request.at, self.request.rules.max_extrapolation)
+
     @property
     def risk(self) -> Risk | None:
         """What is minimised, as a function; None for the probability of a target."""
@@ -90,8 +96,8 @@ class Problem:
 
     @property
     def log_reach(self) -> float:
-        """Natural log of the largest reach of the runs of any fit."""
-        return max(part.reached.log_reach for part in self.draws.parts)
+        """Natural log of the largest reach among the runs of the fit that has seen least."""
+        return min(part.reached.log_reach for part in self.draws.parts)
 
     @property
     def log_most_flops(self) -> float:

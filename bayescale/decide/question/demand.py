@@ -7,6 +7,9 @@ import numpy as np
 
 from ...errors import InputError, named, positive
 
+_MOST = 1e30  # tokens
+_LARGEST = 300.0  # logarithm that does not overflow, and is refused
+
 
 @dataclass(frozen=True)
 class Demand:
@@ -39,17 +42,23 @@ class Demand:
                 close = "1]" if name == "prompt_share" else "1)"
                 raise InputError(f"{named(name)} must be in {low}, {close}. Got {value!r} instead.")
 
+        if not max(self.expected, self.paid) < _MOST:
+            raise InputError(
+                f"The demand, {named('demand')}, comes to {max(self.expected, self.paid):.3g} tokens at its mean or quantile, more than "
+                f"anybody serves. Got a median of {self.tokens:.3g} and an sd of the log of {self.sigma:.3g}."
+            )
+
     @property
     def expected(self) -> float:
         """Mean demand, tokens x exp(sigma^2 / 2)."""
-        return float(self.tokens * np.exp(self.sigma**2 / 2))
+        return float(self.tokens * np.exp(min(self.sigma**2 / 2, _LARGEST)))
 
     @property
     def paid(self) -> float:
         """Demand that a budget must pay for: the expected one, or its quantile."""
         if self.budget_quantile is None:
             return self.expected
-        return float(self.tokens * np.exp(self.sigma * NormalDist().inv_cdf(self.budget_quantile)))
+        return float(self.tokens * np.exp(min(self.sigma * NormalDist().inv_cdf(self.budget_quantile), _LARGEST)))
 
     def probability_above(self, tokens: float) -> float:
         """Probability that more than so many tokens are asked for."""

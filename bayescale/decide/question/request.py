@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, named, positive
+from ...errors import InputError, InputTypeError, named, positive
 from ...forecasts.bands import check_prob
 from .costs import CostModel
 from .demand import Demand
@@ -46,6 +46,12 @@ class Budget:
     demand: Demand | None = None
     train_only: bool = False
     costs: CostModel = field(default_factory=CostModel)
+
+    def __post_init__(self) -> None:
+        for name, kind in (("demand", Demand), ("costs", CostModel)):
+            value = getattr(self, name)
+            if not isinstance(value, kind) and (name == "costs" or value is not None):
+                raise InputTypeError(f"`{name}` must be {kind.__name__}(...). Got {type(value).__name__} instead.")
 
     def amounts(self, limits: Limits) -> tuple[str, list[float]]:
         """Return the unit of the budget and its amounts; InputError unless one unit is given. A deadline alone is a budget of days."""
@@ -97,11 +103,15 @@ class Rules:
             raise InputError(f"{named('repeats')} must be published, or left out. Got {self.repeats!r} instead.")
         if self.flops_rule not in ("6nd", "table"):
             raise InputError(f"{named('flops_rule')} must be one of 6nd, table. Got {self.flops_rule!r} instead.")
+        for name in ("within_compute", "max_extrapolation"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
+                raise InputError(f"{named(name)} must be a number. Got {value!r} instead.")
         if not 0 < self.within_compute < 1:
             raise InputError(
                 f"{named('within_compute')} must be in (0, 1), e.g. 0.02. Got {self.within_compute!r} instead."
             )
-        if self.max_extrapolation is not None and not self.max_extrapolation >= 0:
+        if self.max_extrapolation is not None and not 0 <= self.max_extrapolation < np.inf:
             raise InputError(
                 f"{named('max_extrapolation')} must be a number of decades >= 0, e.g. 3. Got {self.max_extrapolation!r} instead."
             )
@@ -152,11 +162,11 @@ class Request:
                 raise InputError(f"{named(name)} is of no use to {by or self.question}: {fix}.")
 
     def _is_given(self, name: str) -> bool:
-        for part in (self.budget, self.limits, self.rules, self):
+        for part in (self.budget, self.budget.costs, self.limits, self.rules, self):
             for one in fields(part):
                 if one.name == name:
                     value, usual = getattr(part, name), getattr(type(part)(**_NEEDED.get(type(part), {})), name)
-                    return value is not None and (name == "shapes" or value != usual)
+                    return value is not None and (name in ("shapes", *_AMOUNTS) or value != usual)
         raise AssertionError(f"a request has no field {name}")
 
 
@@ -165,11 +175,11 @@ _AMOUNTS = ("flops", "gpu_hours", "usd")
 # Question -> fields that it has no use for.
 UNUSED: dict[str, tuple[str, ...]] = {
     "allocate": (),
-    "cheapest_plan": (*_AMOUNTS, "train_only", "risk", "shapes"),
-    "net_value_plan": (*_AMOUNTS, "train_only", "risk", "target", "shapes"),
-    "explain": ("target", "shapes", "within_compute"),
-    "sensitivity": ("target", "shapes", "risk", "within_compute"),
-    "leave_one_out": ("target", "shapes", "risk", "within_compute"),
+    "cheapest_plan": (*_AMOUNTS, "train_only", "risk", "shapes", "usd_per_unique_token"),
+    "net_value_plan": (*_AMOUNTS, "train_only", "risk", "target", "shapes", "usd_per_unique_token"),
+    "explain": ("target", "shapes", "within_compute", "usd_per_unique_token"),
+    "sensitivity": ("target", "shapes", "risk", "within_compute", "usd_per_unique_token"),
+    "leave_one_out": ("target", "shapes", "risk", "within_compute", "usd_per_unique_token"),
     "pareto": (
         "gpu_hours", "usd", "demand", "train_only", "costs", "target", "shapes", "days", "critical_batch_tokens", "repeats", "flops_rule",
         "within_compute",
@@ -194,6 +204,13 @@ def ask(
 ) -> Request:
     """Return the request of a question, of which a number as budget is FLOP; InputError where it has no use for a field that is given."""
     check_prob(prob)
+    for name, value, kind in (
+        ("limits", limits, Limits),
+        ("rules", rules, Rules),
+        ("target", others.get("target"), Target),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise InputTypeError(f"`{name}` must be {kind.__name__}(...). Got {type(value).__name__} instead.")
     request = Request(
         question,
         budget if isinstance(budget, Budget) else Budget(flops=budget),
