@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from bayescale import fit, load_spec, read_runs
-from bayescale.spec import parse_spec
 
 RESULTS = Path(__file__).parent / "results"
 SEED = sum(map(ord, "datablations"))
@@ -28,11 +27,11 @@ SETTINGS = {"random_seed": SEED, "progressbar": False, "family": "*"}
 
 def wide_spec(base: str = "repeated"):
     """The model file `repeated` with a prior sd of 1.5 on the logs of both decays."""
-    text = load_spec(base).text
-    for name, sd in PRIOR_SD.items():
-        line = next(line for line in text.splitlines() if line.startswith(f"log_{name} "))
-        text = text.replace(line, line.replace(f"sigma = {sd}", f"sigma = {WIDE}"))
-    return parse_spec(text)
+    spec = load_spec(base)
+    priors = {f"log_{name}": spec.priors[f"log_{name}"] for name in PRIOR_SD}
+    return spec.changed(
+        {"priors": {name: {"dist": one.dist, **one.numbers, "sigma": WIDE} for name, one in priors.items()}}
+    )
 
 
 def decay_rows(idata, what: str, sds: dict[str, float]) -> list[dict[str, object]]:
