@@ -14,6 +14,7 @@ from others import read_others
 
 from bayescale import compare_approaches, read_runs
 from bayescale.laws import chinchilla
+from bayescale.laws.formulas import additive
 from bayescale.published.laws import PUBLISHED
 
 RESULTS = Path(__file__).parent / "results"
@@ -100,7 +101,7 @@ def published() -> pd.DataFrame:
 
 def best_flops(params: float, *, A: float, alpha: float, B: float, beta: float, **_: float) -> float:
     """Compute at which a size is the best one, 6 (N / G)^(1 / a)."""
-    balance = chinchilla.balance(A=A, alpha=alpha, B=B, beta=beta)
+    balance = additive.balance(A=A, alpha=alpha, B=B, beta=beta)
     return 6 * (params / balance) ** (1 / chinchilla.params_exponent(alpha=alpha, beta=beta))
 
 

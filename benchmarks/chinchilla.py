@@ -37,7 +37,7 @@ def best_sizes(runs: pd.DataFrame) -> pd.DataFrame:
             idata = sample(table, fade=fade)
             draws = idata["posterior"].to_dataset()
             law = load_spec("chinchilla").get_law()
-            size = np.exp(law.optimum(GOPHER, **{k: draws[k] for k in law.loss_constants}))
+            size = np.exp(law.sizing.optimum(GOPHER, **{k: draws[k] for k in law.loss_constants}))
             row = {"points": points, "model": name, "passed": not _failed(idata)}
             for key, value in {"params_at_5.76e23": size, **{k: draws[k] for k in PUBLISHED}}.items():
                 row |= {

@@ -21,6 +21,7 @@ from scipy.optimize import minimize
 
 from bayescale import Rules, allocate, fit, load_spec, read_runs
 from bayescale.laws import chinchilla
+from bayescale.laws.formulas import additive
 from bayescale.laws.law import compute
 
 RESULTS = Path(__file__).parent / "results"
@@ -50,12 +51,12 @@ def least_squares(runs: pd.DataFrame, budget: float) -> float:
         shares = np.exp(np.array([x[0] - x[3] * n, x[1] - x[4] * d, x[2] + 0 * n]) - (r + y))
         slope = np.clip(r, -1e-3, 1e-3)
         gradient = [*shares @ slope, -(shares[0] * n) @ slope, -(shares[1] * d) @ slope]
-        return 1e6 * chinchilla.huber(r, delta=1e-3).sum(), 1e6 * np.array(gradient)
+        return 1e6 * additive.huber(r, delta=1e-3).sum(), 1e6 * np.array(gradient)
 
     levels, exponents = np.arange(0, 30, 5.0), np.array([0, 0.5, 1, 1.5, 2])
     grid = np.meshgrid(levels, levels, [-1, -0.5, 0, 0.5, 1], exponents, exponents, indexing="ij")
     starts = np.array([axis.ravel() for axis in grid])
-    order = np.argsort(chinchilla.huber(residual(starts), delta=1e-3).sum(axis=-1))[:30]
+    order = np.argsort(additive.huber(residual(starts), delta=1e-3).sum(axis=-1))[:30]
     bounds = [(None, None)] * 3 + [(0.01, 3.0)] * 2
     options = {"maxiter": 2000, "maxfun": 4000, "ftol": 1e-12}
     fits = [minimize(value, starts[:, i], jac=True, method="L-BFGS-B", bounds=bounds, options=options) for i in order]

@@ -7,25 +7,22 @@ from typing import Any
 import numpy as np
 
 from bayescale.decide.plans.risk import cvar
-from bayescale.laws import (
-    batch,
-    bnsl,
-    chinchilla,
+from bayescale.laws import bnsl, chinchilla, kaplan, overtraining, repeated, rising, tasks
+from bayescale.laws.formulas import (
+    additive,
     compression,
     downstream,
     flops,
+    gradient_noise,
     inference,
-    kaplan,
+    information,
+    kaplan_compute,
     learning_rate,
     moe,
-    overtraining,
     reinforcement,
-    repeated,
-    rising,
     transfer,
     vocabulary,
 )
-from bayescale.laws.formulas import information
 from bayescale.published.laws import PUBLISHED
 
 # Adapters, where the table asks for something that is one step away from a function of ours.
@@ -56,7 +53,7 @@ def _cvar_normal(*, mean: float, sd: float, level: float) -> float:
 
 
 def _gradient_by_alpha(*, C: float, A: float, alpha: float, B: float, beta: float) -> Any:
-    return chinchilla.optimum_gradient(C, A=A, alpha=alpha, B=B, beta=beta)["alpha"]
+    return additive.optimum_gradient(C, A=A, alpha=alpha, B=B, beta=beta)["alpha"]
 
 
 def _best_params(*, C: float, A: float, alpha: float, B: float, beta: float, E: float) -> Any:
@@ -73,14 +70,14 @@ def _best_tokens_per_param(*, C: float, A: float, alpha: float, B: float, beta: 
 
 def _best_share(*, C: float, A: float, alpha: float, B: float, beta: float, E: float) -> Any:
     params = _best_params(C=C, A=A, alpha=alpha, B=B, beta=beta, E=E)
-    return chinchilla.model_share(params, C / (6 * params), A=A, alpha=alpha, B=B, beta=beta)
+    return additive.model_share(params, C / (6 * params), A=A, alpha=alpha, B=B, beta=beta)
 
 
 def _huber(
     *, N: float, D: float, loss_obs: float, delta: float, E: float, A: float, alpha: float, B: float, beta: float
 ) -> Any:
     fitted = chinchilla.loss(N, D, E=E, A=A, alpha=alpha, B=B, beta=beta)
-    return chinchilla.huber(np.log(fitted) - np.log(loss_obs), delta=delta)
+    return additive.huber(np.log(fitted) - np.log(loss_obs), delta=delta)
 
 
 def _flops_ratio(
@@ -97,23 +94,26 @@ def _kaplan_optimum(*, C: float, N_c: float, alpha_N: float, D_c: float, alpha_D
 
 
 def _kaplan_scale(*, N_c: float, alpha_N: float, S_c: float, alpha_S: float, B_star: float) -> Any:
-    return kaplan.theory_scale(N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S, B_star=B_star) / kaplan.PF_DAY
+    return (
+        kaplan_compute.theory_scale(N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S, B_star=B_star)
+        / kaplan_compute.PF_DAY
+    )
 
 
 def _kaplan_theory(
     *, C_pfdays: float, N_c: float, alpha_N: float, S_c: float, alpha_S: float, B_star: float, alpha_B: float
 ) -> Any:
     constants = {"N_c": N_c, "alpha_N": alpha_N, "S_c": S_c, "alpha_S": alpha_S, "B_star": B_star, "alpha_B": alpha_B}
-    return kaplan.theory_params(C_pfdays * kaplan.PF_DAY, **constants)
+    return kaplan_compute.theory_params(C_pfdays * kaplan_compute.PF_DAY, **constants)
 
 
 def _kaplan_allocation(*, C_pfdays: float, coef: float, exponent: float) -> Any:
-    return kaplan.allocation(C_pfdays * kaplan.PF_DAY, coef=coef, exponent=exponent)
+    return kaplan_compute.allocation(C_pfdays * kaplan_compute.PF_DAY, coef=coef, exponent=exponent)
 
 
 def _kaplan_epoch(*, C_pfdays: float, N_coef: float, N_exp: float) -> Any:
-    least = C_pfdays * kaplan.PF_DAY
-    return kaplan.one_epoch_tokens(least, kaplan.allocation(least, coef=N_coef, exponent=N_exp))
+    least = C_pfdays * kaplan_compute.PF_DAY
+    return kaplan_compute.one_epoch_tokens(least, kaplan_compute.allocation(least, coef=N_coef, exponent=N_exp))
 
 
 def _kaplan_rate(*, N: float) -> Any:
@@ -223,21 +223,21 @@ TABLE: dict[str, dict[str, Row]] = {
         "L_Cmin": _row(kaplan.loss),
         "L_ND": _row(kaplan.loss_nd, N="params", D="tokens"),
         "L_NS": _row(kaplan.loss_ns, N="params", S_min="steps"),
-        "B_crit": _row(kaplan.critical_batch, L="loss"),
-        "S_min": _row(kaplan.least_steps, S="steps", B="batch", B_crit="critical_batch"),
-        "C_min": _row(kaplan.least_compute, C="flops", B="batch", B_crit="critical_batch"),
-        "delta_L_overfit": _row(kaplan.overfitting_excess, N="params", D="tokens"),
-        "D_needed": _row(kaplan.tokens_needed, N="params"),
+        "B_crit": _row(kaplan_compute.critical_batch, L="loss"),
+        "S_min": _row(kaplan_compute.least_steps, S="steps", B="batch", B_crit="critical_batch"),
+        "C_min": _row(kaplan_compute.least_compute, C="flops", B="batch", B_crit="critical_batch"),
+        "delta_L_overfit": _row(kaplan_compute.overfitting_excess, N="params", D="tokens"),
+        "D_needed": _row(kaplan_compute.tokens_needed, N="params"),
         "N_opt_from_L_ND": _row(_kaplan_optimum),
-        "alpha_C_min_theory": _row(kaplan.theory_exponent),
+        "alpha_C_min_theory": _row(kaplan_compute.theory_exponent),
         "C_c_theory_pfdays": _row(_kaplan_scale),
         "N_opt_theory": _row(_kaplan_theory),
         "N_opt": _row(_kaplan_allocation),
         "B_opt": _row(_kaplan_allocation),
         "D_one_epoch_tokens": _row(_kaplan_epoch),
-        "excess_compute": _row(kaplan.excess_compute, N_ratio="size_ratio"),
-        "excess_steps": _row(kaplan.excess_steps, N_ratio="size_ratio"),
-        "S_stop_bound": _row(kaplan.early_stopping_steps, L_ND="loss", L_N_inf="converged_loss"),
+        "excess_compute": _row(kaplan_compute.excess_compute, N_ratio="size_ratio"),
+        "excess_steps": _row(kaplan_compute.excess_steps, N_ratio="size_ratio"),
+        "S_stop_bound": _row(kaplan_compute.early_stopping_steps, L_ND="loss", L_N_inf="converged_loss"),
         "lr": _row(_kaplan_rate),
     },
     "chinchilla": {
@@ -245,12 +245,12 @@ TABLE: dict[str, dict[str, Row]] = {
         "N_opt": _row(_best_params),
         "D_opt": _row(_best_tokens),
         "tokens_per_param_opt": _row(_best_tokens_per_param),
-        "G": _row(chinchilla.balance, E=None),
+        "G": _row(additive.balance, E=None),
         "exponent_a": _row(chinchilla.params_exponent),
         "gamma": _row(chinchilla.loss_exponent),
         "L_opt": _row(chinchilla.best_loss, C="flops"),
-        "C_for_loss": _row(chinchilla.compute_for_loss),
-        "D_iso_loss": _row(chinchilla.tokens_for_loss, N="params"),
+        "C_for_loss": _row(additive.compute_for_loss),
+        "D_iso_loss": _row(additive.tokens_for_loss, N="params"),
         "reducible_share_N_at_opt": _row(_best_share),
         "huber_log": _row(_huber),
         "flops_per_token_train": _row(flops.train_flops_per_token),
@@ -291,17 +291,17 @@ TABLE: dict[str, dict[str, Row]] = {
     "overtraining": {
         "loss": _row(_gadre),
         "M_star": _row(overtraining.best_tokens_per_param),
-        "top1_error": _row(downstream.top1_error),
+        "top1_error": _row(tasks.top1_error),
     },
     "gns": {
-        "unbiased_grad_sq": _row(batch.gradient_square, **_GRADIENTS),
-        "B_simple": _row(batch.noise_scale, **_GRADIENTS),
-        "lr_sgd": _row(batch.sgd_rate, B="batch", B_noise="noise", eps_max="rate_max"),
-        "lr_adam_surge": _row(batch.adam_rate, B="batch", B_noise="noise", eps_max="rate_max"),
+        "unbiased_grad_sq": _row(gradient_noise.gradient_square, **_GRADIENTS),
+        "B_simple": _row(gradient_noise.noise_scale, **_GRADIENTS),
+        "lr_sgd": _row(gradient_noise.sgd_rate, B="batch", B_noise="noise", eps_max="rate_max"),
+        "lr_adam_surge": _row(gradient_noise.adam_rate, B="batch", B_noise="noise", eps_max="rate_max"),
     },
     "cbs": {
-        "steps": _row(batch.steps, B="batch"),
-        "B_for_overhead": _row(batch.for_step_overhead, step_overhead="overhead"),
+        "steps": _row(gradient_noise.steps, B="batch"),
+        "B_for_overhead": _row(gradient_noise.for_step_overhead, step_overhead="overhead"),
     },
     "wd": {
         "timescale": _row(learning_rate.decay_timescale, B="batch", D="tokens", lr="learning_rate", wd="weight_decay"),
@@ -338,11 +338,11 @@ TABLE: dict[str, dict[str, Row]] = {
     "scalerl": {"reward": _row(reinforcement.reward, C="flops")},
     "loss_to_loss": {"map": _row(transfer.loss_to_loss, L0="loss")},
     "transfer": {"D_T": _row(transfer.data_transferred, D_F="data", N="params")},
-    "llama3": {"D_opt": _row(chinchilla.allocation, C="flops")},
+    "llama3": {"D_opt": _row(additive.allocation, C="flops")},
     "deepseek": {"M_per_token": _row(flops.flops_per_token_deepseek)},
     "decision": {
-        "curvature_lnN": _row(chinchilla.curvature, C="flops", E=None),
-        "fixed_budget_regret": _row(chinchilla.fixed_budget_regret, C="flops", E=None),
+        "curvature_lnN": _row(additive.curvature, C="flops", E=None),
+        "fixed_budget_regret": _row(additive.fixed_budget_regret, C="flops", E=None),
         "grad_lnN_opt_alpha": (_gradient_by_alpha, {"E": None}),
         "cvar_normal": (_cvar_normal, {}),
         "cvar_sample": (_cvar_sample, {}),

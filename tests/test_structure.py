@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bayescale.laws import LAWS
+
 PACKAGE = Path(__file__).resolve().parents[1] / "bayescale"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
@@ -50,3 +52,23 @@ def test_what_is_refused_is_an_input_error(path):
     raised = [node.exc for node in ast.walk(TREES[path]) if isinstance(node, ast.Raise) and node.exc]
     names = [ast.unparse(exc.func if isinstance(exc, ast.Call) else exc) for exc in raised]
     assert not {"ValueError", "TypeError"} & set(names)
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "laws").glob("*.py")), ids=name_of)
+def test_a_fitted_law_needs_no_formula_that_nobody_fits(path):
+    froms = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.ImportFrom)]
+    assert not [node for node in froms if "formulas" in f"{node.module}.{'.'.join(name.name for name in node.names)}"]
+
+
+def test_what_sets_a_law_apart_stays_with_it():
+    """Outside `laws` no module asks for a law by its name: what differs is a part of `Law`."""
+    laws = {law.name for law in LAWS.values()}
+    for path in MODULES:
+        if path.relative_to(PACKAGE).parts[0] in ("laws", "published", "calibrate", "cli"):
+            continue
+        compared = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.Compare)]
+        for node in compared:
+            sides = [node.left, *node.comparators]
+            names = [side.value for side in sides if isinstance(side, ast.Constant)]
+            about = " ".join(ast.unparse(side) for side in sides)
+            assert not (laws & set(names) and "law" in about), f"{name_of(path)}:{node.lineno}"

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..forecasts.bands import check_prob
 from ..forecasts.plans import check_flops
 from ..laws.approaches import WITHIN, parabola_error
+from ..laws.best import log_best_params
 from ..laws.law import compute
 from ..posterior import Fit, failed_checks, fit, fits_of
 from ..runs import select_rows
@@ -167,9 +168,8 @@ def _table(
 
 def _log_best(one: Fit, flops: float) -> np.ndarray:
     """ln N* of each draw."""
-    assert one.law.optimum is not None
     constants = {name: one.draws[name].to_numpy().ravel() for name in one.law.loss_constants}
-    return np.asarray(one.law.optimum(flops, **constants))
+    return log_best_params(one.law, flops, **constants)
 
 
 def _ratio(one: np.ndarray, other: np.ndarray, prob: float) -> dict[str, float] | None:
@@ -219,7 +219,6 @@ def vertex_errors(isoflop: Fit, chinchilla: Fit) -> np.ndarray:
     array, shape (budget,)
     """
     law = chinchilla.law
-    assert law.optimum is not None
     constants = {name: float(chinchilla.draws[name].median()) for name in law.loss_constants}
     data = isoflop.data
     index, params = data["budget_of_run"].to_numpy(), data["params"].to_numpy()
@@ -229,7 +228,7 @@ def vertex_errors(isoflop: Fit, chinchilla: Fit) -> np.ndarray:
                 params[index == i],
                 float(flops),
                 loss=lambda n, d: law.loss(n, d, **constants),
-                best=float(law.optimum(flops, **constants)),
+                best=float(log_best_params(law, flops, **constants)),
             )
             for i, flops in enumerate(data["budgets"].to_numpy())
         ]

@@ -177,7 +177,7 @@ def _parameters(idata: Any) -> list[dict[str, Any]]:
         if name not in sampled and draws[name].dims == ("chain", "draw"):
             lower, median, upper = draws[name].quantile(tails).to_numpy()
             found.append({"name": str(name), "median": median, "lower": lower, "upper": upper})
-    if fitted_spec(idata).get_law().best:
+    if fitted_spec(idata).get_law().surface:
         from .rates import cell_parameters
 
         found += cell_parameters(idata, _PROB)

@@ -61,7 +61,7 @@ def forecast(
     upstream = load_passed(through, force=force, params_kind=params_kind) if through else None
     groups = {grouped_by(one) for one in (idata, upstream) if one is not None}
     wanted = _plans(params, tokens, at, plans, column, groups)
-    if any(one.law.best for one in fits_of(idata)):
+    if any(one.law.surface for one in fits_of(idata)):
         if score or through:
             raise InputError(
                 f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply."

@@ -14,17 +14,18 @@ import xarray as xr
 from ..errors import InputError, given, named
 from ..forecasts.bands import check_prob
 from ..forecasts.reach import check_reach
-from ..laws import Law, batch, overtraining
-from ..laws.law import compute
+from ..laws import LAWS, Law, overtraining
+from ..laws.batch import effective_tokens
+from ..laws.best import log_best_params
+from ..laws.distance import decades_beyond
+from ..laws.formulas.gradient_noise import for_step_overhead
+from ..laws.law import LOG_6
 from ..posterior import Fit, fits_of
 from ..spec.groups import local_draws
 from .problem.checks import most_compute
 from .question.request import Budget, Rules, ask
 
 PARAMS_RATIOS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.57, 0.75, 1.0, 1.5, 2.0)
-_LOG_6 = float(np.log(compute(1.0, 1.0)))
-# Laws of a power of params plus one of tokens
-_SUMS = ("chinchilla", "skaling", "overtrained", "repeated", "repeated-rising", "batch")
 
 
 def overhead_curve(
@@ -91,11 +92,11 @@ def overhead_curve(
         log_flops = float(np.log(amount))
         if more:
             raise InputError(f"{named('flops')} of an overhead is one compute. Got {len(more) + 1}.")
-    far = (log_flops - fit.reached.log_reach) / np.log(10)
+    far = decades_beyond(log_flops, fit.reached.log_reach)
     most_allowed = most_compute(request.rules.max_extrapolation)
     check_reach(fit, [f"of {np.exp(log_flops):.6g} FLOP"], np.array([far]), most_allowed)
     per_param, most = _tokens_per_param(fit, draws, log_flops)
-    log_tokens = (log_flops - _LOG_6 + per_param) / 2  # of the optimum
+    log_tokens = (log_flops - LOG_6 + per_param) / 2  # of the optimum
     rows = []
     for ratio in ratios:
         k_D = overtraining.tokens_ratio(ratio, alpha=alpha, beta=beta)
@@ -156,7 +157,7 @@ def batch_for_steps(
     McCandlish et al. 2018, arXiv:1812.06162, eq. 2.11.
     """
     fit = _one_fit(idata)
-    if "B_crit" not in fit.law.loss_constants:
+    if not fit.law.critical_batch or fit.law.critical_batch not in fit.law.loss_constants:
         raise InputError(f"Law '{fit.law.name}' has no critical batch: fit a batch sweep ({given(model='batch')}).")
     check_prob(prob)
     deadlines = np.atleast_1d(np.asarray(steps, dtype=float))
@@ -167,15 +168,15 @@ def batch_for_steps(
     ):
         if not (np.isfinite(values) & (values >= least)).all():
             raise InputError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()} instead.")
-    B_crit = fit.draws["B_crit"].to_numpy().ravel()
-    fewest = batch.effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
+    B_crit = fit.draws[fit.law.critical_batch].to_numpy().ravel()
+    fewest = effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
     least_steps = fewest / B_crit
     same = {**_band("critical_batch", B_crit, prob), **_band("least_steps", least_steps, prob)}
     data = fit.data["batch_tokens"]
     rows = []
     for deadline in deadlines:
         with np.errstate(divide="ignore"):
-            wanted = batch.for_step_overhead(np.maximum(deadline / least_steps - 1, 0), B_crit=B_crit)
+            wanted = for_step_overhead(np.maximum(deadline / least_steps - 1, 0), B_crit=B_crit)
         middle = _quantiles(wanted, prob)[1]
         rows.append(
             {
@@ -202,15 +203,13 @@ def _one_fit(idata: xr.DataTree) -> Fit:
 
 def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Exponents of params and of tokens in the sum that the loss of each draw rests on."""
-    if law.name == "kaplan-nd":  # the sum is inside the bracket, where tokens have exponent 1
-        alpha = (draws["alpha_N"] / draws["alpha_D"]).to_numpy().ravel()
-        return alpha, np.ones_like(alpha)
-    if law.name not in _SUMS:
+    if law.sizing.exponents is None:
+        able = ", ".join(name for name, other in LAWS.items() if other.sizing.exponents)
         raise InputError(
             f"Law '{law.name}' has no exponents of a power of params beside one of tokens, on which the overhead hangs: it needs a fit of "
-            f"{', '.join(_SUMS)} or kaplan-nd ({given(model=_SUMS[0])})."
+            f"{able} ({given(model='chinchilla')})."
         )
-    return draws["alpha"].to_numpy().ravel(), draws["beta"].to_numpy().ravel()
+    return law.sizing.exponents(**{name: draws[name].to_numpy().ravel() for name in law.loss_constants})
 
 
 def _break_even(ratio: float, k_D: np.ndarray, tokens: np.ndarray) -> np.ndarray:
@@ -223,14 +222,13 @@ def _break_even(ratio: float, k_D: np.ndarray, tokens: np.ndarray) -> np.ndarray
 def _tokens_per_param(fit: Fit, draws: xr.Dataset, log_flops: float) -> tuple[np.ndarray, float]:
     """Natural log of each draw's best tokens a parameter at a compute, and the most that a run saw."""
     law, data = fit.law, fit.data
-    assert law.optimum is not None
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     # Each token is seen once, in batches of the runs' middle.
     batch_mean = float(data["log_batch_mean"]) if "log_batch_mean" in data else 0.0
     once = {"unique_tokens": np.exp(log_flops), "batch_tokens": np.exp(batch_mean)}
     others = {name: value for name, value in once.items() if name in law.inputs}
-    best = np.asarray(law.optimum(np.exp(log_flops), **others, **constants))
-    return log_flops - _LOG_6 - 2 * best, float((data["tokens"] / data["params"]).max())
+    best = log_best_params(law, float(np.exp(log_flops)), **others, **constants)
+    return log_flops - LOG_6 - 2 * best, float((data["tokens"] / data["params"]).max())
 
 
 def _quantiles(values: np.ndarray, prob: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import xarray as xr
 from ..errors import InputError, named
 from ..forecasts.forecast import as_seed
 from ..forecasts.reach import check_reach
-from ..laws.distance import LN_10
+from ..laws.distance import LN_10, decades_beyond
 from ..laws.golden import golden
 from ..laws.law import compute
 from .answer.warnings import FAR
@@ -114,7 +114,7 @@ def _budgets(problem: Problem) -> list[Feasible]:
     else:
         _, amounts = problem.request.budget.amounts(limits)
     if not draws.rises and not limits.max_tokens and not limits.unique_tokens:
-        signed = (np.log(amounts) - reach) / LN_10
+        signed = decades_beyond(np.log(amounts), reach)
         check_reach(problem.fits[0], [f"of {amount:.6g} FLOP" for amount in amounts], signed, most)
     budgets = [problem.feasible("flops", amount) for amount in sorted(amounts)]
     for budget in budgets:
@@ -179,7 +179,7 @@ def _warnings(problem: Problem, table: pd.DataFrame) -> list[str]:
     least, most = min(low for low, _ in ratios), max(high for _, high in ratios)
     found = []
     for flops, ratio in table[["train_flops", "tokens_per_param"]].to_numpy():
-        decades = (np.log(flops) - reach) / LN_10
+        decades = decades_beyond(np.log(flops), reach)
         said = []
         if decades > FAR:
             said.append(f"{decades:.1f} decades of compute beyond the largest fitted run.")

@@ -10,7 +10,7 @@ import xarray as xr
 
 from ..errors import InputError, named, positive
 from ..forecasts.forecast import as_seed
-from ..laws import kaplan
+from ..laws.formulas import kaplan_compute
 from ..laws.law import compute
 from .answer.forecasts import bands_of
 from .plans.choose import Choice, choose, held_drift
@@ -160,7 +160,9 @@ def _rules_of_thumb(feasible: Feasible, chosen: tuple[float, float]) -> dict[str
     found = {"20 tokens per parameter": of_ratio(20.0), "like LLaMA-7B": of_ratio(_LLAMA)}
     flops = float(compute(*chosen))
     for _ in range(_ROUNDS):  # what is left for training hangs on the size where a demand is served too
-        by_kaplan = min(float(np.log(kaplan.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))), top - 1e-9)
+        by_kaplan = min(
+            float(np.log(kaplan_compute.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))), top - 1e-9
+        )
         flops = float(compute(np.exp(by_kaplan), np.exp(feasible.log_tokens(np.array(by_kaplan)))))
     found = {"Kaplan's rule": by_kaplan} | found
     return {name: (float(np.exp(n)), float(np.exp(feasible.log_tokens(np.array(n))))) for name, n in found.items()}

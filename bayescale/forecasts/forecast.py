@@ -14,12 +14,11 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError, given, named
-from ..laws import LAWS
 from ..laws.distance import decades_outside, signed_decades, total
 from ..posterior import Fit, fits_of
 from ..spec.data import law_loss
 from ..spec.groups import local_draws, unseen_groups
-from ..spec.noise import draw_observed, drifted, log_density
+from ..spec.noise import draw_observed, drift_of, drifted, log_density
 from .averaged import mix_forecasts
 from .labels import labelled
 from .plans import complete, read
@@ -147,7 +146,7 @@ def _of_one(
     beyond = total(signed, outside)
     # Plan by plan, so that a plan's numbers do not hang on those that follow it.
     rng = np.random.default_rng(fit.seed if random_seed is None else random_seed)
-    drifts = drift_standard(draws["sigma"].shape, rng) * beyond * (spec.drift.per_decade if drift else 0.0)
+    drifts = drift_of(spec, draws["sigma"].shape, rng, drift).at(beyond)
     below, n_items = (-signed).clip(min=0), _n_items(fit, plans)
     expected = drifted(spec, law_loss(spec, draws, given), drifts)
     # A run is as good at a task as its own loss says, noise and all.
@@ -172,21 +171,15 @@ def _of_one(
     return result if upstream is None else labelled_through(result, upstream, spec, given)
 
 
-def drift_standard(shape: tuple[int, ...], rng: np.random.Generator) -> xr.DataArray:
-    """Return one standard draw per posterior draw, the same for every plan; drawn before anything whose size depends on the plans."""
-    return xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw"))
-
-
 def check_gives_loss(fit: Fit) -> None:
     """Raise where the law gives the best size of a compute, or the best rate of a plan, and no loss of it."""
     name = fit.law.name
-    if fit.law.best:
+    if fit.law.surface:
         raise InputError(f"Law '{name}' gives the best learning rate of a plan and no loss: use best_rates.")
-    if fit.law.keep:
-        able = ", ".join(name for name, law in LAWS.items() if law.sizes_models and not law.keep)
+    if fit.law.profile:
         raise InputError(
-            f"Law '{name}' gives the best size of a compute and no loss: `allocate` takes this fit, a forecast needs one of {able} "
-            f"({given(model=able.split(',')[0])})."
+            f"Law '{name}' gives the best size of a compute and no loss: `allocate` takes this fit, a forecast needs one of a law of the "
+            f"loss, such as chinchilla: {given(model='chinchilla')}."
         )
 
 

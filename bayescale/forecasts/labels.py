@@ -10,8 +10,8 @@ import xarray as xr
 
 from ..laws.distance import EPOCHS, RATIO
 from ..laws.law import compute
+from ..laws.noise import COUNTS
 from ..posterior import Fit
-from ..spec.noise import COUNTS
 
 
 def labelled(

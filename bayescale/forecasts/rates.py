@@ -15,6 +15,7 @@ from ..errors import given as as_given
 from ..laws.distance import signed_decades
 from ..posterior import Fit, bearing_on, fits_of
 from ..runs import read_plans
+from ..spec.noise import drift_of
 from ..spec.spec import ModelSpec
 from .bands import check_prob
 from .reach import MAX_EXTRAPOLATION, check_reach
@@ -69,7 +70,7 @@ def best_rates(
     if more or fit.name:
         raise InputError("Best rates come of one fit, and this is an average of fits: take one of them.")
     spec, law = fit.spec, fit.law
-    if law.best is None:
+    if law.surface is None:
         raise InputError(
             f"A fit of '{spec.law}' says nothing about learning rates; fit {as_given(model='lr-surface')} to a sweep."
         )
@@ -79,15 +80,16 @@ def best_rates(
     draws = fit.draws
     given = {name: xr.DataArray(table[name].to_numpy(float), dims="plan") for name in table}
     constants = {name: draws[name] for name in law.loss_constants}
-    best = law.best(given, **constants)
+    best = law.surface.best(given, **constants)
     if plans is None and "batch_tokens" in given:  # the rate at the batch of the cell, and the best batch
-        best |= {"batch_tokens": law.best({name: given.pop(name) for name in law.cells}, **constants)["batch_tokens"]}
+        free = law.surface.best({name: given.pop(name) for name in law.surface.cells}, **constants)
+        best |= {"batch_tokens": free["batch_tokens"]}
     rng = np.random.default_rng(fit.seed if random_seed is None else random_seed)
-    sd = np.clip(decades, 0, None) * (spec.drift.per_decade if drift else 0.0)
+    beyond = xr.DataArray(np.clip(decades, 0, None), dims="plan")
     tails = [(1 - prob) / 2, 0.5, (1 + prob) / 2]
     for name, middle in best.items():
-        standard = xr.DataArray(rng.standard_normal(draws["sigma"].shape), dims=("chain", "draw"))
-        moved = middle if name in given else middle + standard * xr.DataArray(sd, dims="plan")
+        drifts = drift_of(spec, draws["sigma"].shape, rng, drift).at(beyond)
+        moved = middle if name in given else middle + drifts
         lower, median, upper = np.exp(moved.quantile(tails, ("chain", "draw")).to_numpy())
         table[f"{name}_median"], table[f"{name}_lower"], table[f"{name}_upper"] = median, lower, upper
     table["probability"] = prob
@@ -109,7 +111,8 @@ def _cells(fit: Fit) -> pd.DataFrame:
 def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
     """Check the plans' columns; keep those that the rule takes, by the law's names."""
     read = read_plans(plans)
-    columns = {name: spec.inputs[name] for name in spec.get_law().cells}
+    surface = spec.get_law().surface
+    columns = {name: spec.inputs[name] for name in (surface.cells if surface else ())}
     if spec.inputs.get("batch_tokens") in read:
         columns["batch_tokens"] = spec.inputs["batch_tokens"]
     for column in columns.values():
@@ -134,11 +137,11 @@ def _warnings(fit: Fit, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
         + row["advice"]
         for row in bearing_on(fit.check, "rates", with_failed=True)
     ]
-    spec, data = fit.spec, fit.data
+    spec, data, surface = fit.spec, fit.data, fit.law.surface
     texts = []
     for plan in range(len(table)):
         said: list[Any] = []
-        for name in fit.law.cells:
+        for name in surface.cells if surface else ():
             least, most = float(data[name].min()), float(data[name].max())
             value = table[name].iloc[plan]
             if max(np.log10(value / most), np.log10(least / value)) > _OUTSIDE:

@@ -1,6 +1,6 @@
 """Scaling laws: pure functions of inputs and constants, one family a file; `LAWS` is the closed set."""
 
-from .known import LAWS, get_law
+from .known import LAWS
 from .law import Law
 
-__all__ = ["LAWS", "Law", "get_law"]
+__all__ = ["LAWS", "Law"]

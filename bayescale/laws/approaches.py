@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, named
-from .law import Law, compute
+from .law import LOG_6, Law, Profile, Sizing, compute, log_means, log_product, tokens_within
 
 WITHIN = 0.15  # of a budget's compute
 LEAST_SIZES = 4  # of a budget
@@ -51,7 +51,7 @@ def optimum(flops: Any, *, log_G: Any, params_exponent: Any, **_: Any) -> Any:
     >>> float(np.exp(optimum(5.76e23, log_G=np.log(0.11963), params_exponent=0.5126)) / 1e9).__round__(1)
     72.2
     """
-    return log_G + params_exponent * np.log(flops / 6)
+    return log_G + params_exponent * log_product(flops)
 
 
 def size_curve(log_tokens: Any, level: Any, ratio: Any, exponent: Any) -> Any:
@@ -153,7 +153,7 @@ def parabola_error(params: Any, flops: float, *, loss: Callable[..., Any], best:
         Positive where the parabola puts the best size too high; `chinchilla.vertex_shift` is its approximation on centred grids.
     """
     sizes = np.asarray(params, float)
-    return parabola_vertex(np.log(sizes), np.log(loss(sizes, flops / (6 * sizes)))) - best
+    return parabola_vertex(np.log(sizes), np.log(loss(sizes, tokens_within(flops, sizes)))) - best
 
 
 def envelope_computes(params: Any, tokens: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -168,8 +168,8 @@ def envelope_computes(params: Any, tokens: Any) -> tuple[np.ndarray, np.ndarray]
     """
     step, log_params, log_tokens = steps(params), np.log(params), np.log(tokens)
     sizes = range(step.max() + 1)
-    low = np.array([(log_params + log_tokens)[step == i].min() for i in sizes]) + np.log(6) - _REACH
-    high = np.array([(log_params + log_tokens)[step == i].max() for i in sizes]) + np.log(6) + _REACH
+    low = np.array([(log_params + log_tokens)[step == i].min() for i in sizes]) + LOG_6 - _REACH
+    high = np.array([(log_params + log_tokens)[step == i].max() for i in sizes]) + LOG_6 + _REACH
     log_flops = np.linspace(low.min(), high.max(), _COMPUTES)
     covered = (log_flops[:, None] >= low) & (log_flops[:, None] <= high)
     enough = covered.sum(axis=1) >= LEAST_ALONG
@@ -221,7 +221,7 @@ def _interpolated(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) -> d
     for i, size in enumerate(log_sizes):
         x, where = np.unique(np.log(tokens)[step == i], return_inverse=True)
         y = np.bincount(where, np.log(loss)[step == i]) / np.bincount(where)
-        at = log_flops - np.log(6) - size
+        at = log_flops - LOG_6 - size
         curves[0, :, i] = np.interp(at, x, y)
         for end, inner in ((0, 1), (-1, -2)):
             slope = (y[inner] - y[end]) / (x[inner] - x[end])
@@ -262,10 +262,6 @@ def _keep_sizes(inputs: Mapping[str, Any], response: Any) -> list[str]:
             "Train sizes on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
         )
     return ["" if use else f"its size has fewer than {LEAST_ALONG} token counts" for use in enough]
-
-
-def _anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
-    return {f"log_{name}_mean": float(np.mean(np.log(inputs[name]))) for name in ("params", "tokens")}
 
 
 def _isoflop_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,29 +310,33 @@ def _isoflop(budgets: Any = "", within: Any = WITHIN) -> Law:
             "spread_curvature",
         ),
         loss=profile,
-        anchors=_anchors,
+        anchors=log_means("params", "tokens"),
         constants=_isoflop_constants,
         reach=compute,
         level="",
-        optimum=optimum,
-        keep=partial(_keep_budgets, **isoflop_options(budgets, within)),
+        sizing=Sizing(optimum=optimum),
+        profile=Profile(
+            per="budget",
+            each=("log_level", "z_curvature", "z_vertex"),
+            keep=partial(_keep_budgets, **isoflop_options(budgets, within)),
+        ),
         options={"budgets": "", "within": WITHIN},
         configured=_isoflop,
     )
 
 
-APPROACHES = {
-    "approach-1": Law(
+LAWS = (
+    Law(
         name="approach-1",
         inputs=("params", "tokens"),
         sampled=("T", "slope_T", "spread_T", "u", "slope_u", "spread_u", "log_beta", "spread_beta"),
         loss=profile,
-        anchors=_anchors,
+        anchors=log_means("params", "tokens"),
         constants=_envelope_constants,
         reach=compute,
         level="",
-        optimum=optimum,
-        keep=_keep_sizes,
+        sizing=Sizing(optimum=optimum),
+        profile=Profile(per="size", each=("log_level", "z_u", "z_beta"), keep=_keep_sizes),
     ),
-    "approach-2": _isoflop(),
-}
+    _isoflop(),
+)

@@ -1,9 +1,7 @@
-"""Batch size: the trade of steps against tokens, the critical batch, and gradient noise (McCandlish et al. 2018, arXiv:1812.06162).
+"""Laws of params, tokens and batch: Chinchilla's law at the tokens that a run is worth at tiny batches.
 
-    (S / S_min - 1) (E / E_min - 1) = 1,   B_crit = E_min / S_min
-
-Two overheads are in use. That in steps, S / S_min - 1 = B_crit / B, falls with the batch; that in tokens, E / E_min - 1 =
-B / B_crit, rises with it. Zhang et al. 2024 call critical the batch at which the second is 20%. Each function says which it takes.
+Of a run's tokens the share B / (B + B_crit) is wasted (McCandlish et al. 2018, arXiv:1812.06162); `formulas.gradient_noise` has the trade
+of steps against tokens.
 """
 
 from collections.abc import Mapping
@@ -13,35 +11,7 @@ import numpy as np
 
 from . import chinchilla
 from .arrays import logistic, softplus
-from .law import compute
-
-
-def steps(batch: Any, *, S_min: Any, E_min: Any) -> Any:
-    """Steps to a loss, S_min (1 + B_crit / B) (eq. 2.11).
-
-    Parameters
-    ----------
-    batch : float or array
-        B, in the unit of E_min a step (tokens or examples).
-    S_min, E_min : float or array
-        Least steps (huge batches) and least tokens (tiny batches) to the loss.
-
-    Returns
-    -------
-    float or array
-        S; the tokens are S x batch.
-
-    Examples
-    --------
-    >>> steps(1e6, S_min=5e3, E_min=5e9)
-    10000.0
-    """
-    return S_min + E_min / batch
-
-
-def tokens(batch: Any, *, S_min: Any, E_min: Any) -> Any:
-    """Tokens to a loss, E_min (1 + B / B_crit); arguments as in `steps`."""
-    return E_min + S_min * batch
+from .law import Law, Sizing, compute, log_product
 
 
 def effective_tokens(tokens: Any, batch: Any, *, B_crit: Any) -> Any:
@@ -65,79 +35,6 @@ def effective_tokens(tokens: Any, batch: Any, *, B_crit: Any) -> Any:
 def critical_batch(x: Any, *, coef: Any, exponent: Any) -> Any:
     """Critical batch as a power of tokens (or of another scale), coef x^exponent: exponents of tokens about .38 to .57."""
     return np.exp(np.log(coef) + exponent * np.log(x))
-
-
-def for_step_overhead(overhead: Any, *, B_crit: Any) -> Any:
-    """Batch at which S / S_min - 1 is `overhead`: B_crit / overhead. A deadline of S steps is an overhead of S / S_min - 1."""
-    return B_crit / overhead
-
-
-def for_token_overhead(overhead: Any, *, B_crit: Any) -> Any:
-    """Batch at which E / E_min - 1 is `overhead`: B_crit x overhead (Zhang et al. 2024 report that of 0.2)."""
-    return B_crit * overhead
-
-
-def for_value_of_time(*, S_min: Any, E_min: Any, cost_per_token: Any, cost_per_step: Any) -> Any:
-    """Batch that minimises the cost of tokens plus that of waiting, sqrt(E_min cost_per_step / (S_min cost_per_token)).
-
-    Parameters
-    ----------
-    S_min, E_min : float or array
-        As in `steps`.
-    cost_per_token : float or array
-        Price of computing a token.
-    cost_per_step : float or array
-        Worth of the time of a step, which under data parallelism does not depend on the batch.
-
-    Returns
-    -------
-    float or array
-        B = B_crit sqrt(cost_per_step S_min / (cost_per_token E_min)).
-    """
-    return np.sqrt(E_min * cost_per_step / (S_min * cost_per_token))
-
-
-def gradient_square(*, small: Any, large: Any, batch_small: Any, batch_large: Any) -> Any:
-    """Unbiased estimate of the squared norm of the true gradient from those of two batches (App. A).
-
-    Parameters
-    ----------
-    small, large : float or array
-        Squared norms of the gradients of the two batches.
-    batch_small, batch_large : float or array
-        Their sizes.
-
-    Returns
-    -------
-    float or array
-        (B_large large - B_small small) / (B_large - B_small); may be negative for one step.
-    """
-    return (batch_large * large - batch_small * small) / (batch_large - batch_small)
-
-
-def gradient_variance(*, small: Any, large: Any, batch_small: Any, batch_large: Any) -> Any:
-    """Unbiased estimate of the trace of the gradient's covariance for one example; arguments as in `gradient_square`."""
-    return (small - large) / (1 / batch_small - 1 / batch_large)
-
-
-def noise_scale(*, small: Any, large: Any, batch_small: Any, batch_large: Any) -> Any:
-    """Simple noise scale tr(Sigma) / |G|^2, the mean estimate of the one over that of the other; arguments as in `gradient_square`.
-
-    Squared norms of many steps are averaged first: the mean of ratios would be biased.
-    """
-    sizes = {"batch_small": batch_small, "batch_large": batch_large}
-    means = {"small": np.mean(small), "large": np.mean(large)}
-    return gradient_variance(**means, **sizes) / gradient_square(**means, **sizes)
-
-
-def sgd_rate(batch: Any, *, rate_max: Any, noise: Any) -> Any:
-    """Best learning rate of SGD, rate_max / (1 + noise / B) (eq. 2.6): proportional to small batches, constant for large ones."""
-    return rate_max / (1 + noise / batch)
-
-
-def adam_rate(batch: Any, *, rate_max: Any, noise: Any) -> Any:
-    """Best learning rate of Adam, which peaks at the noise scale: 2 rate_max / (sqrt(noise / B) + sqrt(B / noise)) (arXiv:2405.14578)."""
-    return 2 * rate_max / (np.sqrt(noise / batch) + np.sqrt(batch / noise))
 
 
 _WIDE, _HALVINGS = 40.0, 60  # of ln params about the optimum of a fixed critical batch, and of that range
@@ -241,10 +138,36 @@ def growing_optimum(
     low, high = middle - _WIDE, middle + _WIDE
     for _step in range(_HALVINGS):
         middle = (low + high) / 2
-        log_tokens = np.log(flops / 6) - middle
+        log_tokens = log_product(flops) - middle
         log_x = np.log(batch_tokens) - np.log(CBS_coef) - CBS_exponent * log_tokens
         model = np.log(alpha * A) - alpha * middle
         data = np.log(beta * B) - beta * (log_tokens - softplus(log_x)) + np.log1p(CBS_exponent * logistic(log_x))
         larger = model > data
         low, high = low + (middle - low) * larger, high + (middle - high) * (1 - larger)
     return (low + high) / 2
+
+
+LAWS = (
+    Law(
+        name="batch",
+        inputs=("params", "tokens", "batch_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_critical"),
+        loss=loss,
+        anchors=anchors,
+        constants=constants,
+        reach=reach,
+        sizing=Sizing(optimum=optimum, compute_saved=chinchilla.compute_saved, exponents=chinchilla.exponents),
+        critical_batch="B_crit",
+    ),
+    Law(
+        name="batch-growing",
+        inputs=("params", "tokens", "batch_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_critical", "growth"),
+        loss=growing_loss,
+        anchors=anchors,
+        constants=growing_constants,
+        reach=reach,
+        sizing=Sizing(optimum=growing_optimum),
+        critical_batch="B_crit",
+    ),
+)

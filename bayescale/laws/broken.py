@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import InputError
 from . import bnsl
 from .arrays import logistic, positive_part, softplus
-from .law import Law
+from .law import Law, Moves
 
 _Numbers = Mapping[str, Any]
 
@@ -186,13 +186,12 @@ def broken(breaks: int = 1, monotone: str = "no") -> Law:
         constants=partial(_constants, numbers),
         reach=reach,
         level="",
-        repeats=True,
-        linear=partial(_linear, numbers),
-        redrawn=partial(_redrawn, numbers) if breaks else None,
+        keeps_repeats=True,
+        moves=Moves(linear=partial(_linear, numbers), redrawn=partial(_redrawn, numbers) if breaks else None),
         bounds=partial(_bounds, numbers, sign) if sign else None,
         options={"breaks": 1, "monotone": "no"},
         configured=broken,
     )
 
 
-BROKEN = {"bnsl": broken()}
+LAWS = (broken(),)

@@ -1,11 +1,15 @@
-"""Laws of params and tokens that are not a sum of a term of each: Skaling, the profile with cut links, Droppo and Elibol, Farseer."""
+"""Laws of params and tokens that are not a sum of a term of each: Skaling, the profile with cut links, Farseer."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from . import chinchilla
-from .arrays import log_add
+from .arrays import log_add, softplus
+from .law import Law, Sizing, compute, log_means, log_product
+
+_Numbers = Mapping[str, Any]
 
 
 def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any, k: Any) -> Any:
@@ -63,34 +67,12 @@ def profile_loss(
 
 def profile_optimum(flops: Any, *, x0: Any, s: Any, c0: Any, **_: Any) -> Any:
     """Natural log of the compute-optimal params of `profile_loss`, x0 + s (ln(flops / 6) - c0)."""
-    return x0 + s * (np.log(flops / 6) - c0)
+    return x0 + s * (log_product(flops) - c0)
 
 
 def profile_compute_saved(loss: Any, best_loss: Any, *, E: Any, g: Any, **_: Any) -> Any:
     """Return C'/C, the share of the compute with which the optimum of `profile_loss` reaches `loss`."""
     return np.exp((np.log(best_loss - E) - np.log(loss - E)) / g)
-
-
-def bracket_loss(
-    params: Any, tokens: Any, *, E: Any, N_c: Any, alpha_N: Any, D_c: Any, alpha_D: Any, alpha: Any
-) -> Any:
-    """Loss of Droppo and Elibol 2021 (arXiv:2106.09488), [E^(1/alpha) + (N_c/N)^(alpha_N/alpha) + (D_c/D)^(alpha_D/alpha)]^alpha.
-
-    Parameters
-    ----------
-    params, tokens : float or array
-        Size, and amount of data.
-    E, N_c, alpha_N, D_c, alpha_D, alpha : float or array
-        Irreducible loss (> 0), scales and exponents. The exact bracket was not checked against the paper.
-
-    Returns
-    -------
-    float or array
-        Loss in the unit of E.
-    """
-    model = alpha_N / alpha * (np.log(N_c) - np.log(params))
-    data = alpha_D / alpha * (np.log(D_c) - np.log(tokens))
-    return np.exp(alpha * log_add(np.log(E) / alpha, log_add(model, data)))
 
 
 def farseer_loss(
@@ -125,3 +107,61 @@ def farseer_loss(
     exponent = np.exp(a1 * np.exp(alpha * log_n) + b1)
     data_term = np.exp(a2 * np.exp(beta * log_n) + b2 - exponent * np.log(tokens))
     return np.exp(a3 * np.exp(gamma * log_n) + b3) + data_term
+
+
+def _skaling_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Chinchilla's shares, and exponents k alpha and k beta of the loss itself where one term rules: k then bears on the coupling alone."""
+    u1, u2, k = sampled["u1"], sampled["u2"], np.exp(sampled["log_k"])
+    alpha, beta = np.exp(sampled["log_alpha_k"]) / k, np.exp(sampled["log_beta_k"]) / k
+    E = sampled["T"] / (1 + np.exp(u1) + np.exp(u2))
+    both = log_add(u1, u2)
+    log_bracket = (np.log(E) + both) / k
+    return {
+        "E": E,
+        "A": np.exp(log_bracket + u1 - both + alpha * anchors["log_params_mean"]),
+        "alpha": alpha,
+        "B": np.exp(log_bracket + u2 - both + beta * anchors["log_tokens_mean"]),
+        "beta": beta,
+        "k": k,
+        "params_exponent": beta / (alpha + beta),
+    }
+
+
+def _profile_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Irreducible and reducible loss of the optimum at the mean compute, where that optimum lies, and how both move with compute."""
+    E = sampled["T"] * np.exp(-softplus(sampled["u"]))
+    return {
+        "E": E,
+        "R0": E * np.exp(sampled["u"]),
+        "alpha": np.exp(sampled["log_alpha"]),
+        "beta": np.exp(sampled["log_beta"]),
+        "x0": anchors["log_params_mean"] + sampled["shift"],
+        "s": sampled["params_slope"],
+        "g": np.exp(sampled["log_g"]),
+        "c0": anchors["log_params_mean"] + anchors["log_tokens_mean"],
+        "params_exponent": sampled["params_slope"] + 0.0,
+    }
+
+
+LAWS = (
+    Law(
+        name="skaling",
+        inputs=("params", "tokens"),
+        sampled=("T", "u1", "u2", "log_alpha_k", "log_beta_k", "log_k"),
+        loss=loss,
+        anchors=log_means("params", "tokens"),
+        constants=_skaling_constants,
+        reach=compute,
+        sizing=Sizing(optimum=chinchilla.optimum, compute_saved=compute_saved, exponents=chinchilla.exponents),
+    ),
+    Law(
+        name="profile",
+        inputs=("params", "tokens"),
+        sampled=("T", "u", "log_alpha", "log_beta", "shift", "params_slope", "log_g"),
+        loss=profile_loss,
+        anchors=log_means("params", "tokens"),
+        constants=_profile_constants,
+        reach=compute,
+        sizing=Sizing(optimum=profile_optimum, compute_saved=profile_compute_saved),
+    ),
+)

@@ -18,6 +18,31 @@ _EDGE = 1e-9  # of a logarithm: a plan like the outermost run lies among the run
 RATIO, EPOCHS = "tokens per parameter", "epochs"
 
 
+def decades_beyond(log_reach: Any, log_reach_max: Any) -> Any:
+    """Decades of reach beyond the largest fitted run, from natural logs; negative below it."""
+    return (log_reach - log_reach_max) / LN_10
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How the law itself goes wrong beyond its runs: Normal on the scale of the noise, with an sd in proportion to the distance.
+
+    Attributes
+    ----------
+    standard : array
+        One standard Normal draw per posterior draw, shared by all plans: those at one distance drift together.
+    per_decade : float
+        Sd per decade of distance; 0 for none.
+    """
+
+    standard: Any
+    per_decade: float
+
+    def at(self, beyond: Any) -> Any:
+        """Drift of each draw at so many decades beyond the runs, >= 0."""
+        return self.standard * beyond * self.per_decade
+
+
 @dataclass(frozen=True)
 class Reached:
     """Where the fitted runs lie.
@@ -41,7 +66,7 @@ def reached_by(law: Law, inputs: Mapping[str, Any], log_reach: float) -> Reached
     """Return where runs lie whose inputs are given, shape (run,)."""
     given = {name: np.asarray(inputs[name], float) for name in law.inputs if name in inputs}
     ratio = given["tokens"] / given["params"] if {"params", "tokens"} <= set(given) else None
-    epochs = given["tokens"] / given["unique_tokens"] if law.repeats and "unique_tokens" in given else None
+    epochs = given["tokens"] / given["unique_tokens"] if law.counts_epochs and "unique_tokens" in given else None
     return Reached(
         log_reach=log_reach,
         ratio=None if ratio is None else (float(ratio.min()), float(ratio.max())),
@@ -51,7 +76,7 @@ def reached_by(law: Law, inputs: Mapping[str, Any], log_reach: float) -> Reached
 
 def signed_decades(law: Law, inputs: Mapping[str, Any], reached: Reached) -> Any:
     """Decades of reach beyond the largest fitted run; negative below it."""
-    return (np.log(law.reach(**inputs)) - reached.log_reach) / LN_10
+    return decades_beyond(np.log(law.reach(**inputs)), reached.log_reach)
 
 
 def decades_outside(inputs: Mapping[str, Any], reached: Reached) -> dict[str, Any]:

@@ -1,19 +1,20 @@
-"""The laws of Kaplan et al. 2020 (arXiv:2001.08361), from one variable to the optimal use of compute.
+"""The laws of Kaplan et al. 2020 (arXiv:2001.08361): a power of one variable, params with tokens, and params with steps.
 
-Params leave out embeddings. The paper has no irreducible loss in any form; `E` adds one, and 0 gives the paper's form.
-Constants stand in `published.py`. Compute is in FLOP; the paper's PF-day is 8.64e19 FLOP. The optimum of `loss_nd` (params
-~ C^0.58) and that of `loss_ns` (C^0.68, `theory_params`) disagree with each other and with the paper's direct fit (C^0.73):
-the first describes runs stopped early on limited data, the second finite training on unlimited data.
+Params leave out embeddings. The paper has no irreducible loss in any form; `E` adds one, and 0 gives the paper's form. Published
+constants are in `published.laws`. The optimum of `loss_nd` (params ~ C^0.58) and that of `loss_ns` (C^0.68) disagree with each other and
+with the paper's direct fit (C^0.73): the first describes runs stopped early on limited data, the second finite training on unlimited data.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from . import chinchilla
-from .arrays import log_add, positive_part, softplus
+from .arrays import log_add, softplus
+from .law import Law, Sizing, compute, log_means, log_product
 
-PF_DAY = 1e15 * 86400  # FLOP
+_Numbers = Mapping[str, Any]
 
 
 def loss(x: Any, *, x_c: Any, alpha: Any, E: Any = 0.0) -> Any:
@@ -100,7 +101,7 @@ def optimum_nd(flops: Any, *, N_c: Any, alpha_N: Any, D_c: Any, alpha_D: Any, **
     241.5
     """
     p = alpha_N / alpha_D
-    return (np.log(p) + p * np.log(N_c) + np.log(flops / 6) - np.log(D_c)) / (1 + p)
+    return (np.log(p) + p * np.log(N_c) + log_product(flops) - np.log(D_c)) / (1 + p)
 
 
 def compute_saved_nd(loss: Any, best_loss: Any, *, alpha_N: Any, alpha_D: Any, E: Any = 0.0, **_: Any) -> Any:
@@ -111,152 +112,82 @@ def compute_saved_nd(loss: Any, best_loss: Any, *, alpha_N: Any, alpha_D: Any, E
     return chinchilla.compute_saved(loss, best_loss, E=E, alpha=alpha_N, beta=alpha_D)
 
 
-def overfitting_excess(params: Any, tokens: Any, *, N_c: Any, alpha_N: Any, D_c: Any, alpha_D: Any) -> Any:
-    """Share by which `loss_nd` (E = 0) exceeds its limit of unlimited data (eq. 4.3).
-
-    Parameters
-    ----------
-    params, tokens : float or array
-        Params without embeddings; tokens of the data set.
-    N_c, alpha_N, D_c, alpha_D : float or array
-        Constants of `loss_nd`.
-
-    Returns
-    -------
-    float or array
-        L(N, D) / L(N, infinity) - 1.
-    """
-    log_ratio = alpha_N / alpha_D * (np.log(params) - np.log(N_c)) + np.log(D_c) - np.log(tokens)
-    return np.expm1(alpha_D * softplus(log_ratio))
+def _exponents_nd(*, alpha_N: Any, alpha_D: Any, **_: Any) -> tuple[Any, Any]:
+    """Exponents of the sum inside the bracket, where tokens have exponent 1."""
+    alpha = alpha_N / alpha_D
+    return alpha, 1 + 0 * alpha
 
 
-def tokens_needed(params: Any, *, coef: Any, exponent: Any) -> Any:
-    """Tokens that keep over-fitting below the noise between seeds, coef N^exponent (eq. 4.4: 5e3 and 0.74, for an excess of 0.02)."""
-    return chinchilla.allocation(params, coef=coef, exponent=exponent)
+def _floor(sampled: _Numbers, irreducible: bool) -> tuple[Any, Any]:
+    """Irreducible loss, and natural log of the reducible loss, from T and u, the log-ratio of the second to the first."""
+    if not irreducible:
+        return 0 * sampled["T"], np.log(sampled["T"])
+    return sampled["T"] * np.exp(-softplus(sampled["u"])), np.log(sampled["T"]) - softplus(-sampled["u"])
 
 
-def critical_batch(loss: Any, *, B_star: Any, alpha_B: Any) -> Any:
-    """Critical batch in tokens at a loss, B* / L^(1 / alpha_B) (eq. 1.4); it does not depend on the size of the model."""
-    return np.exp(np.log(B_star) - np.log(loss) / alpha_B)
+def _kaplan_nd(irreducible: bool = False) -> Law:
+    """Kaplan's law of params and tokens, with or without an irreducible loss."""
+
+    def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+        """Scales from T and v, the log-ratio of the size term to the data term inside the bracket, in the middle of the runs."""
+        E, log_reducible = _floor(sampled, irreducible)
+        alpha_N, alpha_D = np.exp(sampled["log_alpha_N"]), np.exp(sampled["log_alpha_D"])
+        log_bracket = log_reducible / alpha_D
+        log_size, log_data = log_bracket - softplus(-sampled["v"]), log_bracket - softplus(sampled["v"])
+        return {
+            "E": E,
+            "N_c": np.exp(anchors["log_params_mean"] + alpha_D / alpha_N * log_size),
+            "alpha_N": alpha_N,
+            "D_c": np.exp(anchors["log_tokens_mean"] + log_data),
+            "alpha_D": alpha_D,
+        }
+
+    return Law(
+        name="kaplan-nd",
+        inputs=("params", "tokens"),
+        sampled=("T", *(("u",) if irreducible else ()), "v", "log_alpha_N", "log_alpha_D"),
+        loss=loss_nd,
+        anchors=log_means("params", "tokens"),
+        constants=constants,
+        reach=compute,
+        sizing=Sizing(optimum=optimum_nd, compute_saved=compute_saved_nd, exponents=_exponents_nd),
+        options={"irreducible": False},
+        configured=_kaplan_nd,
+    )
 
 
-def least_steps(steps: Any, batch: Any, critical_batch: Any) -> Any:
-    """S_min = S / (1 + B_crit / B): the steps to the same loss at a batch far above critical (eq. 5.4)."""
-    return steps / (1 + critical_batch / batch)
+def _steps_reach(params: Any, steps: Any) -> Any:
+    """Compute up to the batch, which Kaplan's law of steps leaves out."""
+    return compute(params, steps)
 
 
-def least_compute(flops: Any, batch: Any, critical_batch: Any) -> Any:
-    """C_min = C / (1 + B / B_crit): the compute to the same loss at a batch far below critical (eq. 5.5)."""
-    return flops / (1 + batch / critical_batch)
+def _kaplan_ns(irreducible: bool = False) -> Law:
+    """Kaplan's law of params and steps, with or without an irreducible loss."""
+
+    def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+        """Scales from T and v, the log-ratio of the size term to the steps term in the middle of the runs."""
+        E, log_reducible = _floor(sampled, irreducible)
+        alpha_N, alpha_S = np.exp(sampled["log_alpha_N"]), np.exp(sampled["log_alpha_S"])
+        log_size, log_steps = log_reducible - softplus(-sampled["v"]), log_reducible - softplus(sampled["v"])
+        return {
+            "E": E,
+            "N_c": np.exp(anchors["log_params_mean"] + log_size / alpha_N),
+            "alpha_N": alpha_N,
+            "S_c": np.exp(anchors["log_steps_mean"] + log_steps / alpha_S),
+            "alpha_S": alpha_S,
+        }
+
+    return Law(
+        name="kaplan-ns",
+        inputs=("params", "steps"),
+        sampled=("T", *(("u",) if irreducible else ()), "v", "log_alpha_N", "log_alpha_S"),
+        loss=loss_ns,
+        anchors=log_means("params", "steps"),
+        constants=constants,
+        reach=_steps_reach,
+        options={"irreducible": False},
+        configured=_kaplan_ns,
+    )
 
 
-def allocation(flops: Any, *, coef: Any, exponent: Any) -> Any:
-    """Optimal params, batch, steps or tokens for the least compute, coef (flops / PF-day)^exponent (table 6)."""
-    return chinchilla.allocation(flops / PF_DAY, coef=coef, exponent=exponent)
-
-
-def one_epoch_tokens(flops: Any, params: Any) -> Any:
-    """Tokens of one epoch at the critical batch, where training takes twice the least compute: 2 C_min / (6 N) (§6.3).
-
-    The paper prints 4e10 tokens at 1 PF-day there, which contradicts its own N = 1.3e9: the expression gives 2.2e10.
-    """
-    return 2 * flops / (6 * params)
-
-
-def theory_exponent(*, alpha_N: Any, alpha_S: Any, alpha_B: Any) -> Any:
-    """Exponent of the loss in optimally used compute, 1 / (1 / alpha_S + 1 / alpha_B + 1 / alpha_N) (eq. 6.3)."""
-    return 1 / (1 / alpha_S + 1 / alpha_B + 1 / alpha_N)
-
-
-def theory_scale(*, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any) -> Any:
-    """C_c in FLOP of the law L(C) = (C_c / C)^alpha_C that follows from `loss_ns` at the critical batch (App. B).
-
-    Parameters
-    ----------
-    N_c, alpha_N, S_c, alpha_S : float or array
-        Constants of `loss_ns` (E = 0).
-    B_star : float or array
-        Constant of `critical_batch`.
-
-    Returns
-    -------
-    float or array
-        6 N_c B* S_c (1 + alpha_N / alpha_S)^(1 / alpha_S + 1 / alpha_N) (alpha_S / alpha_N)^(1 / alpha_S).
-    """
-    ratio = alpha_N / alpha_S
-    log_scale = np.log(N_c) + np.log(B_star) + np.log(S_c) + (1 / alpha_S + 1 / alpha_N) * np.log1p(ratio)
-    return 6 * np.exp(log_scale - np.log(ratio) / alpha_S)
-
-
-def theory_loss(flops: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any, alpha_B: Any) -> Any:
-    """Least loss for the least compute at the critical batch, (C_c / C)^alpha_C (App. B); arguments as in `theory_params`."""
-    scale = theory_scale(N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S, B_star=B_star)
-    return loss(flops, x_c=scale, alpha=theory_exponent(alpha_N=alpha_N, alpha_S=alpha_S, alpha_B=alpha_B))
-
-
-def theory_params(flops: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any, alpha_B: Any) -> Any:
-    """Params that minimise `loss_ns` at C_min = 6 N B_crit(L) S_min (App. B): one trains to alpha_N / alpha_S above convergence.
-
-    Parameters
-    ----------
-    flops : float or array
-        Least compute, FLOP.
-    N_c, alpha_N, S_c, alpha_S : float or array
-        Constants of `loss_ns` (E = 0).
-    B_star, alpha_B : float or array
-        Constants of `critical_batch`.
-
-    Returns
-    -------
-    float or array
-        N_c (C / C_c)^(alpha_C / alpha_N) (1 + alpha_N / alpha_S)^(1 / alpha_N).
-    """
-    exponent = theory_exponent(alpha_N=alpha_N, alpha_S=alpha_S, alpha_B=alpha_B)
-    scale = theory_scale(N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S, B_star=B_star)
-    log_ratio = exponent * (np.log(flops) - np.log(scale)) + np.log1p(alpha_N / alpha_S)
-    return np.exp(np.log(N_c) + log_ratio / alpha_N)
-
-
-def excess_steps(size_ratio: Any, *, alpha_N: Any, alpha_S: Any) -> Any:
-    """Steps to the same loss of a model `size_ratio` times the optimal size, over those of the optimal one (eq. B.17).
-
-    Below 1 for larger models, which learn more from each token; infinite for a model too small to reach the loss.
-    """
-    bracket = positive_part(1 - alpha_S / alpha_N * np.expm1(-alpha_N * np.log(size_ratio)))
-    with np.errstate(divide="ignore"):
-        return np.exp(-np.log(bracket) / alpha_S)
-
-
-def excess_compute(size_ratio: Any, *, alpha_N: Any, alpha_S: Any) -> Any:
-    """Compute to the same loss of a model `size_ratio` times the optimal size, over that of the optimal one (eq. B.16)."""
-    return size_ratio * excess_steps(size_ratio, alpha_N=alpha_N, alpha_S=alpha_S)
-
-
-def convergence_inefficiency(*, excess: Any, near: Any, alpha_N: Any, alpha_S: Any) -> tuple[Any, Any, Any]:
-    """Compare stopping at `excess` above the converged loss with training a smaller model to `near` above its own (App. B.3).
-
-    Parameters
-    ----------
-    excess, near : float or array
-        Shares of the converged loss, e.g. alpha_N / alpha_S (the optimum) and 0.02.
-    alpha_N, alpha_S : float or array
-        Exponents of `loss_ns`.
-
-    Returns
-    -------
-    tuple of float or array
-        Ratios of params, steps and compute, first over second, at the same loss.
-
-    Examples
-    --------
-    >>> [round(float(r), 2) for r in convergence_inefficiency(excess=0.1, near=0.02, alpha_N=0.076, alpha_S=0.76)]
-    [2.7, 0.13, 0.36]
-    """
-    params = np.exp((np.log1p(excess) - np.log1p(near)) / alpha_N)
-    steps = np.exp((np.log1p(1 / excess) - np.log1p(1 / near)) / alpha_S)
-    return params, steps, params * steps
-
-
-def early_stopping_steps(loss: Any, converged_loss: Any, *, S_c: Any, alpha_S: Any) -> Any:
-    """Lower bound on the steps at which over-fitting sets in, S_c / [L(N, D) - L(N, infinity)]^(1 / alpha_S) (eq. 5.7)."""
-    return np.exp(np.log(S_c) - np.log(loss - converged_loss) / alpha_S)
+LAWS = (_kaplan_nd(), _kaplan_ns())

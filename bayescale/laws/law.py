@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,8 +20,85 @@ SLACK = 1e-3  # of the sizes of a bound's parameters: what a sum that is asked f
 
 
 @dataclass(frozen=True)
+class Sizing:
+    """What a law of params and tokens knows in closed form about the choice between them; whatever is absent is searched for.
+
+    Attributes
+    ----------
+    optimum : callable, optional
+        ``optimum(flops, **others, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x
+        tokens; `others` are the inputs beside these two.
+    compute_saved : callable, optional
+        ``compute_saved(loss, best_loss, flops=, **others, **constants)``: the share of compute with which the optimum reaches `loss`.
+    most_tokens : callable, optional
+        ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, for laws that can rise.
+    exponents : callable, optional
+        ``exponents(**constants)``: exponents of params and of tokens where plans of one loss have one sum of a power of each.
+    """
+
+    optimum: Callable[..., Any] | None = None
+    compute_saved: Callable[..., Any] | None = None
+    most_tokens: Callable[..., Any] | None = None
+    exponents: Callable[..., tuple[Any, Any]] | None = None
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A law of the best values of some inputs: its `loss` is relative to the level of a cell.
+
+    Attributes
+    ----------
+    cells : tuple of str
+        Inputs whose combinations each have a level of their own.
+    best : callable
+        ``best(inputs, **constants)``: natural logs of the best values of the other inputs, by name.
+    """
+
+    cells: tuple[str, ...]
+    best: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A law of the best size of a compute: its `loss` is relative to the best at that compute, so it gives no loss of a plan.
+
+    Attributes
+    ----------
+    per : {"budget", "size"}
+        What has parameters of its own: each compute budget, or each size.
+    each : tuple of str
+        Names of what is sampled for each of them.
+    keep : callable
+        ``keep(inputs, response)``: for each run the reason to leave it out, empty where the law can use it.
+    """
+
+    per: Literal["budget", "size"]
+    each: tuple[str, ...]
+    keep: Callable[[Inputs, Any], list[str]]
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What a sampler may use of a law's structure, beyond its density.
+
+    Attributes
+    ----------
+    linear : callable
+        ``linear(sampled, anchors, response)``: names of sampled parameters in which some transform of the law is linear once the others
+        are given, with its design, shape (n, run, names), what it aims at and the weight of each run, shapes (n, run). A sampler then
+        draws them given the others.
+    redrawn : callable, optional
+        ``redrawn(sampled, fresh, rng)``: values of sampled parameters with one of several like parts, such as breaks, taken from `fresh`,
+        draws of the prior, and the parts numbered anew; a move that keeps the prior.
+    """
+
+    linear: Callable[[Inputs, Inputs, Any], tuple[tuple[str, ...], Any, Any, Any]]
+    redrawn: Callable[[Inputs, Inputs, np.random.Generator], dict[str, Any]] | None = None
+
+
+@dataclass(frozen=True)
 class Law:
-    """A deterministic expected loss.
+    """A deterministic expected loss, and what else is known of it.
 
     Attributes
     ----------
@@ -42,34 +119,22 @@ class Law:
         ``reach(**inputs)``: the quantity along which extrapolation is counted (training FLOP, or a law's one input).
     level : str
         The sampled parameter that the whole loss is proportional to; its prior is LogNormal. Empty for a law without one.
-    optimum : callable, optional
-        ``optimum(flops, **others, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x
-        tokens; `others` are the inputs beside these two.
-    compute_saved : callable, optional
-        ``compute_saved(loss, best_loss, flops=, **others, **constants)``: the share of compute with which the optimum reaches `loss`.
-    cells : tuple of str
-        Inputs whose combinations each have a level of their own, so that `loss` is relative to it; empty for one level of all runs.
-    best : callable, optional
-        ``best(inputs, **constants)``: natural logs of the best values of the inputs that are no `cells`, by name.
-    keep : callable, optional
-        ``keep(inputs, response)``: why each run is of no use to the law, empty where it is. Approaches 1 and 2 have it, which give the
-        best size of a compute and no loss of a plan: their `loss` is relative to the best at its compute.
-    repeats : bool
-        Whether the law knows what repeated data do: it then takes `unique_tokens`.
-    most_tokens : callable, optional
-        ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, `others` the inputs beside params
-        and tokens; for laws that can rise.
-    linear : callable, optional
-        ``linear(sampled, anchors, response)``: names of sampled parameters in which some transform of the law is linear once the others
-        are given, with its design, shape (n, run, names), what it aims at and the weight of each run, shapes (n, run). A sampler then
-        draws them given the others.
-    redrawn : callable, optional
-        ``redrawn(sampled, fresh, rng)``: values of sampled parameters with one of several like parts, such as breaks, taken from `fresh`,
-        draws of the prior, and the parts numbered anew; a move that keeps the prior.
+    sizing : Sizing
+        Closed forms for the choice of params and tokens.
+    surface : Surface, optional
+        Of a law of best learning rates (and batches).
+    profile : Profile, optional
+        Of a law of best sizes: approaches 1 and 2.
+    moves : Moves, optional
+        Structure for a sampler.
     bounds : callable, optional
-        ``bounds(sampled, anchors)``, of a law that shuts out part of what its priors cover: names of sampled parameters, and lists of
-        one coefficient for each of them, with a last axis of points; their sums must be >= 0 (`allowed`). With `linear`, names are some
-        of those.
+        ``bounds(sampled, anchors)``, of a law that rules out part of what its priors cover: names of sampled parameters, and lists of
+        one coefficient for each of them, with a last axis of points; their sums must be >= 0 (`allowed`). With `moves`, names are some
+        of those of `linear`.
+    critical_batch : str
+        The constant that is the critical batch, tokens, in the middle of the runs; empty for a law without one.
+    keeps_repeats : bool
+        Whether runs that saw their data more than once are of use to the fit.
     spans : bool
         Whether the reach is a scale of which runs should span decades; a loss is none.
     options : mapping of str to object
@@ -86,16 +151,13 @@ class Law:
     constants: Callable[[Inputs, Inputs], dict[str, Any]]
     reach: Callable[..., Any]
     level: str = "T"
-    optimum: Callable[..., Any] | None = None
-    compute_saved: Callable[..., Any] | None = None
-    cells: tuple[str, ...] = ()
-    best: Callable[..., Any] | None = None
-    keep: Callable[[Inputs, Any], list[str]] | None = None
-    repeats: bool = False
-    most_tokens: Callable[..., Any] | None = None
-    linear: Callable[[Inputs, Inputs, Any], tuple[tuple[str, ...], Any, Any, Any]] | None = None
-    redrawn: Callable[[Inputs, Inputs, np.random.Generator], dict[str, Any]] | None = None
+    sizing: Sizing = Sizing()
+    surface: Surface | None = None
+    profile: Profile | None = None
+    moves: Moves | None = None
     bounds: Callable[[Inputs, Inputs], tuple[tuple[str, ...], list[list[Any]]]] | None = None
+    critical_batch: str = ""
+    keeps_repeats: bool = False
     spans: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     configured: Callable[..., "Law"] | None = None
@@ -111,14 +173,50 @@ class Law:
         return tuple(name for name in self.inputs if name not in ("params", "tokens"))
 
     @property
+    def gives_loss(self) -> bool:
+        """Whether the law gives the loss of a plan, not only the best rate or the best size."""
+        return self.surface is None and self.profile is None
+
+    @property
     def sizes_models(self) -> bool:
         """Whether the law chooses params and tokens for a compute budget."""
-        return self.optimum is not None
+        return self.surface is None and {"params", "tokens"} <= set(self.inputs)
+
+    @property
+    def counts_epochs(self) -> bool:
+        """Whether the law knows what repeated data do: it then takes `unique_tokens`."""
+        return "unique_tokens" in self.inputs
+
+    def with_options(self, chosen: Mapping[str, Any]) -> "Law":
+        """Return the law with these options, and its defaults for the others."""
+        return self.configured(**{**self.options, **chosen}) if self.configured else self
 
 
 def compute(params: Any, tokens: Any) -> Any:
     """Training FLOP of a dense model, 6 x params x tokens: 2 forward, 4 backward (Kaplan et al. 2020, §2.1)."""
     return 6.0 * params * tokens
+
+
+LOG_6 = float(np.log(compute(1.0, 1.0)))  # of training FLOP over params x tokens
+
+
+def tokens_within(flops: Any, params: Any) -> Any:
+    """Tokens that a training compute leaves a model of given size, flops / (6 params)."""
+    return flops / compute(params, 1.0)
+
+
+def log_product(flops: Any) -> Any:
+    """Natural log of params x tokens at a training compute, ln(flops / 6)."""
+    return np.log(flops / compute(1.0, 1.0))
+
+
+def log_means(*names: str) -> Callable[..., dict[str, float]]:
+    """Return a law's `anchors` that are the mean of the natural log of each input, `log_NAME_mean`."""
+
+    def anchors(inputs: Inputs, response: Any = None) -> dict[str, float]:
+        return {f"log_{name}_mean": float(np.mean(np.log(inputs[name]))) for name in names}
+
+    return anchors
 
 
 def allowed(law: Law, sampled: Inputs, anchors: Inputs) -> Any:

@@ -5,11 +5,16 @@ harmdevries.com/post/model-size-vs-compute-overhead) asks what a smaller model c
 exponents alone, and so much on them that it is worth a band.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from . import chinchilla
 from .arrays import log_add, positive_part
+from .law import Law, Sizing, compute, log_means, log_product
+
+_Numbers = Mapping[str, Any]
 
 
 def loss(params: Any, tokens: Any, *, E: Any, a: Any, b: Any, eta: Any) -> Any:
@@ -69,3 +74,48 @@ def overhead(params_ratio: Any, *, alpha: Any, beta: Any) -> Any:
 def least_params_ratio(*, alpha: Any, beta: Any) -> Any:
     """k_N below which no amount of data reaches the loss, (1 + alpha / beta)^(-1 / alpha): the critical size."""
     return np.exp(-np.log1p(alpha / beta) / alpha)
+
+
+def _overtrained_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Chinchilla's constants with both exponents 2 eta, written in Gadre's: a = A 6^eta, b = B 6^eta."""
+    log_both = sampled["log_eta"] + np.log(2.0)
+    found = chinchilla.constants({**sampled, "log_alpha": log_both, "log_beta": log_both}, anchors)
+    eta = np.exp(sampled["log_eta"])
+    six = np.exp(eta * np.log(6.0))
+    # alpha and beta are Chinchilla's, for what is asked of any law that has them (sizes off the optimum).
+    return {
+        "E": found["E"],
+        "a": found["A"] * six,
+        "b": found["B"] * six,
+        "eta": eta,
+        "alpha": 2 * eta,
+        "beta": 2 * eta,
+    }
+
+
+def _exponents(*, eta: Any, **_: Any) -> tuple[Any, Any]:
+    return 2 * eta, 2 * eta
+
+
+def _overtrained_optimum(flops: Any, *, a: Any, b: Any, eta: Any, **_: Any) -> Any:
+    """Natural log of the params at flops = 6 x params x tokens with the tokens a parameter that suit any budget."""
+    return (log_product(flops) - np.log(best_tokens_per_param(a=a, b=b, eta=eta))) / 2
+
+
+def _overtrained_saved(loss: Any, best_loss: Any, *, E: Any, eta: Any, **_: Any) -> Any:
+    """Return C'/C, the share of the compute with which the optimum reaches `loss`: along it loss - E falls as C^-eta."""
+    return np.exp((np.log(best_loss - E) - np.log(loss - E)) / eta)
+
+
+LAWS = (
+    Law(
+        name="overtrained",
+        inputs=("params", "tokens"),
+        sampled=("T", "u1", "u2", "log_eta"),
+        loss=loss,
+        anchors=log_means("params", "tokens"),
+        constants=_overtrained_constants,
+        reach=compute,
+        sizing=Sizing(optimum=_overtrained_optimum, compute_saved=_overtrained_saved, exponents=_exponents),
+    ),
+)

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .law import Law
+
 
 def loss(x: Any, *, E: Any, A: Any, alpha: Any) -> Any:
     """Expected loss, E + A x^-alpha.
@@ -44,3 +46,16 @@ def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[st
     alpha = np.exp(sampled["log_alpha"])
     E = sampled["T"] / (1 + np.exp(sampled["u1"]))
     return {"E": E, "A": E * np.exp(sampled["u1"] + alpha * anchors["log_x_mean"]), "alpha": alpha}
+
+
+LAWS = (
+    Law(
+        name="power",
+        inputs=("x",),
+        sampled=("T", "u1", "log_alpha"),
+        loss=loss,
+        anchors=anchors,
+        constants=constants,
+        reach=reach,
+    ),
+)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .law import Law
+from .law import Law, Surface, compute
 
 
 def loss(
@@ -116,12 +116,12 @@ def best_with_batch(
 
 def reach(params: Any, tokens: Any, lr: Any) -> Any:
     """Extrapolation is counted in training FLOP, 6 x params x tokens."""
-    return 6.0 * params * tokens
+    return compute(params, tokens)
 
 
 def batch_reach(params: Any, tokens: Any, lr: Any, batch_tokens: Any) -> Any:
     """Extrapolation is counted in training FLOP, 6 x params x tokens."""
-    return 6.0 * params * tokens
+    return compute(params, tokens)
 
 
 def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
@@ -170,8 +170,8 @@ def batch_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> d
     }
 
 
-SURFACES: dict[str, Law] = {
-    "lr-surface": Law(
+LAWS = (
+    Law(
         name="lr-surface",
         inputs=("params", "tokens", "lr"),
         sampled=("T", "shift", "log_curvature", "by_params", "by_tokens"),
@@ -179,10 +179,9 @@ SURFACES: dict[str, Law] = {
         anchors=anchors,
         constants=constants,
         reach=reach,
-        cells=("params", "tokens"),
-        best=best,
+        surface=Surface(cells=("params", "tokens"), best=best),
     ),
-    "lr-batch-surface": Law(
+    Law(
         name="lr-batch-surface",
         inputs=("params", "tokens", "lr", "batch_tokens"),
         sampled=(
@@ -200,7 +199,6 @@ SURFACES: dict[str, Law] = {
         anchors=anchors,
         constants=batch_constants,
         reach=batch_reach,
-        cells=("params", "tokens"),
-        best=best_with_batch,
+        surface=Surface(cells=("params", "tokens"), best=best_with_batch),
     ),
-}
+)

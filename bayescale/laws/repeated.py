@@ -11,7 +11,7 @@ import numpy as np
 
 from . import chinchilla
 from .arrays import positive_part
-from .law import compute
+from .law import Law, Sizing, compute, log_product, tokens_within
 
 _TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, where the published decay is laid
 _R_D, _R_N = 15.0, 5.0  # published decay, rounded
@@ -162,7 +162,7 @@ def optimum(
         alpha A N'^(-alpha - 1) N exp(-R_N / R_N*) = beta B D'^(-beta - 1) D exp(-R_D / R_D*).
     """
     enough = chinchilla.optimum(flops, A=A, alpha=alpha, B=B, beta=beta)
-    one_epoch = np.log(flops / 6) - np.log(unique_tokens)  # ln params that see the pool once
+    one_epoch = log_product(flops) - np.log(unique_tokens)  # ln params that see the pool once
     log_useful = np.log(useful_params(unique_tokens, A=A, alpha=alpha, B=B, beta=beta))
 
     def gain(log_params: Any) -> Any:
@@ -171,7 +171,7 @@ def optimum(
         counted = _log_effective(log_params, excess, R_N)
         worth = _log_effective(np.log(unique_tokens) + log_epochs, log_epochs, R_D)
         model = np.log(alpha) + np.log(A) - (alpha + 1) * counted + log_params - np.expm1(excess) / R_N
-        data = np.log(beta) + np.log(B) - (beta + 1) * worth + np.log(flops / 6) - log_params
+        data = np.log(beta) + np.log(B) - (beta + 1) * worth + log_product(flops) - log_params
         return model - data + np.expm1(log_epochs) / R_D
 
     high = one_epoch + 0 * enough
@@ -227,4 +227,19 @@ def compute_saved(loss: Any, best_loss: Any, *, flops: Any, unique_tokens: Any, 
 
 def _of_budget(params: Any, flops: Any, unique_tokens: Any, *, E: Any, R_D: Any, R_N: Any, **terms: Any) -> Any:
     terms = {name: terms[name] for name in ("A", "alpha", "B", "beta")}
-    return loss(params, flops / (6 * params), unique_tokens, E=E, R_D=R_D, R_N=R_N, **terms)
+    return loss(params, tokens_within(flops, params), unique_tokens, E=E, R_D=R_D, R_N=R_N, **terms)
+
+
+LAWS = (
+    Law(
+        name="repeated",
+        inputs=("params", "tokens", "unique_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_R_D", "log_R_N"),
+        loss=loss,
+        anchors=anchors,
+        constants=constants,
+        reach=reach,
+        sizing=Sizing(optimum=optimum, compute_saved=compute_saved, exponents=chinchilla.exponents),
+        keeps_repeats=True,
+    ),
+)

@@ -12,7 +12,8 @@ import numpy as np
 from . import chinchilla
 from .arrays import positive_part
 from .golden import golden
-from .repeated import effective_tokens, log_repeats
+from .law import Law, Sizing, log_product, tokens_within
+from .repeated import effective_tokens, log_repeats, reach
 
 _LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
 _REPEATED = 0.05  # repeats from which a run counts as repeated: rounding of counts stays below it
@@ -222,10 +223,10 @@ def optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
     """
     terms = {name: constants[name] for name in ("A", "alpha", "B", "beta")}
     enough = chinchilla.optimum(flops, **terms)
-    one_epoch = np.log(flops / 6) - np.log(unique_tokens)  # ln params that see the pool once
+    one_epoch = log_product(flops) - np.log(unique_tokens)  # ln params that see the pool once
 
     def least(log_params: Any) -> Any:
-        tokens = np.minimum(flops / (6 * np.exp(log_params)), most_tokens(np.exp(log_params), **pool))
+        tokens = np.minimum(tokens_within(flops, np.exp(log_params)), most_tokens(np.exp(log_params), **pool))
         return loss(np.exp(log_params), tokens, unique_tokens, **losses)
 
     losses = {name: constants[name] for name in ("E", "A", "alpha", "B", "beta", "P", "delta", "kappa", "R_D")}
@@ -242,3 +243,18 @@ def optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
     low, high = best - step, best + step - positive_part(best + step - top)
     found, _ = golden(least, low, high, _GOLDEN_STEPS)
     return found + (enough - found) * (enough >= one_epoch)
+
+
+LAWS = (
+    Law(
+        name="repeated-rising",
+        inputs=("params", "tokens", "unique_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha", "log_beta", "log_share", "log_bend", "log_kappa", "log_R_D"),
+        loss=loss,
+        anchors=anchors,
+        constants=constants,
+        reach=reach,
+        sizing=Sizing(optimum=optimum, most_tokens=most_tokens, exponents=chinchilla.exponents),
+        keeps_repeats=True,
+    ),
+)

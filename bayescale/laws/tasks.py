@@ -1,7 +1,7 @@
 """Laws of tasks as models: accuracy against loss or against scale, error against loss, exact match against accuracy, loss elsewhere.
 
 Each is fitted to pairs of one run's own measurements, so it has no noise of scale; the way from a plan to its loss is another fit, and
-`forecast(..., through=)` joins the two draw by draw. The forms are in `downstream` and `transfer`.
+`forecast(..., through=)` joins the two draw by draw.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from . import downstream, transfer
 from .arrays import logistic
 from .law import Law
 
@@ -42,7 +41,7 @@ def accuracy_in_loss(loss: Any, *, floor: Any, ceiling: Any, k: Any, L0: Any) ->
     float or array
         Share of right answers.
     """
-    return downstream.sigmoid_accuracy(loss, a=floor - ceiling, b=ceiling, k=k, L0=L0)
+    return (floor - ceiling) * logistic(k * (loss - L0)) + ceiling
 
 
 def _loss_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
@@ -90,6 +89,11 @@ def _scale_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
     return {"floor": floor, "ceiling": ceiling, "k": k, "log_x0": log_x0}
 
 
+def top1_error(loss: Any, *, eps: Any, k: Any, gamma: Any) -> Any:
+    """Error averaged over tasks, eps - k e^(-gamma loss) (Gadre et al. 2024, eq. 5); eps is near the error of chance."""
+    return eps - k * np.exp(-gamma * loss)
+
+
 def _error_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
     """Gadre's constants from T, the error at the mean loss, the share of the way from there to 1 at which it ends, and ln gamma."""
     gamma = np.exp(sampled["log_gamma"])
@@ -123,6 +127,11 @@ def _match_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
     return {}
 
 
+def linear(loss: Any, *, offset: Any, slope: Any = 1.0) -> Any:
+    """Loss on another text distribution, offset + slope x loss; Kaplan et al. 2020 (§3.2.2) find a slope of 1."""
+    return offset + slope * loss
+
+
 def _transfer_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
     """Offset from T, the loss elsewhere at the mean loss here, and ln slope."""
     slope = np.exp(sampled["log_slope"])
@@ -146,15 +155,15 @@ def _exact_match(tokens: int = 10) -> Law:
         constants=constants,
         reach=_of_accuracy,
         level="",
-        repeats=True,
+        keeps_repeats=True,
         spans=False,
         options={"tokens": 10},
         configured=_exact_match,
     )
 
 
-TASKS = {
-    "accuracy": Law(
+LAWS = (
+    Law(
         name="accuracy",
         inputs=("loss",),
         sampled=("chance", "head", "middle", "log_steepness"),
@@ -163,10 +172,10 @@ TASKS = {
         constants=_accuracy_constants,
         reach=inverse,
         level="",
-        repeats=True,
+        keeps_repeats=True,
         spans=False,
     ),
-    "accuracy-scale": Law(
+    Law(
         name="accuracy-scale",
         inputs=("x",),
         sampled=("T", "low", "head", "log_steepness"),
@@ -175,31 +184,31 @@ TASKS = {
         constants=_scale_constants,
         reach=itself,
         level="",
-        repeats=True,
+        keeps_repeats=True,
     ),
-    "error": Law(
+    Law(
         name="error",
         inputs=("loss",),
         sampled=("T", "gap", "log_gamma"),
-        loss=downstream.top1_error,
+        loss=top1_error,
         anchors=_loss_anchors,
         constants=_error_constants,
         reach=inverse,
         level="",
-        repeats=True,
+        keeps_repeats=True,
         spans=False,
     ),
-    "exact-match": _exact_match(),
-    "transfer": Law(
+    _exact_match(),
+    Law(
         name="transfer",
         inputs=("loss",),
         sampled=("T", "log_slope"),
-        loss=transfer.linear,
+        loss=linear,
         anchors=_loss_anchors,
         constants=_transfer_constants,
         reach=inverse,
         level="",
-        repeats=True,
+        keeps_repeats=True,
         spans=False,
     ),
-}
+)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from .. import __version__
 from ..errors import InputError
-from ..spec.noise import COUNTS
+from ..laws.noise import COUNTS
 from .store import FORMAT, fitted_spec, is_average
 
 _SHARED = ("params_kind", "loss_unit", "random_seed")

@@ -15,10 +15,11 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError, given, named
+from ..laws.distance import decades_beyond
 from ..runs import select_rows
 from ..spec.data import law_loss
 from ..spec.files import load_spec
-from ..spec.noise import drifted, log_density, log_mean_exp
+from ..spec.noise import drift_of, drifted, log_density, log_mean_exp
 from ..spec.spec import ModelSpec
 from .average import average_fits
 from .check import failed_checks
@@ -167,9 +168,8 @@ def score_draws(
     seed: int,
 ) -> float:
     """The same from draws of the law's constants, `measured` and inputs of dims (plan,)."""
-    beyond = ((np.log(spec.get_law().reach(**inputs)) - log_reach_max) / np.log(10)).clip(min=0)
-    standard = np.random.default_rng(seed).standard_normal(draws["sigma"].shape)
-    drift = xr.DataArray(standard, dims=("chain", "draw")) * beyond * spec.drift.per_decade
+    beyond = decades_beyond(np.log(spec.get_law().reach(**inputs)), log_reach_max).clip(min=0)
+    drift = drift_of(spec, draws["sigma"].shape, np.random.default_rng(seed)).at(beyond)
     expected = drifted(spec, law_loss(spec, draws, inputs), drift)
     density = log_density(spec, draws, expected, measured, 0.0, None).stack(sample=("chain", "draw"))
     return float(log_mean_exp(density.transpose("plan", "sample").to_numpy(), axis=1).mean())

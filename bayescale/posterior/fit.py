@@ -10,13 +10,13 @@ import xarray as xr
 
 from .. import __version__
 from ..errors import InputError, InputTypeError
+from ..laws.noise import COUNTS
 from ..runs import select_rows
 from ..runs.columns import PARAMS_KINDS
 from ..runs.select import EVERY_FAMILY
 from ..spec.cells import check_cells
 from ..spec.data import model_inputs
 from ..spec.groups import check_groups
-from ..spec.noise import COUNTS
 from ..spec.spec import ModelSpec
 from .check import check_fit
 from .profiles import add_envelope, keep_rows
@@ -94,9 +94,9 @@ def fit(
         response=spec.response,
         where=where,
         family=family,
-        repeats=spec.get_law().repeats,
+        repeats=spec.get_law().keeps_repeats,
     )
-    if spec.get_law().keep:
+    if spec.get_law().profile:
         rows, left_out = keep_rows(spec, rows, left_out)
     spec, rows = _counted(spec, rows)
     check_groups(spec, rows)
@@ -106,7 +106,8 @@ def fit(
     from .nuts import sample_model  # PyMC takes seconds to import, and only sampling needs it
 
     idata = sample_model(spec, rows, random_seed=seed, **sample_kwargs)
-    if "sizes" in idata["constant_data"]:
+    profile = spec.get_law().profile
+    if profile and profile.per == "size":
         add_envelope(idata)
     data = idata["constant_data"].to_dataset()
     idata["constant_data"] = xr.DataTree(data.assign({k: v for k, v in columns.items() if k not in data.variables}))
@@ -183,8 +184,9 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
         raise InputError(
             f"Column '{spec.response}' has {len(bad)} values <= 0 (runs {', '.join(bad[:5])}); it is modelled in logs and must be > 0."
         )
-    if spec.get_law().cells:
-        check_cells(spec.get_law(), model_inputs(spec, rows))
+    surface = spec.get_law().surface
+    if surface:
+        check_cells(surface, model_inputs(spec, rows))
     if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
         columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
         raise InputError(

@@ -41,7 +41,7 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
     random_seed : int
         Seed of the chains and of all predictions.
     **sample_kwargs
-        For `pymc.sample`; `nuts_sampler="smc"` is our own, and the default of laws that it knows how to take apart (`Law.linear`).
+        For `pymc.sample`; `nuts_sampler="smc"` is our own, and the default of laws that it knows how to take apart (`Law.moves`).
 
     Returns
     -------
@@ -53,7 +53,7 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
     # magnifies the last bit: one seed must give one answer.
     with pytensor.config.change_flags(numba__fastmath=False):
         grouped = {"target_accept": 0.99} if spec.groups else {}  # groups with many runs make a funnel of z and spread
-        defaults = {"nuts_sampler": "smc"} if spec.get_law().linear and has_density(spec) else {}
+        defaults = {"nuts_sampler": "smc"} if spec.get_law().moves and has_density(spec) else {}
         return _sample(spec, runs, random_seed, {**_DEFAULTS, **grouped, **defaults, **sample_kwargs}, sample_kwargs)
 
 

@@ -6,6 +6,7 @@ import xarray as xr
 
 from ..errors import InputError
 from ..laws.approaches import envelope, envelope_computes, size_curve
+from ..laws.law import LOG_6
 from ..spec.data import model_inputs
 from ..spec.spec import ModelSpec
 
@@ -18,7 +19,7 @@ def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tu
     Parameters
     ----------
     spec : ModelSpec
-        Of a law with `keep`.
+        Of a law with a `profile`.
     rows, left_out : pandas.DataFrame
         From `select_rows`.
 
@@ -33,8 +34,8 @@ def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tu
         If the table does not support the approach.
     """
     law = spec.get_law()
-    assert law.keep is not None
-    reasons = np.array(law.keep(model_inputs(spec, rows), rows[spec.response].to_numpy(float)), dtype=object)
+    assert law.profile is not None
+    reasons = np.array(law.profile.keep(model_inputs(spec, rows), rows[spec.response].to_numpy(float)), dtype=object)
     out = reasons != ""
     more = pd.DataFrame({"run": rows["run"].astype(str)[out].to_numpy(), "reason": reasons[out].astype(str)})
     kept = rows[~out].reset_index(drop=True)
@@ -63,7 +64,7 @@ def add_envelope(idata: xr.DataTree) -> None:
         draws[name].transpose(*_DRAWS, "size").to_numpy().reshape(-1, 1, len(log_sizes))
         for name in ("log_level", "ratio", "exponent")
     )
-    log_tokens = log_flops[:, None] - np.log(6) - log_sizes - float(data["log_tokens_mean"])
+    log_tokens = log_flops[:, None] - LOG_6 - log_sizes - float(data["log_tokens_mean"])
     found = envelope(log_sizes, size_curve(log_tokens, level, ratio, exponent), covered)
     inside = found["inside"].mean(axis=0) >= 0.5
     if inside.sum() < 2:
@@ -71,7 +72,7 @@ def add_envelope(idata: xr.DataTree) -> None:
             "Approach 1 finds no envelope: at each compute the smallest or the largest size that can be compared is best. Train sizes "
             "on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
         )
-    x, best = log_flops[inside] - np.log(6), found["log_params"][:, inside]
+    x, best = log_flops[inside] - LOG_6, found["log_params"][:, inside]
     off = x - x.mean()
     slope = best @ off / (off @ off)
     values = {

@@ -5,7 +5,7 @@ stays in that in which it starts. Points drawn from the prior are instead weight
 0 to 1 (Del Moral et al. 2006), and moved at each step by differences of other points (ter Braak 2006), which carry the shape of
 every mode, and by a break put somewhere else. Each run is one chain, so R-hat compares whole runs, as their evidence does.
 
-Where a law is linear in some parameters given the others (`Law.linear`), these are drawn anew from their least squares at every move,
+Where a law is linear in some parameters given the others (`Law.moves`), these are drawn anew from their least squares at every move,
 so that only the others are searched: this is what makes it quick. The draws are exact for the model all the same; least squares only
 proposes. Where a law shuts curves out (`Law.bounds`), they have no likelihood, and the least squares are told of the bounds: else next to
 none of their draws would be allowed where the runs go against them.
@@ -115,8 +115,8 @@ class _Target:
 
         self.density, law = density, density.law
         self.linear: list[int] = []
-        if law.linear is not None:
-            names = law.linear(
+        if law.moves is not None:
+            names = law.moves.linear(
                 density.values(density.draw(np.random.default_rng(0), 1)), density.data, density.measured
             )[0]
             self.linear = [density.names.index(name) for name in names]
@@ -159,10 +159,10 @@ class _Target:
     def _least_squares(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and the Cholesky root of the precision, shapes (n, k) and (n, k, k); those of the prior where the design overflows."""
         density, law = self.density, self.density.law
-        assert law.linear is not None
+        assert law.moves is not None
         values = density.values(points)
         with np.errstate(all="ignore"):
-            _, design, aim, share = law.linear(values, density.data, density.measured)
+            _, design, aim, share = law.moves.linear(values, density.data, density.measured)
             variance = values["sigma"] ** 2 * (1 + 2 / np.maximum(values["nu"], 1.0) if "nu" in values else 1.0)
             scaled = np.swapaxes(design * (density.weight * share / (variance[:, None] + _TINY**2))[..., None], 1, 2)
             precision, right = scaled @ design, scaled @ aim[..., None]
@@ -211,7 +211,7 @@ class _Target:
 
     def move(self, state: dict[str, np.ndarray], t: float, kind: str, rng: np.random.Generator) -> float:
         """Move one random half of the points with the help of the other half, then the other way; give the share accepted."""
-        kind = "rest" if kind == "redrawn" and self.density.law.redrawn is None else kind
+        kind = "rest" if kind == "redrawn" and not self._can_redraw else kind
         half = len(state["gain"]) // 2
         order = rng.permutation(2 * half)
         accepted = 0.0
@@ -234,12 +234,17 @@ class _Target:
             accepted += taken.mean() / 2
         return accepted
 
+    @property
+    def _can_redraw(self) -> bool:
+        moves = self.density.law.moves
+        return moves is not None and moves.redrawn is not None
+
     def _redrawn(self, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         density, law = self.density, self.density.law
-        assert law.redrawn is not None
+        assert law.moves is not None and law.moves.redrawn is not None
         fresh = density.values(density.draw(rng, len(points)))
         points = points.copy()
-        for name, value in law.redrawn(density.values(points), fresh, rng).items():
+        for name, value in law.moves.redrawn(density.values(points), fresh, rng).items():
             i = density.names.index(name)
             points[:, i] = density.coordinates[i].number(value)
         return self.fill(points, rng)

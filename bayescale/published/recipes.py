@@ -13,7 +13,8 @@ import pandas as pd
 
 from ..errors import InputError, named
 from ..laws.batch import critical_batch
-from ..laws.learning_rate import best_weight_decay, kaplan_rate, power
+from ..laws.formulas.learning_rate import best_weight_decay, kaplan_rate, power
+from ..laws.law import compute
 from .laws import PUBLISHED
 
 _EDGE = 1.01  # ranges are rounded in print
@@ -165,7 +166,7 @@ def _plan(params: float, tokens: float | None) -> dict[str, float]:
     """All that a rule may ask of a plan, by name."""
     plan = {"params": float(params)}
     if tokens is not None:
-        plan |= {"tokens": float(tokens), "flops": 6.0 * params * tokens, "tokens per param": tokens / params}
+        plan |= {"tokens": float(tokens), "flops": compute(params, tokens), "tokens per param": tokens / params}
     return plan
 
 

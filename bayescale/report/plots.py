@@ -8,7 +8,7 @@ import xarray as xr
 
 from ..forecasts import bands, forecast
 from ..forecasts.plans import plans_for
-from ..laws.law import compute
+from ..laws.law import compute, tokens_within
 
 _FITTED, _INSIDE, _OUTSIDE, _BAND = "#4c566a", "#2a7f62", "#c0392b", "#7aa6c2"
 
@@ -220,7 +220,7 @@ def plot_pareto(table: pd.DataFrame, ax: Any, *, loss_unit: str = "nats/token") 
 def _moved(idata: xr.DataTree, runs: pd.DataFrame, flops: float) -> np.ndarray:
     """What the law says that the loss of each run would be at a budget of the same params, over its loss as trained."""
     trained = runs[["params", "tokens"]]
-    there = trained.assign(tokens=flops / (6 * trained["params"]))
+    there = trained.assign(tokens=tokens_within(flops, trained["params"]))
     median = [bands(forecast(idata, plans, max_extrapolation=np.inf))["expected_median"] for plans in (there, trained)]
     return (median[0] / median[1]).to_numpy()
 

@@ -15,6 +15,7 @@ from .values import one_line
 
 _TRIPLE = ("params", "tokens", "flops")
 _FACTOR = 1.5
+_FLOPS = 6  # of training, for each param and token
 _SAME = 1.05
 _NAMED = 8
 _RULE = "compute is 6 x params x tokens for runs and plans alike, and the flops column is used only where it is itself an input of the law"
@@ -42,9 +43,9 @@ def fill_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray]
     params, tokens, flops = (known.get(name, nothing) for name in _TRIPLE)
     with np.errstate(all="ignore"):
         implied = {
-            "params": flops / (6 * tokens),
-            "tokens": flops / (6 * params),
-            "flops": 6 * params * tokens,
+            "params": flops / (_FLOPS * tokens),
+            "tokens": flops / (_FLOPS * params),
+            "flops": _FLOPS * params * tokens,
         }
     frame, filled = frame.copy(), {}
     for name in _TRIPLE:
@@ -80,7 +81,7 @@ def flops_note(frame: pd.DataFrame, given: np.ndarray) -> str | None:
         return None
     params, tokens, flops = (frame[name].to_numpy(dtype=float) for name in _TRIPLE)
     with np.errstate(all="ignore"):
-        ratio = flops / (6 * params * tokens)
+        ratio = flops / (_FLOPS * params * tokens)
     rows = np.flatnonzero(given & np.isfinite(ratio) & (ratio > 0))
     ratio = ratio[rows]
     off = (ratio > _FACTOR) | (ratio < 1 / _FACTOR)

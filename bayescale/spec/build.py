@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 
+from ..laws.distance import decades_beyond
 from ..laws.law import allowed
+from ..laws.noise import COUNTS, BetaBinomial, faded
 from .cells import find_cells
 from .centred import centred_lognormal
 from .data import model_data
 from .groups import group_names, pooled
-from .noise import COUNTS, TINY, observed_name, to_link
+from .noise import observed_name, to_link
 from .prior import Prior
 from .profiles import profile_curve
 from .spec import ModelSpec
@@ -45,42 +47,25 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
     coords = {"run": runs["run"].to_numpy(dtype=str)}
     if spec.groups:
         coords["group"] = np.array(group_names(spec, runs))
-    if law.cells:
-        coords["cell"] = np.array(find_cells(law, values)[0])
+    if law.surface:
+        coords["cell"] = np.array(find_cells(law.surface, values)[0])
     with pm.Model(coords=coords) as model:
         dims = {0: None, 1: ("run",), 2: ("cell", "run")}
         data = {name: pm.Data(name, value, dims=dims[np.ndim(value)]) for name, value in values.items()}
         inputs = {name: data[name] for name in law.inputs}
         measured = data[f"{observed_name(spec)}_measured"]
-        decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
-        sigma = _variable("sigma", spec.noise.sigma)
-        scale = np.sqrt(sigma**2 + (spec.noise.fade * decades) ** 2)
+        below = -decades_beyond(np.log(law.reach(**inputs)), data["log_reach_max"])
+        scale = faded(_variable("sigma", spec.noise.sigma), spec.noise.fade, below)
         common = {name: _variable(name, prior) for name, prior in spec.priors.items() if name != law.level}
         sampled = {name: _pooled(spec, name, value) for name, value in common.items()}
-        if law.level and (spec.noise.fade > 0 or law.cells):
-            unit = {**sampled, law.level: _pooled(spec, law.level, 1.0)}
-            shape = np.log(_curve(spec, inputs, _at_runs(spec, law.constants(unit, data), data)))
-            if law.cells:
-                scale = np.sqrt(scale**2 + (spec.noise.misfit * shape) ** 2)
-            sampled[law.level] = centred_lognormal(
-                law.level,
-                **_numbers(spec.priors[law.level]),
-                measured=measured,
-                shape=shape,
-                scale=scale,
-                weight=data["weight"],
-                member=data.get("member"),
-            )
-        elif law.level:
-            sampled[law.level] = _variable(law.level, spec.priors[law.level])
-        if law.level and spec.groups and law.level in spec.groups.partial:
-            sampled[law.level] = _pooled(spec, law.level, sampled[law.level])
+        if law.level:
+            sampled[law.level], scale = _level(spec, sampled, inputs, data, scale, measured)
         if law.bounds:
             pm.Potential("bounds", pm.math.switch(allowed(law, sampled, data), 0.0, -np.inf))
         constants = {name: _deterministic(name, value) for name, value in law.constants(sampled, data).items()}
         constants = _at_runs(spec, constants, data)
-        curve = profile_curve(spec, sampled, constants, values) if law.keep else _curve(spec, inputs, constants)
-        if law.cells:
+        curve = profile_curve(spec, sampled, constants, values) if law.profile else _curve(spec, inputs, constants)
+        if law.surface:
             curve = curve * (sampled[law.level] @ data["member"])
         noise, arguments = _noise(spec, curve, scale, data)
         observed = noise(observed_name(spec), **arguments, observed=measured, dims="run")
@@ -88,6 +73,35 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
             # The observed variable itself counts once; the potential adds the rest, so that predictions stay those of one run.
             pm.Potential("weighting", ((data["weight"] - 1) * pm.logp(observed, measured)).sum())
     return model
+
+
+def _level(
+    spec: ModelSpec,
+    sampled: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    data: Mapping[str, Any],
+    scale: Any,
+    measured: Any,
+) -> tuple[Any, Any]:
+    """The level of the loss, one for all runs, for each group or for each cell; and the scale of the noise, misfit of cells included."""
+    law, prior = spec.get_law(), spec.priors[spec.get_law().level]
+    if spec.noise.fade > 0 or law.surface:
+        unit = {**sampled, law.level: _pooled(spec, law.level, 1.0)}
+        shape = np.log(_curve(spec, inputs, _at_runs(spec, law.constants(unit, data), data)))
+        if law.surface:
+            scale = faded(scale, spec.noise.misfit, shape)
+        level = centred_lognormal(
+            law.level,
+            **_numbers(prior),
+            measured=measured,
+            shape=shape,
+            scale=scale,
+            weight=data["weight"],
+            member=data.get("member"),
+        )
+    else:
+        level = _variable(law.level, prior)
+    return _pooled(spec, law.level, level), scale
 
 
 def _deterministic(name: str, value: Any) -> Any:
@@ -132,7 +146,7 @@ def _curve(spec: ModelSpec, inputs: Mapping[str, Any], constants: Mapping[str, A
 def _noise(spec: ModelSpec, curve: Any, scale: Any, data: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Distribution and arguments of a run about the law's curve, on the scale of the link."""
     if spec.noise.dist == COUNTS:
-        size = 1 / (scale**2 + TINY)
+        size = BetaBinomial(scale).size
         return pm.BetaBinomial, {"n": data["n_items"], "alpha": curve * size, "beta": (1 - curve) * size}
     centre = to_link(spec, curve)
     if spec.noise.dist == "StudentT":

@@ -1,23 +1,22 @@
 """Cells of a table: the combinations of a law's inputs that each have a level of their own, such as params x tokens of a sweep."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..laws import Law
+from ..laws.law import Inputs, Surface
 
 _SAME = 0.01  # of a logarithm: tokens are rounded to whole batches, so that one length has several counts
 
 
-def find_cells(law: Law, inputs: Mapping[str, Any]) -> tuple[list[str], np.ndarray]:
+def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]:
     """Return the cells of the runs.
 
     Parameters
     ----------
-    law : Law
-        With `cells`.
+    surface : Surface
+        Of a law of best rates.
     inputs : mapping of str to array
         The law's inputs, each of shape (run,).
 
@@ -28,11 +27,11 @@ def find_cells(law: Law, inputs: Mapping[str, Any]) -> tuple[list[str], np.ndarr
     member : array, shape (cell, run)
         1 where a run belongs to a cell, else 0.
     """
-    steps = np.stack([_steps(inputs[name]) for name in law.cells], axis=1)
+    steps = np.stack([_steps(inputs[name]) for name in surface.cells], axis=1)
     cells, number = np.unique(steps, axis=0, return_inverse=True)
     member = (number.reshape(-1) == np.arange(len(cells))[:, None]).astype(float)
-    centres = {name: np.exp(member @ np.log(inputs[name]) / member.sum(axis=1)) for name in law.cells}
-    return [" ".join(f"{name}={centres[name][i]:.4g}" for name in law.cells) for i in range(len(cells))], member
+    centres = {name: np.exp(member @ np.log(inputs[name]) / member.sum(axis=1)) for name in surface.cells}
+    return [" ".join(f"{name}={centres[name][i]:.4g}" for name in surface.cells) for i in range(len(cells))], member
 
 
 def _steps(values: Any) -> np.ndarray:
@@ -44,13 +43,13 @@ def _steps(values: Any) -> np.ndarray:
     return numbers
 
 
-def check_cells(law: Law, inputs: Mapping[str, Any]) -> None:
+def check_cells(surface: Surface, inputs: Inputs) -> None:
     """Raise ValueError where no cell compares enough values of what is tuned."""
-    names, member = find_cells(law, inputs)
-    tuned = [name for name in law.inputs if name not in law.cells]
+    names, member = find_cells(surface, inputs)
+    tuned = [name for name in inputs if name not in surface.cells]
     most = max(len(np.unique(inputs[tuned[0]][row > 0])) for row in member)
     if most < 3:
         raise InputError(
-            f"No combination of {' and '.join(law.cells)} has 3 different values of '{tuned[0]}' (the {len(names)} of this table have at "
-            f"most {most}): a best one cannot be learnt. Train the same size on the same tokens with several."
+            f"No combination of {' and '.join(surface.cells)} has 3 different values of '{tuned[0]}' (the {len(names)} of this table have "
+            f"at most {most}): a best one cannot be learnt. Train the same size on the same tokens with several."
         )

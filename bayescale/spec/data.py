@@ -8,12 +8,11 @@ import pandas as pd
 import xarray as xr
 
 from ..laws.law import all_anchors
+from ..laws.noise import COUNTS
 from .cells import find_cells
 from .groups import group_data
-from .noise import COUNTS, observed_name, to_link
+from .noise import observed_name, to_link
 from .spec import ModelSpec
-
-OBSERVED = "log_loss"
 
 
 def model_inputs(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -38,7 +37,7 @@ def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
         shape (run,).
     """
     inputs = model_inputs(spec, runs)
-    response = runs[spec.response].to_numpy(dtype=float)
+    law, response = spec.get_law(), runs[spec.response].to_numpy(dtype=float)
     counts = {}
     if spec.noise.dist == COUNTS:
         counts = {"n_items": np.round(runs["n_items"].to_numpy(dtype=float))}
@@ -48,9 +47,9 @@ def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
     weight = runs["weight"].fillna(1.0).to_numpy(dtype=float) if "weight" in runs else np.ones(len(runs))
     return {
         **inputs,
-        **all_anchors(spec.get_law(), inputs, to_link(spec, response)),
+        **all_anchors(law, inputs, to_link(spec, response)),
         "weight": weight,
-        **({"member": find_cells(spec.get_law(), inputs)[1]} if spec.get_law().cells else {}),
+        **({"member": find_cells(law.surface, inputs)[1]} if law.surface else {}),
         **counts,
         **group_data(spec, runs),
         f"{observed_name(spec)}_measured": measured,

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..laws.distance import decades_beyond
 from ..laws.law import allowed
+from ..laws.noise import COUNTS
 from .data import model_data
-from .noise import COUNTS, log_density, observed_name
+from .noise import log_density, observed_name
 from .prior import Prior
 from .spec import ModelSpec
 
@@ -58,7 +60,7 @@ class Density:
         self.inputs = {name: self.data[name] for name in self.law.inputs}
         self.measured, self.weight = self.data[f"{observed_name(spec)}_measured"], self.data["weight"]
         reach = np.log(self.law.reach(**self.inputs))
-        self.decades = (self.data["log_reach_max"] - reach)[:, None] / np.log(10)
+        self.decades = -decades_beyond(reach, self.data["log_reach_max"])[:, None]
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Points from the prior, shape (n, parameters), of a law with bounds from all that its priors cover."""
@@ -103,7 +105,7 @@ class Density:
 
 def has_density(spec: ModelSpec) -> bool:
     """Whether a model has its density here."""
-    plain = not (spec.groups or spec.covariates or spec.get_law().cells or spec.get_law().keep)
+    plain = spec.get_law().gives_loss and not (spec.groups or spec.covariates)
     return plain and spec.noise.dist != COUNTS and spec.noise.link in ("log", "identity")
 
 

@@ -1,19 +1,15 @@
-"""The scale on which a response is modelled, and the noise of a run about the law there: NumPy's side of what `build` puts in the graph.
-
-Losses and other positive responses are modelled in logs. A share of right answers is a count of items where their number is known
-(BetaBinomial), else Student-t on its logit, or as it is where values leave (0, 1), as centred scores do.
-"""
+"""The scale on which a spec models its response, and the noise there, on labelled draws; the mathematics is in `laws.noise`."""
 
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from ..laws.distance import Drift
+from ..laws.noise import COUNTS, LINKS, Additive, BetaBinomial, Laplace, Normal, StudentT, inside, inverse_logit, logit
 from .spec import ModelSpec
 
-COUNTS = "BetaBinomial"
-_EDGE = 1e-9  # a share is this far from 0 and 1 where a law saturates in rounding
-TINY = 1e-6  # least squared sigma of counts: far below what any number of items shows, and far from overflow
+_DIMS = ("plan", "chain", "draw")  # of what is drawn, so that a plan's numbers depend on no later one
 
 
 def observed_name(spec: ModelSpec) -> str:
@@ -27,50 +23,62 @@ def observed_name(spec: ModelSpec) -> str:
 
 def to_link(spec: ModelSpec, value: Any) -> Any:
     """Return a response on the scale on which its noise is added; counts keep theirs."""
-    if spec.noise.dist == COUNTS or spec.noise.link == "identity":
-        return value
-    return np.log(value) if spec.noise.link == "log" else np.log(value) - np.log1p(-value)
+    return value if spec.noise.dist == COUNTS else LINKS[spec.noise.link][0](value)
 
 
 def from_link(spec: ModelSpec, value: Any) -> Any:
     """Return a response from the scale of its noise."""
-    if spec.noise.dist == COUNTS or spec.noise.link == "identity":
-        return value
-    return np.exp(value) if spec.noise.link == "log" else 1 / (1 + np.exp(-value))
+    return value if spec.noise.dist == COUNTS else LINKS[spec.noise.link][1](value)
 
 
 def drifted(spec: ModelSpec, curve: Any, drift: Any) -> Any:
     """Return the law's response moved by a drift on the link's scale; of counts on the logit, so that a share stays one."""
-    if spec.noise.dist == COUNTS:
-        return _logistic(_logit(curve) + drift) if np.any(drift != 0) else curve + 0 * drift
-    return from_link(spec, to_link(spec, curve) + drift)
+    if spec.noise.dist != COUNTS:
+        return from_link(spec, to_link(spec, curve) + drift)
+    return inverse_logit(logit(inside(curve)) + drift) if np.any(drift != 0) else curve + 0 * drift
+
+
+def drift_of(spec: ModelSpec, shape: tuple[int, ...], rng: np.random.Generator, drift: bool = True) -> Drift:
+    """Draw how the law goes wrong beyond its runs, for posterior draws of a shape (chain, draw); without `drift` it does not.
+
+    Drawn before anything whose size depends on the plans, so that the drift does not.
+    """
+    standard = xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw"))
+    return Drift(standard, spec.drift.per_decade if drift else 0.0)
 
 
 def undrifted_share(share: Any, drift: Any) -> Any:
     """Return the share that a drift on its logit has moved to this one."""
-    return _logistic(_logit(share) - drift)
+    return inverse_logit(logit(inside(share)) - drift)
 
 
-def _logit(share: Any) -> Any:
-    share = share.clip(_EDGE, 1 - _EDGE)
-    return np.log(share) - np.log1p(-share)
+def additive_noise(spec: ModelSpec, draws: Any) -> Additive:
+    """Return the noise of a spec whose response is no count.
 
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    draws : mapping
+        `sigma`, and `nu` of Student-t noise: numbers, arrays, draws or variables of a graph.
 
-def _logistic(logit: Any) -> Any:
-    return 1 / (1 + np.exp(-logit))
+    Returns
+    -------
+    Normal, StudentT or Laplace
+    """
+    if spec.noise.dist == "StudentT":
+        return StudentT(draws["sigma"], draws["nu"], spec.noise.fade)
+    noise = Laplace if spec.noise.dist == "Laplace" else Normal
+    return noise(draws["sigma"], spec.noise.fade)
 
 
 def noise_scale(
     spec: ModelSpec, draws: xr.Dataset, decades_below: Any, *, expected: Any = None, n_items: Any = None
 ) -> xr.DataArray:
-    """Scale of a run's noise about the law on the link's scale.
-
-    sqrt(sigma^2 + (fade x decades below the largest fitted run)^2); of counts the sd of the share that is right,
-    sqrt(p (1 - p) (1 / n_items + sigma^2)).
-    """
+    """Scale of a run's noise about the law on the link's scale; of counts the sd of the share that is right."""
     if spec.noise.dist == COUNTS:
-        return np.sqrt(expected * (1 - expected) * (1 / n_items + draws["sigma"] ** 2))
-    return np.sqrt(draws["sigma"] ** 2 + (spec.noise.fade * decades_below) ** 2)
+        return BetaBinomial(draws["sigma"]).scale(expected, n_items)
+    return additive_noise(spec, draws).scale(decades_below)
 
 
 def draw_observed(
@@ -81,26 +89,18 @@ def draw_observed(
     n_items: Any,
     rng: np.random.Generator,
 ) -> xr.DataArray:
-    """Return what a new run would measure, per draw; dims (plan, chain, draw), so that a plan's numbers hang on no later one."""
+    """Return what a new run would measure, per draw; dims (plan, chain, draw)."""
+
+    def numbers(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
+        return np.asarray(values.broadcast_like(like).transpose(*_DIMS).to_numpy())
+
     if spec.noise.dist == COUNTS:
-        expected = expected.transpose("plan", "chain", "draw").clip(_EDGE, 1 - _EDGE)
-        size = (1 / (draws["sigma"] ** 2 + TINY)).broadcast_like(expected).transpose(*expected.dims)
-        share = expected.copy(data=rng.beta(expected * size, (1 - expected) * size))
-        n = n_items.broadcast_like(expected).transpose(*expected.dims).to_numpy()
-        known = np.isfinite(n)  # a test of unknown length is as exact as the share itself
-        items = np.where(known, n, 1).astype(int)
-        return share.copy(data=np.where(known, rng.binomial(items, share) / items, share))
-    scale = noise_scale(spec, draws, decades_below).transpose("plan", "chain", "draw")
-    return from_link(spec, to_link(spec, expected) + _standard(spec, draws, scale, rng) * scale)
-
-
-def _standard(spec: ModelSpec, draws: xr.Dataset, scale: xr.DataArray, rng: np.random.Generator) -> Any:
-    if spec.noise.dist == "StudentT":
-        nu = draws["nu"].broadcast_like(scale).transpose(*scale.dims)
-        return rng.standard_t(nu.to_numpy())
-    if spec.noise.dist == "Laplace":
-        return rng.laplace(scale=np.sqrt(0.5), size=scale.shape)
-    return rng.standard_normal(scale.shape)
+        share = inside(expected.transpose(*_DIMS))
+        noise = BetaBinomial(numbers(draws["sigma"], share))
+        return share.copy(data=noise.draw(share.to_numpy(), numbers(n_items, share), rng))
+    scale = noise_scale(spec, draws, decades_below).transpose(*_DIMS)
+    own = additive_noise(spec, {name: numbers(draws[name], scale) for name in ("sigma", "nu") if name in draws})
+    return from_link(spec, to_link(spec, expected) + own.standard(scale.shape, rng) * scale)
 
 
 def log_density(
@@ -108,32 +108,13 @@ def log_density(
 ) -> xr.DataArray:
     """Log density of a measured response on the link's scale, per draw; of counts the log probability of their number."""
     if spec.noise.dist == COUNTS:
-        return _log_counts(draws, expected, measured, n_items)
-    scale = noise_scale(spec, draws, decades_below)
-    z = (to_link(spec, measured) - to_link(spec, expected)) / scale
-    if spec.noise.dist == "StudentT":
-        from scipy.special import gammaln  # slow to import, and most uses of this module need none of it
-
-        nu = draws["nu"]
-        constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2
-        return constant - np.log(scale) - (nu + 1) / 2 * np.log1p(z**2 / nu)
-    if spec.noise.dist == "Laplace":
-        return -np.abs(z) * np.sqrt(2) - np.log(scale * np.sqrt(2))
-    return -(z**2) / 2 - np.log(scale * np.sqrt(2 * np.pi))
+        n = np.round(n_items)  # unknown, NaN: a share of no number of items has no probability
+        return BetaBinomial(draws["sigma"]).log_density(np.round(measured * n), inside(expected), n)
+    noise = additive_noise(spec, draws)
+    return noise.log_density(to_link(spec, measured) - to_link(spec, expected), noise.scale(decades_below))
 
 
 def log_mean_exp(values: np.ndarray, axis: int) -> np.ndarray:
     """Natural log of the mean of e^values along an axis, without overflow: the log density of a mixture of equal parts."""
     top = values.max(axis=axis, keepdims=True)
     return np.log(np.exp(values - top).mean(axis=axis)) + np.squeeze(top, axis)
-
-
-def _log_counts(draws: xr.Dataset, expected: xr.DataArray, measured: xr.DataArray, n_items: Any) -> xr.DataArray:
-    from scipy.special import betaln, gammaln
-
-    n = np.round(n_items)  # unknown, NaN: a share of no number of items has no probability
-    right, expected = np.round(measured * n), expected.clip(_EDGE, 1 - _EDGE)
-    size = 1 / (draws["sigma"] ** 2 + TINY)
-    a, b = expected * size, (1 - expected) * size
-    ways = gammaln(n + 1) - gammaln(right + 1) - gammaln(n - right + 1)
-    return ways + betaln(a + right, b + n - right) - betaln(a, b)

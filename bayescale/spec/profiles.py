@@ -13,7 +13,7 @@ import pymc as pm
 
 from ..errors import InputError
 from ..laws.approaches import find_budgets, isoflop_options, size_curve, steps
-from ..laws.law import compute
+from ..laws.law import LOG_6, compute
 from .spec import ModelSpec
 
 EXPECTED = "expected_loss"
@@ -27,7 +27,7 @@ def profile_curve(
     Parameters
     ----------
     spec : ModelSpec
-        Of a law with `keep`.
+        Of a law with a `profile`.
     sampled, constants : mapping of str to TensorVariable
         The law's parameters.
     values : mapping of str to array
@@ -37,11 +37,13 @@ def profile_curve(
     -------
     TensorVariable
     """
-    curve = _isoflop if spec.law == "approach-2" else _sizes
+    profile = spec.get_law().profile
+    assert profile is not None
+    curve = {"budget": _budgets, "size": _sizes}[profile.per]
     return pm.Deterministic(EXPECTED, np.exp(curve(spec, sampled, constants, values)), dims="run")
 
 
-def _isoflop(
+def _budgets(
     spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Any:
     """Log loss: a level per budget, about a power of compute, and a parabola in ln params about the budget's vertex."""
@@ -52,7 +54,7 @@ def _isoflop(
         raise InputError("Runs that lie on no budget; `fit` leaves them out before it builds approach 2.")
     budgets, index = np.unique(per_run, return_inverse=True)
     _group("budget", budgets, index)
-    middle = values["log_params_mean"] + values["log_tokens_mean"] + np.log(6)
+    middle = values["log_params_mean"] + values["log_tokens_mean"] + LOG_6
     # Runs of a budget differ a little in compute: the power of compute takes them to the budget's own.
     level = pm.Normal(
         "log_level",
@@ -68,7 +70,7 @@ def _isoflop(
 
 
 def _optimum(constants: Mapping[str, Any], log_flops: Any) -> Any:
-    return constants["log_G"] + constants["params_exponent"] * (log_flops - np.log(6))
+    return constants["log_G"] + constants["params_exponent"] * (log_flops - LOG_6)
 
 
 def _sizes(spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, Any], values: Mapping[str, Any]) -> Any:

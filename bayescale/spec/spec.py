@@ -136,7 +136,7 @@ class ModelSpec(_Table):
                     f"`groups.partial`: {name} has a {self.priors[name].dist} prior, whose range a group would leave; pool parameters with "
                     "Normal, StudentT or LogNormal priors."
                 )
-        if (self.groups or self.covariates) and (law.cells or law.keep):
+        if (self.groups or self.covariates) and not law.gives_loss:
             raise InputError(
                 f"Law '{self.law}' takes no `groups` or `covariates`: fit each group by itself, with {named('where')}."
             )
@@ -145,7 +145,7 @@ class ModelSpec(_Table):
                 raise InputError(
                     f"`covariates.{name}`: law '{self.law}' has constants {', '.join(law.loss_constants)}."
                 )
-        if self.noise.misfit and not law.cells:
+        if self.noise.misfit and not law.surface:
             raise InputError(
                 f"`noise.misfit` goes with laws that have cells. Got {self.noise.misfit} with '{self.law}'."
             )
@@ -177,8 +177,7 @@ class ModelSpec(_Table):
 
     def get_law(self) -> Law:
         """Return the law itself."""
-        law = LAWS[self.law]
-        return law.configured(**{**law.options, **self.options}) if law.configured else law
+        return LAWS[self.law].with_options(self.options)
 
     def _check_options(self) -> None:
         known = LAWS[self.law].options
@@ -308,17 +307,11 @@ def _each_numbered(table: Mapping[str, Any]) -> Any:
     if not isinstance(given, Mapping):
         return priors
     options = {name: value for name, value in given.items() if name in law.options}
-    sampled = law.configured(**{**law.options, **options}).sampled
+    sampled = law.with_options(options).sampled
     numbered = {name: name.rpartition("_")[0] for name in sampled if name.rpartition("_")[2].isdigit()}
-    templates = {*numbered.values(), *(name.rpartition("_")[0] for name in _most(law).sampled)}
+    templates = {*numbered.values(), *(name.rpartition("_")[0] for name in law.with_options({}).sampled)}
     written = {name: priors[base] for name, base in numbered.items() if base in priors and name not in priors}
     return {**{name: entry for name, entry in priors.items() if name in sampled or name not in templates}, **written}
-
-
-def _most(law: Law) -> Law:
-    """The law with its default options, of which the numbered parameters have their names."""
-    assert law.configured is not None
-    return law.configured(**law.options)
 
 
 _TABLES: dict[str, type[BaseModel]] = {"noise": Noise, "drift": Drift, "groups": Groups}

@@ -55,7 +55,7 @@ def test_too_far_is_refused(profile):
 
 
 def test_it_forecasts_no_loss(profile):
-    with pytest.raises(ValueError, match=r"gives the best size of a compute and no loss: .* needs one of chinchilla"):
+    with pytest.raises(ValueError, match=r"gives the best size of a compute and no loss: .* such as chinchilla"):
         forecast(profile, pd.DataFrame({"params": [1e9], "tokens": [2e10]}))
 
 

@@ -60,7 +60,7 @@ REFUSED = {
     "a budget of nan": (["allocate", "FIT", "--flops", "nan"], "--flops: 'nan'"),
     "a share of all compute": (["allocate", "FIT", "--flops", "1e21", "--within-compute", "1"], "(--within-compute) must be in (0, 1)"),
     "a budget too far": (["allocate", "FIT", "--flops", "1e26"], "5.00 decades of compute beyond"),
-    "a law without sizes": (["allocate", "POWER", "--flops", "1e21"], "needs a fit of chinchilla, "),
+    "a law without sizes": (["allocate", "POWER", "--flops", "1e21"], "no params and tokens to choose"),
     "a column that the law lacks": (["forecast", "POWER", "--at", "steps=1e5"], "lack 'flops'"),
     "no runs": (["fit", "none.csv", "--out", "OUT"], "There is no file none.csv"),
     "no data set": (["fit", "kernel-byte", "--out", "OUT"], "kernel-bytes"),

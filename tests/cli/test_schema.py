@@ -184,7 +184,7 @@ def test_a_fit_without_a_loss(run, profile_from_constants, tmp_path):
     (row,) = json.loads(out)["allocations"]
     assert row["params"] > 0 and row["loss_median"] is row["expected_regret"] is row["wasted_compute"] is None
     code, out, err = run("forecast", path, *PLAN, "--json")
-    assert code == 2 and "a forecast needs one of chinchilla" in err
+    assert code == 2 and "a forecast needs one of a law of the loss, such as chinchilla" in err
 
 
 def test_values_out_of_range_fail(printed):

@@ -67,7 +67,7 @@ def uncertain(posterior_from_constants, many_draws):
 def test_a_known_law_gives_the_closed_form(posterior_from_constants, seed, flops):
     constants = {name: float(value[0]) for name, value in random_constants(seed, 1).items()}
     row = allocate(posterior_from_constants(constants, n_draws=5), flops, rules=FAR).iloc[0]
-    best = float(np.exp(LAW.optimum(flops, **constants)))
+    best = float(np.exp(LAW.sizing.optimum(flops, **constants)))
     assert row["params"] == pytest.approx(best, rel=1e-5)
     assert row[["params_lower", "params_upper"]].tolist() == pytest.approx([best, best], rel=1e-9)
     ratio = flops / (6 * best**2)
@@ -99,11 +99,11 @@ def test_what_goes_with_a_choice(posterior_from_constants, seed, flops, within):
     row = allocate(posterior_from_constants(constants), flops, rules=replace(FAR, within_compute=within)).iloc[0]
     # Regret is a mean of excesses over each draw's best, which are none of them negative; waste is a share.
     excess = curves(row["params"], flops, constants)[0] - np.diag(
-        curves(np.exp(LAW.optimum(flops, **constants)), flops, constants)
+        curves(np.exp(LAW.sizing.optimum(flops, **constants)), flops, constants)
     )
     assert (excess > -1e-12).all() and row["expected_regret"] > 0
     assert 0 < row["wasted_compute"] < 1
-    best_sizes = np.exp(LAW.optimum(flops, **constants))
+    best_sizes = np.exp(LAW.sizing.optimum(flops, **constants))
     assert row["params_lower"] == pytest.approx(np.exp(np.quantile(np.log(best_sizes), 0.05)))
     assert row["params_upper"] == pytest.approx(np.exp(np.quantile(np.log(best_sizes), 0.95)))
     assert row["params_lower"] <= np.median(best_sizes) <= row["params_upper"]
@@ -117,7 +117,7 @@ def test_what_goes_with_a_choice(posterior_from_constants, seed, flops, within):
 
 def test_regret_without_drift_is_the_mean_excess(uncertain, many_draws):
     row = allocate(uncertain, 1e21, rules=WITHOUT_DRIFT).iloc[0]
-    each = curves(np.exp(LAW.optimum(1e21, **many_draws)), 1e21, many_draws)
+    each = curves(np.exp(LAW.sizing.optimum(1e21, **many_draws)), 1e21, many_draws)
     excess = curves(row["params"], 1e21, many_draws)[0] - np.diag(each)
     assert row["expected_regret"] == pytest.approx(excess.mean(), rel=1e-6)
 
@@ -132,16 +132,16 @@ def test_waste_is_the_compute_that_the_best_size_would_save(uncertain, many_draw
         for _ in range(60):
             middle = (low + high) / 2
             budget = flops * np.exp(middle)
-            best = LAW.optimum(budget, **draw)
+            best = LAW.sizing.optimum(budget, **draw)
             enough = LAW.loss(np.exp(best), budget / (6 * np.exp(best)), **draw) < loss
             low, high = (low, middle) if enough else (middle, high)
         saved.append(np.exp(high))
     first = {name: value[:40] for name, value in many_draws.items()}
-    best_loss = np.diag(curves(np.exp(LAW.optimum(flops, **first)), flops, first))
-    ours = LAW.compute_saved(curves(row["params"], flops, first)[0], best_loss, **first)
+    best_loss = np.diag(curves(np.exp(LAW.sizing.optimum(flops, **first)), flops, first))
+    ours = LAW.sizing.compute_saved(curves(row["params"], flops, first)[0], best_loss, **first)
     np.testing.assert_allclose(ours, saved, rtol=1e-6)
-    everything = np.diag(curves(np.exp(LAW.optimum(flops, **many_draws)), flops, many_draws))
-    share = 1 - LAW.compute_saved(curves(row["params"], flops, many_draws)[0], everything, **many_draws)
+    everything = np.diag(curves(np.exp(LAW.sizing.optimum(flops, **many_draws)), flops, many_draws))
+    share = 1 - LAW.sizing.compute_saved(curves(row["params"], flops, many_draws)[0], everything, **many_draws)
     assert row["wasted_compute"] == pytest.approx(share.mean(), rel=1e-6)
 
 
@@ -184,7 +184,7 @@ def test_columns_and_order(uncertain):
 
 
 def test_the_interval_honours_its_probability(uncertain, many_draws):
-    sizes = np.exp(LAW.optimum(1e22, **many_draws))
+    sizes = np.exp(LAW.sizing.optimum(1e22, **many_draws))
     for prob in (0.5, 0.95):
         row = allocate(uncertain, 1e22, prob=prob).iloc[0]
         inside = (sizes >= row["params_lower"]) & (sizes <= row["params_upper"])
@@ -195,7 +195,8 @@ def test_the_interval_honours_its_probability(uncertain, many_draws):
 def test_a_law_without_sizes_is_refused_by_name(posterior_from_constants):
     idata = posterior_from_constants({"E": 1.7, "A": 1e3, "alpha": 0.15}, model="power", n_draws=5)
     with pytest.raises(
-        ValueError, match=r"Law 'power' has no params and tokens to choose; .*chinchilla, .*\(--model chinchilla\)"
+        ValueError,
+        match=r"Law 'power' has no params and tokens to choose. .*such as chinchilla: .*\(--model chinchilla\)",
     ):
         allocate(idata, 1e22)
 

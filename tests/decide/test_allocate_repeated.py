@@ -43,7 +43,7 @@ def test_the_flat_law_spends_the_budget_on_its_optimum(make, flops):
     idata = make("repeated", FLAT, n_draws=5)
     row = allocate(idata, flops, limits=Limits(unique_tokens=POOL), rules=WITHOUT_DRIFT).iloc[0]
     assert 6 * row["params"] * row["tokens"] == pytest.approx(flops) and row["tokens"] > POOL
-    assert np.log(row["params"]) == pytest.approx(LAWS["repeated"].optimum(flops, POOL, **FLAT), abs=1e-5)
+    assert np.log(row["params"]) == pytest.approx(LAWS["repeated"].sizing.optimum(flops, POOL, **FLAT), abs=1e-5)
     assert row["wasted_compute"] == pytest.approx(0, abs=1e-6)
     more = allocate(idata, flops, limits=Limits(unique_tokens=10 * POOL)).iloc[0]
     assert more["expected_median"] < row["expected_median"]

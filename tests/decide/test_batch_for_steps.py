@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayescale import batch_for_steps
-from bayescale.laws import batch
+from bayescale.laws.formulas import gradient_noise
 
 CRITICAL = 2e5
 RUNS = {"batch_tokens": np.geomspace(1e4, 1e6, 6)}
@@ -29,7 +29,7 @@ def test_steps_and_tokens_of_the_trade_off(swept):
     assert row["batch_tokens_median"] == pytest.approx(CRITICAL)
     assert row["tokens_median"] == pytest.approx(2e10)
     assert row["least_steps_median"] == pytest.approx(1e10 / CRITICAL)
-    steps = batch.steps(row["batch_tokens_median"], S_min=1e10 / CRITICAL, E_min=1e10)
+    steps = gradient_noise.steps(row["batch_tokens_median"], S_min=1e10 / CRITICAL, E_min=1e10)
     assert steps == pytest.approx(row["steps"])
 
 

@@ -312,7 +312,7 @@ def test_sardanas_cases(posterior_from_constants, params, demand, expected, save
     low, high = 1e18, 1e28
     for _ in range(100):
         middle = np.sqrt(low * high)
-        low, high = (middle, high) if np.exp(law.optimum(middle, **constants)) < params else (low, middle)
+        low, high = (middle, high) if np.exp(law.sizing.optimum(middle, **constants)) < params else (low, middle)
     quality = float(law.loss(params, low / (6 * params), **constants))
     idata = posterior_from_constants(constants, n_draws=1)
     row = cheapest_plan(idata, Target(quality, 0.5), Budget(demand=Demand(demand)), rules=NEAR).iloc[0]

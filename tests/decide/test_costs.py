@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import bayescale
 from bayescale import CostModel, accelerators, read_costs
-from bayescale.laws import inference
+from bayescale.laws.formulas import inference
 
 SETTINGS = settings(max_examples=100, derandomize=True, deadline=None)
 FULL = {

@@ -32,7 +32,7 @@ def test_a_known_law_regrets_nothing(posterior_from_constants, besi):
     table = explain(posterior_from_constants(besi, n_draws=3), 1e22, plans={"ours": (1e9, 1e22 / 6e9)}, rules=FAR)
     assert table["expected_regret"]["chosen"] == pytest.approx(0, abs=1e-9)
     assert table["probability_best"]["chosen"] == 1
-    best = float(np.exp(LAWS["chinchilla"].optimum(1e22, **besi)))
+    best = float(np.exp(LAWS["chinchilla"].sizing.optimum(1e22, **besi)))
     worse = LAWS["chinchilla"].loss(1e9, 1e22 / 6e9, **besi) - LAWS["chinchilla"].loss(best, 1e22 / 6 / best, **besi)
     assert table["expected_regret"]["ours"] == pytest.approx(worse, rel=0.1)  # times the drift of its draws
 
@@ -56,7 +56,7 @@ def test_refusals(uncertain):
 
 def test_what_the_size_hangs_on(uncertain, many_draws):
     table = sensitivity(uncertain, 1e22)
-    sizes = LAWS["chinchilla"].optimum(1e22, **many_draws)
+    sizes = LAWS["chinchilla"].sizing.optimum(1e22, **many_draws)
     for name, row in table.iterrows():
         ranks = [np.argsort(np.argsort(x)) for x in (many_draws[name], sizes)]
         assert row["correlation"] == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=0.01)

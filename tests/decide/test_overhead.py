@@ -75,7 +75,7 @@ def test_the_demand_from_which_a_smaller_model_pays(posterior_from_constants, be
     """At that demand both models cost the same over their lives, 6 N D + 2 N served."""
     idata = posterior_from_constants(besi, n_draws=5)
     small, large = overhead_curve(idata, [0.5, 2.0], flops=1e22).to_dict(orient="records")
-    best = float(np.exp(LAWS["chinchilla"].optimum(1e22, **besi)))
+    best = float(np.exp(LAWS["chinchilla"].sizing.optimum(1e22, **besi)))
     served, k_D = small["break_even_tokens_median"], small["tokens_ratio_median"]
     tokens = 1e22 / 6 / best
     whole = 6 * best * tokens + 2 * best * served

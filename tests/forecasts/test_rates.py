@@ -33,7 +33,7 @@ def hand_made(model="lr-surface", checks=()):
         "lr": np.tile([1e-3, 2e-3, 4e-3], 2),
         "batch_tokens": np.tile([1e5, 2e5, 4e5], 2),
     }
-    names, member = find_cells(spec.get_law(), rows)
+    names, member = find_cells(spec.get_law().surface, rows)
     data = {name: ("run", value) for name, value in rows.items()}
     data |= {"member": (("cell", "run"), member), "log_reach_max": np.log(6 * 1e9 * 2e10)}
     attrs = {

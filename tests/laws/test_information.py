@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from bayescale.decide.plans.risk import cvar, mean
 from bayescale.laws import chinchilla
+from bayescale.laws.formulas import additive
 from bayescale.laws.formulas import information as info
 
 CASES = settings(max_examples=50, derandomize=True, deadline=None)
@@ -57,8 +58,8 @@ def test_cvar_of_a_normal_is_that_of_many_draws():
 
 def test_derivatives_are_those_of_small_steps():
     point = {"E": 1.8, **CONSTANTS}
-    by = chinchilla.jacobian(7e9, 1.4e11, **CONSTANTS)
-    turn = chinchilla.optimum_gradient(1e23, **CONSTANTS)
+    by = additive.jacobian(7e9, 1.4e11, **CONSTANTS)
+    turn = additive.optimum_gradient(1e23, **CONSTANTS)
     for name, constant in (("E", "E"), ("log_A", "A"), ("log_B", "B"), ("alpha", "alpha"), ("beta", "beta")):
         step = 1e-6
 

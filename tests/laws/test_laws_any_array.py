@@ -6,21 +6,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale.laws import (
-    batch,
-    bnsl,
-    chinchilla,
-    coupled,
-    downstream,
-    kaplan,
-    moe,
-    overtraining,
-    reinforcement,
-    repeated,
-    rising,
-    transfer,
-)
+from bayescale.laws import batch, bnsl, chinchilla, coupled, kaplan, overtraining, repeated, rising, tasks
 from bayescale.laws.arrays import log_add, logistic, positive_part, softplus
+from bayescale.laws.formulas import bracket, downstream, gradient_noise, moe, reinforcement, transfer
 from bayescale.published.laws import PUBLISHED
 
 BESI = PUBLISHED["chinchilla"]["besiroglu"]["constants"]
@@ -77,7 +65,7 @@ CASES = {
         {"E": 1.8, "R0": 0.3, "alpha": 0.35, "beta": 0.37, "x0": 20.0, "s": 0.5, "g": 0.17, "c0": 44.0},
     ),
     "bracket": (
-        coupled.bracket_loss,
+        bracket.bracket_loss,
         SIZES,
         {"E": 0.3, "N_c": 1e6, "alpha_N": 0.3, "D_c": 1e7, "alpha_D": 0.4, "alpha": 0.5},
     ),
@@ -101,14 +89,14 @@ CASES = {
         {**SIZES, "granularity": np.array([1.0, 2, 4, 8, 16])},
         PUBLISHED["moe"]["krajewski"]["constants"],
     ),
-    "steps": (batch.steps, {"batch": TOKENS}, {"S_min": 5e3, "E_min": 5e9}),
+    "steps": (gradient_noise.steps, {"batch": TOKENS}, {"S_min": 5e3, "E_min": 5e9}),
     "effective_tokens": (batch.effective_tokens, {"tokens": TOKENS, "batch": PARAMS}, {"B_crit": 1e6}),
     "critical_batch": (batch.critical_batch, {"x": TOKENS}, {"coef": 20.0, "exponent": 0.47}),
     "exact_match": (downstream.exact_match, {**LOSS, "length": np.arange(1.0, 6)}, {}),
-    "top1_error": (downstream.top1_error, LOSS, PUBLISHED["top1_error"]["c4-17"]["constants"]),
+    "top1_error": (tasks.top1_error, LOSS, PUBLISHED["top1_error"]["c4-17"]["constants"]),
     "sigmoid": (downstream.sigmoid_accuracy, LOSS, {"a": -0.75, "b": 1.0, "k": 400.0, "L0": 2.5}),
     "loss_to_loss": (transfer.loss_to_loss, LOSS, {"K": 1.1, "kappa": 1.05, "E0": 0.2, "E1": 1.5}),
-    "linear": (transfer.linear, LOSS, {"offset": 0.1, "slope": 1.02}),
+    "linear": (tasks.linear, LOSS, {"offset": 0.1, "slope": 1.02}),
     "reward": (reinforcement.reward, {"flops": PARAMS}, {"R0": 0.2, "A": 0.6, "B": 1.9, "C_mid": 2e9}),
 }
 

@@ -15,6 +15,7 @@ from bayescale.laws.approaches import (
     profile,
     steps,
 )
+from bayescale.laws.formulas import additive
 from bayescale.laws.law import compute
 
 HOFF = {"E": 1.69, "A": 406.4, "alpha": 0.34, "B": 410.7, "beta": 0.28}  # Hoffmann et al. 2022, §3.3
@@ -49,7 +50,7 @@ def test_a_profile_has_its_least_at_the_optimum():
 def test_the_bias_of_a_parabola_is_that_of_the_closed_form(constants):
     """LAWS.md §2.4: -w^2 (beta - alpha) / 10, to leading order in w; beta < alpha puts the size too high."""
     for half_width in (np.log(2), np.log(4)):
-        said = chinchilla.vertex_shift(half_width, alpha=constants["alpha"], beta=constants["beta"])
+        said = additive.vertex_shift(half_width, alpha=constants["alpha"], beta=constants["beta"])
         found = error(constants, half_width)
         assert np.sign(found) == np.sign(constants["alpha"] - constants["beta"]) == np.sign(said)
         assert found == pytest.approx(said, rel=0.15)
@@ -168,7 +169,7 @@ def test_the_envelope_of_exact_curves_is_the_optimum():
 def keep(name, params, tokens, loss=None):
     inputs = {"params": np.asarray(params, float), "tokens": np.asarray(tokens, float)}
     loss = chinchilla.loss(**inputs, **BESI) if loss is None else loss
-    return LAWS[name].keep(inputs, loss)
+    return LAWS[name].profile.keep(inputs, loss)
 
 
 def test_rows_of_no_use_say_why():

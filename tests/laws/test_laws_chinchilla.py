@@ -58,7 +58,7 @@ def constants_of(name):
 
 def best(flops, constants):
     """Best params, tokens and loss."""
-    params = np.exp(LAW.optimum(flops, **constants))
+    params = np.exp(LAW.sizing.optimum(flops, **constants))
     tokens = flops / (6 * params)
     return params, tokens, LAW.loss(params, tokens, **constants)
 
@@ -91,9 +91,9 @@ def _checked(quantity, given):
         case "L_opt":
             return best(values["C"], constants)[2]
         case "G":
-            return np.exp(LAW.optimum(6.0, **constants))
+            return np.exp(LAW.sizing.optimum(6.0, **constants))
         case "exponent_a" | "exponent_a_printed":
-            return LAW.optimum(6 * np.e, **constants) - LAW.optimum(6.0, **constants)
+            return LAW.sizing.optimum(6 * np.e, **constants) - LAW.sizing.optimum(6.0, **constants)
         case "gamma":
             low, high = (best(flops, constants)[2] - constants["E"] for flops in (1e20, 1e20 * np.e))
             return np.log(low / high)
@@ -220,7 +220,7 @@ def test_no_size_beats_the_optimum(constants, flops, factor):
 def test_compute_saved_inverts_the_best_loss(constants, flops, log_factor):
     params, tokens, best_loss = best(flops, constants)
     loss = LAW.loss(params * np.exp(log_factor), tokens / np.exp(log_factor), **constants)
-    saved = LAW.compute_saved(loss, best_loss, **constants)
+    saved = LAW.sizing.compute_saved(loss, best_loss, **constants)
     found = brentq(lambda x: best(flops * np.exp(x), constants)[2] - loss, -120, 1e-3, xtol=1e-13)
     assert saved == pytest.approx(np.exp(found), rel=1e-5)
     assert 0 < saved <= 1 + 1e-9
@@ -246,5 +246,5 @@ def test_constants_give_the_level_at_the_anchor(T, u1, u2, log_alpha, log_beta, 
     assert np.log(LAW.loss(np.exp(log_params), 1e300, **law) - E) - np.log(E) == pytest.approx(u1, abs=1e-3)
     assert np.log(LAW.loss(1e300, np.exp(log_tokens), **law) - E) - np.log(E) == pytest.approx(u2, abs=1e-3)
     assert (constants["alpha"], constants["beta"]) == pytest.approx((np.exp(log_alpha), np.exp(log_beta)))
-    slope = LAW.optimum(6 * np.e, **law) - LAW.optimum(6.0, **law)
+    slope = LAW.sizing.optimum(6 * np.e, **law) - LAW.sizing.optimum(6.0, **law)
     assert constants["params_exponent"] == pytest.approx(slope, rel=1e-9)

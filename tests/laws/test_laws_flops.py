@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from bayescale.laws import chinchilla, flops
+from bayescale.laws import chinchilla
+from bayescale.laws.formulas import flops
 from bayescale.published.laws import PUBLISHED
 
 BESI = {key: value for key, value in PUBLISHED["chinchilla"]["besiroglu"]["constants"].items() if key != "E"}

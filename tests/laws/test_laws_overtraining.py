@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from bayescale.laws import chinchilla, inference, overtraining
+from bayescale.laws import chinchilla, overtraining
+from bayescale.laws.formulas import additive, inference
 from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=60, derandomize=True, deadline=None)
@@ -103,7 +104,7 @@ def test_optimum_is_the_minimum_on_the_curve_of_equal_loss(reducible, log10_dema
 
     def cost(log_params):
         size = np.exp(log_params)
-        return np.log(inference.compute(size, chinchilla.tokens_for_loss(size, loss, **constants), demand))
+        return np.log(inference.compute(size, additive.tokens_for_loss(size, loss, **constants), demand))
 
     least = np.log(constants["A"] / reducible) / constants["alpha"]
     found = minimize_scalar(cost, bounds=(least + 1e-9, least + 10), method="bounded", options={"xatol": 1e-9})
@@ -114,7 +115,7 @@ def test_more_inference_smaller_models_trained_longer():
     demand = np.array([0.0, 1e9, 1e11, 1e13, 1e15])
     params, tokens = inference.optimum(2.15, demand, **SETS["besiroglu"])
     assert (np.diff(params) < 0).all() and (np.diff(tokens) > 0).all()
-    flops = chinchilla.compute_for_loss(2.15, **SETS["besiroglu"])
+    flops = additive.compute_for_loss(2.15, **SETS["besiroglu"])
     assert params[0] == pytest.approx(np.exp(chinchilla.optimum(flops, **SETS["besiroglu"])), rel=1e-9)
     assert inference.saving(7e9, 0.0, **SETS["besiroglu"]) == pytest.approx(0, abs=1e-9)
 

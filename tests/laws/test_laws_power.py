@@ -75,4 +75,4 @@ def test_anchor_and_reach():
 
 
 def test_sizes_no_models():
-    assert not LAW.sizes_models and LAW.optimum is None and LAW.compute_saved is None
+    assert not LAW.sizes_models and LAW.sizing.optimum is None and LAW.sizing.compute_saved is None

@@ -8,18 +8,14 @@ import pkgutil
 import pytest
 
 import bayescale.laws
-from bayescale.laws import (
-    batch,
-    bnsl,
-    chinchilla,
+from bayescale.laws import batch, bnsl, chinchilla, kaplan, overtraining, repeated, tasks
+from bayescale.laws.formulas import (
+    additive,
     compression,
-    downstream,
     flops,
-    kaplan,
+    kaplan_compute,
     learning_rate,
     moe,
-    overtraining,
-    repeated,
     transfer,
     vocabulary,
 )
@@ -29,17 +25,17 @@ FUNCTIONS = {
     "kaplan": kaplan.loss,
     "kaplan-nd": kaplan.loss_nd,
     "kaplan-ns": kaplan.loss_ns,
-    "kaplan.critical_batch": kaplan.critical_batch,
-    "kaplan.tokens_needed": kaplan.tokens_needed,
-    "kaplan.allocation": kaplan.allocation,
+    "kaplan.critical_batch": kaplan_compute.critical_batch,
+    "kaplan.tokens_needed": kaplan_compute.tokens_needed,
+    "kaplan.allocation": kaplan_compute.allocation,
     "kaplan.learning_rate": learning_rate.kaplan_rate,
     "chinchilla": chinchilla.loss,
-    "allocation": chinchilla.allocation,
+    "allocation": additive.allocation,
     "embedding_omega": flops.total_params,
     "repeated": repeated.loss,
     "bnsl": bnsl.value,
     "overtraining": overtraining.loss,
-    "top1_error": downstream.top1_error,
+    "top1_error": tasks.top1_error,
     "critical_batch": batch.critical_batch,
     "learning_rate": learning_rate.power,
     "batch": learning_rate.power,

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from bayescale.laws import chinchilla, mupt, repeated, rising
+from bayescale.laws import chinchilla, repeated, rising
+from bayescale.laws.formulas import mupt
 from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=40, derandomize=True, deadline=None)

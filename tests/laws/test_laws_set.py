@@ -6,8 +6,8 @@ import inspect
 import numpy as np
 import pytest
 
-from bayescale.laws import LAWS, get_law
-from bayescale.laws.law import all_anchors, compute
+from bayescale.laws import LAWS
+from bayescale.laws.law import Sizing, all_anchors, compute
 
 SMALL = ("loss", "accuracy")  # inputs that are no counts
 
@@ -29,14 +29,18 @@ def test_its_parts_fit_together(name):
     assert law.level in law.sampled or not law.level
     assert law.name == name
     assert set(inspect.signature(law.reach).parameters) == set(law.inputs)
-    assert law.sizes_models == (law.optimum is not None)
-    # of a law whose reach is more than compute nothing is asked in closed form
-    is_closed = law.sizes_models and not law.keep and not law.most_tokens and law.reach is compute
-    assert (law.compute_saved is not None) or not is_closed
-    assert law.sizes_models or law.compute_saved is None
+    assert law.sizes_models or law.sizing == Sizing(), "closed forms of a choice that the law does not make"
+    assert law.gives_loss or law.profile is None or law.surface is None
+    assert set(law.surface.cells if law.surface else ()) <= set(law.inputs)
+    assert law.with_options({}).sampled == law.sampled and bool(law.options) == (law.configured is not None)
+    if law.critical_batch:
+        assert law.critical_batch in constants
+    if law.sizing.exponents:
+        alpha, beta = law.sizing.exponents(**{key: constants[key] for key in law.loss_constants})
+        assert alpha > 0 and beta > 0
 
 
-@pytest.mark.parametrize("name", [name for name, law in LAWS.items() if law.level and not law.cells])
+@pytest.mark.parametrize("name", [name for name, law in LAWS.items() if law.level and not law.surface])
 def test_the_whole_loss_is_proportional_to_its_level(name):
     law = LAWS[name]
     inputs = {key: np.geomspace(1e8, 1e11, 5) for key in law.inputs}
@@ -49,12 +53,6 @@ def test_the_whole_loss_is_proportional_to_its_level(name):
 def test_laws_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         LAWS["power"].name = "other"
-
-
-def test_unknown_law():
-    with pytest.raises(ValueError, match=r"`law` must be one of .*chinchilla, .*power.* Got 'chinchila' instead\."):
-        get_law("chinchila")
-    assert get_law("power") is LAWS["power"]
 
 
 def test_compute():

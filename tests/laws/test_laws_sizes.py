@@ -70,7 +70,7 @@ def test_overtrained_is_chinchilla_with_one_exponent():
         law.loss(INPUTS["params"], INPUTS["tokens"], **ours),
         chinchilla.loss(INPUTS["params"], INPUTS["tokens"], **theirs),
     )
-    assert law.optimum(1e21, **ours) == pytest.approx(chinchilla.optimum(1e21, **theirs))
+    assert law.sizing.optimum(1e21, **ours) == pytest.approx(chinchilla.optimum(1e21, **theirs))
 
 
 @pytest.mark.parametrize(("name", "options"), [pair for pair in NAMES if pair[0] != "kaplan-ns"])
@@ -81,7 +81,7 @@ def test_optimum_is_the_numerical_one(name, options, flops):
     def loss(log_params):
         return float(law.loss(np.exp(log_params), flops / 6 / np.exp(log_params), **constants))
 
-    best = float(law.optimum(flops, **constants))
+    best = float(law.sizing.optimum(flops, **constants))
     found = minimize_scalar(loss, bounds=(best - 5, best + 5), method="bounded", options={"xatol": 1e-7})
     assert best == pytest.approx(found.x, abs=2e-3)
 
@@ -91,7 +91,7 @@ def test_compute_saved_reaches_the_loss(name, options):
     law, constants = made(name, options)
 
     def best_loss(flops):
-        params = np.exp(law.optimum(flops, **constants))
+        params = np.exp(law.sizing.optimum(flops, **constants))
         return law.loss(params, flops / 6 / params, **constants)
 
-    assert law.compute_saved(best_loss(3e20), best_loss(1e21), **constants) == pytest.approx(0.3)
+    assert law.sizing.compute_saved(best_loss(3e20), best_loss(1e21), **constants) == pytest.approx(0.3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bayescale.laws import LAWS
-from bayescale.laws.downstream import sigmoid_accuracy, token_accuracy
+from bayescale.laws.formulas.downstream import sigmoid_accuracy, token_accuracy
 from bayescale.laws.tasks import accuracy_in_loss, match
 
 LOSS = np.array([3.4, 2.9, 2.5])

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from bayescale.laws import batch, learning_rate
+from bayescale.laws import batch
+from bayescale.laws.formulas import gradient_noise, learning_rate
 from bayescale.published.laws import PUBLISHED
 
 
@@ -15,21 +16,23 @@ def rule(kind, name, **inputs):
 def test_steps_against_tokens():
     S_min, E_min = 5e3, 5e9
     sizes = np.geomspace(1e3, 1e9, 13)
-    steps, tokens = (f(sizes, S_min=S_min, E_min=E_min) for f in (batch.steps, batch.tokens))
+    steps, tokens = (f(sizes, S_min=S_min, E_min=E_min) for f in (gradient_noise.steps, gradient_noise.tokens))
     np.testing.assert_allclose((steps / S_min - 1) * (tokens / E_min - 1), 1)
     np.testing.assert_allclose(steps * sizes, tokens)
     np.testing.assert_allclose(batch.effective_tokens(tokens, sizes, B_crit=1e6), E_min)
     assert (
-        batch.steps(1e6, S_min=S_min, E_min=E_min) == 2 * S_min
-        and batch.tokens(1e6, S_min=S_min, E_min=E_min) == 2 * E_min
+        gradient_noise.steps(1e6, S_min=S_min, E_min=E_min) == 2 * S_min
+        and gradient_noise.tokens(1e6, S_min=S_min, E_min=E_min) == 2 * E_min
     )
 
 
 def test_the_two_overheads():
-    for_steps, for_tokens = (f(0.2, B_crit=1e6) for f in (batch.for_step_overhead, batch.for_token_overhead))
+    for_steps, for_tokens = (
+        f(0.2, B_crit=1e6) for f in (gradient_noise.for_step_overhead, gradient_noise.for_token_overhead)
+    )
     assert (for_steps, for_tokens) == (5e6, 2e5)
-    assert batch.steps(for_steps, S_min=5e3, E_min=5e9) / 5e3 == pytest.approx(1.2)
-    assert batch.tokens(for_tokens, S_min=5e3, E_min=5e9) / 5e9 == pytest.approx(1.2)
+    assert gradient_noise.steps(for_steps, S_min=5e3, E_min=5e9) / 5e3 == pytest.approx(1.2)
+    assert gradient_noise.tokens(for_tokens, S_min=5e3, E_min=5e9) / 5e9 == pytest.approx(1.2)
 
 
 def test_value_of_time():
@@ -37,12 +40,12 @@ def test_value_of_time():
 
     def cost(log_batch):
         size = np.exp(log_batch)
-        tokens, steps = (f(size, S_min=5e3, E_min=5e9) for f in (batch.tokens, batch.steps))
+        tokens, steps = (f(size, S_min=5e3, E_min=5e9) for f in (gradient_noise.tokens, gradient_noise.steps))
         return prices["cost_per_token"] * tokens + prices["cost_per_step"] * steps
 
     found = minimize_scalar(cost, bounds=(5, 30), method="bounded")
-    assert batch.for_value_of_time(S_min=5e3, E_min=5e9, **prices) == pytest.approx(np.exp(found.x), rel=1e-3)
-    assert batch.for_value_of_time(S_min=5e3, E_min=5e9, cost_per_token=1, cost_per_step=1e6) == 1e6
+    assert gradient_noise.for_value_of_time(S_min=5e3, E_min=5e9, **prices) == pytest.approx(np.exp(found.x), rel=1e-3)
+    assert gradient_noise.for_value_of_time(S_min=5e3, E_min=5e9, cost_per_token=1, cost_per_step=1e6) == 1e6
 
 
 def test_critical_batch_of_zhang():
@@ -57,22 +60,22 @@ def test_gradient_noise_is_recovered():
     square, trace = 0.7, 90.0
     sizes = {"batch_small": 32, "batch_large": 1024}
     norms = {"small": square + trace / 32, "large": square + trace / 1024}
-    assert batch.gradient_square(**norms, **sizes) == pytest.approx(square)
-    assert batch.gradient_variance(**norms, **sizes) == pytest.approx(trace)
+    assert gradient_noise.gradient_square(**norms, **sizes) == pytest.approx(square)
+    assert gradient_noise.gradient_variance(**norms, **sizes) == pytest.approx(trace)
     noise = np.array([-0.3, 0.3])
     many = {key: value + noise for key, value in norms.items()}
-    assert batch.noise_scale(**many, **sizes) == pytest.approx(trace / square)
+    assert gradient_noise.noise_scale(**many, **sizes) == pytest.approx(trace / square)
 
 
 def test_rates_against_batch():
     sizes = np.geomspace(1, 1e12, 25)
-    sgd = batch.sgd_rate(sizes, rate_max=0.1, noise=1e4)
+    sgd = gradient_noise.sgd_rate(sizes, rate_max=0.1, noise=1e4)
     assert (
         (np.diff(sgd) > 0).all()
         and sgd[-1] == pytest.approx(0.1)
         and sgd[1] / sgd[0] == pytest.approx(10**0.5, rel=1e-3)
     )
-    adam = batch.adam_rate(sizes, rate_max=1e-3, noise=1e6)
+    adam = gradient_noise.adam_rate(sizes, rate_max=1e-3, noise=1e6)
     assert adam.argmax() == 12 and adam.max() == pytest.approx(1e-3)
     assert adam[1] / adam[0] == pytest.approx(10**0.25, rel=1e-3)
 

@@ -34,7 +34,7 @@ def textbook(points):
 def best_size(idata):
     draws = idata["posterior"].to_dataset()
     law = load_spec("chinchilla").get_law()
-    return np.exp(law.optimum(GOPHER, **{name: draws[name] for name in law.loss_constants}))
+    return np.exp(law.sizing.optimum(GOPHER, **{name: draws[name] for name in law.loss_constants}))
 
 
 def test_textbook_size_is_near_seventy_billion_and_bears_outliers(textbook):

@@ -49,7 +49,7 @@ def replicate(n, replications, random_seed):
             "alpha": draws["alpha"],
             "beta": draws["beta"],
             "T": draws["T"],
-            "log_best_params": law.optimum(budget, **constants),
+            "log_best_params": law.sizing.optimum(budget, **constants),
             "curve": law.loss(**plan, **constants),
         }
 

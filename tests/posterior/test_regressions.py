@@ -48,7 +48,7 @@ def test_budgets_may_repeat(known, second):
 def test_the_flat_interval_reaches_what_less_compute_would(known, besi, within):
     row = allocate(known, 1e22, rules=Rules(within_compute=within)).iloc[0]
     less = 1e22 * (1 - within)
-    best = np.exp(LAW.optimum(less, **besi))
+    best = np.exp(LAW.sizing.optimum(less, **besi))
     reach = LAW.loss(best, less / (6 * best), **besi)
     for name in ("flat_params_lower", "flat_params_upper"):
         assert LAW.loss(row[name], 1e22 / (6 * row[name]), **besi) == pytest.approx(reach, rel=1e-8)

@@ -45,7 +45,7 @@ def test_one_seed_gives_one_answer_however_many_threads():
 def test_the_law_is_linear_in_what_it_says(breaks):
     law, density = broken(breaks), density_of(breaks, np.geomspace(3, 1, 12))
     values = density.values(density.draw(np.random.default_rng(4), 20))
-    names, design, aim, share = law.linear(values, density.data, density.measured)
+    names, design, aim, share = law.moves.linear(values, density.data, density.measured)
     assert names == ("shift", "fall", *(f"change_{i}" for i in range(1, breaks + 1)))
     constants = law.constants(values, density.data)
     with np.errstate(over="ignore"):
@@ -68,7 +68,7 @@ def test_a_break_drawn_anew_keeps_the_prior_and_the_order():
         sharp = {f"log_f_{i}": rng.standard_normal(n) for i in (1, 2, 3)}
         return {**{f"place_{i}": rng.uniform(size=n) for i in (1, 2, 3)}, **sharp}
 
-    moved = law.redrawn(draw(), draw(), rng)
+    moved = law.moves.redrawn(draw(), draw(), rng)
     for name, value in moved.items():
         wanted = (0.1, 0.5, 0.9) if name.startswith("place") else (-1.2816, 0, 1.2816)
         assert np.quantile(value, (0.1, 0.5, 0.9)) == pytest.approx(wanted, abs=0.03)

@@ -90,7 +90,7 @@ def test_prior_predictive_is_finite_and_plausible(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_what_is_in_the_graph(name):
     spec, runs = load_spec(name), table()
-    if spec.get_law().keep:
+    if spec.get_law().profile:
         pytest.skip("parameters of each size or budget: test_spec_profiles")
     model = build_model(spec, runs)
     law = spec.get_law()

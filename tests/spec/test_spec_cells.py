@@ -20,7 +20,7 @@ def sweep():
 
 
 def test_cells_are_combinations():
-    names, member = find_cells(LAW, {name: sweep()[name].to_numpy() for name in LAW.inputs})
+    names, member = find_cells(LAW.surface, {name: sweep()[name].to_numpy() for name in LAW.inputs})
     assert names == ["params=1e+08 tokens=2e+09", "params=1e+08 tokens=8e+09", "params=1e+09 tokens=8e+09"]
     np.testing.assert_array_equal(member, np.kron(np.eye(3), np.ones(3)))
 
@@ -28,7 +28,7 @@ def test_cells_are_combinations():
 def test_rounded_counts_are_one_cell():
     """Tokens are whole batches: the bundled batch sweep has 1,998,848 and 1,999,872 at one length."""
     table = sweep().assign(tokens=[1998848, 1999872, 2000000, *[8e6] * 6], params=1e5)
-    _, member = find_cells(LAW, {name: table[name].to_numpy(float) for name in LAW.inputs})
+    _, member = find_cells(LAW.surface, {name: table[name].to_numpy(float) for name in LAW.inputs})
     assert member.sum(axis=1).tolist() == [3, 6]
 
 

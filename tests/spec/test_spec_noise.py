@@ -8,8 +8,9 @@ import xarray as xr
 from scipy import stats
 
 from bayescale import load_spec
+from bayescale.laws.noise import BetaBinomial
 from bayescale.spec import build
-from bayescale.spec.noise import TINY, draw_observed, log_density, noise_scale
+from bayescale.spec.noise import draw_observed, log_density, noise_scale
 
 NOISES = ["StudentT", "Normal", "Laplace"]
 
@@ -97,7 +98,7 @@ def test_counts_are_those_of_scipy_and_of_the_graph():
     p, sigma, n = 0.3, 0.1, 500
     ours = xr.Dataset({"sigma": (("chain", "draw"), np.full((1, 20000), sigma))})
     share, items = xr.DataArray([p], dims="plan"), xr.DataArray([float(n)], dims="plan")
-    size = 1 / (sigma**2 + TINY)
+    size = BetaBinomial(sigma).size
     expected = stats.betabinom(n, p * size, (1 - p) * size)
     density = log_density(spec, ours, share, xr.DataArray([0.25], dims="plan"), None, items)
     np.testing.assert_allclose(density.isel(chain=0, draw=0), expected.logpmf(125), rtol=1e-10)

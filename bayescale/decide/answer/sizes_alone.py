@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ...forecasts.reach import check_reach
+from ...laws.best import log_best_params
+from ...laws.distance import decades_beyond
 from ...laws.law import compute
 from ...posterior import Fit, bearing_on
 from ...spec.groups import local_draws
@@ -69,16 +71,15 @@ def sizes_alone(fits: Sequence[Fit], request: Request) -> pd.DataFrame:
     )
     _, budgets = request.budget.amounts(request.limits)
     (fit,) = fits
-    signed = (np.log(budgets) - fit.reached.log_reach) / np.log(10)
+    signed = decades_beyond(np.log(budgets), fit.reached.log_reach)
     check_reach(
         fit, [f"of {budget:.6g} FLOP" for budget in budgets], signed, most_compute(request.rules.max_extrapolation)
     )
     at = {name: [value] for name, value in request.at.items()}
     draws = local_draws(fit.spec, fit.draws, fit.data, at, "plan", random_seed=fit.seed)
     constants = {name: draws[name].to_numpy().ravel() for name in fit.law.loss_constants}
-    assert fit.law.optimum is not None
     rows = [
-        _row(fit, request, flops, float(decades), np.asarray(fit.law.optimum(flops, **constants)))
+        _row(fit, request, flops, float(decades), log_best_params(fit.law, flops, **constants))
         for flops, decades in zip(budgets, signed, strict=True)
     ]
     return pd.DataFrame(rows)
@@ -126,4 +127,4 @@ def _warnings(fit: Fit, decades: float) -> list[str]:
 
 def profile_advice(fit: Fit) -> list[str]:
     """Advice of the open checks that bear on N*(C) of approaches 1 and 2; nothing for other fits."""
-    return [str(row["advice"]) for row in bearing_on(fit.check, "sizes")] if fit.law.keep else []
+    return [str(row["advice"]) for row in bearing_on(fit.check, "sizes")] if fit.law.profile else []

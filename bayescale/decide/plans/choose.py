@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...laws.golden import golden
-from ...laws.law import compute
+from ...laws.law import compute, log_product
 from .feasible import Feasible
 from .loss import LossDraws
 from .risk import Risk, mean
@@ -92,19 +92,19 @@ def plain_flops(draws: LossDraws, feasible: Feasible) -> float | None:
     if len(draws.parts) != 1 or limited or feasible.max_params < np.inf or not np.isfinite(feasible.amount):
         return None
     law = draws.parts[0].law
-    if law.reach is not compute or law.optimum is None or law.compute_saved is None:
+    if law.reach is not compute or law.sizing.optimum is None or law.sizing.compute_saved is None:
         return None
     return feasible.amount / feasible.per_train_flop
 
 
 def held_drift(draws: LossDraws, feasible: Feasible) -> LossDraws:
     """Return the draws with the drift that they have at the compute of about the best plan of the bare law."""
-    if not any(part.drift.any() for part in draws.parts):
+    if not any(part.drift.per_decade for part in draws.parts):
         return draws
     flops = plain_flops(draws, feasible)
     if flops is not None:
         n = float(np.mean(_optima(draws, flops)))
-        return draws.holding({"params": n, "tokens": np.log(flops / 6) - n})
+        return draws.holding({"params": n, "tokens": log_product(flops) - n})
     plan = choose(draws.bare.thinned(_ABOUT), feasible, mean())
     return draws.holding({"params": plan.log_params, "tokens": plan.log_tokens})
 
@@ -112,8 +112,8 @@ def held_drift(draws: LossDraws, feasible: Feasible) -> LossDraws:
 def _optima(draws: LossDraws, flops: float) -> np.ndarray:
     """Natural log of each draw's best params for a compute, by the closed form of the one law that there is."""
     part = draws.parts[0]
-    assert part.law.optimum is not None
-    return np.broadcast_to(part.law.optimum(flops, **part.others, **part.constants), (draws.size,))
+    assert part.law.sizing.optimum is not None
+    return np.broadcast_to(part.law.sizing.optimum(flops, **part.others, **part.constants), (draws.size,))
 
 
 def own_plans(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.ndarray) -> Own:
@@ -121,7 +121,7 @@ def own_plans(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.n
     flops = plain_flops(draws, feasible)
     if flops is not None:
         n = _optima(draws, flops)
-        d = np.log(flops / 6) - n
+        d = log_product(flops) - n
         return Own(n, d, draws.loss({"params": n, "tokens": d}))
     own = own_best(draws, feasible, grid, loss)
     place = np.argmin(loss, axis=0)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ...laws.law import LOG_6
+
 _SAME = 1e-6  # relative distance at which a limit counts as reached
-LOG_6 = float(np.log(6))
 
 
 @dataclass(frozen=True)

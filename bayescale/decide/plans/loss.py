@@ -5,14 +5,15 @@ All choices are made of it. The draws are on the last axis; the loss is the law'
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...laws import Law
-from ...laws.distance import LN_10, Reached, decades_outside, distance, signed_decades, total
+from ...laws.distance import Drift, Reached, decades_outside, distance, signed_decades, total
+from ...laws.noise import Additive
 
 ALL_NEW = 1e40  # unique tokens of a pool that no run exhausts
 Logs = Mapping[str, Any]  # law input -> natural log, shape (..., 1) or (..., draw)
@@ -25,28 +26,24 @@ class Part:
     law: Law
     constants: Mapping[str, np.ndarray]
     others: Mapping[str, float]  # inputs beside params, tokens and unique_tokens
-    drift: np.ndarray  # of log loss, per decade beyond the runs
+    drift: Drift  # of log loss
     reached: Reached
-    sigma: np.ndarray
-    nu: np.ndarray | None
-    noise: str
-    fade: float  # sd of log loss per decade of reach below the largest run
+    noise: Additive  # of log loss
     held: np.ndarray  # drift of log loss that all plans share, wherever they lie
     outside: float | None = None  # decades in ratio and epochs that all plans share; None for their own
 
     @property
     def size(self) -> int:
-        return len(self.sigma)
+        return len(self.held)
 
     def at(self, places: Any) -> "Part":
         """Return some of the draws."""
         return replace(
             self,
             constants={name: value[places] for name, value in self.constants.items()},
-            drift=self.drift[places],
-            sigma=self.sigma[places],
+            drift=replace(self.drift, standard=self.drift.standard[places]),
+            noise=replace(self.noise, **{name: value[places] for name, value in _arrays(self.noise)}),
             held=self.held[places],
-            nu=None if self.nu is None else self.nu[places],
         )
 
 
@@ -73,12 +70,12 @@ class LossDraws:
     @property
     def rises(self) -> bool:
         """Whether more tokens can make a loss worse."""
-        return any(part.law.most_tokens for part in self.parts)
+        return any(part.law.sizing.most_tokens for part in self.parts)
 
     @property
-    def repeats(self) -> bool:
+    def counts_epochs(self) -> bool:
         """Whether every law knows what repeated data do."""
-        return all(part.law.repeats for part in self.parts)
+        return all(part.law.counts_epochs for part in self.parts)
 
     @property
     def outside(self) -> tuple[float, ...]:
@@ -111,7 +108,7 @@ class LossDraws:
     @property
     def bare(self) -> "LossDraws":
         """The same draws without drift."""
-        return replace(self, parts=tuple(replace(part, drift=0 * part.drift) for part in self.parts))
+        return replace(self, parts=tuple(replace(part, drift=_none(part.drift)) for part in self.parts))
 
     def holding(self, inputs: Mapping[str, float]) -> "LossDraws":
         """Return the same draws with the drift that each has at one plan, for all plans.
@@ -122,8 +119,8 @@ class LossDraws:
         one = {name: np.array([value]) for name, value in inputs.items()}
         parts = []
         for part in self.parts:
-            held = part.drift * distance(part.law, _raw(part, self.pool, one), part.reached)
-            parts.append(replace(part, held=held, drift=0 * part.drift))
+            held = part.drift.at(distance(part.law, _raw(part, self.pool, one), part.reached))
+            parts.append(replace(part, held=held, drift=_none(part.drift)))
         return replace(self, parts=tuple(parts))
 
     def sharing_outside(self, inputs: Mapping[str, float] | None) -> "LossDraws":
@@ -163,6 +160,15 @@ class LossDraws:
         return np.concatenate(found, axis=-1)
 
 
+def _none(drift: Drift) -> Drift:
+    return replace(drift, per_decade=0.0)
+
+
+def _arrays(noise: Additive) -> list[tuple[str, np.ndarray]]:
+    """What a noise has of each draw."""
+    return [(field.name, getattr(noise, field.name)) for field in fields(noise) if field.name != "fade"]
+
+
 def _spread(size: int, n: float) -> np.ndarray:
     return np.linspace(0, size - 1, max(1, round(n))).astype(int)
 
@@ -170,7 +176,7 @@ def _spread(size: int, n: float) -> np.ndarray:
 def _raw(part: Part, pool: float, inputs: Logs) -> dict[str, Any]:
     """The law's own inputs, not in logs."""
     given = {name: np.exp(value) for name, value in inputs.items() if name in part.law.inputs}
-    return {**part.others, **({"unique_tokens": pool} if part.law.repeats else {}), **given}
+    return {**part.others, **({"unique_tokens": pool} if part.law.counts_epochs else {}), **given}
 
 
 def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
@@ -178,13 +184,13 @@ def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     loss = part.law.loss(**raw, **part.constants)
     if part.held.any():
         loss = loss * np.exp(part.held)
-    if not part.drift.any():
+    if not part.drift.per_decade:
         return loss
     if part.outside is None:
         beyond = distance(part.law, raw, part.reached)
     else:
         beyond = total(signed_decades(part.law, raw, part.reached), {"shared": part.outside})
-    return loss * np.exp(part.drift * beyond) if np.any(beyond) else loss
+    return loss * np.exp(part.drift.at(beyond)) if np.any(beyond) else loss
 
 
 def _outside(part: Part, pool: float, inputs: Mapping[str, float]) -> float:
@@ -195,22 +201,15 @@ def _outside(part: Part, pool: float, inputs: Mapping[str, float]) -> float:
 
 def _useful(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     raw, log_tokens = _raw(part, pool, inputs), inputs["tokens"]
-    if part.law.most_tokens is None:
+    if part.law.sizing.most_tokens is None:
         shape = np.broadcast_shapes(*(np.shape(value) for value in inputs.values()), (part.size,))
         return np.broadcast_to(log_tokens, shape)
     others = {name: value for name, value in raw.items() if name not in ("params", "tokens")}
-    enough = part.law.most_tokens(raw["params"], **others, **part.constants)
+    enough = part.law.sizing.most_tokens(raw["params"], **others, **part.constants)
     return np.minimum(log_tokens, np.log(enough))
 
 
 def _probability(target: float, part: Part, pool: float, inputs: Logs) -> np.ndarray:
-    from scipy.special import ndtr, stdtr  # slow to import, and most choices need none of it
-
-    below = np.maximum(part.reached.log_reach - np.log(part.law.reach(**_raw(part, pool, inputs))), 0) / LN_10
-    z = (np.log(target) - np.log(_loss(part, pool, inputs))) / np.hypot(part.sigma, part.fade * below)
-    if part.noise == "StudentT":
-        return np.asarray(stdtr(part.nu, z))
-    if part.noise == "Laplace":
-        tail = np.exp(-np.sqrt(2) * np.abs(z)) / 2
-        return np.where(z < 0, tail, 1 - tail)
-    return np.asarray(ndtr(z))
+    below = np.maximum(-signed_decades(part.law, _raw(part, pool, inputs), part.reached), 0)
+    away = np.log(target) - np.log(_loss(part, pool, inputs))
+    return np.asarray(part.noise.share_below(away, part.noise.scale(below)))

@@ -38,9 +38,10 @@ def wasted(draws: LossDraws, feasible: Feasible, own: Own, loss: np.ndarray, spe
     flops = plain_flops(draws, feasible)
     if flops is not None:
         part = draws.parts[0]
-        assert part.law.compute_saved is not None
+        assert part.law.sizing.compute_saved is not None
         factor = np.exp(part.held)  # the closed form is of the bare curve
-        return 1 - np.asarray(part.law.compute_saved(loss / factor, own.loss / factor, **part.others, **part.constants))
+        saved = part.law.sizing.compute_saved(loss / factor, own.loss / factor, **part.others, **part.constants)
+        return 1 - np.asarray(saved)
     mask = some_draws(draws.size)
     few = Own(*(np.asarray(np.broadcast_to(x, mask.shape))[mask] for x in (own.log_params, own.log_tokens, own.loss)))
     return short_of_one(fewer(draws.at(mask), feasible.scaled(spent), few, SHARES), loss[mask])

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...errors import InputError, named
+from ...laws.law import LOG_6
 from .choose import Choice, Own, best_tokens
-from .feasible import LOG_6, Feasible
+from .feasible import Feasible
 from .loss import LossDraws
 from .regret import SHARES, short_of_one, some_draws
 from .risk import Risk

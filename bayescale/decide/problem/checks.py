@@ -7,8 +7,8 @@ import numpy as np
 
 from ...errors import InputError, given, named
 from ...forecasts.reach import MAX_EXTRAPOLATION, check_reach, range_of
-from ...laws import LAWS, Law
-from ...laws.distance import EPOCHS, decades_outside, signed_decades
+from ...laws import Law
+from ...laws.distance import EPOCHS, decades_beyond, decades_outside, signed_decades
 from ...posterior import Fit
 from ..plans.feasible import Feasible
 from ..plans.loss import ALL_NEW
@@ -19,7 +19,7 @@ _DECADES = 1.0  # outside the runs, of tokens a parameter and of epochs, unless 
 
 def gives_sizes_alone(fits: Sequence[Fit]) -> bool:
     """Whether a fit, of approach 1 or 2, gives the best size of a compute and no loss."""
-    return bool(fits[0].law.keep)
+    return fits[0].law.profile is not None
 
 
 def check_fits(fits: Sequence[Fit], at: Mapping[str, Any]) -> None:
@@ -28,12 +28,12 @@ def check_fits(fits: Sequence[Fit], at: Mapping[str, Any]) -> None:
     for fit in fits:
         law, spec, averaged = fit.law, fit.spec, len(fits) > 1
         if not _chooses(law, averaged):
-            able = [name for name, other in LAWS.items() if _chooses(other, averaged)]
+            why = "has no params and tokens to choose" if law.profile is None else "gives no loss to average"
             raise InputError(
-                f"Law '{law.name}'{fit.title} has no params and tokens to choose; allocate needs a fit of {', '.join(able)} "
-                f"({given(model=able[0])})."
+                f"Law '{law.name}'{fit.title} {why}. Fit a law of the loss of params and tokens, such as chinchilla: "
+                f"{given(model='chinchilla')}."
             )
-        if spec.response != "loss" and not law.keep:
+        if spec.response != "loss" and law.gives_loss:
             raise InputError(
                 f"A decision minimises a loss, and this fit explains '{spec.response}': fit a column named loss "
                 "(`columns={'loss': COLUMN}` of read_runs, --column loss=COLUMN)."
@@ -48,7 +48,7 @@ def check_fits(fits: Sequence[Fit], at: Mapping[str, Any]) -> None:
 
 
 def _chooses(law: Law, averaged: bool) -> bool:
-    return law.sizes_models and not (law.keep and averaged)
+    return law.sizes_models and (law.gives_loss or not averaged)
 
 
 def check_budget(fits: Sequence[Fit], feasible: Feasible, max_extrapolation: float | None) -> None:
@@ -57,13 +57,13 @@ def check_budget(fits: Sequence[Fit], feasible: Feasible, max_extrapolation: flo
         return
     flops = feasible.amount / feasible.per_train_flop
     for fit in fits:
-        if fit.law.most_tokens or fit.law.repeats or feasible.serving:
+        if fit.law.sizing.most_tokens or fit.law.counts_epochs or feasible.serving:
             continue
         check_reach(fit, [f"of {flops:.6g} FLOP"], _beyond(fit, np.log([flops])), most_compute(max_extrapolation))
 
 
 def _beyond(fit: Fit, log_flops: np.ndarray) -> np.ndarray:
-    return (log_flops - fit.reached.log_reach) / np.log(10)
+    return np.asarray(decades_beyond(log_flops, fit.reached.log_reach))
 
 
 def most_compute(max_extrapolation: float | None) -> float:

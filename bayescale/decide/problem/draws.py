@@ -1,15 +1,16 @@
 """From fits to the loss of plans: `loss_draws` gives `LossDraws` the arrays that it is made of."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ...errors import InputError
 from ...forecasts.averaged import whose_draws
-from ...forecasts.forecast import drift_standard
 from ...posterior import Fit
 from ...spec.groups import local_draws
+from ...spec.noise import additive_noise, drift_of
 from ..plans.loss import ALL_NEW, LossDraws, Part
 
 
@@ -59,18 +60,15 @@ def _part(fit: Fit, at: Mapping[str, Any], drift: bool, random_seed: int | None,
     draws = local_draws(spec, fit.draws, fit.data, rows, "plan", random_seed=fit.seed)
     draws = draws.isel(plan=0, drop=True) if "plan" in draws.dims else draws
     rng = np.random.default_rng(fit.seed if random_seed is None else random_seed)
-    standard = drift_standard(draws["sigma"].shape, rng).to_numpy().ravel()
+    drifts = drift_of(spec, draws["sigma"].shape, rng, drift)
     return Part(
         law=law,
         constants={name: draws[name].to_numpy().ravel() for name in law.loss_constants},
         others=_others(fit, at, listed),
-        drift=standard * (spec.drift.per_decade if drift else 0.0),
+        drift=replace(drifts, standard=drifts.standard.to_numpy().ravel()),
         reached=fit.reached,
-        sigma=draws["sigma"].to_numpy().ravel(),
-        nu=draws["nu"].to_numpy().ravel() if "nu" in draws else None,
-        noise=spec.noise.dist,
-        fade=spec.noise.fade,
-        held=np.zeros(standard.size),
+        noise=additive_noise(spec, {name: draws[name].to_numpy().ravel() for name in ("sigma", "nu") if name in draws}),
+        held=np.zeros(draws["sigma"].size),
     )
 
 

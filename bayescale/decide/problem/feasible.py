@@ -51,7 +51,7 @@ def feasible_of(unit: str, amount: float, draws: LossDraws, request: Request, ra
     if limits.unique_tokens is not None:
         if limits.max_epochs is not None:
             caps["max-epochs"] = limits.max_epochs * limits.unique_tokens
-        if not draws.repeats:
+        if not draws.counts_epochs:
             caps["unique-tokens"] = limits.unique_tokens
     price = train_price(unit, costs)
     train = {} if limits.days is None else {"days": deadline_flops(limits, costs)}

@@ -153,11 +153,10 @@ def problem_of(fits: Sequence[Fit], request: Request) -> Problem:
 
 def _with_critical_batch(fits: Sequence[Fit], limits: Limits) -> Limits:
     """Take the critical batch of the user's own fit where it has one and none was given."""
-    if limits.critical_batch_tokens is not None or not all("B_crit" in fit.draws for fit in fits):
+    if limits.critical_batch_tokens is not None or not all(fit.law.critical_batch for fit in fits):
         return limits
-    return replace(
-        limits, critical_batch_tokens=float(np.median([float(fit.draws["B_crit"].median()) for fit in fits]))
-    )
+    each = [float(fit.draws[fit.law.critical_batch].median()) for fit in fits]
+    return replace(limits, critical_batch_tokens=float(np.median(each)))
 
 
 def _shapes(fits: Sequence[Fit], limits: Limits) -> Shapes:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import chinchilla
+from . import additive
 
 _CONSTANTS = ("E", "log_A", "log_B", "alpha", "beta")
 
@@ -179,5 +179,5 @@ def predicted_variance(
 
 
 def _rows(params: np.ndarray, tokens: np.ndarray, **constants: float) -> np.ndarray:
-    by = chinchilla.jacobian(params, tokens, **constants)
+    by = additive.jacobian(params, tokens, **constants)
     return np.stack([np.broadcast_to(by[name], params.shape) for name in _CONSTANTS], axis=1)

@@ -25,13 +25,13 @@ _ABOVE_CHANCE = 2.0  # standard errors
 def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     """Return the checks of the table's design; for a law of params and tokens also those of their ratio."""
     data, law = idata["constant_data"], spec.get_law()
-    if law.cells:
+    if law.surface:
         return surface_checks(idata, spec)
     inputs = {name: data[name].to_numpy() for name in law.inputs}
     log10_reach = np.log10(law.reach(**inputs))
     n_sampled = len(spec.sampled)
     checks = []
-    if law.keep:
+    if law.profile:
         checks += profile_checks(idata)
     elif {"params", "tokens"} <= set(inputs):
         checks += _size_and_data_checks(inputs["params"], inputs["tokens"])
@@ -90,7 +90,6 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
     log_params, log_tokens = np.log10(params), np.log10(tokens)
     spans = {"params": float(np.ptp(log_params)), "tokens": float(np.ptp(log_tokens))}
     narrow = min(spans, key=lambda name: spans[name])
-    term = {"params": "A and alpha", "tokens": "B and beta"}[narrow]
     together = np.nan
     if min(spans.values()) > 0.01:  # below, a correlation of rounding errors
         together = abs(float(np.corrcoef(log_params, log_tokens)[0, 1]))
@@ -101,8 +100,8 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
             together,
             _COLLINEAR,
             "at most",
-            "Params and tokens move together in these runs, so A and B cannot be told apart: forecasts along the same ratio are fine, "
-            "a choice between size and data rests on the prior.",
+            "Params and tokens move together in these runs, so their terms cannot be told apart: forecasts along the same ratio are "
+            "fine, a choice between size and data rests on the prior.",
             bears_on=("choice",),
         ),
         verdict(
@@ -110,8 +109,8 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
             spans[narrow],
             _INPUT_DECADES,
             "at least",
-            f"The {narrow} of the runs span {spans[narrow]:.2f} decades, so {term} are not separable from E: a choice between size and "
-            "data rests on the prior. Along the other input alone, fit the model 'power' (--model power).",
+            f"The {narrow} of the runs span {spans[narrow]:.2f} decades, so their term cannot be told from the irreducible "
+            "loss: a choice between size and data rests on the prior. Along the other input alone, fit the model 'power' (--model power).",
             bears_on=("choice",),
         ),
         verdict(

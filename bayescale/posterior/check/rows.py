@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...laws.distance import decades_beyond
+from ...laws.noise import COUNTS
 from ...spec.data import law_loss
 from ...spec.groups import fitted_draws
-from ...spec.noise import COUNTS, noise_scale, observed_name, to_link
+from ...spec.noise import noise_scale, observed_name, to_link
 from ...spec.spec import ModelSpec
 from .verdict import verdict
 
@@ -44,7 +46,7 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             "at least",
             f"The law explains {max(explained, 0):.0%} of the spread of {observed_name(spec)} among these runs: they do not go as it says. "
             "Look at units and columns; where only noise is left between the runs, add runs further apart.",
-            bears_on=("forecast", "sizes") if spec.get_law().keep else ("forecast",),
+            bears_on=("forecast", "sizes") if spec.get_law().profile else ("forecast",),
         ),
         verdict(
             "outlying_rows",
@@ -79,16 +81,24 @@ def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndar
     data = idata["constant_data"]
     draws, law = fitted_draws(spec, idata), spec.get_law()
     inputs = {name: data[name] for name in law.inputs}
-    decades = (data["log_reach_max"] - np.log(law.reach(**inputs))) / np.log(10)
-    curve = draws["expected_loss"] if law.keep else law_loss(spec, draws, inputs)
-    misfit = spec.noise.misfit * np.log(curve) if law.cells else 0.0
-    if law.cells:
-        curve = curve * (draws[law.level] * data["member"]).sum("cell")
+    decades = -decades_beyond(np.log(law.reach(**inputs)), data["log_reach_max"])
+    curve, misfit = _curve(spec, draws, data, inputs)
     residual = _measured(idata, spec) - to_link(spec, curve).median(("chain", "draw")).to_numpy()
     scale = noise_scale(spec, draws, decades, expected=curve, n_items=data.get("n_items"))
     scale = ((scale**2 + misfit**2) ** 0.5).median(("chain", "draw"))
     least = float(scale.min()) if spec.noise.dist == COUNTS else float(draws["sigma"].median())
     return residual, decades.to_numpy(), least, scale.to_numpy()
+
+
+def _curve(spec: ModelSpec, draws: xr.Dataset, data: Any, inputs: dict[str, Any]) -> tuple[xr.DataArray, Any]:
+    """The law at the fitted runs, as the model has it, and the scale that the misfit of a surface adds to the noise."""
+    law = spec.get_law()
+    if law.profile:  # kept by the model, which alone knows what each size or budget has of its own
+        return draws["expected_loss"], 0.0
+    curve = law_loss(spec, draws, inputs)
+    if not law.surface:
+        return curve, 0.0
+    return curve * (draws[law.level] * data["member"]).sum("cell"), spec.noise.misfit * np.log(curve)
 
 
 def _explained(residual: np.ndarray, measured: np.ndarray) -> float:

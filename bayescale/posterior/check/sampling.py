@@ -11,15 +11,13 @@ from .verdict import verdict
 
 _RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
 _ACCEPTANCE = 0.01
-# Laws of the best size sample a value for each size or budget beside those that the spec names.
-OF_EACH = ("log_level", "z_u", "z_beta", "z_vertex", "z_curvature")
 
 
 def sampled_draws(idata: xr.DataTree) -> xr.Dataset:
     """Draws of all sampled parameters, of which the constants are functions."""
     spec = fitted_spec(idata)
-    names = [*spec.sampled, *(name for name in OF_EACH if name in idata["posterior"] and name not in spec.sampled)]
-    return idata["posterior"].to_dataset()[names]
+    profile = spec.get_law().profile
+    return idata["posterior"].to_dataset()[[*spec.sampled, *(profile.each if profile else ())]]
 
 
 def sampling_checks(draws: xr.Dataset, stats: Any) -> list[dict[str, Any]]:

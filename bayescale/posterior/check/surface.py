@@ -24,7 +24,9 @@ def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     member = idata["constant_data"]["member"].to_numpy()
     logs = {name: np.log(idata["constant_data"][name].to_numpy()) for name in spec.inputs}
     teaching = member[member.sum(axis=1) > 1]  # a run alone in its cell has nothing to be compared with
-    cells = {name: teaching @ logs[name] / teaching.sum(axis=1) for name in spec.get_law().cells}
+    surface = spec.get_law().surface
+    assert surface is not None
+    cells = {name: teaching @ logs[name] / teaching.sum(axis=1) for name in surface.cells}
     return [
         _collinear(cells),
         _prior_driven(idata, spec),
@@ -97,12 +99,15 @@ def cell_best(
 ) -> dict[str, xr.DataArray]:
     """Natural log of the best value of each tuned input in each cell, dims (chain, draw, cell); the rate at the cell's mean batch."""
     law, draws = spec.get_law(), idata["posterior"].to_dataset()
-    assert law.best is not None
-    centres = {name: xr.DataArray(np.exp(member @ logs[name] / member.sum(axis=1)), dims="cell") for name in law.cells}
-    found: dict[str, xr.DataArray] = law.best(centres, **{name: draws[name] for name in law.loss_constants})
+    surface = law.surface
+    assert surface is not None
+    centres = {
+        name: xr.DataArray(np.exp(member @ logs[name] / member.sum(axis=1)), dims="cell") for name in surface.cells
+    }
+    found: dict[str, xr.DataArray] = surface.best(centres, **{name: draws[name] for name in law.loss_constants})
     if "batch_tokens" in found:
         centres["batch_tokens"] = xr.DataArray(np.exp(member @ logs["batch_tokens"] / member.sum(axis=1)), dims="cell")
-        at_mean = law.best(centres, **{name: draws[name] for name in law.loss_constants})
+        at_mean = surface.best(centres, **{name: draws[name] for name in law.loss_constants})
         found = {**found, "lr": at_mean["lr"]}
     return found
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import logistic
+from ..arrays import logistic
 
 
 def reward(flops: Any, *, R0: Any, A: Any, B: Any, C_mid: Any) -> Any:

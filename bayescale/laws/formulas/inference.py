@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from . import chinchilla
+from .. import chinchilla
+from ..law import compute as train_compute
 
 
 def optimum(loss: Any, tokens_inference: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> tuple[Any, Any]:
@@ -67,7 +68,7 @@ def foc_ratio(tokens: Any, tokens_inference: Any, *, w_train: Any = 6, w_inferen
 
 def compute(params: Any, tokens: Any, tokens_inference: Any) -> Any:
     """Life-time FLOP of a model, 6 N D + 2 N D_inf."""
-    return 6.0 * params * tokens + 2.0 * params * tokens_inference
+    return train_compute(params, tokens) + 2.0 * params * tokens_inference
 
 
 def saving(params: Any, tokens_inference: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr
 
-from . import chinchilla
+from .. import chinchilla
 
 
 def effective_tokens(tokens: Any, unique_tokens: Any, *, q: Any) -> Any:

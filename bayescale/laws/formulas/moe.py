@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from . import chinchilla
+from .. import chinchilla
 
 
 def granular_loss(

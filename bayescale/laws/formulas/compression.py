@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import log_add, softplus
+from ..arrays import log_add, softplus
 
 
 def effective_params(params: Any, bits: Mapping[str, Any], *, gamma: Mapping[str, Any]) -> Any:

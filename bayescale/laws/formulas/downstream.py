@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import logistic
+from ..tasks import accuracy_in_loss
 
 
 def token_accuracy(loss: Any) -> Any:
@@ -79,11 +79,6 @@ def brier(p: Any, correct: int) -> Any:
     return np.sum((p - np.eye(p.shape[-1])[correct]) ** 2, axis=-1)
 
 
-def top1_error(loss: Any, *, eps: Any, k: Any, gamma: Any) -> Any:
-    """Error averaged over tasks, eps - k e^(-gamma loss) (Gadre et al. 2024, eq. 5); eps is near the error of chance."""
-    return eps - k * np.exp(-gamma * loss)
-
-
 def sigmoid_accuracy(loss: Any, *, a: Any, b: Any, k: Any, L0: Any) -> Any:
     """Accuracy a / (1 + e^(-k (loss - L0))) + b of a task (OLMo ladder).
 
@@ -99,4 +94,4 @@ def sigmoid_accuracy(loss: Any, *, a: Any, b: Any, k: Any, L0: Any) -> Any:
     float or array
         Accuracy.
     """
-    return a * logistic(k * (loss - L0)) + b
+    return accuracy_in_loss(loss, floor=a + b, ceiling=b, k=k, L0=L0)

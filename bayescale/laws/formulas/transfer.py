@@ -5,11 +5,6 @@ from typing import Any
 import numpy as np
 
 
-def linear(loss: Any, *, offset: Any, slope: Any = 1.0) -> Any:
-    """Loss on another text distribution, offset + slope x loss; Kaplan et al. 2020 (§3.2.2) find a slope of 1."""
-    return offset + slope * loss
-
-
 def loss_to_loss(loss: Any, *, K: Any, kappa: Any, E0: Any, E1: Any) -> Any:
     """Loss on one set of data from that on another, K (loss - E0)^kappa + E1 (Brandfonbrener et al. 2024, arXiv:2411.12925).
 

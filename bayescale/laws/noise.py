@@ -1,0 +1,179 @@
+"""How a run scatters about the law: one frozen class a noise, on arrays of any kind.
+
+Losses and other positive responses are modelled in logs, shares of right answers on their logit or as they are: `LINKS`. There the noise
+adds to the law, with a scale that fades in: runs far below the largest fitted one count less. A share of a known number of items is a
+count instead (`BetaBinomial`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+COUNTS = "BetaBinomial"
+_EDGE = 1e-9  # a share is this far from 0 and 1 where a law saturates in rounding
+_TINY = 1e-6  # least squared sigma of counts: far below what any number of items shows, and far from overflow
+
+
+def logit(share: Any) -> Any:
+    """Return ln(p / (1 - p))."""
+    return np.log(share) - np.log1p(-share)
+
+
+def inverse_logit(value: Any) -> Any:
+    """Return the share whose logit this is."""
+    return 1 / (1 + np.exp(-value))
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# Link -> from a response to the scale of its noise, and back.
+LINKS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "log": (np.log, np.exp),
+    "logit": (logit, inverse_logit),
+    "identity": (_same, _same),
+}
+
+
+def faded(sigma: Any, fade: float, below: Any) -> Any:
+    """Scale of the noise, sqrt(sigma^2 + (fade x below)^2).
+
+    Parameters
+    ----------
+    sigma : float or array
+        Scale among the largest runs.
+    fade : float
+        Extra scale per decade.
+    below : float or array
+        Decades of reach below the largest fitted run; or whatever else adds to the scale in proportion.
+
+    Returns
+    -------
+    float or array
+    """
+    return np.sqrt(sigma**2 + (fade * below) ** 2)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Normal noise; `sigma` is its sd."""
+
+    sigma: Any
+    fade: float = 0.0
+
+    def scale(self, below: Any) -> Any:
+        """See `faded`."""
+        return faded(self.sigma, self.fade, below)
+
+    def log_density(self, away: Any, scale: Any) -> Any:
+        """Log density of a run that lies so far from the law, on the scale of the link."""
+        return -((away / scale) ** 2) / 2 - np.log(scale * np.sqrt(2 * np.pi))
+
+    def standard(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Draw noise of scale 1."""
+        return rng.standard_normal(shape)
+
+    def share_below(self, away: Any, scale: Any) -> Any:
+        """Probability of a run that lies at most so far above the law."""
+        from scipy.special import ndtr  # slow to import, and most uses of this module need none of it
+
+        return np.asarray(ndtr(away / scale))
+
+
+@dataclass(frozen=True)
+class StudentT:
+    """Student-t noise with `nu` degrees of freedom, an array whose shape broadcasts with that of `sigma`."""
+
+    sigma: Any
+    nu: Any
+    fade: float = 0.0
+
+    def scale(self, below: Any) -> Any:
+        """See `faded`."""
+        return faded(self.sigma, self.fade, below)
+
+    def log_density(self, away: Any, scale: Any) -> Any:
+        """As that of `Normal`."""
+        from scipy.special import gammaln
+
+        nu = self.nu
+        constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2
+        return constant - np.log(scale) - (nu + 1) / 2 * np.log1p((away / scale) ** 2 / nu)
+
+    def standard(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Draw noise of scale 1; the shape of `nu` must broadcast to it."""
+        return rng.standard_t(np.broadcast_to(self.nu, shape))
+
+    def share_below(self, away: Any, scale: Any) -> Any:
+        """As that of `Normal`."""
+        from scipy.special import stdtr
+
+        return np.asarray(stdtr(self.nu, away / scale))
+
+
+@dataclass(frozen=True)
+class Laplace:
+    """Laplace noise; `sigma` is its sd, so that it compares with the others."""
+
+    sigma: Any
+    fade: float = 0.0
+
+    def scale(self, below: Any) -> Any:
+        """See `faded`."""
+        return faded(self.sigma, self.fade, below)
+
+    def log_density(self, away: Any, scale: Any) -> Any:
+        """As that of `Normal`."""
+        return -np.abs(away / scale) * np.sqrt(2) - np.log(scale * np.sqrt(2))
+
+    def standard(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Draw noise of scale 1."""
+        return rng.laplace(scale=np.sqrt(0.5), size=shape)
+
+    def share_below(self, away: Any, scale: Any) -> Any:
+        """As that of `Normal`."""
+        z = away / scale
+        tail = np.exp(-np.sqrt(2) * np.abs(z)) / 2
+        return np.where(z < 0, tail, 1 - tail)
+
+
+Additive = Normal | StudentT | Laplace
+
+
+@dataclass(frozen=True)
+class BetaBinomial:
+    """Counts of right answers among a number of items, whose share scatters about the law with 1 / sigma^2 as the size of a Beta."""
+
+    sigma: Any
+
+    @property
+    def size(self) -> Any:
+        """Sum of both parameters of the Beta."""
+        return 1 / (self.sigma**2 + _TINY)
+
+    def scale(self, expected: Any, n_items: Any) -> Any:
+        """Sd of the share that is right, sqrt(p (1 - p) (1 / n_items + sigma^2))."""
+        return np.sqrt(expected * (1 - expected) * (1 / n_items + self.sigma**2))
+
+    def log_density(self, right: Any, expected: Any, n_items: Any) -> Any:
+        """Log probability of a number of right answers; NaN where the number of items is."""
+        from scipy.special import betaln, gammaln
+
+        a, b = expected * self.size, (1 - expected) * self.size
+        ways = gammaln(n_items + 1) - gammaln(right + 1) - gammaln(n_items - right + 1)
+        return ways + betaln(a + right, b + n_items - right) - betaln(a, b)
+
+    def draw(self, expected: np.ndarray, n_items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw the share that is right; all of one shape. A test of unknown length (NaN) is as exact as the share itself."""
+        share = rng.beta(expected * self.size, (1 - expected) * self.size)
+        known = np.isfinite(n_items)
+        items = np.where(known, n_items, 1).astype(int)
+        return np.where(known, rng.binomial(items, share) / items, share)
+
+
+def inside(share: Any) -> Any:
+    """Return shares of a law that saturates kept off 0 and 1, where rounding would end them."""
+    return share.clip(_EDGE, 1 - _EDGE)
