@@ -34,12 +34,16 @@ class Sizing:
         ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, for laws that can rise.
     exponents : callable, optional
         ``exponents(**constants)``: exponents of params and of tokens where plans of one loss have one sum of a power of each.
+    ratio_decades : float
+        Decades of tokens per parameter outside the fitted runs up to which plans are compared; infinite for a law that is sane everywhere.
+        A law whose loss vanishes for huge models on no data has its best plans there, where no run ever was.
     """
 
     optimum: Callable[..., Any] | None = None
     compute_saved: Callable[..., Any] | None = None
     most_tokens: Callable[..., Any] | None = None
     exponents: Callable[..., tuple[Any, Any]] | None = None
+    ratio_decades: float = float("inf")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The one door to decisions: every question sees the same fit, limits and draws, parses it once, and says what it has no use for."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from bayescale import (
     sensitivity,
 )
 from bayescale.laws import LAWS
+from bayescale.laws.law import Sizing
 from bayescale.posterior import fits_of
 
 # One view of the fit
@@ -333,3 +335,22 @@ def test_accelerators_whose_peak_is_unknown_take_unknown_days(plain):
     row = allocate(plain, Budget(flops=1e22, costs=CostModel(accelerators=8))).iloc[0]
     assert np.isnan(row["train_days"]) and row["params"] > 0
     assert len(pareto(plain, 1e22, params_ratio=0.5)) == 1
+
+
+def test_a_law_that_is_sane_near_its_runs_alone_chooses_there(posterior_from_constants, besi, monkeypatch):
+    """A loss that vanishes for models of no data: its best plan is the best within the decades of tokens per parameter that it allows."""
+    from bayescale.laws import chinchilla
+
+    def loss(params, tokens, *, E, A, alpha, B, beta):
+        sane = chinchilla.loss(params, tokens, E=E, A=A, alpha=alpha, B=B, beta=beta)
+        return sane * np.exp(-((params / tokens / 1e6) ** 0.5))
+
+    idata = posterior_from_constants(besi, per_decade=0.0, n_draws=4)
+    law = LAWS["chinchilla"]
+    for decades, found in ((np.inf, False), (2.0, True)):
+        monkeypatch.setitem(LAWS, "chinchilla", replace(law, loss=loss, sizing=Sizing(ratio_decades=decades)))
+        if found:
+            assert 5 < allocate(idata, 1e22)["tokens_per_param"].iloc[0] < 40
+        else:
+            with pytest.raises(ValueError, match="tokens per parameter"):
+                allocate(idata, 1e22)

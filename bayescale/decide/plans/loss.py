@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...laws import Law
-from ...laws.distance import Drift, Reached, decades_outside, distance, signed_decades, total
+from ...laws.distance import RATIO, Drift, Reached, decades_outside, distance, signed_decades, total
 from ...laws.noise import Additive
 
 ALL_NEW = 1e40  # unique tokens of a pool that no run exhausts
@@ -182,6 +182,8 @@ def _raw(part: Part, pool: float, inputs: Logs) -> dict[str, Any]:
 def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     raw = _raw(part, pool, inputs)
     loss = part.law.loss(**raw, **part.constants)
+    if part.law.sizing.ratio_decades < np.inf:
+        loss = np.where(decades_outside(raw, part.reached)[RATIO] > part.law.sizing.ratio_decades, np.inf, loss)
     if part.held.any():
         loss = loss * np.exp(part.held)
     if not part.drift.per_decade:
