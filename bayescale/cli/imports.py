@@ -89,9 +89,9 @@ def import_(
     Writes RUNS.csv, RUNS.checkpoints.csv and RUNS.import.json, which says where every number comes from. What no log holds is asked for,
     all at once: in a terminal here, else as a list of the options that answer it (exit 2).
     """
-    from ..runs.importers.answers import ImportAnswers, load_mapping, mapping_text, merged
-    from ..runs.importers.write import paths, write
-    from ..runs.importers.written import by_run, sets
+    from ..importers.interpret.answers import ImportAnswers, load_mapping, mapping_text, merged
+    from ..importers.typed_answers import by_run, sets
+    from ..importers.write import paths, write
 
     _check_out(out, save_mapping, sources, format, paths(out))
     given = {
@@ -142,8 +142,8 @@ def import_(
 
 def _imported(sources: list[str], answers: Any, format: str | None, json_: bool) -> tuple[Any, Any]:
     """Read the sources once and ask, in a terminal, until nothing is open; return what was imported and all answers."""
-    from ..runs.importers.answers import mapping_text
-    from ..runs.importers.importing import OpenQuestions, imported, read_logs, reading_options
+    from ..importers.importing import OpenQuestions, imported, read_logs, reading_options
+    from ..importers.interpret.answers import mapping_text
 
     given, logs = answers, None
     try:
@@ -171,8 +171,8 @@ def _check_out(out: str, mapping: str | None, sources: list[str], format: str | 
     """Raise ValueError where a file could not be written, or would replace what is read."""
     from pathlib import Path
 
+    from ..importers.find import find
     from ..posterior.store import check_writable
-    from ..runs.importers.find import find
 
     written = [*files.values(), *([Path(mapping)] if mapping else [])]
     for path in written:
@@ -216,7 +216,7 @@ class _progress:
 
 def _leave_open(error: Any, json_: bool) -> None:
     """Print all open questions, each with the option that answers it, and exit 2."""
-    from ..runs.importers.questions import words_of
+    from ..importers.interpret.questions import words_of
     from .output import print_error
 
     lines = str(error).splitlines()
@@ -232,8 +232,8 @@ def _leave_open(error: Any, json_: bool) -> None:
 
 def _asked(error: Any, answers: Any) -> Iterator[Any]:
     """Ask each question on the terminal, giving the answers after each; an empty line gives up."""
-    from ..runs.importers.questions import line
-    from ..runs.importers.written import with_answer
+    from ..importers.interpret.questions import line
+    from ..importers.typed_answers import with_answer
 
     print_text(
         f"{len(error.questions)} things are in no log; an empty answer ends the import without writing.",
@@ -259,8 +259,8 @@ def _asked(error: Any, answers: Any) -> Iterator[Any]:
 def _save(path: str, answers: Any) -> None:
     from pathlib import Path
 
+    from ..importers.interpret.answers import mapping_text
     from ..posterior.store import check_writable
-    from ..runs.importers.answers import mapping_text
 
     check_writable(Path(path))
     Path(path).write_text(mapping_text(answers), encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 from bayescale import read_runs
 
-SAMPLES = Path(__file__).parents[1] / "runs" / "importers" / "samples"
+SAMPLES = Path(__file__).parents[1] / "importers" / "samples"
 
 
 @pytest.fixture

@@ -1,0 +1,250 @@
+"""Finds what can be read in files, folders and globs: each format is recognised from content."""
+
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from ..errors import InputError
+from ..runs.problems import nearest
+from ..runs.values import one_line
+from .formats import (
+    aim,
+    comet,
+    deepspeed,
+    hf_trainer,
+    levanter,
+    lightning,
+    lm_eval,
+    megatron,
+    mlflow_sqlite,
+    mlflow_store,
+    mlflow_table,
+    modded_nanogpt,
+    nanochat,
+    nanogpt,
+    nemo,
+    neptune,
+    olmes,
+    olmo,
+    open_lm,
+    spreadsheet,
+    tensorboard,
+    tensorboard_csv,
+    torchtitan,
+    trackio,
+    wandb_chart,
+    wandb_folder,
+    wandb_history,
+    wandb_log,
+    wandb_table,
+)
+from .formats.reading.safe import inside, walk
+
+# In the order in which they are tried: what is told apart by more comes first.
+FORMATS: dict[str, ModuleType] = {
+    "wandb-log": wandb_log,
+    "wandb-folder": wandb_folder,
+    "wandb-table": wandb_table,
+    "wandb-chart": wandb_chart,
+    "hf-trainer": hf_trainer,
+    "mlflow": mlflow_store,
+    "mlflow-sqlite": mlflow_sqlite,
+    "mlflow-table": mlflow_table,
+    "open-lm": open_lm,
+    "lightning": lightning,
+    "tensorboard": tensorboard,
+    "tensorboard-csv": tensorboard_csv,
+    "trackio": trackio,
+    "neptune": neptune,
+    "aim": aim,
+    "comet": comet,
+    "levanter": levanter,
+    "olmes": olmes,
+    "lm-eval": lm_eval,
+    "wandb-history": wandb_history,
+    "megatron": megatron,
+    "nemo": nemo,
+    "deepspeed": deepspeed,
+    "nanogpt": nanogpt,
+    "nanochat": nanochat,
+    "modded-nanogpt": modded_nanogpt,
+    "olmo": olmo,
+    "torchtitan": torchtitan,
+    "spreadsheet": spreadsheet,
+}
+_TEXT_LOGS = {"megatron", "nemo", "deepspeed", "nanogpt", "nanochat", "modded-nanogpt", "olmo", "torchtitan"}
+_MORE_DIGITS = {"wandb-log", "wandb-folder", "tensorboard", "hf-trainer"}
+# What belongs to the run of a folder that a format claims, as patterns of names; what else lies there is looked at as usual.
+_TAKES = {
+    "hf-trainer": ("trainer_state.json", "*_results.json", "config.json", "checkpoint-*", "runs"),
+    "open-lm": ("params.txt", "out.log", "checkpoints", "stats*"),
+    "lightning": ("metrics.csv", "hparams.yaml", "*.tfevents.*", "checkpoints"),
+    "tensorboard": ("*.tfevents.*", "hparams.yaml"),
+}
+_COMPRESSED = {".gz", ".zip", ".tar", ".zst", ".bz2", ".xz"}
+_BINARY = re.compile(
+    r"\.(pt|pth|bin|ckpt|safetensors|npy|npz|pkl|pickle|png|jpe?g|gif|pdf|svg|so|pyc?|sh|md|html|ipynb|nc|arrow|model)",
+    re.IGNORECASE,
+)
+
+
+class Found(NamedTuple):
+    """A file or folder that a format claims; `root` is the source that was given and `shown` the path below it."""
+
+    path: Path
+    format: str
+    root: Path
+    shown: str
+
+
+class Discovery(NamedTuple):
+    """What was found, what was passed over because something better tells the same run, and what no format knows."""
+
+    found: list[Found]
+    passed_over: list[str]
+    unknown: list[str]
+
+
+def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
+    """Return what the sources hold.
+
+    Parameters
+    ----------
+    sources : iterable of str or path
+        Files, folders or globs.
+    format : str, optional
+        A key of `FORMATS` that all of them are read as.
+
+    Raises
+    ------
+    ValueError
+        If a source does not exist, or a file that was named itself is of no known format.
+    """
+    if format is not None and format not in FORMATS:
+        raise InputError(
+            f"--format must be one of {', '.join(FORMATS)}. Got '{one_line(format)}': {nearest(format, list(FORMATS))}."
+        )
+    found: list[Found] = []
+    passed_over: list[str] = []
+    unknown: list[str] = []
+    for source in _expanded(sources):
+        if source.is_dir():
+            result = _in_folder(source, format)
+            if not result.found:
+                raise InputError(
+                    f"{source} holds nothing that is known ({len(result.unknown)} files of no known format); "
+                    "give the folder of the runs, or say --format."
+                )
+            found += result.found
+            passed_over += result.passed_over
+            unknown += result.unknown
+        else:
+            known = format or recognised(source, folders=False)
+            if known is None:
+                raise InputError(
+                    f"{source.name} is of no known format; say which with --format ({', '.join(FORMATS)}), or export it as a table "
+                    "with columns run, params, tokens, loss."
+                )
+            # the name of an event file ends in that of a host
+            shown = re.sub(r"(\.tfevents\.\d+)\..*", r"\1", source.name)
+            found.append(Found(source, known, source.parent, shown))
+    unique = {item.path.resolve(): item for item in found}
+    return Discovery(list(unique.values()), passed_over, unknown)
+
+
+def recognised(path: Path, *, folders: bool) -> str | None:
+    """Return the first format that knows a file or folder."""
+    for name, module in FORMATS.items():
+        if folders and not module.ON_FOLDERS:
+            continue
+        try:
+            if module.recognises(path):
+                return name
+        except OSError:
+            continue
+    return None
+
+
+def _expanded(sources: Iterable[str | Path]) -> list[Path]:
+    paths: list[Path] = []
+    for source in sources:
+        text = str(source)
+        if "\0" in text or not text.strip():
+            raise InputError("A source is a file, a folder or a glob. Got an empty text.")
+        try:
+            path = Path(text).expanduser()
+            matches = [path] if path.exists() else _matches(path)
+        except (RuntimeError, ValueError, OSError) as error:  # no such user, no such pattern, too long a name
+            raise InputError(f"'{one_line(text)}' is no path: {one_line(error)}.") from error
+        if not matches:
+            raise InputError(f"There is no file, folder or match of '{text}'; check the path, from {Path.cwd()}.")
+        paths += matches
+    return list(dict.fromkeys(paths))
+
+
+def _matches(pattern: Path) -> list[Path]:
+    fixed = next((place for place, part in enumerate(pattern.parts) if any(letter in part for letter in "*?[")), None)
+    if fixed is None:
+        return []
+    return sorted(Path(*pattern.parts[:fixed]).glob("/".join(pattern.parts[fixed:])))
+
+
+def _in_folder(root: Path, format: str | None) -> Discovery:
+    found: list[Found] = []
+    passed_over: list[str] = []
+    unknown: list[str] = []
+    for folder, folders, files in walk(root):
+        known = _folder_format(folder, format)
+        shown = str(folder.relative_to(root)) if folder != root else root.resolve().name
+        taken: tuple[str, ...] = ()
+        if known is not None:
+            found.append(Found(folder, known, root, shown))
+            taken = _TAKES.get(known, ("*",))
+            folders[:] = [name for name in folders if not _fits(name, taken)]
+            files = [name for name in files if not _fits(name, taken)]
+        here: list[Found] = []
+        earlier = {name.removesuffix(".import.json") for name in files if name.endswith(".import.json")}
+        for name in files:
+            path = folder / name
+            stem = name.removesuffix(".import.json").removesuffix(".csv").removesuffix(".checkpoints")
+            if stem in earlier:
+                passed_over.append(f"{path.relative_to(root)}: of an earlier import")
+                continue
+            if path.suffix.lower() in _COMPRESSED:
+                unknown.append(f"{path.relative_to(root)} (compressed: unpack it)")
+                continue
+            if _BINARY.fullmatch(path.suffix) or name.startswith("."):
+                continue
+            if path.is_symlink() and not inside(path, root):
+                passed_over.append(f"{path.relative_to(root)}: a link that leads out of the folder")
+                continue
+            kind = format or recognised(path, folders=False)
+            if kind is None:
+                unknown.append(str(path.relative_to(root)))
+            else:
+                here.append(Found(path, kind, root, str(path.relative_to(root))))
+        stems = {item.path.stem for item in here if item.format in _MORE_DIGITS}
+        for item in here:
+            # a folder that is one run, or files of one name
+            if item.format in _TEXT_LOGS and (known in _MORE_DIGITS or item.path.stem in stems):
+                passed_over.append(f"{item.shown}: the same run has a log with more digits beside it")
+            else:
+                found.append(item)
+    return Discovery(found, passed_over, unknown)
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _folder_format(folder: Path, format: str | None) -> str | None:
+    if format is None:
+        return recognised(folder, folders=True)
+    module = FORMATS[format]
+    try:
+        return format if module.ON_FOLDERS and module.recognises(folder) else None
+    except OSError:
+        return None

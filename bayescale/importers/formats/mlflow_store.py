@@ -1,0 +1,111 @@
+"""MLflow file store `mlruns/`, read without MLflow, which refuses it by default from version 3 on."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..log import FINISHED, Log, Series, number_of, without_overwritten
+from .reading.safe import Unreadable, inside, read_bytes, read_text, read_yaml, walk
+
+NAME = "mlflow file store"
+ON_FOLDERS = True
+STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
+_NO_STEPS = "All steps are 0: the code did not pass step=, so that points are of no known step."
+_MOST_PARAM = 10_000  # bytes of a parameter's file
+
+
+def recognises(path: Path) -> bool:
+    """Whether the folder holds runs, experiments with runs, or is a run itself."""
+    return path.is_dir() and bool(_runs(path, quick=True))
+
+
+def read(path: Path) -> list[Log]:
+    """Return its runs; deleted ones are left out."""
+    logs = []
+    for run in _runs(path):
+        try:
+            logs.append(_read_run(run, path))
+        except Unreadable as error:
+            logs.append(Log(run.name, f"{run.parent.name}/{run.name}", NAME, left_out=str(error)))
+    return logs
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "meta.yaml").is_file() and ((folder / "metrics").is_dir() or (folder / "params").is_dir())
+
+
+def _runs(path: Path, *, quick: bool = False) -> list[Path]:
+    if _is_run(path):
+        return [path]
+    found = []
+    for experiment in [path, *sorted(item for item in path.iterdir() if item.is_dir() and not item.is_symlink())]:
+        if experiment is not path and not (experiment / "meta.yaml").is_file():
+            continue
+        for run in sorted(item for item in experiment.iterdir() if item.is_dir() and not item.is_symlink()):
+            if _is_run(run):
+                found.append(run)
+                if quick:
+                    return found
+    return found
+
+
+def _read_run(folder: Path, root: Path) -> Log:
+    meta = read_yaml(folder / "meta.yaml")
+    if not isinstance(meta, dict):
+        raise Unreadable(f"{folder.name}/meta.yaml holds no record of a run.")
+    notes: list[str] = []
+    series, config = {}, {}
+    for file in _files(folder / "params", root):
+        if file.stat().st_size <= _MOST_PARAM:  # longer ones are prompts and the like
+            config[file.relative_to(folder / "params").as_posix()] = read_bytes(file).decode("utf-8", "replace").strip()
+    for file in _files(folder / "metrics", root):
+        key = file.relative_to(folder / "metrics").as_posix()
+        points, bad = _points(file)
+        if points is not None:
+            series[key] = points
+        if bad:
+            notes.append(f"{bad} lines of metric '{key}' are cut off and were passed over.")
+    name_file = folder / "tags" / "mlflow.runName"
+    name = str(meta.get("run_name") or "") or (read_text(name_file, _MOST_PARAM).strip() if name_file.is_file() else "")
+    family = folder / "tags" / "family"
+    if family.is_file():
+        config.setdefault("family", read_text(family, _MOST_PARAM).strip())
+    state = STATES.get(int(number_of(meta.get("status")) or 0), "")
+    deleted = meta.get("lifecycle_stage") == "deleted"
+    notes += [_NO_STEPS] if series and all(not steps.any() for steps, _ in series.values()) else []
+    return Log(
+        run=name or folder.name,
+        source=f"{folder.parent.name}/{folder.name}",
+        format=NAME,
+        series=series,
+        config=config,
+        state=FINISHED if state == "FINISHED" else f"status is {state}" if state else "",
+        left_out="lifecycle_stage is deleted" if deleted else "",
+        notes=tuple(notes),
+    )
+
+
+def _files(folder: Path, root: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return [part / name for part, _, names in walk(folder) for name in names if inside(part / name, root)]
+
+
+def _points(file: Path) -> tuple[Series | None, int]:
+    """Return the points of `<ms> <value> <step>` lines in order of time; very old lines have no step, newer ones a data set after it."""
+    rows, bad = [], 0
+    for line in read_text(file).split("\n"):
+        parts = line.split(" ")
+        if len(parts) < 2:
+            bad += bool(line.strip())
+            continue
+        time, value, step = number_of(parts[0]), number_of(parts[1]), number_of(parts[2]) if len(parts) > 2 else 0.0
+        if time is None or value is None or step is None:
+            bad += 1
+        else:
+            rows.append((time, step, value))
+    if not rows:
+        return None, bad
+    times, steps, values = (np.array(part) for part in zip(*rows, strict=True))
+    order = np.lexsort((steps, times))  # lines are in order of logging, which need not be that of steps
+    return without_overwritten({"": (times[order], steps[order], values[order])})[""], bad

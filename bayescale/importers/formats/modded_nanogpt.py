@@ -1,0 +1,31 @@
+"""modded-nanogpt, text log: begins with a copy of its own script, so that only whole lines count."""
+
+import re
+from pathlib import Path
+
+from ..log import Log, series_of
+from .reading.text import NUMBER, ends_early, log_text, sample
+
+NAME = "modded-nanogpt"
+ON_FOLDERS = False
+_LINE = re.compile(rf"^step:(\d+)/(\d+) val_loss:({NUMBER})(?: val_bpb:{NUMBER})? train_time:\d+ms", re.MULTILINE)
+
+
+def recognises(path: Path) -> bool:
+    """Whether there are its validation lines."""
+    return bool(_LINE.search(sample(path)))
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run."""
+    found = _LINE.findall(log_text(path))
+    return [
+        Log(
+            run=path.stem,
+            source=path.name,
+            format=NAME,
+            series=series_of((float(step), {"val_loss": loss}) for step, _, loss in found),
+            config={"num_iterations": found[-1][1]} if found else {},
+            state=ends_early([float(step) for step, _, _ in found], float(found[-1][1]) if found else None),
+        )
+    ]

@@ -1,0 +1,47 @@
+"""Neptune exporter, Parquet in long form."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..log import Log, series_of
+from .reading.safe import head
+from .reading.tables import parquet_columns, read_parquet
+
+NAME = "neptune exporter"
+ON_FOLDERS = False
+_VALUES = {"float": "float_value", "int": "int_value", "string": "string_value"}
+
+
+def recognises(path: Path) -> bool:
+    """Whether there are the exporter's columns."""
+    return head(path).startswith(b"PAR1") and {"attribute_path", "attribute_type", "run_id"} <= set(
+        parquet_columns(path)
+    )
+
+
+def read(path: Path) -> list[Log]:
+    """Return its runs; several parts of one run are joined."""
+    frame = read_parquet(path)
+    logs = []
+    for identity, rows in frame.groupby("run_id", sort=False):
+        points = rows[rows["attribute_type"] == "float_series"].sort_values("timestamp", kind="stable")
+        cells = zip(points["step"], points["attribute_path"], points["float_value"], strict=True)
+        config: dict[str, Any] = {}
+        for kind, column in _VALUES.items():
+            if column in rows:
+                found = rows[rows["attribute_type"] == kind]
+                config |= dict(zip(found["attribute_path"], found[column], strict=True))
+        kept = {key: value for key, value in config.items() if not key.startswith("sys/")}
+        logs.append(
+            Log(
+                run=str(identity),
+                source=path.name,
+                format=NAME,
+                series=series_of((float(step), {key: value}) for step, key, value in cells),
+                config=kept,
+                identity=f"neptune {path.parent.resolve()} {identity}",
+                started=re.sub(r"\d+", lambda match: match[0].zfill(8), path.name),
+            )
+        )
+    return logs

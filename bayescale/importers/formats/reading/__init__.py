@@ -1,0 +1,1 @@
+"""What readers share: files read within limits, text logs, tables, databases, workbooks, and the steps of W&B's histories."""

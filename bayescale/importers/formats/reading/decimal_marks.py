@@ -1,0 +1,82 @@
+"""The decimal mark of each column of a table: what its cells allow, else what was said, else what gives plausible values."""
+
+import re
+from typing import Any
+
+from ....runs.columns import NUMERIC
+from ....runs.values import brief
+from . import locales
+from .headers import Head
+from .safe import Unreadable
+
+
+def text_of(cell: Any) -> str:
+    """Return a cell as text without blanks around it."""
+    return "" if cell is None else str(cell).strip()
+
+
+def marks_of(
+    heads: list[Head], body: list[list[Any]], decimal: str, file: str, is_book: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the decimal mark of each column's text cells, with notes where only plausibility decided.
+
+    A text file has one mark; the text cells of a workbook were typed by hand, so that its columns may differ.
+    """
+    columns = {
+        item.name: [cell for row in body if item.place < len(row) and isinstance(cell := row[item.place], str)]
+        for item in heads
+        if item.name in (*NUMERIC, "params_non_embedding", "seed")
+    }
+    factors = {item.name: item.factor for item in heads}
+    groups = [{name: cells} for name, cells in columns.items()] if is_book else [columns]
+    marks: dict[str, str] = {}
+    notes: list[str] = []
+    for group in groups:
+        mark, note = _mark(group, factors, decimal, file)
+        marks |= dict.fromkeys(group, mark)
+        notes += [note] if note else []
+    return marks, tuple(notes)
+
+
+def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str, file: str) -> tuple[str, str]:
+    """Return the mark that the cells decide, else the one that was said, else the one that gives plausible values."""
+    verdict = locales.vote(cell for cells in columns.values() for cell in cells)
+    if verdict.mark or decimal:
+        return verdict.mark or decimal, ""
+    if verdict.for_point and verdict.for_comma:
+        raise Unreadable(
+            f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, "
+            f"{brief(verdict.for_comma[0])} for a comma. Say which with --decimal . or --decimal ,"
+        )
+    plausible = [
+        mark for mark in ".," if all(_plausible(name, cells, mark, factors[name]) for name, cells in columns.items())
+    ]
+    if len(plausible) == 1:
+        return (
+            plausible[0],
+            f"{file}: the decimal mark is taken to be '{plausible[0]}', since only that gives plausible values in every column.",
+        )
+    raise Unreadable(
+        f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so that it could "
+        "be a decimal mark or a thousands mark. Say which with --decimal . or --decimal ,"
+    )
+
+
+def _plausible(name: str, cells: list[str], mark: str, factor: float) -> bool:
+    numbers = [number * factor for cell in cells if (number := locales.convert(cell, mark)) is not None]
+    if name == "loss":
+        return all(number < 100 for number in numbers)
+    return name not in ("params", "params_total", "tokens") or all(number > 1000 for number in numbers)
+
+
+def rounded(heads: list[Head], body: list[list[Any]], file: str) -> tuple[str, ...]:
+    """Return a note where a text file holds what a spreadsheet displays and not what it knows."""
+    losses = [
+        text_of(row[item.place]) for item in heads if item.name == "loss" for row in body if item.place < len(row)
+    ]
+    losses = [loss for loss in losses if re.fullmatch(r"\d+[.,]\d+", loss)]
+    if len(losses) < 2 or any(len(re.split(r"[.,]", loss)[1]) != 2 for loss in losses):
+        return ()
+    return (
+        f"{file}: all losses have two decimals: the file holds displayed, rounded values. Export as XLSX, which keeps all digits.",
+    )

@@ -1,0 +1,99 @@
+"""Which of the steps in a W&B history counts updates: the trainer's own counter where it was logged, else `_step`."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ....runs.columns import plain
+from ...log import Series, number_of, series_of
+from .safe import check_columns
+
+STEP_IS = "step-is"  # the question what `_step` counts
+# counter -> what must be added to count updates done (Lightning and levanter count from 0)
+_COUNTERS = {"train_global_step": 0, "global_step": 0, "trainer_global_step": 1, "iter": 0, "iteration": 0, "step": 0}
+_LEVANTER = {"run_progress", "throughput_total_gflops", "throughput_total_tokens"}
+_LITGPT = {"iter", "total_tokens"}
+_BOOKKEEPING = {"_step", "_runtime", "_timestamp"}
+
+
+class History(NamedTuple):
+    """Series over updates done, the questions that remain, and whether steps are updates at all."""
+
+    series: dict[str, Series]
+    asks: tuple[str, ...] = ()
+    steps_are_updates: bool = True
+
+
+def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> History:
+    """Read the rows of a history.
+
+    Rows are joined by `_step`, since training and evaluation are often logged in separate calls. W&B keeps the first value of a step
+    that a resumed run logs again, and so do we; other trackers keep all, and the later one stands.
+    """
+    merged: dict[float, dict[str, Any]] = {}
+    names: set[str] = set()
+    for place, row in enumerate(rows):
+        names.update(row)
+        check_columns(names, "A history")
+        step = number_of(row.get("_step"))
+        cells = merged.setdefault(place if step is None else step, {})
+        for key, value in row.items():
+            if first_wins:
+                cells.setdefault(key, value)
+            else:
+                cells[key] = value
+    plain_names = {plain(key): key for key in names}
+    counter = next((plain_names[name] for name in _COUNTERS if name in plain_names), None)
+    levanter = len(_LEVANTER & set(plain_names)) >= 2
+    offset = 1 if levanter else _COUNTERS[plain(counter)] if counter else 0
+    numbered = _numbered(merged, counter, offset)
+    if counter and first_wins:
+        _drop_repeats(numbered)
+    found = series_of(
+        (step, {key: cell for key, cell in cells.items() if key not in _BOOKKEEPING}) for step, cells in numbered
+    )
+    if set(plain_names) >= _LITGPT:  # `iter` counts micro-batches
+        return History(found, steps_are_updates=False)
+    return History(found, () if counter or levanter else (STEP_IS,))
+
+
+def _numbered(
+    merged: dict[float, dict[str, Any]], counter: str | None, offset: int
+) -> list[tuple[float, dict[str, Any]]]:
+    """Return rows by updates done; a row without the counter takes that of the row before it."""
+    steps = sorted(merged)
+    if counter is None:
+        return [(step + offset, merged[step]) for step in steps]
+    counts = np.array([_or_nan(merged[step].get(counter)) for step in steps])
+    known = np.flatnonzero(np.isfinite(counts))
+    if not len(known):
+        return [(step, merged[step]) for step in steps]
+    before = known[np.clip(np.searchsorted(known, np.arange(len(steps)), side="right") - 1, 0, None)]
+    return [(float(counts[place]) + offset, merged[step]) for step, place in zip(steps, before, strict=True)]
+
+
+def _or_nan(cell: Any) -> float:
+    value = number_of(cell)
+    return np.nan if value is None else value
+
+
+def _drop_repeats(numbered: list[tuple[float, dict[str, Any]]]) -> None:
+    """Drop what is logged again at the step where a run stands: the best checkpoint's evaluation after the end is none of the last step.
+
+    Where the counter falls back, the run was resumed, and what comes then is new.
+    """
+    last, logged = -np.inf, set[str]()
+    for step, cells in numbered:
+        if step != last:
+            last, logged = step, set()
+        for key in logged & set(cells):
+            del cells[key]
+        logged |= set(cells)
+
+
+def started(folder: Path) -> str:
+    """Return the date and time in the name of a run's folder, online or offline."""
+    return re.sub(r"^.*?run-", "", folder.name)

@@ -1,0 +1,315 @@
+"""Tables that people keep themselves: XLSX, ODS, and CSV as a spreadsheet shows it in any locale."""
+
+import csv
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...runs.columns import COLUMNS, KINDS, NUMERIC, RULES, plain
+from ...runs.provenance import provenance
+from ...runs.values import brief, one_line
+from ..keys import loss_key
+from ..log import FINISHED, Fact, Log, Series
+from .reading import locales
+from .reading.decimal_marks import marks_of, rounded, text_of
+from .reading.headers import Head, header_row, heads_of
+from .reading.safe import Unreadable, check_columns, head, read_bytes
+from .reading.workbook import read_book
+
+NAME = "spreadsheet"
+ON_FOLDERS = False
+_BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+_TEXTS = (".csv", ".tsv", ".txt")
+_DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
+_SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
+_OF_A_RUN = ("params", "params_total", "params_non_embedding", "seed", "lr")  # same in all checkpoints of a run
+_NEEDED = ("params", "params_total", "params_non_embedding", "tokens", "flops")  # without which a row is none
+_SHARE = " (its cell says %)"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_LOOKED_AT = 30  # lines by which the separator is told
+
+
+class Options(NamedTuple):
+    """What a person says of their tables: the sheet, the decimal mark, and columns by canonical name."""
+
+    sheet: str = ""
+    decimal: str = ""
+    columns: Mapping[str, str] = {}
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is a workbook, or delimited text with a header of known names."""
+    if path.suffix.lower() in _BOOKS:
+        return path.is_file()
+    if path.suffix.lower() not in _TEXTS or (b"\0" in head(path) and not head(path).startswith(_UTF_16)):
+        return False
+    try:
+        rows = _delimited(head(path), path.name)
+    except (Unreadable, csv.Error):
+        return False
+    return header_row(rows) is not None
+
+
+def read(path: Path, options: Options = Options()) -> list[Log]:
+    """Return a log per row."""
+    if options.decimal not in ("", ".", ","):
+        raise Unreadable(f"--decimal must be . or , for {path.name}. Got '{options.decimal}'.")
+    is_book = path.suffix.lower() in _BOOKS
+    sheet, rows, formulas = (
+        read_book(path, options.sheet) if is_book else ("", _delimited(read_bytes(path, 200_000_000), path.name), set())
+    )
+    place = header_row(rows)
+    if place is None:
+        raise Unreadable(
+            f"{path.name}{f', sheet {sheet}' if sheet else ''} has no row with two or more known column names "
+            "(run, params, tokens, flops, loss); name its columns, or give --map params=COLUMN."
+        )
+    check_columns(rows[place], path.name)
+    heads = heads_of([text_of(cell) for cell in rows[place]], options.columns, path.name)
+    body = [
+        (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(text_of(cell) for cell in row)
+    ]
+    if not body:
+        raise Unreadable(f"{path.name} has a header but no rows; give one line per run.")
+    marks, notes = marks_of(heads, [row for _, row in body], options.decimal, path.name, is_book)
+    if not is_book:
+        notes += rounded(heads, [row for _, row in body], path.name)
+    report = provenance(path)
+    report = {} if report.get("edited") else report
+    table = _Table(heads, marks, f"{path.name}{f' sheet {sheet}' if sheet else ''}", formulas, is_book, report)
+    logs = [_log(row, number, table) for number, row in body]
+    if notes:
+        logs[0] = replace(logs[0], notes=(*notes, *logs[0].notes))
+    _check_counts(logs, path.name)
+    logs = _shares(logs, heads, is_book)
+    names_kinds = any(item.name == "run" and plain(item.text) in KINDS for item in heads)
+    has_steps = any(item.name == "steps" for item in heads)
+    return logs if names_kinds and not has_steps else _checkpoints(logs)
+
+
+class _Table(NamedTuple):
+    """What all rows of a table share."""
+
+    heads: list[Head]
+    marks: dict[str, str]
+    where: str
+    formulas: set[tuple[int, int]]
+    is_book: bool
+    report: dict[str, Any]
+
+
+@dataclass
+class _Said:
+    """What the cells of a row say, read one after another."""
+
+    facts: dict[str, Fact] = field(default_factory=dict)
+    losses: list[tuple[str, float, str]] = field(default_factory=list)  # header, value, what the cell says
+    unusable: set[str] = field(default_factory=set)  # columns whose cell says something that cannot be taken
+    left_out: str = ""
+    state: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+def _log(row: list[Any], number: int, table: _Table) -> Log:
+    said = _said(row, number, table)
+    facts = said.facts
+    series = _series(said.losses, table.heads)
+    if said.losses and not series:
+        text, value, why = said.losses[0]
+        said.left_out = said.left_out or why
+        facts["loss"] = Fact(
+            value, f"train {text}" if table.report.get("training_loss") and "train" not in text else text
+        )
+    left_out = _no_run(said, any(item.name == "run" for item in table.heads)) or said.left_out
+    name = facts.pop("run").value if "run" in facts else f"row {number + 1}"
+    if table.report.get("params_kind") == "non-embedding" and "params" in facts:
+        facts["params_non_embedding"] = facts.pop("params")
+    return Log(
+        run=str(name),
+        source=f"{table.where} row {number + 1}",
+        format="bayescale table" if table.report else NAME if table.is_book else "spreadsheet csv",
+        series=series,
+        facts=facts,
+        state=said.state,
+        left_out=left_out,
+        loss_unit={"": "", "nats/token": ""}.get(unit := str(table.report.get("loss_unit", "")), unit),
+        steps_are_updates=not series,
+        notes=tuple(said.notes),
+    )
+
+
+def _said(row: list[Any], number: int, table: _Table) -> _Said:
+    said = _Said()
+    for item in table.heads:
+        cell = row[item.place] if item.place < len(row) else None
+        text = text_of(cell)
+        if item.name == "state":
+            done = text.lower() in _DONE
+            nothing = text.lower() in locales.MISSING
+            said.state = FINISHED if done else "" if nothing else f"its {item.text} is {brief(text)}"
+        elif (number, item.place) in table.formulas:
+            said.unusable.add(item.name)
+            why = f"{item.name} is a formula without a stored result: open the file and save it once"
+            said.left_out = said.left_out or why
+        elif item.name not in (*NUMERIC, "params_non_embedding", "seed"):
+            if text and (item.name != "source" or table.report):
+                said.facts[item.name] = Fact(text, item.text)
+        elif text.lower() not in locales.MISSING:
+            _put_number(said, cell, item, _value(cell, item, table.marks[item.name], f"{table.where} row {number + 1}"))
+    return said
+
+
+def _put_number(said: _Said, cell: Any, item: Head, value: float | None) -> None:
+    """Put the number of a cell where it belongs; one that cannot be used is a reason or a note."""
+    why = f"{item.name} is {brief(cell)}"
+    if item.name == "loss":
+        said.losses.append((item.text, np.nan if value is None else value, why if value is None else ""))
+    elif value is not None and item.name in COLUMNS and not _holds(item.name, value):
+        said.unusable.add(item.name)
+        said.left_out = said.left_out or f"{why}, and {COLUMNS[item.name].meaning}"
+    elif value is None and item.name in _NEEDED:
+        said.left_out = said.left_out or why
+    elif value is None:
+        said.notes.append(f"{why}, which is no number; it is left blank.")
+    else:
+        is_same = item.factor == 1 and not item.log10
+        key = item.text if is_same else f"{item.text} (converted)"
+        is_share = item.name == "accuracy" and text_of(cell).endswith("%")
+        said.facts[item.name] = Fact(value, f"{item.text}{_SHARE}" if is_share else key)
+
+
+def _no_run(said: _Said, named: bool) -> str:
+    """Return why a row is none of a run, "" where it is one."""
+    if not {"params", "params_total", "params_non_embedding", "flops"} & (set(said.facts) | said.unusable):
+        return "no params: a summary row"
+    if named and ("run" not in said.facts or str(said.facts["run"].value).lower() in _SUMMARIES):
+        return "no name of a run: a summary row"
+    return ""
+
+
+def _holds(name: str, value: float) -> bool:
+    rule = RULES.get(COLUMNS[name].rule)
+    per_cent = name == "accuracy"  # told for the whole column, later
+    return rule is None or per_cent or bool(rule.holds(np.array([value]))[0])
+
+
+def _series(losses: list[tuple[str, float, str]], heads: list[Head]) -> dict[str, Series]:
+    """Return the losses of a table that has several, or one of a named set, as series: one is chosen for all runs together."""
+    columns = [item.text for item in heads if item.name == "loss"]
+    keys_ = {text: text if loss_key(text) and plain(text) != "loss" else f"eval/{text}" for text in columns}
+    if len(columns) == 1 and not ((meaning := loss_key(keys_[columns[0]])) and meaning.set):
+        return {}
+    if len(columns) > 1:
+        keys_ |= {text: "loss" for text in columns if plain(text) == "loss"}
+    return {keys_[text]: (np.zeros(1), np.array([value])) for text, value, _ in losses}
+
+
+def _value(cell: Any, item: Head, mark: str, where: str) -> float | None:
+    """Return the number of a cell under its header's factor; a suffix of its own (0.5M) says its factor itself."""
+    is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
+    value = float(cell) if is_number else locales.convert(text_of(cell), mark)
+    if value is None or not np.isfinite(value):
+        return None
+    if item.log10:
+        return 10.0**value if value < 300 else None
+    if item.factor == 1 or (not is_number and text_of(cell)[-1:].isalpha()):
+        return value
+    if item.factor > 1 and abs(value) > 1e6:
+        raise Unreadable(
+            f"{where}: {item.name} {brief(cell)} stands under '{one_line(item.text)}' and exceeds 1e6; is it a raw count? "
+            "Mend the header or the cell."
+        )
+    return round(value * item.factor, 9)
+
+
+def _shares(logs: list[Log], heads: list[Head], is_book: bool) -> list[Log]:
+    """Return the rows with accuracy as a share: per cent are told for the whole column, never cell by cell.
+
+    A cell of a workbook that is formatted as per cent holds the share itself, and so does a text that ends in %.
+    """
+    head_ = next((item for item in heads if item.name == "accuracy"), None)
+    bare = [log for log in logs if "accuracy" in log.facts and not log.facts["accuracy"].key.endswith(_SHARE)]
+    known, ids = [log.facts["accuracy"].value for log in bare], {id(log) for log in bare}
+    if head_ is None or not known or not (max(known) > 1 or ("%" in head_.text and not is_book)):
+        return logs
+    if max(known) > 100:
+        raise Unreadable(f"Column '{one_line(head_.text)}' has {max(known):g}, which is neither a share nor per cent.")
+    return [
+        replace(log, facts={**log.facts, "accuracy": Fact(log.facts["accuracy"].value / 100, f"{head_.text} / 100")})
+        if id(log) in ids
+        else log
+        for log in logs
+    ]
+
+
+def _check_counts(logs: list[Log], file: str) -> None:
+    """Refuse counts that are surely in millions or billions, where no header says so."""
+    for name, least in (("params", 1e4), ("params_total", 1e4), ("tokens", 1e5)):
+        counts = [log.facts[name].value for log in logs if name in log.facts]
+        if counts and max(counts) < least:
+            raise Unreadable(
+                f"{file}: the largest {name} is {max(counts):g}; say the unit in the header, e.g. '{name} (M)' or '{name} (B)'."
+            )
+
+
+def _checkpoints(logs: list[Log]) -> list[Log]:
+    """Return one log per run where the rows of a run are its checkpoints: same params, seed and rate, other tokens or steps."""
+    groups: dict[tuple[str, ...], list[Log]] = {}
+    for place, log in enumerate(logs):
+        same = tuple(str(log.facts[name].value) if name in log.facts else "" for name in _OF_A_RUN)
+        has_place = "tokens" in log.facts or "steps" in log.facts
+        groups.setdefault((log.run, *same) if has_place and not log.series else (str(place), "\0"), []).append(log)
+    found: list[Log] = []
+    for rows in groups.values():
+        ordered = sorted(rows, key=lambda log: (_fact(log, "tokens"), _fact(log, "steps")))
+        places = [(_fact(log, "tokens"), _fact(log, "steps")) for log in ordered]
+        if len(rows) == 1 or len(set(places)) < len(rows):
+            found += rows
+            continue
+        # the last row stands for the run, also where its loss is none: an earlier one is no end of it
+        points = tuple(
+            (at[1], at[0], _fact(log, "loss"))
+            for at, log in zip(places, ordered, strict=True)
+            if _fact(log, "loss") > 0
+        )
+        said = f"{ordered[-1].run}: {len(rows)} rows are its checkpoints."
+        found.append(replace(ordered[-1], points=points, notes=(*ordered[-1].notes, said)))
+    return found
+
+
+def _fact(log: Log, name: str) -> float:
+    return float(log.facts[name].value) if name in log.facts else 0.0
+
+
+def _delimited(data: bytes, name: str) -> list[list[Any]]:
+    if data.startswith(_UTF_16):
+        text = data.decode("utf-16", "replace")
+    elif b"\0" in data:
+        raise Unreadable(f"{name} is not text but binary.")
+    else:
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            # Excel writes the code page of the machine; a character cut in two at the end of a sample is none of that
+            text = (
+                data.decode("utf-8-sig", "ignore") if error.start > len(data) - 4 else data.decode("cp1252", "replace")
+            )
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    start = [line for line in text.split("\n")[:_LOOKED_AT] if line.strip()]
+    delimiter = max(
+        ";\t|,",
+        key=lambda mark: (
+            sum(mark in line for line in start),
+            min((line.count(mark) for line in start if mark in line), default=0),
+        ),
+    )
+    if len(start) > 0 and start[0].count(";") >= 1 and start[0].count(",") == 0:
+        delimiter = ";"
+    try:
+        return [list(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+    except csv.Error as error:
+        raise Unreadable(f"{name} is not well-formed: {one_line(error)}.") from error

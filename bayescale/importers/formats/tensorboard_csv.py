@@ -1,0 +1,40 @@
+"""CSV that TensorBoard's page offers: one tag of one run, at most 1,000 sampled points."""
+
+import re
+from pathlib import Path
+
+from ..log import Log, number_of, series_of
+from .reading.tables import header, read_csv
+
+NAME = "tensorboard csv"
+ON_FOLDERS = False
+_MOST = 1000
+
+
+def recognises(path: Path) -> bool:
+    """Whether the columns are those of the page's download."""
+    return path.suffix.lower() == ".csv" and header(path) == ["Wall time", "Step", "Value"]
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run; the tag stands in the file's name alone."""
+    match = re.fullmatch(r"(?:run[-_])?(.+?)-tag-(.+)", path.stem)
+    run, tag = (match[1], match[2]) if match else (path.stem, path.stem)
+    frame = read_csv(path)
+    rows = [(number_of(step), value) for step, value in zip(frame["Step"], frame["Value"], strict=True)]
+    notes = (
+        (f"{path.name} has {len(rows)} points: TensorBoard's page gives a sample of at most {_MOST}.",)
+        if len(rows) >= _MOST
+        else ()
+    )
+    return [
+        Log(
+            run=run,
+            source=path.name,
+            format=NAME,
+            series=series_of((step, {tag: value}) for step, value in rows if step is not None),
+            identity=f"tensorboard csv {path.parent.resolve()} {run}",
+            started=path.name,
+            notes=notes,
+        )
+    ]

@@ -1,0 +1,44 @@
+"""torchtitan, text log."""
+
+import re
+from pathlib import Path
+
+from ..log import Fact, Log, series_of
+from .reading.text import NUMBER, check_one_job, first, log_text, sample, whole
+
+NAME = "torchtitan"
+ON_FOLDERS = False
+_STEP = re.compile(rf"^.*?(?<!validate )\bstep:\s*(\d+)\s+loss:\s*({NUMBER})\s+(?:grad_norm|memory)", re.MULTILINE)
+_VALIDATE = re.compile(rf"^.*?validate step:\s*(\d+)\s+loss:\s*({NUMBER})", re.MULTILINE)
+_NO_LOSS = "-1.0000"  # of the ranks of a pipeline that have none
+UNIQUE = "unique-tokens"
+
+
+def recognises(path: Path) -> bool:
+    """Whether there are torchtitan's step lines."""
+    return bool(re.search(r"\bstep:\s*\d+\s+loss:\s*\S+\s+(?:grad_norm:.*)?memory:.*tps:", sample(path)))
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run."""
+    text = log_text(path)
+    check_one_job(path.name, params=re.findall(r"size: ([\d,]+) total parameters", text))
+    points = [
+        (match.start(), float(match[1]), {"validation_metrics/loss": match[2]}) for match in _VALIDATE.finditer(text)
+    ]
+    points += [
+        (match.start(), float(match[1]), {"loss": match[2]}) for match in _STEP.finditer(text) if match[2] != _NO_LOSS
+    ]
+    params = first(r"size: ([\d,]+) total parameters", text)
+    looped = "re-looped" in text
+    return [
+        Log(
+            run=path.stem,
+            source=path.name,
+            format=NAME,
+            series=series_of((step, cells) for _, step, cells in sorted(points, key=lambda point: point[0])),
+            facts={"params_total": Fact(whole(params), "total parameters")} if params else {},
+            notes=("The log says that the data set was looped again: more than one epoch.",) if looped else (),
+            asks=(UNIQUE,) if looped else (),
+        )
+    ]

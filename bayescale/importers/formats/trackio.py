@@ -1,0 +1,53 @@
+"""Trackio project database (SQLite)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..log import Log
+from .reading import wandb_steps
+from .reading.databases import columns, opened, tables
+from .reading.safe import flat
+
+NAME = "trackio"
+ON_FOLDERS = False
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is such a database."""
+    found = tables(path)
+    return {"metrics", "configs"} <= found and "runs" not in found
+
+
+def read(path: Path) -> list[Log]:
+    """Return its runs; older files tell runs apart by name alone."""
+    logs = []
+    with opened(path) as connection:
+        key = "run_id" if {"run_id"} <= columns(connection, "metrics") & columns(connection, "configs") else "run_name"
+        runs = connection.execute(
+            f"SELECT {key}, MAX(run_name) FROM metrics GROUP BY {key} ORDER BY MIN(rowid)"
+        ).fetchall()
+        for identity, name in runs:
+            config: dict[str, Any] = {}
+            for (text,) in connection.execute(f"SELECT config FROM configs WHERE {key} = ?", (identity,)):
+                config |= flat(_record(text))
+            rows = connection.execute(f"SELECT step, metrics FROM metrics WHERE {key} = ? ORDER BY rowid", (identity,))
+            found = wandb_steps.history(({**_record(text), "_step": step} for step, text in rows), first_wins=False)
+            logs.append(
+                Log(
+                    run=str(name),
+                    source=f"{path.name} {identity}",
+                    format=NAME,
+                    **found._asdict(),
+                    config={key_: value for key_, value in config.items() if not key_.startswith("_")},
+                )
+            )
+    return logs
+
+
+def _record(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

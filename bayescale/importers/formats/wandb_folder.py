@@ -1,0 +1,60 @@
+"""Weights & Biases run folder without its .wandb file: configuration and the last value of each metric."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from ..log import Log
+from .reading import wandb_steps
+from .reading.safe import Unreadable, flat, head_text, read_json, read_yaml
+
+NAME = "wandb run folder"
+ON_FOLDERS = True
+
+
+def recognises(path: Path) -> bool:
+    """Whether it is such a folder, or a config.yaml as W&B writes it."""
+    if path.is_dir():
+        return any((path / "files" / name).is_file() for name in ("wandb-summary.json", "config.yaml"))
+    return path.suffix in (".yaml", ".yml") and bool(
+        re.search(r"^(?:_wandb|wandb_version):", head_text(path), re.MULTILINE)
+    )
+
+
+def read(path: Path) -> list[Log]:
+    """Return the run; of a configuration alone, a log without points."""
+    files = path / "files" if path.is_dir() else path.parent
+    config_file = files / "config.yaml" if path.is_dir() else path
+    summary_file = files / "wandb-summary.json"
+    config = configuration(config_file) if config_file.is_file() else {}
+    summary: Any = read_json(summary_file) if path.is_dir() and summary_file.is_file() else {}
+    if not isinstance(summary, dict):
+        raise Unreadable(f"{summary_file.name} holds no record of metrics.")
+    row = {key: value for key, value in summary.items() if not isinstance(value, dict)}
+    found = wandb_steps.history([row] if row else [])
+    name = path.name.rsplit("-", 1)[-1] if path.is_dir() else path.stem
+    return [
+        Log(
+            run=name,
+            source=path.name,
+            format=NAME if path.is_dir() else "wandb config",
+            **found._asdict(),
+            config=config,
+            summary=True,
+            identity=f"{path.parent.resolve()} {name}" if path.is_dir() else "",
+            started=wandb_steps.started(path),
+        )
+    ]
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    """Return the flat configuration of a config.yaml of the new or the old style, without W&B's bookkeeping."""
+    tree = read_yaml(path)
+    if not isinstance(tree, dict):
+        raise Unreadable(f"{path.name} holds no configuration.")
+    bare = {
+        str(key): item["value"] if isinstance(item, dict) and "value" in item else item
+        for key, item in tree.items()
+        if key not in ("_wandb", "wandb_version")
+    }
+    return flat(bare)

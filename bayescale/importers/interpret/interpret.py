@@ -1,0 +1,329 @@
+"""From logs to rows: one row per finished run whose loss, tokens and steps come from the same logged step.
+
+Nothing is guessed that changes an answer: what is missing becomes a question, what cannot be trusted a warning or a reason to leave the
+run out.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ...runs.columns import plain
+from ...runs.problems import nearest
+from ...runs.values import one_line
+from .. import keys
+from ..formats.reading.wandb_steps import STEP_IS
+from ..log import Log, number_of
+from .answers import ImportAnswers, from_name, of_run
+from .finished import BY_PERSON, judge, planned_steps
+from .losses import Choice, choose, end_of, end_value, is_training
+from .names import distinct, joined, seed, told_twice
+from .params import put_params, settle_params
+from .questions import Questions
+from .rows import Row, Table, is_used, typed
+from .tokens import ask_tokens, batch_tokens, check_flops, put_batch, put_data, put_flops, tokens
+
+DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
+# unit -> what makes it nats per token, of the bytes of a token
+_PER_TOKEN: dict[str, Callable[[float], float]] = {
+    "bits/byte": lambda size: math.log(2) * size,
+    "nats/byte": lambda size: size,
+    "bits/token": lambda _: math.log(2),
+}
+_MOST_BITS = 16.0  # per byte, of any model that was trained
+_PLAIN = re.compile(r"[\w .+-]{1,40}")  # of a family
+_FIRST = 1.5  # times ln(vocabulary) that a first loss may be
+_EARLY = 0.3  # share of a log's steps by which it must have begun for its largest learning rate to be the peak
+_LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
+
+
+def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
+    """Return the rows that logs and answers give; what is open is in `questions`."""
+    logs = _told_once(joined(logs), answers)
+    _check_keys(logs, answers)
+    chosen = choose(logs, answers)
+    questions = Questions()
+    table = Table([], list(chosen.warnings), questions)
+    for log, choice in zip(logs, chosen.choices, strict=True):
+        row = _row(log, choice, answers, questions, table.warnings)
+        table.rows.append(row)
+        if not is_used(row, answers):
+            continue
+        if chosen.sets and (choice.is_open or not answers.eval_set):
+            questions.ask(
+                "eval set",
+                f"which evaluation set's loss, the same for all runs: {', '.join(chosen.sets)}?",
+                "--eval-set NAME (NAME,any takes a run's own where it has no NAME)",
+                row.run,
+            )
+    table.training_loss = any(is_training(choice) for choice in chosen.choices)
+    if any(log.summary and is_used(row, answers) and row.points for log, row in zip(logs, table.rows, strict=True)):
+        table.warnings.append(
+            "Tables and summaries hold the last value of each metric: a loss may be older than the tokens beside it. A history tells."
+        )
+    _settle_units(table, answers)
+    settle_params(table, answers)
+    _warn(table)
+    return table
+
+
+def _told_once(logs: Sequence[Log], answers: ImportAnswers) -> list[Log]:
+    """Return the logs under names of their own; those that a person leaves out, or that tell a run again, have their reason."""
+
+    def named(logs: Sequence[Log]) -> list[Log]:
+        return distinct(logs, [seed(log) for log in logs])
+
+    def without(log: Log, name: str) -> Log:
+        unwanted = any(of_run({pattern: True}, text) for pattern in answers.leave_out for text in (log.run, name))
+        return replace(log, left_out=BY_PERSON) if unwanted else log
+
+    marked = [without(log, other.run) for log, other in zip(logs, named(logs), strict=True)]
+    ends = [end_value(log, choice) for log, choice in zip(marked, choose(marked, answers).choices, strict=True)]
+    again = told_twice(marked, ends)
+    return named([replace(log, left_out=again.get(place, log.left_out)) for place, log in enumerate(marked)])
+
+
+def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions, warnings: list[str]) -> Row:
+    row = Row(log.run, log.source, log.format)
+    named = from_name(answers.name, log.run)
+    for column, by_run in answers.set.items():
+        row.put(column, typed(column, of_run(by_run, log.run)), "--set")
+    for column, value in named.items():
+        row.put(column, value, "--name")
+    for column, key in answers.map.items():
+        if column not in ("loss", "tokens", "flops") and not log.format.startswith("spreadsheet"):
+            row.put(column, *_mapped(log, column, key))
+    for column, fact in log.facts.items():
+        if column not in ("loss", "params", "params_total", "params_non_embedding", "source"):
+            row.put(column, typed(column, fact.value), fact.key)
+    if "source" in log.facts:
+        row.source = str(log.facts["source"].value)
+    _put_config(row, log)
+    put_params(row, log, answers)
+    judge(row, log, choice, answers)
+    if row.left_out and not row.unfinished:
+        return row
+    if not is_used(row, answers):
+        questions, warnings = Questions(), []  # of a run that is left out nothing is asked
+    file = log.source.split("/")[-1].split(" row ")[0]
+    warnings += [note if note.startswith(file) else f"{log.run}: {note}" for note in log.notes]
+    _put_loss_and_tokens(row, log, choice, answers, questions, warnings)
+    if choice.points is not None:
+        put_data(row, log, float(choice.points[0][-1]), answers, questions)
+    check_flops(row, warnings)
+    if "--set" in {row.origins.get(name) for name in ("tokens", "loss", "steps")} and "loss" in row.values:
+        end = (row.values.get("steps", 0.0), row.values.get("tokens", 0.0), row.values["loss"])
+        row.points = [end]  # its other points do not know what was set
+    return row
+
+
+def _mapped(log: Log, column: str, key: str) -> tuple[Any, str]:
+    """Return the value under a key that the person named: of the configuration, else the last logged one (the largest rate)."""
+    for name, value in log.config.items():
+        if name == key or plain(name) == plain(key):
+            return typed(column, value), key
+    for name, (_, values) in log.series.items():
+        if name == key or plain(name) == plain(key):
+            return typed(column, np.nanmax(values) if column == "lr" and np.isfinite(values).any() else values[-1]), key
+    return None, key
+
+
+def _check_keys(logs: Sequence[Log], answers: ImportAnswers) -> None:
+    """Raise ValueError where --map names a key that no log has."""
+    known = list(
+        dict.fromkeys(
+            key for log in logs for key in [*log.series, *log.config, *(fact.key for fact in log.facts.values())]
+        )
+    )
+    for column, key in answers.map.items():
+        names = {plain(name.removesuffix(" (converted)")) for name in known}
+        if plain(key) not in names:
+            raise InputError(f"--map {column}={one_line(key)}: no log has that key; {nearest(key, known)}.")
+
+
+def _put_config(row: Row, log: Log) -> None:
+    for column in DIRECT:
+        if found := keys.config_value(log.config, column):
+            value = typed(column, found[0])
+            if isinstance(value, str) and (column == "seed" or not _PLAIN.fullmatch(value)):
+                continue  # a path or an address is nobody's business
+            if column != "lr" or value:
+                row.put(column, value, found[1])
+    for key, (steps, values) in log.series.items():
+        # the largest of a log that begins late is one that has decayed
+        if (
+            plain(key) in keys.LR_SERIES
+            and not log.summary
+            and steps[0] <= _EARLY * steps[-1]
+            and np.isfinite(values).any()
+        ):
+            peak = float(np.nanmax(values))
+            row.put("lr", peak if peak > 0 else None, f"largest {key}")
+
+
+def _put_loss_and_tokens(
+    row: Row, log: Log, choice: Choice, answers: ImportAnswers, questions: Questions, warnings: list[str]
+) -> None:
+    if choice.meaning:
+        row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
+    if "loss" in log.facts:
+        _put_row_of_table(row, log, choice.key, answers, questions)
+        return
+    if vocabulary := keys.config_value(log.config, "vocabulary"):
+        row.vocabulary = number_of(vocabulary[0]) or row.vocabulary
+    if choice.points is None or not len(choice.points[0]):  # the loss was said by --set alone
+        if "tokens" not in row.values:
+            ask_tokens(row, log, questions, False)
+        return
+    step, loss, rows = end_of(choice)
+    if is_training(choice) and "training-loss" in log.asks and not answers.training_loss:
+        questions.ask(
+            "validation loss",
+            f"none in a log of {log.format}; may its training loss stand in?",
+            "--training-loss",
+            row.run,
+        )
+    row.put(
+        "loss",
+        _as_loss(loss, row, answers),
+        choice.key if rows == 1 else f"{choice.key}, mean of the last {rows} rows",
+    )
+    assert choice.points is not None
+    steps, values = choice.points
+    unknown_steps = (log.summary and step == 0) or not log.steps_are_updates
+    by_calls = STEP_IS in log.asks and answers.step_is != "updates"
+    row.first_loss = _as_loss(float(values[0]), row, answers)
+    planned = planned_steps(log)
+    if not unknown_steps and step > 0 and (not by_calls or (planned and planned[0] == step)):
+        row.put("steps", step, "step of the loss")
+    elif row.finished and planned and log.summary:
+        row.put("steps", *planned)
+    _warn_if_early(row, log, step, warnings)
+    batch = batch_tokens(row, log, answers)
+    if batch:
+        row.put("batch_tokens", *batch)
+    put_flops(row, log, steps, answers, warnings)
+    counts = tokens(row, log, choice, answers, None if by_calls or unknown_steps else batch, warnings)
+    if counts is not None and counts[0][-1] > 0:
+        row.put("tokens", float(counts[0][-1]), counts[1])
+        row.points = [
+            (float(at), float(tokens), _as_loss(float(value), row, answers))
+            for at, tokens, value in zip(steps, counts[0], values, strict=True)
+        ]
+        put_batch(row, counts[0], steps, by_calls or unknown_steps)
+    elif "tokens" in row.values:
+        total = row.values["tokens"]
+        row.points = [
+            (float(at), total * float(at) / step if step else total, _as_loss(float(value), row, answers))
+            for at, value in zip(steps, values, strict=True)
+        ]
+    else:
+        ask_tokens(row, log, questions, by_calls and not unknown_steps and batch is not None)
+
+
+def _put_row_of_table(row: Row, log: Log, key: str, answers: ImportAnswers, questions: Questions) -> None:
+    """Take the loss of a table's row, which has no history but the points of its checkpoints."""
+    row.unit = log.loss_unit or row.unit
+    row.put("loss", _as_loss(float(log.facts["loss"].value), row, answers), key)
+    row.points = [(step, tokens_, _as_loss(value, row, answers)) for step, tokens_, value in log.points]
+    if not row.points and "tokens" in row.values:
+        row.points = [(row.values.get("steps", 0.0), row.values["tokens"], row.values["loss"])]
+    if "tokens" not in row.values and "flops" not in row.values:
+        questions.ask("tokens", "the table has no tokens.", "--set RUN:tokens=COUNT", row.run)
+
+
+def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None:
+    last = max((float(points[0][-1]) for points in log.series.values() if len(points[0])), default=step)
+    if last > 0 and step < _LATE * last and row.finished is not False:
+        warnings.append(
+            f"{row.run}: its last evaluation is of step {step:.0f} of {last:.0f}; its learning rate had not decayed by then, "
+            "so that the loss is too high for its tokens."
+        )
+
+
+def _as_loss(value: float, row: Row, answers: ImportAnswers) -> float:
+    """Return a logged loss in the unit of the table; the factor that a person gave for a run comes first."""
+    value *= of_run(answers.loss_factor, row.run) or 1.0
+    if row.unit == keys.PERPLEXITY:
+        return math.log(value) if value > 0 else math.nan
+    unit = unit_of(row, answers)
+    return value * _PER_TOKEN[unit](answers.bytes_per_token or 1.0) if _is_converted(unit, answers) else value
+
+
+def _is_converted(unit: str, answers: ImportAnswers) -> bool:
+    return unit == "bits/token" or (unit in _PER_TOKEN and answers.bytes_per_token is not None)
+
+
+def unit_of(row: Row, answers: ImportAnswers) -> str:
+    """Return the unit in which a run's loss was logged: what the key says, else what the person does."""
+    if row.unit not in (keys.NATS, keys.PERPLEXITY):
+        return row.unit
+    return answers.loss_unit or "nats/token"
+
+
+def _settle_units(table: Table, answers: ImportAnswers) -> None:
+    rows = [row for row in table.rows if is_used(row, answers) and "loss" in row.values]
+    units = Counter(unit_of(row, answers) for row in rows)
+    converted = {unit for unit in units if _is_converted(unit, answers)}
+    left = {"nats/token" if unit in converted else unit for unit in units}
+    if len(left) > 1:
+        for row in rows:
+            if unit_of(row, answers) != units.most_common(1)[0][0]:
+                table.questions.ask(
+                    "loss unit",
+                    f"losses are in {unit_of(row, answers)}, those of others in {units.most_common(1)[0][0]}; how many bytes has a token?",
+                    "--bytes-per-token NUMBER, or import them apart",
+                    row.run,
+                )
+    says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
+    if says_other and not answers.bytes_per_token:
+        raise InputError(
+            f"--loss-unit {answers.loss_unit}, but keys of losses say bits/byte; --bytes-per-token converts them."
+        )
+    table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
+    for row in rows:
+        if row.unit == keys.PERPLEXITY:
+            row.origins["loss"] = f"ln({row.origins['loss']})"
+        elif unit_of(row, answers) in converted:
+            size = "" if answers.bytes_per_token is None else f", {answers.bytes_per_token:g} bytes/token"
+            row.origins["loss"] += f" in {unit_of(row, answers)}{size}"
+        factor = of_run(answers.loss_factor, row.run)
+        if factor:
+            row.origins["loss"] += f" x {factor:g}"
+            continue
+        most = _MOST_BITS if "byte" in unit_of(row, answers) else math.log(row.vocabulary)
+        if row.values["loss"] > most or row.first_loss > _FIRST * most:
+            table.questions.ask(
+                "loss",
+                "its first or last value is above ln(vocabulary), that of an untrained model: a sum, or another unit; what multiplies it?",
+                "--loss-factor RUN=NUMBER (1 where it is right), or --leave-out RUN",
+                row.run,
+            )
+
+
+def _warn(table: Table) -> None:
+    rows = [row for row in table.rows if not row.left_out]
+    unknown = [one_line(row.run) for row in rows if row.finished is None and not row.format.startswith("spreadsheet")]
+    if unknown:
+        more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
+        table.warnings.append(
+            f"Whether these runs finished cannot be told from their logs: {', '.join(unknown[:6])}{more}. "
+            "A run that ended early has too high a loss for its tokens; leave it out with --leave-out RUN."
+        )
+    if table.loss_unit == keys.BITS_PER_BYTE:
+        table.warnings.append("Losses are in bits per byte; --bytes-per-token converts them to nats per token.")
+    counts = Counter(re.sub(r"^[^:]*: ", "", warning) for warning in table.warnings)
+    merged: list[str] = []
+    for warning in table.warnings:
+        _run, colon, text = warning.partition(": ")
+        if colon and counts[text] > 1:
+            warning = f"{text} ({counts[text]} runs)"
+        if warning not in merged:
+            merged.append(warning)
+    table.warnings = merged

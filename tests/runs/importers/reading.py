@@ -1,8 +1,0 @@
-"""What the tests of the importer look at: what was found, the rows with the questions left open, and what could not be read."""
-
-from bayescale.runs.importers.importing import read_logs, table_of
-
-
-def gather(sources, answers):
-    logs = read_logs(sources, answers)
-    return logs.discovery, table_of(logs, answers), list(logs.unread)
