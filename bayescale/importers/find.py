@@ -4,86 +4,14 @@ import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 from ..errors import InputError
 from ..runs.problems import nearest
 from ..runs.values import one_line
-from .formats import (
-    aim,
-    comet,
-    deepspeed,
-    hf_trainer,
-    levanter,
-    lightning,
-    lm_eval,
-    megatron,
-    mlflow_sqlite,
-    mlflow_store,
-    mlflow_table,
-    modded_nanogpt,
-    nanochat,
-    nanogpt,
-    nemo,
-    neptune,
-    olmes,
-    olmo,
-    open_lm,
-    spreadsheet,
-    tensorboard,
-    tensorboard_csv,
-    torchtitan,
-    trackio,
-    wandb_chart,
-    wandb_folder,
-    wandb_history,
-    wandb_log,
-    wandb_table,
-)
 from .formats.reading.safe import inside, walk
+from .known import FORMATS
 
-# In the order in which they are tried: what is told apart by more comes first.
-FORMATS: dict[str, ModuleType] = {
-    "wandb-log": wandb_log,
-    "wandb-folder": wandb_folder,
-    "wandb-table": wandb_table,
-    "wandb-chart": wandb_chart,
-    "hf-trainer": hf_trainer,
-    "mlflow": mlflow_store,
-    "mlflow-sqlite": mlflow_sqlite,
-    "mlflow-table": mlflow_table,
-    "open-lm": open_lm,
-    "lightning": lightning,
-    "tensorboard": tensorboard,
-    "tensorboard-csv": tensorboard_csv,
-    "trackio": trackio,
-    "neptune": neptune,
-    "aim": aim,
-    "comet": comet,
-    "levanter": levanter,
-    "olmes": olmes,
-    "lm-eval": lm_eval,
-    "wandb-history": wandb_history,
-    "megatron": megatron,
-    "nemo": nemo,
-    "deepspeed": deepspeed,
-    "nanogpt": nanogpt,
-    "nanochat": nanochat,
-    "modded-nanogpt": modded_nanogpt,
-    "olmo": olmo,
-    "torchtitan": torchtitan,
-    "spreadsheet": spreadsheet,
-}
-_TEXT_LOGS = {"megatron", "nemo", "deepspeed", "nanogpt", "nanochat", "modded-nanogpt", "olmo", "torchtitan"}
-_MORE_DIGITS = {"wandb-log", "wandb-folder", "tensorboard", "hf-trainer"}
-# What belongs to the run of a folder that a format claims, as patterns of names; what else lies there is looked at as usual.
-_TAKES = {
-    "hf-trainer": ("trainer_state.json", "*_results.json", "config.json", "checkpoint-*", "runs"),
-    "open-lm": ("params.txt", "out.log", "checkpoints", "stats*"),
-    "lightning": ("metrics.csv", "hparams.yaml", "*.tfevents.*", "checkpoints"),
-    "tensorboard": ("*.tfevents.*", "hparams.yaml"),
-}
 _COMPRESSED = {".gz", ".zip", ".tar", ".zst", ".bz2", ".xz"}
 _BINARY = re.compile(
     r"\.(pt|pth|bin|ckpt|safetensors|npy|npz|pkl|pickle|png|jpe?g|gif|pdf|svg|so|pyc?|sh|md|html|ipynb|nc|arrow|model)",
@@ -148,20 +76,18 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
                     f"{source.name} is of no known format; say which with --format ({', '.join(FORMATS)}), or export it as a table "
                     "with columns run, params, tokens, loss."
                 )
-            # the name of an event file ends in that of a host
-            shown = re.sub(r"(\.tfevents\.\d+)\..*", r"\1", source.name)
-            found.append(Found(source, known, source.parent, shown))
+            found.append(Found(source, known, source.parent, FORMATS[known].shown(source.name)))
     unique = {item.path.resolve(): item for item in found}
     return Discovery(list(unique.values()), passed_over, unknown)
 
 
 def recognised(path: Path, *, folders: bool) -> str | None:
     """Return the first format that knows a file or folder."""
-    for name, module in FORMATS.items():
-        if folders and not module.ON_FOLDERS:
+    for name, known in FORMATS.items():
+        if folders and not known.on_folders:
             continue
         try:
-            if module.recognises(path):
+            if known.recognises(path):
                 return name
         except OSError:
             continue
@@ -202,7 +128,7 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
         taken: tuple[str, ...] = ()
         if known is not None:
             found.append(Found(folder, known, root, shown))
-            taken = _TAKES.get(known, ("*",))
+            taken = FORMATS[known].takes
             folders[:] = [name for name in folders if not _fits(name, taken)]
             files = [name for name in files if not _fits(name, taken)]
         here: list[Found] = []
@@ -226,10 +152,11 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
                 unknown.append(str(path.relative_to(root)))
             else:
                 here.append(Found(path, kind, root, str(path.relative_to(root))))
-        stems = {item.path.stem for item in here if item.format in _MORE_DIGITS}
+        stems = {item.path.stem for item in here if FORMATS[item.format].has_all_digits}
+        is_one_run = known is not None and FORMATS[known].has_all_digits
         for item in here:
             # a folder that is one run, or files of one name
-            if item.format in _TEXT_LOGS and (known in _MORE_DIGITS or item.path.stem in stems):
+            if FORMATS[item.format].is_console and (is_one_run or item.path.stem in stems):
                 passed_over.append(f"{item.shown}: the same run has a log with more digits beside it")
             else:
                 found.append(item)
@@ -243,8 +170,8 @@ def _fits(name: str, patterns: tuple[str, ...]) -> bool:
 def _folder_format(folder: Path, format: str | None) -> str | None:
     if format is None:
         return recognised(folder, folders=True)
-    module = FORMATS[format]
+    known = FORMATS[format]
     try:
-        return format if module.ON_FOLDERS and module.recognises(folder) else None
+        return format if known.on_folders and known.recognises(folder) else None
     except OSError:
         return None

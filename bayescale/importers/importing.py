@@ -16,8 +16,8 @@ from ..errors import InputError
 from ..runs.columns import COLUMNS
 from ..runs.values import clean, one_line
 from . import keys
-from .find import FORMATS, Discovery, Found, find
-from .formats import spreadsheet as sheet
+from .find import Discovery, Found, find
+from .format import Options
 from .formats.reading.safe import Unreadable
 from .interpret import scores
 from .interpret.answers import ImportAnswers
@@ -26,6 +26,7 @@ from .interpret.names import check_names
 from .interpret.questions import Question, line
 from .interpret.rows import Row, Table, origins
 from .keys import loss_key
+from .known import FORMATS
 from .log import Log, Score, thin
 
 _COUNTS = (
@@ -66,7 +67,7 @@ class Logs(NamedTuple):
     logs: tuple[Log, ...]
     scores: tuple[Score, ...]
     unread: tuple[dict[str, str], ...]
-    options: sheet.Options
+    options: Options
 
 
 class Imported(NamedTuple):
@@ -171,9 +172,9 @@ def read_logs(
     return Logs(discovery, tuple(logs), tuple(found_scores), tuple(unread), options)
 
 
-def reading_options(answers: ImportAnswers) -> sheet.Options:
+def reading_options(answers: ImportAnswers) -> Options:
     """Return the answers that decide how files are read; all others bear on what was read, which need not be read again."""
-    return sheet.Options(answers.sheet, answers.decimal, answers.map)
+    return Options(answers.sheet, answers.decimal, answers.map)
 
 
 def table_of(logs: Logs, answers: ImportAnswers) -> Table:
@@ -198,20 +199,20 @@ def imported(logs: Logs, answers: ImportAnswers) -> Imported:
     return Imported(_runs(kept), _checkpoints(table, answers), _report(logs, table))
 
 
-def read_one(item: Found, options: sheet.Options) -> tuple[list[Log | Score], str]:
+def read_one(item: Found, options: Options) -> tuple[list[Log | Score], str]:
     """Return the logs of one file or folder, thinned, and what is wrong with it ("" where nothing is)."""
-    module = FORMATS[item.format]
+    known = FORMATS[item.format]
     try:
         if not item.path.is_dir() and not item.path.is_file():
             raise Unreadable(f"{item.path.name} is neither a file nor a folder.")
-        found = module.read(item.path, options) if module is sheet else module.read(item.path)
+        found = known.logs(item.path, options)
         return [_shown(log, item) for log in found], "" if found else f"{item.path.name} holds no run that can be read."
     except Unreadable as error:
         return [], str(error)
     except MemoryError:
         return [], f"{item.path.name} needs more memory than there is."
     except Exception as error:  # one bad file must not lose the others, whatever is wrong with it
-        return [], f"{item.path.name} cannot be read as {module.NAME}: {type(error).__name__}, {one_line(error)}."
+        return [], f"{item.path.name} cannot be read as {known.title}: {type(error).__name__}, {one_line(error)}."
 
 
 def _shown(log: Any, item: Found) -> Any:
@@ -220,7 +221,7 @@ def _shown(log: Any, item: Found) -> Any:
     row = log.source.rpartition(" row ")
     if row[1]:
         shown = f"{shown} row {row[2]}"
-    elif item.path.is_dir() and item.format == "mlflow":
+    elif item.path.is_dir() and FORMATS[item.format].holds_runs:
         shown = f"{shown}/{clean(log.source)}"
     if isinstance(log, Score):
         return log._replace(source=shown, run=clean(log.run))
@@ -232,7 +233,7 @@ def _shown(log: Any, item: Found) -> Any:
 
 
 def _read_all(
-    items: list[Found], options: sheet.Options, workers: int, progress: Progress | None
+    items: list[Found], options: Options, workers: int, progress: Progress | None
 ) -> Iterator[tuple[list[Log | Score], str]]:
     size = sum(_size(item.path) for item in items)
     if size < _LARGE or workers == 1 or len(items) < 2:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from reading import gather
 
-from bayescale.importers.find import FORMATS
 from bayescale.importers.formats.reading.safe import Unreadable
 from bayescale.importers.interpret.answers import ImportAnswers
+from bayescale.importers.known import FORMATS
 from bayescale.importers.log import Log
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -72,12 +72,12 @@ def test_damaged(tmp_path, file):
 )
 def test_binary_logs_cut_anywhere_give_a_prefix(tmp_path, name):
     (file,) = [found for found in FILES if str(found).endswith(name)]
-    data, module = file.read_bytes(), FORMATS["wandb-log" if name.endswith(".wandb") else "tensorboard"]
-    (whole,) = module.read(file)
+    data, known = file.read_bytes(), FORMATS["wandb-log" if name.endswith(".wandb") else "tensorboard"]
+    (whole,) = known.read(file)
     target = tmp_path / file.name
     for size in range(8, len(data), 41 if len(data) > 20_000 else 3):
         target.write_bytes(data[:size])
-        logs = module.read(target)
+        logs = known.read(target)
         assert all(isinstance(log, Log) for log in logs)
         for key, (steps, values) in (logs[0].series if logs else {}).items():
             assert steps.tolist() == whole.series[key][0][: len(steps)].tolist()

@@ -8,10 +8,11 @@ import pytest
 from reading import gather
 
 from bayescale.importers import keys
-from bayescale.importers.find import FORMATS, find
+from bayescale.importers.find import find
 from bayescale.importers.importing import import_runs
 from bayescale.importers.interpret.answers import ImportAnswers
 from bayescale.importers.interpret.losses import choose
+from bayescale.importers.known import FORMATS
 
 SAMPLES = Path(__file__).parent / "samples"
 EXPECTED = json.loads((SAMPLES / "expected.json").read_text())

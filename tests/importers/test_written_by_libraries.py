@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from bayescale.importers.find import FORMATS, find
+from bayescale.importers.find import find
 from bayescale.importers.importing import import_runs
 from bayescale.importers.interpret.answers import ImportAnswers
+from bayescale.importers.known import FORMATS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries, which are not ours to mend
 

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import Log, number_of, series_of
 from .reading.tables import header, is_blank_text, read_csv
 
-NAME = "aim"
-ON_FOLDERS = False
+TITLE = "aim"
 
 
 def recognises(path: Path) -> bool:
@@ -40,5 +40,10 @@ def read(path: Path) -> list[Log]:
             if name.startswith("run.") and name != "run.hash" and not is_blank_text(cell)
         }
         name = str(config.pop("name", "") or identity)
-        logs.append(Log(run=name, source=f"{path.name} {identity}", format=NAME, series=series_of(rows), config=config))
+        logs.append(
+            Log(run=name, source=f"{path.name} {identity}", format=TITLE, series=series_of(rows), config=config)
+        )
     return logs
+
+
+FORMAT = Format("aim", TITLE, recognises, read, rank=150)

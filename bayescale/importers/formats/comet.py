@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import Log, number_of, series_of
 from .reading.safe import Unreadable, head_text, read_json
 
-NAME = "comet"
-ON_FOLDERS = False
+TITLE = "comet"
 
 
 def recognises(path: Path) -> bool:
@@ -43,4 +43,7 @@ def read(path: Path) -> list[Log]:
             )
         )
     notes = (f"{without} points have no step and were passed over.",) if without else ()
-    return [Log(run=path.stem, source=path.name, format=NAME, series=series_of(rows), notes=notes)]
+    return [Log(run=path.stem, source=path.name, format=TITLE, series=series_of(rows), notes=notes)]
+
+
+FORMAT = Format("comet", TITLE, recognises, read, rank=160)

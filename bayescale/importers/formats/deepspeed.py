@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from ..format import Format
 from ..log import Log, series_of
 from .reading.text import NUMBER, log_text, sample
 
-NAME = "deepspeed"
-ON_FOLDERS = False
+TITLE = "deepspeed"
 _LOSS = re.compile(rf"^steps: (\d+) loss: ({NUMBER}) iter time", re.MULTILINE)
 _RATE = re.compile(rf"^.*?\[Rank 0\] step=(\d+), skipped=(\d+), lr=\[({NUMBER})", re.MULTILINE)
 
@@ -29,9 +29,12 @@ def read(path: Path) -> list[Log]:
         Log(
             run=path.stem,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of((step, cells) for _, step, cells in sorted(points, key=lambda point: point[0])),
             asks=("training-loss",),
             notes=(f"{skipped} skipped steps were no updates.",) if skipped else (),
         )
     ]
+
+
+FORMAT = Format("deepspeed", TITLE, recognises, read, rank=230, is_console=True)

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import FINISHED, Log, number_of, series_of
 from .reading.safe import Unreadable, head_text, read_json
 
-NAME = "hf trainer"
-ON_FOLDERS = True
+TITLE = "hf trainer"
 _FILE = "trainer_state.json"
 
 
@@ -56,7 +56,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=folder.resolve().name,
             source=f"{folder.name}/{file.relative_to(folder)}" if file.is_relative_to(folder) else file.name,
-            format=NAME,
+            format=TITLE,
             series=series_of(rows),
             config={"max_steps": planned} if planned else {},
             state=""
@@ -83,3 +83,15 @@ def _state(file: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not isinstance(state.get("log_history"), list):
         raise Unreadable(f"{file.name} has no log_history.")
     return state
+
+
+FORMAT = Format(
+    "hf-trainer",
+    TITLE,
+    recognises,
+    read,
+    rank=50,
+    on_folders=True,
+    takes=("trainer_state.json", "*_results.json", "config.json", "checkpoint-*", "runs"),
+    has_all_digits=True,
+)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from ..format import Format
 from ..log import FINISHED, Fact, Log, number_of, series_of
 from .reading.safe import flat, head_text, read_json_lines
 
-NAME = "levanter"
-ON_FOLDERS = False
+TITLE = "levanter"
 _DONE = 0.99
 
 
@@ -47,7 +47,7 @@ def read(path: Path) -> list[Log]:
             Log(
                 run=name or path.stem,
                 source=path.name,
-                format=NAME,
+                format=TITLE,
                 series=series_of([((step or 0) + 1, row)]),
                 config=config,
                 facts=facts,
@@ -56,3 +56,6 @@ def read(path: Path) -> list[Log]:
             )
         )
     return logs
+
+
+FORMAT = Format("levanter", TITLE, recognises, read, rank=170)

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 
 from ...runs.columns import plain
+from ..format import Format
 from ..keys import loss_key
 from ..log import Log, Series, without_overwritten
 from .reading.safe import read_yaml
 from .reading.tables import header, read_numbers
 
-NAME = "lightning csv"
-ON_FOLDERS = True
+TITLE = "lightning csv"
 _STEPS = ("step", "iter", "iteration", "global_step", "steps")
 _NAMES_OF_RUNS = {"run", "run_name", "run_id", "name", "experiment", "model", "seed", "trial", "config", "job"}
 
@@ -67,7 +67,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=run,
             source=file.name,
-            format=NAME if by_lightning else "csv log",
+            format=TITLE if by_lightning else "csv log",
             series=without_overwritten(series),
             config=config,
         )
@@ -108,3 +108,14 @@ def _hparams(folder: Path) -> dict[str, Any]:
 def _name(file: Path) -> str:
     """Return the folder's name for a metrics.csv, else the file's."""
     return file.parent.resolve().name if file.name == "metrics.csv" else file.stem
+
+
+FORMAT = Format(
+    "lightning",
+    TITLE,
+    recognises,
+    read,
+    rank=100,
+    on_folders=True,
+    takes=("metrics.csv", "hparams.yaml", "*.tfevents.*", "checkpoints"),
+)

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import Score, number_of
 from .reading.safe import Unreadable, head_text, read_json
 
-NAME = "lm-eval"
-ON_FOLDERS = False
+TITLE = "lm-eval"
 _LOSSES = ("bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity")
 
 
@@ -49,7 +49,7 @@ def read(path: Path) -> list[Score]:
                 Score(
                     run=name,
                     source=path.name,
-                    format=NAME if "n-samples" in tree else "lm-eval 0.3",
+                    format=TITLE if "n-samples" in tree else "lm-eval 0.3",
                     task=str(task),
                     metric=f"{metric}{kind}",
                     value=value,
@@ -98,3 +98,6 @@ def _notes(task: str, metric: str, value: float, items: float | None, cells: dic
         return ()
     count = 1 + value * (1 - value) / error**2
     return (f"{task}: no number of items; the standard error of {metric} fits {count:.0f}. Give it by --set n_items=.",)
+
+
+FORMAT = Format("lm-eval", TITLE, recognises, read, rank=190)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..format import Format
 from ..log import Fact, Log, number_of, series_of, some
 from .reading.text import NUMBER, check_one_job, ends_early, log_text, sample
 
-NAME = "megatron"
-ON_FOLDERS = False
+TITLE = "megatron"
 _USED = ("consumed samples", "consumed tokens", "learning rate", "lm loss")
 _LINE = re.compile(r"iteration\s+(\d+)/\s*(\d+) \|(.*)$", re.MULTILINE)
 _VALIDATION = re.compile(
@@ -72,7 +72,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=path.stem,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series,
             config={key: value for key, value in config.items() if not key.endswith("parallel_size")}
             | ({"lr": lr} if lr else {}),
@@ -108,3 +108,6 @@ def _params(text: str, config: dict[str, str]) -> tuple[dict[str, Fact], tuple[s
         "last stage only, so the sum is not exact."
     )
     return {"params_total": Fact(total, "model-parallel rank x ranks")}, (note,)
+
+
+FORMAT = Format("megatron", TITLE, recognises, read, rank=210, is_console=True)

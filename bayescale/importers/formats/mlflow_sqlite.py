@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..format import Format
 from ..log import FINISHED, Log, number_of, series_of
 from .reading.databases import opened, tables
 
-NAME = "mlflow sqlite"
-ON_FOLDERS = False
+TITLE = "mlflow sqlite"
 
 
 def recognises(path: Path) -> bool:
@@ -41,7 +41,7 @@ def read(path: Path) -> list[Log]:
                 Log(
                     run=_name(name) or tags.get("mlflow.runName") or uuid,
                     source=f"{path.name} {uuid[:8]}",
-                    format=NAME,
+                    format=TITLE,
                     series=series,
                     config={**({"family": tags["family"]} if "family" in tags else {}), **config},
                     state=FINISHED if status == "FINISHED" else f"status is {status}" if status else "",
@@ -63,3 +63,6 @@ def _texts(pairs: Iterable[tuple[object, object]]) -> dict[str, str]:
 
 def _name(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value or "")
+
+
+FORMAT = Format("mlflow-sqlite", TITLE, recognises, read, rank=70)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..format import Format
 from ..log import FINISHED, Log, Series, number_of, without_overwritten
 from .reading.safe import Unreadable, inside, read_bytes, read_text, read_yaml, walk
 
-NAME = "mlflow file store"
-ON_FOLDERS = True
+TITLE = "mlflow file store"
 STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
 _NO_STEPS = "All steps are 0: the code did not pass step=, so that points are of no known step."
 _MOST_PARAM = 10_000  # bytes of a parameter's file
@@ -26,7 +26,7 @@ def read(path: Path) -> list[Log]:
         try:
             logs.append(_read_run(run, path))
         except Unreadable as error:
-            logs.append(Log(run.name, f"{run.parent.name}/{run.name}", NAME, left_out=str(error)))
+            logs.append(Log(run.name, f"{run.parent.name}/{run.name}", TITLE, left_out=str(error)))
     return logs
 
 
@@ -76,7 +76,7 @@ def _read_run(folder: Path, root: Path) -> Log:
     return Log(
         run=name or folder.name,
         source=f"{folder.parent.name}/{folder.name}",
-        format=NAME,
+        format=TITLE,
         series=series,
         config=config,
         state=FINISHED if state == "FINISHED" else f"status is {state}" if state else "",
@@ -109,3 +109,6 @@ def _points(file: Path) -> tuple[Series | None, int]:
     times, steps, values = (np.array(part) for part in zip(*rows, strict=True))
     order = np.lexsort((steps, times))  # lines are in order of logging, which need not be that of steps
     return without_overwritten({"": (times[order], steps[order], values[order])})[""], bad
+
+
+FORMAT = Format("mlflow", TITLE, recognises, read, rank=60, on_folders=True, holds_runs=True)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from ..format import Format
 from ..log import FINISHED, Log
 from .reading import wandb_steps
 from .reading.tables import header, is_blank_text, read_csv
 
-NAME = "mlflow search_runs"
-ON_FOLDERS = False
+TITLE = "mlflow search_runs"
 
 
 def recognises(path: Path) -> bool:
@@ -37,7 +37,7 @@ def read(path: Path) -> list[Log]:
             Log(
                 run=str(row.get("tags.mlflow.runName") or row.get("run_id", "")),
                 source=f"{path.name} {str(row.get('run_id', ''))[:8]}",
-                format=NAME,
+                format=TITLE,
                 **found._asdict(),
                 config=config,
                 state=FINISHED if status == "FINISHED" else f"status is {status}" if status else "",
@@ -45,3 +45,6 @@ def read(path: Path) -> list[Log]:
             )
         )
     return logs
+
+
+FORMAT = Format("mlflow-table", TITLE, recognises, read, rank=80)

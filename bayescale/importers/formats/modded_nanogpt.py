@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from ..format import Format
 from ..log import Log, series_of
 from .reading.text import NUMBER, ends_early, log_text, sample
 
-NAME = "modded-nanogpt"
-ON_FOLDERS = False
+TITLE = "modded-nanogpt"
 _LINE = re.compile(rf"^step:(\d+)/(\d+) val_loss:({NUMBER})(?: val_bpb:{NUMBER})? train_time:\d+ms", re.MULTILINE)
 
 
@@ -23,9 +23,12 @@ def read(path: Path) -> list[Log]:
         Log(
             run=path.stem,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of((float(step), {"val_loss": loss}) for step, _, loss in found),
             config={"num_iterations": found[-1][1]} if found else {},
             state=ends_early([float(step) for step, _, _ in found], float(found[-1][1]) if found else None),
         )
     ]
+
+
+FORMAT = Format("modded-nanogpt", TITLE, recognises, read, rank=260, is_console=True)

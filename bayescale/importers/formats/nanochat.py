@@ -4,12 +4,12 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
+from ..format import Format
 from ..log import Fact, Log, series_of
 from .reading.safe import Unreadable
 from .reading.text import NUMBER, check_one_job, ends_early, first, log_text, sample, whole
 
-NAME = "nanochat"
-ON_FOLDERS = False
+TITLE = "nanochat"
 _VALIDATION = re.compile(rf"^Step (\d+) \| Validation bpb: ({NUMBER})\s*$", re.MULTILINE)
 _STEP = re.compile(r"^step (\d+)/(\d+) \(", re.MULTILINE)
 
@@ -48,10 +48,13 @@ def read(path: Path) -> list[Log]:
         Log(
             run=path.stem,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of(rows),
             facts=facts,
             config={"num_iterations": planned} if planned else {},
             state=ends_early([*(step for step, _ in rows), *(float(step) for step, _ in steps)], planned),
         )
     ]
+
+
+FORMAT = Format("nanochat", TITLE, recognises, read, rank=250, is_console=True)

@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from ...runs.values import parse_number
+from ..format import Format
 from ..log import Fact, Log, series_of
 from .reading.text import NUMBER, check_one_job, first, log_text, sample, whole
 
-NAME = "nanogpt"
-ON_FOLDERS = False
+TITLE = "nanogpt"
 _EVALUATION = re.compile(rf"^step (\d+): train loss ({NUMBER}), val loss ({NUMBER})\s*$", re.MULTILINE)
 
 
@@ -38,7 +38,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=path.stem,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of(
                 (float(step), {"train/loss": train, "val/loss": val}) for step, train, val in _EVALUATION.findall(text)
             ),
@@ -46,3 +46,6 @@ def read(path: Path) -> list[Log]:
             notes=notes,
         )
     ]
+
+
+FORMAT = Format("nanogpt", TITLE, recognises, read, rank=240, is_console=True)

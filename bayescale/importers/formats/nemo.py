@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from ..format import Format
 from ..log import Log, number_of, series_of
 from .reading.text import log_text, sample
 
-NAME = "nemo"
-ON_FOLDERS = False
+TITLE = "nemo"
 _LINE = re.compile(r"^.*?Training epoch (\d+), iteration (\d+)/(\d+) \| (.*)$", re.MULTILINE)
 
 
@@ -43,8 +43,11 @@ def read(path: Path) -> list[Log]:
         Log(
             run=path.stem,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of(rows),
             config={**config, "max_steps": planned} if planned else config,
         )
     ]
+
+
+FORMAT = Format("nemo", TITLE, recognises, read, rank=220, is_console=True)

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import Log, series_of
 from .reading.safe import head
 from .reading.tables import parquet_columns, read_parquet
 
-NAME = "neptune exporter"
-ON_FOLDERS = False
+TITLE = "neptune exporter"
 _VALUES = {"float": "float_value", "int": "int_value", "string": "string_value"}
 
 
@@ -37,7 +37,7 @@ def read(path: Path) -> list[Log]:
             Log(
                 run=str(identity),
                 source=path.name,
-                format=NAME,
+                format=TITLE,
                 series=series_of((float(step), {key: value}) for step, key, value in cells),
                 config=kept,
                 identity=f"neptune {path.parent.resolve()} {identity}",
@@ -45,3 +45,6 @@ def read(path: Path) -> list[Log]:
             )
         )
     return logs
+
+
+FORMAT = Format("neptune", TITLE, recognises, read, rank=140)

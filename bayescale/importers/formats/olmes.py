@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from ..format import Format
 from ..log import Score, number_of
 from .reading.safe import head_text, read_json_lines
 
-NAME = "olmes"
-ON_FOLDERS = False
+TITLE = "olmes"
 
 
 def recognises(path: Path) -> bool:
@@ -34,7 +34,7 @@ def read(path: Path) -> list[Score]:
             Score(
                 run=str(model.get("model") or path.parent.resolve().name).rsplit("/", 1)[-1],
                 source=path.name,
-                format=NAME,
+                format=TITLE,
                 task=str(alias or record.get("task_name")),
                 metric=metric,
                 value=value,
@@ -45,3 +45,6 @@ def read(path: Path) -> list[Score]:
             )
         )
     return scores
+
+
+FORMAT = Format("olmes", TITLE, recognises, read, rank=180)

@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from ..format import Format
 from ..log import Log, number_of, series_of
 from .reading.text import ends_early, log_text, sample
 
-NAME = "olmo-core"
-ON_FOLDERS = False
+TITLE = "olmo-core"
 _HEADER = re.compile(r"\[step=(\d+)/(\d+)(?:,epoch=\d+)?")
 _METRIC = re.compile(r"^\s{2,}(\S[^=\n]*)=([-+.,\dEeNnAaIiFf]+)\s*$")
 _KEPT = re.compile(r"loss|tokens|LR|learning_rate|petaflops", re.IGNORECASE)
@@ -35,10 +35,13 @@ def read(path: Path) -> list[Log]:
         Log(
             run=path.stem,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of(rows),
             config={"max_steps": planned} if planned else {},
             state=ends_early([step for step, _ in rows], planned or None),
             notes=("Losses of the console are rounded to 0.001; a W&B export has all digits.",),
         )
     ]
+
+
+FORMAT = Format("olmo", TITLE, recognises, read, rank=270, is_console=True)

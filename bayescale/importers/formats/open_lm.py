@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from ..format import Format
 from ..log import FINISHED, Fact, Log, number_of, series_of
 from .reading.safe import head_text, read_json_lines, read_text
 
-NAME = "open_lm"
-ON_FOLDERS = True
+TITLE = "open_lm"
 _CONFIG = ("accum_freq", "epochs", "global_batch_size", "lr", "seed", "seq_len", "train_num_samples", "wd")
 
 
@@ -50,10 +50,21 @@ def read(path: Path) -> list[Log]:
         Log(
             run=config.get("name") or path.resolve().name,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of(rows),
             config=config_left,
             facts=facts,
             state=state,
         )
     ]
+
+
+FORMAT = Format(
+    "open-lm",
+    TITLE,
+    recognises,
+    read,
+    rank=90,
+    on_folders=True,
+    takes=("params.txt", "out.log", "checkpoints", "stats*"),
+)

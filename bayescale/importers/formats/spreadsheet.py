@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from ...runs.columns import COLUMNS, KINDS, NUMERIC, RULES, plain
 from ...runs.provenance import provenance
 from ...runs.values import brief, one_line
+from ..format import Format, Options
 from ..keys import loss_key
 from ..log import FINISHED, Fact, Log, Series
 from .reading import locales
@@ -20,8 +20,7 @@ from .reading.headers import Head, header_row, heads_of
 from .reading.safe import Unreadable, check_columns, head, read_bytes
 from .reading.workbook import read_book
 
-NAME = "spreadsheet"
-ON_FOLDERS = False
+TITLE = "spreadsheet"
 _BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _TEXTS = (".csv", ".tsv", ".txt")
 _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
@@ -31,14 +30,6 @@ _NEEDED = ("params", "params_total", "params_non_embedding", "tokens", "flops") 
 _SHARE = " (its cell says %)"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _LOOKED_AT = 30  # lines by which the separator is told
-
-
-class Options(NamedTuple):
-    """What a person says of their tables: the sheet, the decimal mark, and columns by canonical name."""
-
-    sheet: str = ""
-    decimal: str = ""
-    columns: Mapping[str, str] = {}
 
 
 def recognises(path: Path) -> bool:
@@ -131,7 +122,7 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
     return Log(
         run=str(name),
         source=f"{table.where} row {number + 1}",
-        format="bayescale table" if table.report else NAME if table.is_book else "spreadsheet csv",
+        format="bayescale table" if table.report else TITLE if table.is_book else "spreadsheet csv",
         series=series,
         facts=facts,
         state=said.state,
@@ -313,3 +304,6 @@ def _delimited(data: bytes, name: str) -> list[list[Any]]:
         return [list(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
     except csv.Error as error:
         raise Unreadable(f"{name} is not well-formed: {one_line(error)}.") from error
+
+
+FORMAT = Format("spreadsheet", TITLE, recognises, read, rank=290, has_options=True)

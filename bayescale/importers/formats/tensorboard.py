@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..format import Format
 from ..keys import loss_key
 from ..log import Log, join, series_of
 from .reading.protobuf import fields
 from .reading.safe import Unreadable, read_bytes, read_yaml
 
-NAME = "tfevents"
-ON_FOLDERS = True
+TITLE = "tfevents"
 _SPLIT = re.compile(r"(?:.*_)?(train|training|validation|val|valid|eval|test)")
 _FLOAT = struct.Struct("<f")
 # wall time, step, a summary of one value: its tag (below 128 bytes, as its length is one byte) and a float
@@ -54,7 +54,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=home.name,
             source=folder.name if path.is_dir() else path.name,
-            format=NAME,
+            format=TITLE,
             series={_tag(tag, split[1] if split else ""): points for tag, points in _series(file).items()},
             config=config,
             identity=str(home),
@@ -72,6 +72,11 @@ def read(path: Path) -> list[Log]:
         # Lightning counts from 0
         return [replace(log, series={tag: (steps + 1, values) for tag, (steps, values) in log.series.items()})]
     return [log]
+
+
+def _shown(name: str) -> str:
+    """Return the name of an event file without that of a host, in which it ends."""
+    return re.sub(r"(\.tfevents\.\d+)\..*", r"\1", name)
 
 
 def _tag(tag: str, split: str) -> str:
@@ -153,3 +158,16 @@ def _tensor(data: bytes) -> float | None:
         elif number in (5, 6) and len(value) % (4 if number == 5 else 8) == 0:
             numbers = np.frombuffer(value, "<f4" if number == 5 else "<f8")
     return float(numbers[0]) if len(numbers) == 1 else None
+
+
+FORMAT = Format(
+    "tensorboard",
+    TITLE,
+    recognises,
+    read,
+    rank=110,
+    on_folders=True,
+    takes=("*.tfevents.*", "hparams.yaml"),
+    has_all_digits=True,
+    shown=_shown,
+)

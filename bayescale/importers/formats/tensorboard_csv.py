@@ -3,11 +3,11 @@
 import re
 from pathlib import Path
 
+from ..format import Format
 from ..log import Log, number_of, series_of
 from .reading.tables import header, read_csv
 
-NAME = "tensorboard csv"
-ON_FOLDERS = False
+TITLE = "tensorboard csv"
 _MOST = 1000
 
 
@@ -31,10 +31,13 @@ def read(path: Path) -> list[Log]:
         Log(
             run=run,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=series_of((step, {tag: value}) for step, value in rows if step is not None),
             identity=f"tensorboard csv {path.parent.resolve()} {run}",
             started=path.name,
             notes=notes,
         )
     ]
+
+
+FORMAT = Format("tensorboard-csv", TITLE, recognises, read, rank=120)

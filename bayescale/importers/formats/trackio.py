@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import Log
 from .reading import wandb_steps
 from .reading.databases import columns, opened, tables
 from .reading.safe import flat
 
-NAME = "trackio"
-ON_FOLDERS = False
+TITLE = "trackio"
 
 
 def recognises(path: Path) -> bool:
@@ -37,7 +37,7 @@ def read(path: Path) -> list[Log]:
                 Log(
                     run=str(name),
                     source=f"{path.name} {identity}",
-                    format=NAME,
+                    format=TITLE,
                     **found._asdict(),
                     config={key_: value for key_, value in config.items() if not key_.startswith("_")},
                 )
@@ -51,3 +51,6 @@ def _record(text: Any) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+FORMAT = Format("trackio", TITLE, recognises, read, rank=130)

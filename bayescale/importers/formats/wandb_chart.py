@@ -7,6 +7,7 @@ import numpy as np
 
 from ...runs.columns import plain
 from .. import keys
+from ..format import Format
 from ..log import Log, Series, number_of
 from .reading.safe import Unreadable, head_text
 from .reading.tables import header, read_csv
@@ -22,8 +23,7 @@ _AXES = {
     "iteration": 0,
     "trainer_global_step": 1,
 }
-NAME = "wandb chart"
-ON_FOLDERS = False
+TITLE = "wandb chart"
 
 
 def recognises(path: Path) -> bool:
@@ -79,7 +79,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=run,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             series=found if offset is not None else {**found, axis: _counter(found)},
             asks=(STEP_IS,) if plain(axis) in ("step", "_step") else (),
             steps_are_updates=offset is not None,
@@ -98,3 +98,6 @@ def _metrics(columns: list[str]) -> list[str]:
     """Return the right sides of " - " that most columns share, the longest first: a run's name may hold " - " too."""
     sides = Counter(name.split(" - ", cut)[-1] for name in columns for cut in range(1, name.count(" - ") + 1))
     return sorted(sides, key=lambda side: (-sides[side], side.count(" - ")))
+
+
+FORMAT = Format("wandb-chart", TITLE, recognises, read, rank=40)

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import Log
 from .reading import wandb_steps
 from .reading.safe import Unreadable, flat, head_text, read_json, read_yaml
 
-NAME = "wandb run folder"
-ON_FOLDERS = True
+TITLE = "wandb run folder"
 
 
 def recognises(path: Path) -> bool:
@@ -37,7 +37,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=name,
             source=path.name,
-            format=NAME if path.is_dir() else "wandb config",
+            format=TITLE if path.is_dir() else "wandb config",
             **found._asdict(),
             config=config,
             summary=True,
@@ -58,3 +58,6 @@ def configuration(path: Path) -> dict[str, Any]:
         if key not in ("_wandb", "wandb_version")
     }
     return flat(bare)
+
+
+FORMAT = Format("wandb-folder", TITLE, recognises, read, rank=20, on_folders=True, has_all_digits=True)

@@ -4,13 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import Log, some_rows
 from .reading import wandb_steps
 from .reading.safe import head, head_text, read_json_lines
 from .reading.tables import header, parquet_columns, read_csv, read_parquet_rows
 
-NAME = "wandb history"
-ON_FOLDERS = False
+TITLE = "wandb history"
 
 
 def recognises(path: Path) -> bool:
@@ -41,9 +41,12 @@ def read(path: Path) -> list[Log]:
         Log(
             run=stem or (path.parent.resolve().name if path.suffix == ".parquet" else path.stem),
             source=path.name,
-            format=NAME,
+            format=TITLE,
             identity=f"{path.parent.resolve()} {stem}" if path.suffix == ".parquet" else "",
             started=re.sub(r"\d+", lambda match: match[0].zfill(8), path.stem),
             **found._asdict(),
         )
     ]
+
+
+FORMAT = Format("wandb-history", TITLE, recognises, read, rank=200)

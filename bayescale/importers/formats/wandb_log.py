@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..format import Format
 from ..log import FINISHED, Log, some_rows
 from .reading import wandb_steps
 from .reading.protobuf import fields
 from .reading.safe import Unreadable, flat, head, read_bytes
 
-NAME = "wandb offline log"
-ON_FOLDERS = True
+TITLE = "wandb offline log"
 _BLOCK, _CHUNK = 32_768, struct.Struct("<IHB")
 _FULL, _LAST = 1, 4
 _HISTORY, _SUMMARY, _CONFIG, _RUN, _EXIT = 2, 3, 5, 17, 18
@@ -68,7 +68,7 @@ def read(path: Path) -> list[Log]:
         Log(
             run=name or identity,
             source=path.name,
-            format=NAME,
+            format=TITLE,
             **found._asdict(),
             config=config,
             state=state,
@@ -133,3 +133,6 @@ def _items(body: bytes, number: int) -> Iterator[tuple[str, Any]]:
 
 def _text(value: int | bytes | None) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""
+
+
+FORMAT = Format("wandb-log", TITLE, recognises, read, rank=10, on_folders=True, has_all_digits=True)

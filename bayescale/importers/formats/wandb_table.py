@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
+from ..format import Format
 from ..log import FINISHED, Log, number_of
 from .reading import wandb_steps
 from .reading.safe import Unreadable, head_text
 from .reading.tables import header, is_blank_text, read_csv
 
-NAME = "wandb runs table"
-ON_FOLDERS = False
+TITLE = "wandb runs table"
 _SEVERAL = 3
 _OWN = (
     "Name",
@@ -51,7 +51,7 @@ def read(path: Path) -> list[Log]:
             Log(
                 run=str(cells["Name"]).strip() or f"row {place}",
                 source=f"{path.name} row {place}",
-                format=NAME,
+                format=TITLE,
                 **found._asdict(),
                 config=row,
                 state=FINISHED if state == FINISHED else f"state is {state}{planned}" if state else "",
@@ -59,3 +59,6 @@ def read(path: Path) -> list[Log]:
             )
         )
     return logs
+
+
+FORMAT = Format("wandb-table", TITLE, recognises, read, rank=30)
