@@ -129,7 +129,12 @@ LR_SERIES = frozenset(
     )
 )
 EPOCH = ("epoch", "train_epoch", "epochs", "trainer_epoch")
+EPOCHS_DONE = (
+    "train_epoch",
+)  # in fractions, also where they are whole; another counter may be the number of the current one
 PROGRESS = ("run_progress",)
+NO_ACCURACY = _words("bits_per_byte byte_perplexity word_perplexity perplexity")  # metrics of evaluations
+OWN_ACCUMULATION = "block_size"  # the sequence of code (nanoGPT) whose accumulation counts the steps of all ranks or of one, by version
 
 # "=" before a spelling: only as a full key, since `router.lr` or `warmup.steps` are others' values.
 CONFIG = {

@@ -13,6 +13,7 @@ import numpy as np
 Series = tuple[np.ndarray, np.ndarray]  # steps (updates done), values
 
 FINISHED = "finished"
+TRAINING_LOSS, UNIQUE_TOKENS = "training-loss", "unique-tokens"  # what a log may leave open (`Log.asks`)
 _MOST_POINTS = 2000  # that one series keeps; more say nothing about a law
 
 
@@ -21,6 +22,21 @@ class Fact(NamedTuple):
 
     value: Any
     key: str
+
+
+class OwnFlops(NamedTuple):
+    """A logger's FLOP that are 6 x non-embedding params x tokens, so that each follows from the two others: keys of FLOP and tokens."""
+
+    flops: str
+    tokens: str
+
+
+class StepDoubt(NamedTuple):
+    """A counter that a logger's calls drive unless the code says the step: only the person knows whether it counts updates."""
+
+    logger: str
+    counter: str
+    call: str
 
 
 @dataclass(frozen=True)
@@ -44,7 +60,7 @@ class Log:
     identity, started : str
         What segments of one run share, and what orders them.
     asks : tuple of str
-        Questions that this format always leaves open, by name (`questions`).
+        What the log leaves open whatever it holds: `TRAINING_LOSS` (whether it may stand in), `UNIQUE_TOKENS` (data were repeated).
     notes : tuple of str
         What a person should know of this log.
     left_out : str
@@ -53,8 +69,16 @@ class Log:
         Unit of the loss, where the file says so in another place than the key ("" = as the key says).
     points : tuple of (steps, tokens, loss)
         Checkpoints of a run in a table, where rows and not series hold them.
-    flops_are_6nd : bool
-        The logger computes FLOP as 6 x non-embedding params x tokens, so that each follows from the two others.
+    own_flops : OwnFlops, optional
+        The counter of FLOP that the logger computes itself.
+    step_doubt : StepDoubt, optional
+        Why steps may be no updates.
+    counts_epochs_done : bool
+        Its epochs are those done so far, in fractions, and not the number of the current one.
+    is_kept_by_hand : bool
+        A person's table: it need not say that a run finished, and FLOP may stand there in place of params.
+    is_mapped : bool
+        The person's names of columns were applied while reading.
     steps_are_updates : bool
         False where steps only order the points (micro-batches).
     """
@@ -74,7 +98,11 @@ class Log:
     left_out: str = ""
     loss_unit: str = ""
     points: tuple[tuple[float, float, float], ...] = ()
-    flops_are_6nd: bool = False
+    own_flops: OwnFlops | None = None
+    step_doubt: StepDoubt | None = None
+    counts_epochs_done: bool = False
+    is_kept_by_hand: bool = False
+    is_mapped: bool = False
     steps_are_updates: bool = True
 
 
@@ -88,7 +116,7 @@ class Score(NamedTuple):
     metric: str
     value: float
     n_items: float | None
-    params_total: float | None = None
+    params_total: Fact | None = None
     revision: str = ""
     shots: str = ""
     date: float = 0.0
@@ -202,6 +230,7 @@ def join(segments: list[Log]) -> Log:
         source=segments[0].source if len(segments) == 1 else f"{segments[0].source} and {len(segments) - 1} more",
         notes=tuple(dict.fromkeys(note for segment in segments for note in segment.notes)),
         asks=tuple(dict.fromkeys(ask for segment in segments for ask in segment.asks)),
+        step_doubt=next((segment.step_doubt for segment in segments if segment.step_doubt), None),
     )
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from ..format import Format
-from ..log import FINISHED, Log, number_of, series_of
+from ..log import FINISHED, Log, OwnFlops, number_of, series_of
 from .reading.safe import Unreadable, head_text, read_json
 
 TITLE = "hf trainer"
 _FILE = "trainer_state.json"
+_FLOPS = OwnFlops(flops="total_flos", tokens="num_input_tokens_seen")
 
 
 def recognises(path: Path) -> bool:
@@ -50,7 +51,7 @@ def read(path: Path) -> list[Log]:
         }
         logged |= set(cells)
         rows.append((step, cells))
-    ends = {key: state.get(key) for key in ("total_flos", "num_input_tokens_seen") if number_of(state.get(key))}
+    ends = {key: state.get(key) for key in _FLOPS if number_of(state.get(key))}
     rows.append((done, ends))
     return [
         Log(
@@ -64,14 +65,15 @@ def read(path: Path) -> list[Log]:
             else FINISHED
             if done >= planned
             else f"global_step {done:.0f} of max_steps {planned:.0f}",
-            flops_are_6nd=True,
+            own_flops=_FLOPS,
+            counts_epochs_done=True,
             notes=tuple(wrong),
         )
     ]
 
 
 def _is_zero_count(key: str, value: Any) -> bool:
-    return key == "num_input_tokens_seen" and not number_of(value)  # 0 = it was not counted
+    return key == _FLOPS.tokens and not number_of(value)  # 0 = it was not counted
 
 
 def _files(folder: Path) -> list[Path]:

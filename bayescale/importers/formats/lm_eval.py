@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ..format import Format
-from ..log import Score, number_of
+from ..keys import NO_ACCURACY
+from ..log import Fact, Score, number_of
 from .reading.safe import Unreadable, head_text, read_json
 
 TITLE = "lm-eval"
-_LOSSES = ("bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity")
+_PARAMS = "model_num_parameters"
 
 
 def recognises(path: Path) -> bool:
@@ -54,7 +55,7 @@ def read(path: Path) -> list[Score]:
                     metric=f"{metric}{kind}",
                     value=value,
                     n_items=items,
-                    params_total=number_of(config.get("model_num_parameters")),
+                    params_total=_params(config),
                     revision=_argument(config, "revision") or _checkpoint(config),
                     shots=str((tree.get("n-shot") or {}).get(str(task), "")),
                     date=number_of(tree.get("date")) or path.stat().st_mtime,
@@ -67,6 +68,11 @@ def read(path: Path) -> list[Score]:
 def _model(config: dict[str, Any], path: Path) -> str:
     parts = (_argument(config, "pretrained") or path.parent.resolve().name).rstrip("/").split("/")
     return parts[-2] if len(parts) > 1 and re.fullmatch(r"checkpoint-\d+", parts[-1]) else parts[-1]
+
+
+def _params(config: dict[str, Any]) -> Fact | None:
+    count = number_of(config.get(_PARAMS))
+    return Fact(count, _PARAMS) if count else None
 
 
 def _checkpoint(config: dict[str, Any]) -> str:
@@ -94,7 +100,7 @@ def _total(counts: list[float | None]) -> float | None:
 def _notes(task: str, metric: str, value: float, items: float | None, cells: dict[str, Any]) -> tuple[str, ...]:
     """Return what follows from the standard error where the count is missing: n = 1 + p (1 - p) / se^2 for 0/1 items."""
     error = number_of(cells.get(f"{metric}_stderr"))
-    if items is not None or metric in _LOSSES or not error or not 0 < value < 1:
+    if items is not None or metric in NO_ACCURACY or not error or not 0 < value < 1:
         return ()
     count = 1 + value * (1 - value) / error**2
     return (f"{task}: no number of items; the standard error of {metric} fits {count:.0f}. Give it by --set n_items=.",)

@@ -129,6 +129,8 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
         left_out=left_out,
         loss_unit={"": "", "nats/token": ""}.get(unit := str(table.report.get("loss_unit", "")), unit),
         steps_are_updates=not series,
+        is_kept_by_hand=not table.report,
+        is_mapped=True,
         notes=tuple(said.notes),
     )
 

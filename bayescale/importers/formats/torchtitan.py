@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 
 from ..format import Format
-from ..log import Fact, Log, series_of
+from ..log import UNIQUE_TOKENS, Fact, Log, series_of
 from .reading.text import NUMBER, check_one_job, first, log_text, sample, whole
 
 TITLE = "torchtitan"
 _STEP = re.compile(rf"^.*?(?<!validate )\bstep:\s*(\d+)\s+loss:\s*({NUMBER})\s+(?:grad_norm|memory)", re.MULTILINE)
 _VALIDATE = re.compile(rf"^.*?validate step:\s*(\d+)\s+loss:\s*({NUMBER})", re.MULTILINE)
 _NO_LOSS = "-1.0000"  # of the ranks of a pipeline that have none
-UNIQUE = "unique-tokens"
 
 
 def recognises(path: Path) -> bool:
@@ -39,7 +38,7 @@ def read(path: Path) -> list[Log]:
             series=series_of((step, cells) for _, step, cells in sorted(points, key=lambda point: point[0])),
             facts={"params_total": Fact(whole(params), "total parameters")} if params else {},
             notes=("The log says that the data set was looped again: more than one epoch.",) if looped else (),
-            asks=(UNIQUE,) if looped else (),
+            asks=(UNIQUE_TOKENS,) if looped else (),
         )
     ]
 

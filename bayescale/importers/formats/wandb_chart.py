@@ -11,7 +11,7 @@ from ..format import Format
 from ..log import Log, Series, number_of
 from .reading.safe import Unreadable, head_text
 from .reading.tables import header, read_csv
-from .reading.wandb_steps import STEP_IS
+from .reading.wandb_steps import DOUBT
 
 # x axis -> what must be added to count updates done
 _AXES = {
@@ -81,7 +81,7 @@ def read(path: Path) -> list[Log]:
             source=path.name,
             format=TITLE,
             series=found if offset is not None else {**found, axis: _counter(found)},
-            asks=(STEP_IS,) if plain(axis) in ("step", "_step") else (),
+            step_doubt=DOUBT if plain(axis) in ("step", "_step") else None,
             steps_are_updates=offset is not None,
             notes=tuple(notes.get(run, ())),
         )

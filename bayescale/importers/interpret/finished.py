@@ -4,7 +4,6 @@ import math
 
 from ...runs.columns import plain
 from .. import keys
-from ..formats.reading.wandb_steps import STEP_IS
 from ..log import FINISHED, Log, number_of
 from .answers import ImportAnswers
 from .losses import Choice, end_of, is_training
@@ -70,7 +69,7 @@ def _state(log: Log, answers: ImportAnswers) -> str:
             return FINISHED if values[-1] >= _DONE else f"{key} is {values[-1]:g}"
     planned = planned_steps(log)
     steps = sorted({float(step) for points in log.series.values() for step in points[0][-2:]})
-    by_calls = STEP_IS in log.asks and answers.step_is == "calls"
+    by_calls = log.step_doubt is not None and answers.step_is == "calls"
     if planned is None or not steps or (log.summary and steps[-1] == 0) or not log.steps_are_updates or by_calls:
         return log.state
     goal = planned[0]
@@ -80,4 +79,5 @@ def _state(log: Log, answers: ImportAnswers) -> str:
     said = f"the log ends at step {steps[-1]:.0f} of {goal:.0f}"
     if log.state == FINISHED:
         said += ", although its state is finished"
-    return said + (" (where _step counts calls of wandb.log, say --step-is calls)" if STEP_IS in log.asks else "")
+    doubt = log.step_doubt
+    return said + (f" (where {doubt.counter} counts calls of {doubt.call}, say --step-is calls)" if doubt else "")

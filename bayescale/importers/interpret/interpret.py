@@ -18,8 +18,7 @@ from ...runs.columns import plain
 from ...runs.problems import nearest
 from ...runs.values import one_line
 from .. import keys
-from ..formats.reading.wandb_steps import STEP_IS
-from ..log import Log, number_of
+from ..log import TRAINING_LOSS, Log, number_of
 from .answers import ImportAnswers, from_name, of_run
 from .finished import BY_PERSON, judge, planned_steps
 from .losses import Choice, choose, end_of, end_value, is_training
@@ -90,14 +89,14 @@ def _told_once(logs: Sequence[Log], answers: ImportAnswers) -> list[Log]:
 
 
 def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions, warnings: list[str]) -> Row:
-    row = Row(log.run, log.source, log.format)
+    row = Row(log.run, log.source, log.format, own_flops=log.own_flops, is_kept_by_hand=log.is_kept_by_hand)
     named = from_name(answers.name, log.run)
     for column, by_run in answers.set.items():
         row.put(column, typed(column, of_run(by_run, log.run)), "--set")
     for column, value in named.items():
         row.put(column, value, "--name")
     for column, key in answers.map.items():
-        if column not in ("loss", "tokens", "flops") and not log.format.startswith("spreadsheet"):
+        if column not in ("loss", "tokens", "flops") and not log.is_mapped:
             row.put(column, *_mapped(log, column, key))
     for column, fact in log.facts.items():
         if column not in ("loss", "params", "params_total", "params_non_embedding", "source"):
@@ -182,7 +181,7 @@ def _put_loss_and_tokens(
             ask_tokens(row, log, questions, False)
         return
     step, loss, rows = end_of(choice)
-    if is_training(choice) and "training-loss" in log.asks and not answers.training_loss:
+    if is_training(choice) and TRAINING_LOSS in log.asks and not answers.training_loss:
         questions.ask(
             "validation loss",
             f"none in a log of {log.format}; may its training loss stand in?",
@@ -197,7 +196,7 @@ def _put_loss_and_tokens(
     assert choice.points is not None
     steps, values = choice.points
     unknown_steps = (log.summary and step == 0) or not log.steps_are_updates
-    by_calls = STEP_IS in log.asks and answers.step_is != "updates"
+    by_calls = log.step_doubt is not None and answers.step_is != "updates"
     row.first_loss = _as_loss(float(values[0]), row, answers)
     planned = planned_steps(log)
     if not unknown_steps and step > 0 and (not by_calls or (planned and planned[0] == step)):
@@ -309,7 +308,7 @@ def _settle_units(table: Table, answers: ImportAnswers) -> None:
 
 def _warn(table: Table) -> None:
     rows = [row for row in table.rows if not row.left_out]
-    unknown = [one_line(row.run) for row in rows if row.finished is None and not row.format.startswith("spreadsheet")]
+    unknown = [one_line(row.run) for row in rows if row.finished is None and not row.is_kept_by_hand]
     if unknown:
         more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         table.warnings.append(

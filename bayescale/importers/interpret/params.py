@@ -31,7 +31,7 @@ def put_params(row: Row, log: Log, answers: ImportAnswers) -> None:
     if row.given_params is not None:
         row.kinds = {kind: count for kind, count in row.kinds.items() if kind == "total"}
         row.kinds[answers.params_kind or "given"] = row.given_params
-    elif every is not None and not row.kinds and not (log.flops_are_6nd and "num_input_tokens_seen" in log.series):
+    elif every is not None and not row.kinds and not (log.own_flops and log.own_flops.tokens in log.series):
         row.kinds[answers.params_kind or "unknown"] = float(every)
         row.origins["params"] = "--params"
     if answers.params_kind and "unknown" in row.kinds:
@@ -57,7 +57,7 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
     kind = shared[0] if shared else ""
     common = max(wanted, key=lambda item: sum(item in row.kinds for row in logged))
     for row in rows:
-        if not row.kinds and "flops" in row.values and row.format.startswith("spreadsheet"):
+        if not row.kinds and "flops" in row.values and row.is_kept_by_hand:
             continue  # they follow by 6ND, which `read_runs` does and says
         if not row.kinds:
             table.questions.ask("params", f"no count was logged.{_shape(row)}", "--params RUN=COUNT", row.run)
@@ -83,14 +83,15 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
 
 
 def _from_flops(row: Row) -> None:
-    """Take params from the Trainer's own 6 x params x tokens."""
+    """Take params from the logger's own 6 x params x tokens."""
     flops, tokens = row.values.get("flops"), row.values.get("tokens")
     if "--set" in (row.origins.get("flops"), row.origins.get("tokens")):
-        return  # only the Trainer's own counts belong together
-    if row.format != "hf trainer" or not flops or not tokens or "total_flos" in str(row.origins.get("tokens")):
+        return  # only the logger's own counts belong together
+    own = row.own_flops
+    if own is None or not flops or not tokens or own.flops in str(row.origins.get("tokens")):
         return
     row.kinds["non-embedding"] = flops / (6 * tokens)
-    row.origins["params"] = "total_flos / (6 x tokens)"
+    row.origins["params"] = f"{own.flops} / (6 x tokens)"
 
 
 def _shape(row: Row) -> str:

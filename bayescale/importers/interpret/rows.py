@@ -9,7 +9,7 @@ import numpy as np
 
 from ...runs.columns import NUMERIC
 from .. import keys
-from ..log import number_of
+from ..log import OwnFlops, number_of
 from .answers import ImportAnswers
 from .questions import Questions
 
@@ -33,6 +33,8 @@ class Row:
     finished: bool | None = None
     left_out: str = ""
     unfinished: bool = False
+    own_flops: OwnFlops | None = None
+    is_kept_by_hand: bool = False
 
     def put(self, column: str, value: Any, origin: str) -> None:
         """Set a value that is not set yet; what is no finite number stays out of a column of numbers."""

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from ...errors import InputError
 from ...runs.columns import plain
 from ...runs.values import one_line
+from ..keys import NO_ACCURACY
 from ..log import Score
 from .answers import ImportAnswers
 from .rows import Row, Table
 
-_NO_ACCURACY = ("bits_per_byte", "byte_perplexity", "word_perplexity", "perplexity")
-
 
 def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
     """Add accuracies to the rows of a table; which task and metric is asked once where there are several."""
-    scores = [score for score in scores if score.metric not in _NO_ACCURACY]
+    scores = [score for score in scores if score.metric not in NO_ACCURACY]
     if not scores:
         return
     unknown = [model for model in answers.join if model not in {score.run for score in scores}]
@@ -65,7 +64,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
         row.put("accuracy", score.value, f"{score.task} {score.metric}")
         row.put("n_items", score.n_items, f"items of {score.task}")
         if "params_total" not in row.values and score.params_total and "params" not in row.values:
-            row.put("params_total", score.params_total, "model_num_parameters")
+            row.put("params_total", *score.params_total)
         table.warnings += [note for note in score.notes if note not in table.warnings]
 
 

@@ -7,8 +7,7 @@ import numpy as np
 from ...runs.columns import plain
 from ...runs.values import one_line
 from .. import keys
-from ..formats.reading.wandb_steps import STEP_IS
-from ..log import Log, number_of
+from ..log import UNIQUE_TOKENS, Log, number_of
 from .answers import EVERY, ImportAnswers, named_for
 from .losses import Choice
 from .questions import Questions
@@ -53,9 +52,9 @@ def tokens(
             ways.append((counts * sequence[0], f"{how} x {sequence[1]}"))
     if batch:
         ways.append((steps * batch[0], f"steps x {batch[1]}"))
-    params = row.kinds.get("non-embedding")  # what the Trainer's FLOP count
-    if log.flops_are_6nd and params and (flops := log.series.get("total_flos")):
-        counts, how = _at(steps, flops, "total_flos")
+    params, own = row.kinds.get("non-embedding"), log.own_flops
+    if own and params and (flops := log.series.get(own.flops)):
+        counts, how = _at(steps, flops, own.flops)
         ways.append((counts / (6 * params), f"{how} / (6 x params)"))
     if not ways:
         return None
@@ -102,7 +101,7 @@ def put_flops(row: Row, log: Log, steps: np.ndarray, answers: ImportAnswers, war
 def check_flops(row: Row, warnings: list[str]) -> None:
     """Drop FLOP that are no total of this run, going by 6 x params x tokens: a rate, or another run's."""
     params = next(iter(row.kinds.values()), None)
-    if row.format == "hf trainer" or not params or not row.values.get("flops") or not row.values.get("tokens"):
+    if row.own_flops or not params or not row.values.get("flops") or not row.values.get("tokens"):
         return
     ratio = row.values["flops"] / (6 * params * row.values["tokens"])
     if not 1 / _FLOPS_RATIO < ratio < _FLOPS_RATIO:
@@ -140,16 +139,14 @@ def batch_tokens(row: Row, log: Log, answers: ImportAnswers) -> tuple[float, str
 
 
 def _logged_batch(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
-    if log.format.startswith("olmo"):
-        return None  # whether its global batch is of tokens or sequences was not checked
     wanted = ("batch_tokens", "global_batch", "micro_batch", "accumulation", "data_ranks", "ranks")
     found = {name: keys.config_value(log.config, name) for name in wanted}
     numbers = {name: (value, item[1]) for name, item in found.items() if item and (value := number_of(item[0]))}
     sequence = _sequence(log, answers)
     if "batch_tokens" in numbers:
         return numbers["batch_tokens"]
-    if not sequence or (sequence[1].endswith("block_size") and "global_batch" not in numbers):
-        return None  # nanoGPT's accumulation counts the steps of all ranks or of one, by version
+    if not sequence or (sequence[1].endswith(keys.OWN_ACCUMULATION) and "global_batch" not in numbers):
+        return None
     if "global_batch" in numbers:
         tokens_ = numbers["global_batch"][0] * sequence[0]
         # more would be a batch that counts tokens already (OLMo-core)
@@ -188,10 +185,12 @@ def put_batch(row: Row, tokens: np.ndarray, steps: np.ndarray, unknown: bool) ->
 
 def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) -> None:
     """Ask for what would give the tokens, by what the log has."""
-    if needs_meaning:
+    doubt = log.step_doubt
+    if doubt and needs_meaning:
         questions.ask(
             "steps",
-            "W&B's _step counts calls of wandb.log unless the code passed step=; is it updates of the optimizer here?",
+            f"{doubt.logger}'s {doubt.counter} counts calls of {doubt.call} unless the code passed step=; "
+            "is it updates of the optimizer here?",
             "--step-is updates (or calls)",
             row.run,
         )
@@ -202,18 +201,18 @@ def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) ->
             "tokens", "samples were counted; how many tokens has a sequence?", "--sequence RUN=TOKENS", row.run
         )
         return
-    if log.flops_are_6nd and "total_flos" in log.series:
+    if log.own_flops and log.own_flops.flops in log.series:
         questions.ask(
             "tokens",
-            "none were counted; they follow from total_flos and non-embedding params, or from the batch.",
+            f"none were counted; they follow from {log.own_flops.flops} and non-embedding params, or from the batch.",
             "--batch-tokens RUN=COUNT, or with --params RUN=COUNT --params-kind non-embedding",
             row.run,
         )
         return
-    if STEP_IS in log.asks:
+    if doubt:
         questions.ask(
             "steps",
-            "does W&B's _step count updates of the optimizer, or calls of wandb.log?",
+            f"does {doubt.logger}'s {doubt.counter} count updates of the optimizer, or calls of {doubt.call}?",
             "--step-is updates (or calls)",
             row.run,
         )
@@ -235,7 +234,7 @@ def put_data(row: Row, log: Log, step: float, answers: ImportAnswers, questions:
         fractional, epochs, key = _epochs(log, step)
         if "unique_tokens" in row.values:
             return
-        repeated = "unique-tokens" in log.asks or (epochs is not None and epochs >= 1 and not fractional)
+        repeated = UNIQUE_TOKENS in log.asks or (epochs is not None and epochs >= 1 and not fractional)
         if every is not None and (repeated or epochs is None):
             row.put("unique_tokens", float(every), "--unique-tokens")
         elif repeated:
@@ -258,8 +257,8 @@ def _epochs(log: Log, step: float) -> tuple[bool, float | None, str]:
     """Return whether the counter is of epochs done (and not the index of the current one), its value at a step, and its key."""
     for key, points in log.series.items():
         if plain(key) in keys.EPOCH and len(points[1]) and np.isfinite(points[1]).all():
-            by_trainer = log.flops_are_6nd or plain(key) == "train_epoch"
-            if by_trainer or not (points[1] == np.round(points[1])).all():
+            are_done = log.counts_epochs_done or plain(key) in keys.EPOCHS_DONE
+            if are_done or not (points[1] == np.round(points[1])).all():
                 return True, float(_at(np.array([step]), points, key)[0][0]), key
             return False, float(points[1].max()), key
     return False, None, ""

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....runs.columns import plain
-from ...log import Series, number_of, series_of
+from ...log import Series, StepDoubt, number_of, series_of
 from .safe import check_columns
 
-STEP_IS = "step-is"  # the question what `_step` counts
+DOUBT = StepDoubt("W&B", "_step", "wandb.log")
 # counter -> what must be added to count updates done (Lightning and levanter count from 0)
 _COUNTERS = {"train_global_step": 0, "global_step": 0, "trainer_global_step": 1, "iter": 0, "iteration": 0, "step": 0}
 _LEVANTER = {"run_progress", "throughput_total_gflops", "throughput_total_tokens"}
@@ -20,10 +20,10 @@ _BOOKKEEPING = {"_step", "_runtime", "_timestamp"}
 
 
 class History(NamedTuple):
-    """Series over updates done, the questions that remain, and whether steps are updates at all."""
+    """Series over updates done, what is doubtful about the steps, and whether steps are updates at all."""
 
     series: dict[str, Series]
-    asks: tuple[str, ...] = ()
+    step_doubt: StepDoubt | None = None
     steps_are_updates: bool = True
 
 
@@ -57,7 +57,7 @@ def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> Hi
     )
     if set(plain_names) >= _LITGPT:  # `iter` counts micro-batches
         return History(found, steps_are_updates=False)
-    return History(found, () if counter or levanter else (STEP_IS,))
+    return History(found, None if counter or levanter else DOUBT)
 
 
 def _numbered(
