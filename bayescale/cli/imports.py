@@ -142,8 +142,9 @@ def import_(
 
 def _imported(sources: list[str], answers: Any, format: str | None, json_: bool) -> tuple[Any, Any]:
     """Read the sources once and ask, in a terminal, until nothing is open; return what was imported and all answers."""
-    from ..importers.importing import OpenQuestions, imported, read_logs, reading_options
+    from ..importers.importing import OpenQuestions, imported
     from ..importers.interpret.answers import mapping_text
+    from ..importers.read import read_logs, reading_options
 
     given, logs = answers, None
     try:

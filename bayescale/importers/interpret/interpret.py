@@ -4,10 +4,9 @@ Nothing is guessed that changes an answer: what is missing becomes a question, w
 run out.
 """
 
-import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,17 +26,10 @@ from .params import put_params, settle_params
 from .questions import Questions
 from .rows import Row, Table, is_used, typed
 from .tokens import ask_tokens, batch_tokens, check_flops, put_batch, put_data, put_flops, tokens
+from .units import as_loss, settle_units
 
 DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
-# unit -> what makes it nats per token, of the bytes of a token
-_PER_TOKEN: dict[str, Callable[[float], float]] = {
-    "bits/byte": lambda size: math.log(2) * size,
-    "nats/byte": lambda size: size,
-    "bits/token": lambda _: math.log(2),
-}
-_MOST_BITS = 16.0  # per byte, of any model that was trained
 _PLAIN = re.compile(r"[\w .+-]{1,40}")  # of a family
-_FIRST = 1.5  # times ln(vocabulary) that a first loss may be
 _EARLY = 0.3  # share of a log's steps by which it must have begun for its largest learning rate to be the peak
 _LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
 
@@ -66,7 +58,7 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
         table.warnings.append(
             "Tables and summaries hold the last value of each metric: a loss may be older than the tokens beside it. A history tells."
         )
-    _settle_units(table, answers)
+    settle_units(table, answers)
     settle_params(table, answers)
     _warn(table)
     return table
@@ -190,14 +182,14 @@ def _put_loss_and_tokens(
         )
     row.put(
         "loss",
-        _as_loss(loss, row, answers),
+        as_loss(loss, row, answers),
         choice.key if rows == 1 else f"{choice.key}, mean of the last {rows} rows",
     )
     assert choice.points is not None
     steps, values = choice.points
     unknown_steps = (log.summary and step == 0) or not log.steps_are_updates
     by_calls = log.step_doubt is not None and answers.step_is != "updates"
-    row.first_loss = _as_loss(float(values[0]), row, answers)
+    row.first_loss = as_loss(float(values[0]), row, answers)
     planned = planned_steps(log)
     if not unknown_steps and step > 0 and (not by_calls or (planned and planned[0] == step)):
         row.put("steps", step, "step of the loss")
@@ -212,14 +204,14 @@ def _put_loss_and_tokens(
     if counts is not None and counts[0][-1] > 0:
         row.put("tokens", float(counts[0][-1]), counts[1])
         row.points = [
-            (float(at), float(tokens), _as_loss(float(value), row, answers))
+            (float(at), float(tokens), as_loss(float(value), row, answers))
             for at, tokens, value in zip(steps, counts[0], values, strict=True)
         ]
         put_batch(row, counts[0], steps, by_calls or unknown_steps)
     elif "tokens" in row.values:
         total = row.values["tokens"]
         row.points = [
-            (float(at), total * float(at) / step if step else total, _as_loss(float(value), row, answers))
+            (float(at), total * float(at) / step if step else total, as_loss(float(value), row, answers))
             for at, value in zip(steps, values, strict=True)
         ]
     else:
@@ -229,8 +221,8 @@ def _put_loss_and_tokens(
 def _put_row_of_table(row: Row, log: Log, key: str, answers: ImportAnswers, questions: Questions) -> None:
     """Take the loss of a table's row, which has no history but the points of its checkpoints."""
     row.unit = log.loss_unit or row.unit
-    row.put("loss", _as_loss(float(log.facts["loss"].value), row, answers), key)
-    row.points = [(step, tokens_, _as_loss(value, row, answers)) for step, tokens_, value in log.points]
+    row.put("loss", as_loss(float(log.facts["loss"].value), row, answers), key)
+    row.points = [(step, tokens_, as_loss(value, row, answers)) for step, tokens_, value in log.points]
     if not row.points and "tokens" in row.values:
         row.points = [(row.values.get("steps", 0.0), row.values["tokens"], row.values["loss"])]
     if "tokens" not in row.values and "flops" not in row.values:
@@ -244,66 +236,6 @@ def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None
             f"{row.run}: its last evaluation is of step {step:.0f} of {last:.0f}; its learning rate had not decayed by then, "
             "so that the loss is too high for its tokens."
         )
-
-
-def _as_loss(value: float, row: Row, answers: ImportAnswers) -> float:
-    """Return a logged loss in the unit of the table; the factor that a person gave for a run comes first."""
-    value *= of_run(answers.loss_factor, row.run) or 1.0
-    if row.unit == keys.PERPLEXITY:
-        return math.log(value) if value > 0 else math.nan
-    unit = unit_of(row, answers)
-    return value * _PER_TOKEN[unit](answers.bytes_per_token or 1.0) if _is_converted(unit, answers) else value
-
-
-def _is_converted(unit: str, answers: ImportAnswers) -> bool:
-    return unit == "bits/token" or (unit in _PER_TOKEN and answers.bytes_per_token is not None)
-
-
-def unit_of(row: Row, answers: ImportAnswers) -> str:
-    """Return the unit in which a run's loss was logged: what the key says, else what the person does."""
-    if row.unit not in (keys.NATS, keys.PERPLEXITY):
-        return row.unit
-    return answers.loss_unit or "nats/token"
-
-
-def _settle_units(table: Table, answers: ImportAnswers) -> None:
-    rows = [row for row in table.rows if is_used(row, answers) and "loss" in row.values]
-    units = Counter(unit_of(row, answers) for row in rows)
-    converted = {unit for unit in units if _is_converted(unit, answers)}
-    left = {"nats/token" if unit in converted else unit for unit in units}
-    if len(left) > 1:
-        for row in rows:
-            if unit_of(row, answers) != units.most_common(1)[0][0]:
-                table.questions.ask(
-                    "loss unit",
-                    f"losses are in {unit_of(row, answers)}, those of others in {units.most_common(1)[0][0]}; how many bytes has a token?",
-                    "--bytes-per-token NUMBER, or import them apart",
-                    row.run,
-                )
-    says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
-    if says_other and not answers.bytes_per_token:
-        raise InputError(
-            f"--loss-unit {answers.loss_unit}, but keys of losses say bits/byte; --bytes-per-token converts them."
-        )
-    table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
-    for row in rows:
-        if row.unit == keys.PERPLEXITY:
-            row.origins["loss"] = f"ln({row.origins['loss']})"
-        elif unit_of(row, answers) in converted:
-            size = "" if answers.bytes_per_token is None else f", {answers.bytes_per_token:g} bytes/token"
-            row.origins["loss"] += f" in {unit_of(row, answers)}{size}"
-        factor = of_run(answers.loss_factor, row.run)
-        if factor:
-            row.origins["loss"] += f" x {factor:g}"
-            continue
-        most = _MOST_BITS if "byte" in unit_of(row, answers) else math.log(row.vocabulary)
-        if row.values["loss"] > most or row.first_loss > _FIRST * most:
-            table.questions.ask(
-                "loss",
-                "its first or last value is above ln(vocabulary), that of an untrained model: a sum, or another unit; what multiplies it?",
-                "--loss-factor RUN=NUMBER (1 where it is right), or --leave-out RUN",
-                row.run,
-            )
 
 
 def _warn(table: Table) -> None:

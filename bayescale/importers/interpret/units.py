@@ -1,0 +1,80 @@
+"""The unit of the loss: what a key or a log says, else what the person does; one unit for all runs of a table."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+from ...errors import InputError
+from .. import keys
+from .answers import ImportAnswers, of_run
+from .rows import Row, Table, is_used
+
+# unit -> what makes it nats per token, of the bytes of a token
+_PER_TOKEN: dict[str, Callable[[float], float]] = {
+    "bits/byte": lambda size: math.log(2) * size,
+    "nats/byte": lambda size: size,
+    "bits/token": lambda _: math.log(2),
+}
+_MOST_BITS = 16.0  # per byte, of any model that was trained
+_FIRST = 1.5  # times ln(vocabulary) that a first loss may be
+
+
+def as_loss(value: float, row: Row, answers: ImportAnswers) -> float:
+    """Return a logged loss in the unit of the table; the factor that a person gave for a run comes first."""
+    value *= of_run(answers.loss_factor, row.run) or 1.0
+    if row.unit == keys.PERPLEXITY:
+        return math.log(value) if value > 0 else math.nan
+    unit = unit_of(row, answers)
+    return value * _PER_TOKEN[unit](answers.bytes_per_token or 1.0) if _is_converted(unit, answers) else value
+
+
+def _is_converted(unit: str, answers: ImportAnswers) -> bool:
+    return unit == "bits/token" or (unit in _PER_TOKEN and answers.bytes_per_token is not None)
+
+
+def unit_of(row: Row, answers: ImportAnswers) -> str:
+    """Return the unit in which a run's loss was logged: what the key says, else what the person does."""
+    if row.unit not in (keys.NATS, keys.PERPLEXITY):
+        return row.unit
+    return answers.loss_unit or "nats/token"
+
+
+def settle_units(table: Table, answers: ImportAnswers) -> None:
+    """Give all runs the same unit of loss, and ask where that takes what no log says, or a loss can be none."""
+    rows = [row for row in table.rows if is_used(row, answers) and "loss" in row.values]
+    units = Counter(unit_of(row, answers) for row in rows)
+    converted = {unit for unit in units if _is_converted(unit, answers)}
+    left = dict.fromkeys("nats/token" if unit in converted else unit for unit in units)
+    if len(left) > 1:
+        for row in rows:
+            if unit_of(row, answers) != units.most_common(1)[0][0]:
+                table.questions.ask(
+                    "loss unit",
+                    f"losses are in {unit_of(row, answers)}, those of others in {units.most_common(1)[0][0]}; how many bytes has a token?",
+                    "--bytes-per-token NUMBER, or import them apart",
+                    row.run,
+                )
+    says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
+    if says_other and not answers.bytes_per_token:
+        raise InputError(
+            f"--loss-unit {answers.loss_unit}, but keys of losses say bits/byte; --bytes-per-token converts them."
+        )
+    table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
+    for row in rows:
+        if row.unit == keys.PERPLEXITY:
+            row.origins["loss"] = f"ln({row.origins['loss']})"
+        elif unit_of(row, answers) in converted:
+            size = "" if answers.bytes_per_token is None else f", {answers.bytes_per_token:g} bytes/token"
+            row.origins["loss"] += f" in {unit_of(row, answers)}{size}"
+        factor = of_run(answers.loss_factor, row.run)
+        if factor:
+            row.origins["loss"] += f" x {factor:g}"
+            continue
+        most = _MOST_BITS if "byte" in unit_of(row, answers) else math.log(row.vocabulary)
+        if row.values["loss"] > most or row.first_loss > _FIRST * most:
+            table.questions.ask(
+                "loss",
+                "its first or last value is above ln(vocabulary), that of an untrained model: a sum, or another unit; what multiplies it?",
+                "--loss-factor RUN=NUMBER (1 where it is right), or --leave-out RUN",
+                row.run,
+            )
