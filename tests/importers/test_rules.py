@@ -1,6 +1,7 @@
 """Each rule of the importer by itself, so that breaking it is seen."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from bayescale import ImportAnswers, import_runs
 from bayescale.importers import keys
 from bayescale.importers.formats.reading import locales
 from bayescale.importers.formats.reading.text import clean
+from bayescale.importers.interpret.interpret import interpret
 from bayescale.importers.log import Log, join, number_of, series_of, some, thin
 
 GIVEN = {"params": {"*": 1e7}, "batch_tokens": {"*": 1000.0}}
@@ -267,6 +269,16 @@ def test_bits_per_token(tmp_path):
     path = history(tmp_path / "h.jsonl", (9, {"eval/loss": 5.5}))
     runs, _, report = import_runs(path, ImportAnswers(**GIVEN, loss_unit="bits/token"))
     assert report["loss_unit"] == "nats/token" and runs["loss"].tolist() == pytest.approx([5.5 * np.log(2)])
+
+
+def test_a_unit_that_the_log_says_is_that_of_its_losses():
+    points = np.array([500.0, 1000.0]), np.array([6.0, 5.0])
+    log = Log("r", "r", "f", {"valid/loss": points}, loss_unit="bits/token")
+    table = interpret([log, replace(log, run="ppl", series={"valid/ppl": points})], ImportAnswers(**GIVEN))
+    row, other = table.rows
+    assert row.values["loss"] == pytest.approx(5 * np.log(2)) and row.points[0][2] == pytest.approx(6 * np.log(2))
+    assert row.origins["loss"] == "valid/loss in bits/token" and table.loss_unit == "nats/token"
+    assert other.values["loss"] == pytest.approx(np.log(5.0))  # the key says a unit of its own
 
 
 # Tokens and data

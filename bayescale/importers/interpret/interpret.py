@@ -163,6 +163,8 @@ def _put_loss_and_tokens(
 ) -> None:
     if choice.meaning:
         row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
+    if row.unit == keys.NATS and log.loss_unit:  # the key names no other
+        row.unit = log.loss_unit
     if "loss" in log.facts:
         _put_row_of_table(row, log, choice.key, answers, questions)
         return
