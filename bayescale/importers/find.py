@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import InputError
+from ..errors import InputError, named
 from ..runs.problems import nearest
 from ..runs.values import one_line
 from .formats.reading.safe import inside, walk
@@ -53,7 +53,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
     """
     if format is not None and format not in FORMATS:
         raise InputError(
-            f"--format must be one of {', '.join(FORMATS)}. Got '{one_line(format)}': {nearest(format, list(FORMATS))}."
+            f"{named('format')} must be one of {', '.join(FORMATS)}. Got '{one_line(format)}': {nearest(format, list(FORMATS))}."
         )
     found: list[Found] = []
     passed_over: list[str] = []
@@ -64,7 +64,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
             if not result.found:
                 raise InputError(
                     f"{source} holds nothing that is known ({len(result.unknown)} files of no known format); "
-                    "give the folder of the runs, or say --format."
+                    f"give the folder of the runs, or say {named('format')}."
                 )
             found += result.found
             passed_over += result.passed_over
@@ -73,8 +73,8 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
             known = format or recognised(source, folders=False)
             if known is None:
                 raise InputError(
-                    f"{source.name} is of no known format; say which with --format ({', '.join(FORMATS)}), or export it as a table "
-                    "with columns run, params, tokens, loss."
+                    f"{source.name} is of no known format; say which with {named('format')}, one of {', '.join(FORMATS)}, "
+                    "or export it as a table with columns run, params, tokens, loss."
                 )
             found.append(Found(source, known, source.parent, FORMATS[known].shown(source.name)))
     unique = {item.path.resolve(): item for item in found}

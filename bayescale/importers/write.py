@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, named
 from ..runs.values import one_line
 from .importing import Imported
 
@@ -15,7 +15,7 @@ def paths(out: str | Path) -> dict[str, Path]:
     """Return the files that an import to `out` writes: the table, its checkpoints, and the report."""
     path = Path(out)
     if path.suffix.lower() != ".csv":
-        raise InputError(f"--out must end in .csv. Got '{one_line(path.name)}'.")
+        raise InputError(f"{named('out')} must end in .csv. Got '{one_line(path.name)}'.")
     return {
         "runs": path,
         "checkpoints": path.with_suffix(".checkpoints.csv"),

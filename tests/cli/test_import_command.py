@@ -114,11 +114,11 @@ def test_answers_by_run_by_name_and_by_column(run, tmp_path):
         (["{log}", "--params", "nothing=12M"], "fits no run"),
         (["{log}", "--params", "many"], "--params: 'many' is not a number"),
         (["{log}", "--set", "size=3"], "no column of a runs table"),
-        (["{log}", "--format", "wandb"], "--format must be one of"),
+        (["{log}", "--format", "wandb"], "`format` (--format) must be one of"),
         (["{log}", "--name", "N{size}"], "is no column"),
         (["{log}", "--out", "runs.parquet"], "must end in .csv"),
         (["{log}", "--mapping", "missing.toml"], "cannot be read"),
-        (["{log}", "--unfinished", "maybe"], "--unfinished must be one of"),
+        (["{log}", "--unfinished", "maybe"], "`unfinished` (--unfinished) must be one of"),
         (["{log}", "--out", "{log}"], "must end in .csv"),
     ],
 )

@@ -7,6 +7,7 @@ import pytest
 from reading import gather
 
 from bayescale import ImportAnswers, fit, import_runs, load_spec, read_runs
+from bayescale.importers.importing import OpenQuestions
 from bayescale.importers.interpret.answers import load_mapping, mapping_text, merged
 from bayescale.importers.write import write
 
@@ -61,7 +62,7 @@ def test_a_name_is_read_whole_or_not_at_all(tmp_path):
         ({"set": {"size": {"*": 1.0}}}, "no column of a runs table"),
         ({"params": {"*": -1.0}}, "must be a number above 0"),
         ({"eval_set": 3}, "must be text"),
-        ({"loss_unit": "bits"}, "--loss-unit must be one of"),
+        ({"loss_unit": "bits"}, r"`loss_unit` \(--loss-unit\) must be one of"),
     ],
 )
 def test_answers_that_cannot_be(answers, said):
@@ -226,3 +227,16 @@ def test_a_fit_takes_the_unit_and_the_kind_of_its_table(logged):
         progressbar=False,
     )
     assert (idata.attrs["loss_unit"], idata.attrs["params_kind"]) == ("bits/byte", "non-embedding")
+
+
+def test_what_is_asked_names_the_answer_in_python_and_on_the_command_line(tmp_path):
+    (tmp_path / "a.csv").write_text("step,val_loss\n500,4.1\n1000,3.9\n")
+    with pytest.raises(OpenQuestions) as caught:
+        import_runs(tmp_path / "a.csv")
+    said = str(caught.value).splitlines()
+    assert any(text.endswith("Answer with `batch_tokens` (--batch-tokens a=COUNT)") for text in said)
+    assert any(text.endswith("Answer with `params` (--params a=COUNT)") for text in said)
+    assert [question.option for question in caught.value.questions] == [
+        "--batch-tokens RUN=COUNT",
+        "--params RUN=COUNT",
+    ]

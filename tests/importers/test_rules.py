@@ -44,7 +44,7 @@ def test_leave_out_leaves_out(tmp_path):
         history(tmp_path / f"{name}.jsonl", (1000, {"eval/loss": loss}))
     runs, checkpoints, report = import_runs(tmp_path, ImportAnswers(**GIVEN, leave_out=("b*",)))
     assert runs["run"].tolist() == ["good"] == checkpoints["run"].unique().tolist()
-    assert report["left_out"] == [{"run": "bad", "source": "bad.jsonl", "reason": "by --leave-out"}]
+    assert report["left_out"] == [{"run": "bad", "source": "bad.jsonl", "reason": "by `leave_out` (--leave-out)"}]
 
 
 def test_what_is_left_out_has_no_say(tmp_path):
@@ -80,7 +80,7 @@ def test_steps_of_calls_say_nothing_of_the_end(tmp_path):
     (files / "config.yaml").write_text(yaml.safe_dump({"max_steps": {"value": 1000}}))
     (files / "wandb-summary.json").write_text(json.dumps({"_step": 100, "eval/loss": 4.0, "tokens": 1e6}))
     row, _, _ = one(files.parent)
-    assert "say --step-is calls" in row.left_out and "may be older" in row.left_out
+    assert "say `step_is='calls'` (--step-is calls)" in row.left_out and "may be older" in row.left_out
     row, _, _ = one(files.parent, step_is="calls")
     assert not row.left_out and row.finished is None and "steps" not in row.values
 

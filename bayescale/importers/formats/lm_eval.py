@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ...errors import named
 from ..format import Format
 from ..keys import NO_ACCURACY
 from ..log import Fact, Score, number_of
@@ -103,7 +104,9 @@ def _notes(task: str, metric: str, value: float, items: float | None, cells: dic
     if items is not None or metric in NO_ACCURACY or not error or not 0 < value < 1:
         return ()
     count = 1 + value * (1 - value) / error**2
-    return (f"{task}: no number of items; the standard error of {metric} fits {count:.0f}. Give it by --set n_items=.",)
+    return (
+        f"{task}: no number of items; the standard error of {metric} fits {count:.0f}. Give n_items by {named('set')}.",
+    )
 
 
 FORMAT = Format("lm-eval", TITLE, recognises, read, rank=190)

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...errors import named
 from ...runs.columns import COLUMNS, KINDS, NUMERIC, RULES, plain
+from ...runs.problems import as_pairs
 from ...runs.provenance import provenance
 from ...runs.values import brief, one_line
 from ..format import Format, Options
@@ -48,7 +50,7 @@ def recognises(path: Path) -> bool:
 def read(path: Path, options: Options = Options()) -> list[Log]:
     """Return a log per row."""
     if options.decimal not in ("", ".", ","):
-        raise Unreadable(f"--decimal must be . or , for {path.name}. Got '{options.decimal}'.")
+        raise Unreadable(f"{named('decimal')} must be . or , for {path.name}. Got '{options.decimal}'.")
     is_book = path.suffix.lower() in _BOOKS
     sheet, rows, formulas = (
         read_book(path, options.sheet) if is_book else ("", _delimited(read_bytes(path, 200_000_000), path.name), set())
@@ -57,7 +59,7 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     if place is None:
         raise Unreadable(
             f"{path.name}{f', sheet {sheet}' if sheet else ''} has no row with two or more known column names "
-            "(run, params, tokens, flops, loss); name its columns, or give --map params=COLUMN."
+            f"(run, params, tokens, flops, loss); name its columns, or give {as_pairs('map', {'params': 'COLUMN'})}."
         )
     check_columns(rows[place], path.name)
     heads = heads_of([text_of(cell) for cell in rows[place]], options.columns, path.name)
@@ -175,11 +177,11 @@ def _put_number(said: _Said, cell: Any, item: Head, value: float | None) -> None
         said.facts[item.name] = Fact(value, f"{item.text}{_SHARE}" if is_share else key)
 
 
-def _no_run(said: _Said, named: bool) -> str:
+def _no_run(said: _Said, has_names: bool) -> str:
     """Return why a row is none of a run, "" where it is one."""
     if not {"params", "params_total", "params_non_embedding", "flops"} & (set(said.facts) | said.unusable):
         return "no params: a summary row"
-    if named and ("run" not in said.facts or str(said.facts["run"].value).lower() in _SUMMARIES):
+    if has_names and ("run" not in said.facts or str(said.facts["run"].value).lower() in _SUMMARIES):
         return "no name of a run: a summary row"
     return ""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, named
 from ...runs.columns import COLUMNS, NUMERIC, PARAMS_KINDS, RULES
 from ...runs.problems import nearest
 from ...runs.values import one_line, parse_number
@@ -92,25 +92,25 @@ class ImportAnswers:
 
     def __post_init__(self) -> None:
         """Raise ValueError for an answer that cannot be one."""
-        _one_of("--params-kind", self.params_kind, ("", *PARAMS_KINDS))
-        _one_of("--step-is", self.step_is, ("", "updates", "calls"))
-        _one_of("--unfinished", self.unfinished, ("leave-out", "keep"))
-        _one_of("--decimal", self.decimal, ("", ".", ","))
-        _one_of("--loss-unit", self.loss_unit, ("", *LOSS_UNITS))
+        _one_of("params_kind", self.params_kind, ("", *PARAMS_KINDS))
+        _one_of("step_is", self.step_is, ("", "updates", "calls"))
+        _one_of("unfinished", self.unfinished, ("leave-out", "keep"))
+        _one_of("decimal", self.decimal, ("", ".", ","))
+        _one_of("loss_unit", self.loss_unit, ("", *LOSS_UNITS))
         for item in dataclasses.fields(self):
             if item.type is str and not isinstance(getattr(self, item.name), str):
-                raise InputError(f"The answer {item.name} must be text. Got {getattr(self, item.name)!r}.")
-        for option, values in (
-            ("--params", self.params),
-            ("--batch-tokens", self.batch_tokens),
-            ("--sequence", self.sequence),
-            ("--unique-tokens", self.unique_tokens),
-            ("--loss-factor", self.loss_factor),
+                raise InputError(f"The answer {named(item.name)} must be text. Got {getattr(self, item.name)!r}.")
+        for argument, values in (
+            ("params", self.params),
+            ("batch_tokens", self.batch_tokens),
+            ("sequence", self.sequence),
+            ("unique_tokens", self.unique_tokens),
+            ("loss_factor", self.loss_factor),
         ):
             for run, value in values.items():
-                _positive(f"{option} of '{one_line(run)}'", value)
+                _positive(f"{named(argument)} of '{one_line(run)}'", value)
         if self.bytes_per_token is not None:
-            _positive("--bytes-per-token", self.bytes_per_token)
+            _positive(named("bytes_per_token"), self.bytes_per_token)
         for column in [*self.set, *self.map]:
             if column not in COLUMNS:
                 raise InputError(
@@ -130,16 +130,16 @@ def _check_cell(column: str, value: Any) -> None:
     """Raise ValueError for a value that its column cannot have."""
     if column == "run":
         raise InputError(
-            "--set cannot give runs a name, of which each needs its own; rename the files, or edit the table."
+            f"{named('set')} cannot give runs a name, of which each needs its own; rename the files, or edit the table."
         )
     if column not in NUMERIC:
         if not isinstance(value, str | int | float):
-            raise InputError(f"--set {column} must be text. Got {value!r}.")
+            raise InputError(f"{named('set')} of {column} must be text. Got {value!r}.")
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-        raise InputError(f"--set {column} must be a number. Got {value!r}.")
+        raise InputError(f"{named('set')} of {column} must be a number. Got {value!r}.")
     if not RULES[COLUMNS[column].rule].holds(np.array([value], dtype=float))[0]:
-        raise InputError(f"--set {column}: {COLUMNS[column].meaning}. Got {value:g}.")
+        raise InputError(f"{named('set')} of {column}: {COLUMNS[column].meaning}. Got {value:g}.")
 
 
 def named_for(values: Mapping[str, Any], run: str) -> Any:
@@ -159,12 +159,16 @@ def name_pattern(text: str) -> re.Pattern[str]:
     """Return the pattern that reads columns from run names; ValueError says what is wrong with the text."""
     names = _PLACE.findall(text)
     if not names:
-        raise InputError(f"--name needs columns in braces, e.g. 'N{{params}}_D{{tokens}}'. Got '{one_line(text)}'.")
+        raise InputError(
+            f"{named('name')} needs columns in braces, e.g. 'N{{params}}_D{{tokens}}'. Got '{one_line(text)}'."
+        )
     for name in names:
         if name not in COLUMNS:
-            raise InputError(f"--name has '{{{one_line(name)}}}', which is no column; {nearest(name, list(COLUMNS))}.")
+            raise InputError(
+                f"{named('name')} has '{{{one_line(name)}}}', which is no column; {nearest(name, list(COLUMNS))}."
+            )
     if len(set(names)) < len(names):
-        raise InputError(f"--name has a column twice. Got '{one_line(text)}'.")
+        raise InputError(f"{named('name')} has a column twice. Got '{one_line(text)}'.")
     parts, place = [], 0
     for match in _PLACE.finditer(text):
         parts.append(re.escape(text[place : match.start()]))
@@ -186,7 +190,7 @@ def from_name(pattern: str, run: str) -> dict[str, Any]:
     for name, least in (("params", 1e4), ("params_total", 1e4), ("tokens", 1e5)):
         if name in values and values[name] < least:
             raise InputError(
-                f"--name reads {name} = {values[name]:g} from '{one_line(run)}', which is no count of them; mend the pattern."
+                f"{named('name')} reads {name} = {values[name]:g} from '{one_line(run)}', which is no count of them; mend the pattern."
             )
     return values
 
@@ -257,16 +261,16 @@ def _toml(value: Any) -> str:
     return '"' + "".join(letter if letter.isprintable() else f"\\U{ord(letter):08x}" for letter in text) + '"'
 
 
-def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+def _one_of(argument: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise InputError(
-            f"{option} must be one of {', '.join(item for item in known if item)}. Got '{one_line(value)}'."
+            f"{named(argument)} must be one of {', '.join(item for item in known if item)}. Got '{one_line(value)}'."
         )
 
 
-def _positive(option: str, value: Any) -> None:
+def _positive(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e60:
-        raise InputError(f"{option} must be a number above 0. Got {value!r}.")
+        raise InputError(f"{name} must be a number above 0. Got {value!r}.")
 
 
 def merged(base: ImportAnswers, given: Mapping[str, Any]) -> ImportAnswers:

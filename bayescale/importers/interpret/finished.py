@@ -2,6 +2,7 @@
 
 import math
 
+from ...errors import given, named
 from ...runs.columns import plain
 from .. import keys
 from ..log import FINISHED, Log, number_of
@@ -9,7 +10,7 @@ from .answers import ImportAnswers
 from .losses import Choice, end_of, is_training
 from .rows import Row
 
-BY_PERSON = "by --leave-out"
+BY_PERSON = f"by {named('leave_out')}"
 _DONE = 0.99  # of `run_progress`
 _LONGEST_INTERVAL = 0.1  # share of the planned steps that one interval of logging may take
 
@@ -80,4 +81,6 @@ def _state(log: Log, answers: ImportAnswers) -> str:
     if log.state == FINISHED:
         said += ", although its state is finished"
     doubt = log.step_doubt
-    return said + (f" (where {doubt.counter} counts calls of {doubt.call}, say --step-is calls)" if doubt else "")
+    return said + (
+        f" (where {doubt.counter} counts calls of {doubt.call}, say {given(step_is='calls')})" if doubt else ""
+    )

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, named
 from ...runs.columns import plain
-from ...runs.problems import nearest
+from ...runs.problems import as_pairs, nearest
 from ...runs.values import one_line
 from .. import keys
 from ..log import TRAINING_LOSS, Log, number_of
@@ -67,25 +67,24 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
 def _told_once(logs: Sequence[Log], answers: ImportAnswers) -> list[Log]:
     """Return the logs under names of their own; those that a person leaves out, or that tell a run again, have their reason."""
 
-    def named(logs: Sequence[Log]) -> list[Log]:
+    def under_own_names(logs: Sequence[Log]) -> list[Log]:
         return distinct(logs, [seed(log) for log in logs])
 
     def without(log: Log, name: str) -> Log:
         unwanted = any(of_run({pattern: True}, text) for pattern in answers.leave_out for text in (log.run, name))
         return replace(log, left_out=BY_PERSON) if unwanted else log
 
-    marked = [without(log, other.run) for log, other in zip(logs, named(logs), strict=True)]
+    marked = [without(log, other.run) for log, other in zip(logs, under_own_names(logs), strict=True)]
     ends = [end_value(log, choice) for log, choice in zip(marked, choose(marked, answers).choices, strict=True)]
     again = told_twice(marked, ends)
-    return named([replace(log, left_out=again.get(place, log.left_out)) for place, log in enumerate(marked)])
+    return under_own_names([replace(log, left_out=again.get(place, log.left_out)) for place, log in enumerate(marked)])
 
 
 def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions, warnings: list[str]) -> Row:
     row = Row(log.run, log.source, log.format, own_flops=log.own_flops, is_kept_by_hand=log.is_kept_by_hand)
-    named = from_name(answers.name, log.run)
     for column, by_run in answers.set.items():
         row.put(column, typed(column, of_run(by_run, log.run)), "--set")
-    for column, value in named.items():
+    for column, value in from_name(answers.name, log.run).items():
         row.put(column, value, "--name")
     for column, key in answers.map.items():
         if column not in ("loss", "tokens", "flops") and not log.is_mapped:
@@ -135,7 +134,7 @@ def _check_keys(logs: Sequence[Log], answers: ImportAnswers) -> None:
     for column, key in answers.map.items():
         names = {plain(name.removesuffix(" (converted)")) for name in known}
         if plain(key) not in names:
-            raise InputError(f"--map {column}={one_line(key)}: no log has that key; {nearest(key, known)}.")
+            raise InputError(f"{as_pairs('map', {column: key})}: no log has that key; {nearest(key, known)}.")
 
 
 def _put_config(row: Row, log: Log) -> None:
@@ -247,10 +246,12 @@ def _warn(table: Table) -> None:
         more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         table.warnings.append(
             f"Whether these runs finished cannot be told from their logs: {', '.join(unknown[:6])}{more}. "
-            "A run that ended early has too high a loss for its tokens; leave it out with --leave-out RUN."
+            f"A run that ended early has too high a loss for its tokens; leave it out with {named('leave_out')}."
         )
     if table.loss_unit == keys.BITS_PER_BYTE:
-        table.warnings.append("Losses are in bits per byte; --bytes-per-token converts them to nats per token.")
+        table.warnings.append(
+            f"Losses are in bits per byte; {named('bytes_per_token')} converts them to nats per token."
+        )
     counts = Counter(re.sub(r"^[^:]*: ", "", warning) for warning in table.warnings)
     merged: list[str] = []
     for warning in table.warnings:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import InputError, given, named
 from ...runs.columns import plain
 from ...runs.values import one_line
 from .. import keys
@@ -163,20 +163,20 @@ def check_names(rows: list[Row], answers: ImportAnswers) -> None:
     """Raise ValueError where an answer names a run that there is not, or a pattern of names fits none."""
     if answers.name and rows and not any("--name" in row.origins.values() for row in rows):
         raise InputError(
-            f"--name '{one_line(answers.name)}' fits no run; names are e.g. {', '.join(one_line(row.run) for row in rows[:3])}."
+            f"{given(name=one_line(answers.name))} fits no run; names are e.g. {', '.join(one_line(row.run) for row in rows[:3])}."
         )
-    names = [row.run for row in rows]
-    for option, values in (
-        ("--params", answers.params),
-        ("--batch-tokens", answers.batch_tokens),
-        ("--sequence", answers.sequence),
-        ("--unique-tokens", answers.unique_tokens),
-        ("--loss-factor", answers.loss_factor),
-        *((f"--set {column}", by_run) for column, by_run in answers.set.items()),
-        ("--leave-out", dict.fromkeys(answers.leave_out)),
+    runs = [row.run for row in rows]
+    for name, values in (
+        (named("params"), answers.params),
+        (named("batch_tokens"), answers.batch_tokens),
+        (named("sequence"), answers.sequence),
+        (named("unique_tokens"), answers.unique_tokens),
+        (named("loss_factor"), answers.loss_factor),
+        *((f"{named('set')} of {column}", by_run) for column, by_run in answers.set.items()),
+        (named("leave_out"), dict.fromkeys(answers.leave_out)),
     ):
         for pattern in values:
-            if pattern != EVERY and not any(of_run({pattern: True}, name) for name in names):
+            if pattern != EVERY and not any(of_run({pattern: True}, run) for run in runs):
                 raise InputError(
-                    f"{option} names '{one_line(pattern)}', which fits no run; there are {', '.join(one_line(name) for name in names[:8])}."
+                    f"{name} names '{one_line(pattern)}', which fits no run; there are {', '.join(one_line(run) for run in runs[:8])}."
                 )

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ...runs.values import one_line
 
 _NAMED = 4
+_OPTION = re.compile(r"(?:^|\s)--([a-z]+(?:-[a-z]+)*)")
 _RUN = re.compile(r"\bRUN(?=[=:]|\b)")
 
 
@@ -39,10 +40,11 @@ class Questions:
 
 
 def line(question: Question) -> str:
-    """Return a question as one line that ends with the option that answers it."""
+    """Return a question as one line that ends with what answers it: fields of `ImportAnswers`, and the options of the command."""
     runs = [one_line(run) for run in question.runs]
     named = ", ".join(runs[:_NAMED]) + (f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else "")
-    return f"{question.topic} ({named}): {question.text} Answer with {options_of(question)}"
+    answers = ", ".join(f"`{name.replace('-', '_')}`" for name in dict.fromkeys(_OPTION.findall(question.option)))
+    return f"{question.topic} ({named}): {question.text} Answer with {answers} ({options_of(question)})"
 
 
 def options_of(question: Question) -> str:

@@ -4,7 +4,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from ...errors import InputError
+from ...errors import InputError, given, named
 from ...runs.columns import plain
 from ...runs.values import one_line
 from ..keys import NO_ACCURACY
@@ -22,7 +22,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
     nowhere = [run for run in answers.join.values() if plain(run) not in {plain(row.run) for row in table.rows}]
     if unknown or nowhere:
         raise InputError(
-            f"--join names '{one_line((unknown or nowhere)[0])}', which is no {'model of these results' if unknown else 'run'}."
+            f"{named('join')} names '{one_line((unknown or nowhere)[0])}', which is no {'model of these results' if unknown else 'run'}."
         )
     alone = not table.rows
     taken: dict[int, Score] = {}
@@ -81,7 +81,7 @@ def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> li
             kept = [score for score in scores if plain(getattr(score, topic)) == plain(wanted)]
             if not kept:
                 raise InputError(
-                    f"--{topic} {one_line(wanted)} is in no result; there are: {', '.join(map(one_line, known))}."
+                    f"{given(**{topic: one_line(wanted)})} is in no result; there are: {', '.join(map(one_line, known))}."
                 )
             scores = kept
         elif len(known) > 1:

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 
-from ...errors import InputError
+from ...errors import InputError, given, named
 from .. import keys
 from .answers import ImportAnswers, of_run
 from .rows import Row, Table, is_used
@@ -57,7 +57,7 @@ def settle_units(table: Table, answers: ImportAnswers) -> None:
     says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
     if says_other and not answers.bytes_per_token:
         raise InputError(
-            f"--loss-unit {answers.loss_unit}, but keys of losses say bits/byte; --bytes-per-token converts them."
+            f"{given(loss_unit=answers.loss_unit)}, but keys of losses say bits/byte; {named('bytes_per_token')} converts them."
         )
     table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
     for row in rows:

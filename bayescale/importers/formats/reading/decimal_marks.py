@@ -3,11 +3,14 @@
 import re
 from typing import Any
 
+from ....errors import given
 from ....runs.columns import NUMERIC
 from ....runs.values import brief
 from . import locales
 from .headers import Head
 from .safe import Unreadable
+
+_OR = f"{given(decimal='.')} or {given(decimal=',')}."
 
 
 def text_of(cell: Any) -> str:
@@ -46,7 +49,7 @@ def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str
     if verdict.for_point and verdict.for_comma:
         raise Unreadable(
             f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, "
-            f"{brief(verdict.for_comma[0])} for a comma. Say which with --decimal . or --decimal ,"
+            f"{brief(verdict.for_comma[0])} for a comma. Say which with {_OR}"
         )
     plausible = [
         mark for mark in ".," if all(_plausible(name, cells, mark, factors[name]) for name, cells in columns.items())
@@ -58,7 +61,7 @@ def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str
         )
     raise Unreadable(
         f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so that it could "
-        "be a decimal mark or a thousands mark. Say which with --decimal . or --decimal ,"
+        f"be a decimal mark or a thousands mark. Say which with {_OR}"
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ....runs.columns import ALIASES, PLAIN_NAMES, plain
+from ....runs.problems import as_pairs
 from ....runs.values import one_line
 from ... import keys
 from .safe import Unreadable
@@ -61,7 +62,7 @@ def heads_of(names: list[str], wanted: Mapping[str, str], file: str) -> list[Hea
         if len(items) > 1:
             listed = " and ".join(f"'{one_line(item.text)}'" for item in items)
             raise Unreadable(
-                f"{file}: columns {listed} could each be {name}; choose with --map {name}='{one_line(items[0].text)}'."
+                f"{file}: columns {listed} could each be {name}; choose with {as_pairs('map', {name: items[0].text})}."
             )
         found[name] = items
     return sorted((item for items in found.values() for item in items), key=lambda item: item.place)

@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from ....errors import given
 from ....runs.values import one_line
 from .headers import known_headers
 from .safe import Unreadable
@@ -40,7 +41,7 @@ def read_book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[
     if len(equal) > 1:
         raise Unreadable(
             f"{path.name} has {len(equal)} sheets with runs: {', '.join(map(one_line, equal))}. "
-            f"Say which with --sheet '{one_line(equal[0])}'."
+            f"Say which with {given(sheet=one_line(equal[0]))}."
         )
     return best, grids[best], _formulas(path, names.index(best))
 
