@@ -1,6 +1,6 @@
 """The broken law on its authors' table and on 46 public learning curves, fitted to their heads and scored beyond.
 
-(a) The four-digit addition of Caballero et al. 2022: their own recipe through `laws.bnsl.least_squares`, and the default posterior.
+(a) The four-digit addition of Caballero et al. 2022: their own recipe through `laws.broken_fits.least_squares`, and the default posterior.
 (b) The 46 tasks of the extrapolation benchmark of Alabdulmohsin et al. 2022: the forecast averaged over 0, 1 and 2 breaks as `fit_breaks`
 weighs them, against least squares of M1, M2 and M3. Each task is thinned to at most 40 points evenly spaced in log x for the posterior,
 since neighbouring checkpoints are no further evidence; least squares sees all points.
@@ -22,6 +22,7 @@ import xarray as xr
 
 from bayescale import bands, fit, forecast, load_spec, read_runs
 from bayescale.laws import bnsl
+from bayescale.laws.formulas import broken_fits
 from bayescale.posterior.breaks import score_draws, split_tail, weigh
 from bayescale.posterior.check import failures
 from bayescale.posterior.check.sampling import sampling_checks
@@ -45,12 +46,12 @@ def four_digit() -> None:
     """Recipe and posterior on the table of the authors' figure."""
     runs = read_runs(str(SHARED / "bnsl_four_digit_addition.csv"))
     train, held = runs[runs["split"] == "train"], runs[runs["split"] != "train"]
-    found = bnsl.least_squares(train["dataset_size"], train["loss"])
+    found = broken_fits.least_squares(train["dataset_size"], train["loss"])
     rows = [
         {
             "fit": "authors' recipe",
-            "rmsle_train": bnsl.rmsle(train["loss"], bnsl.value(train["dataset_size"].to_numpy(float), **found)),
-            "rmsle_beyond": bnsl.rmsle(held["loss"], bnsl.value(held["dataset_size"].to_numpy(float), **found)),
+            "rmsle_train": broken_fits.rmsle(train["loss"], bnsl.value(train["dataset_size"].to_numpy(float), **found)),
+            "rmsle_beyond": broken_fits.rmsle(held["loss"], bnsl.value(held["dataset_size"].to_numpy(float), **found)),
         }
     ]
     idata = fit(
@@ -61,8 +62,8 @@ def four_digit() -> None:
     rows.append(
         {
             "fit": "posterior, 1 break",
-            "rmsle_train": bnsl.rmsle(train["loss"].to_numpy(), inside["expected_median"].to_numpy()),
-            "rmsle_beyond": bnsl.rmsle(table["loss"], table["loss_median"]),
+            "rmsle_train": broken_fits.rmsle(train["loss"].to_numpy(), inside["expected_median"].to_numpy()),
+            "rmsle_beyond": broken_fits.rmsle(table["loss"], table["loss_median"]),
             "held_inside_90": int(table["inside"].sum()),
             "held": len(table),
             "widest_band": float((table["loss_upper"] / table["loss_lower"]).max()),
@@ -160,7 +161,7 @@ def judge(task: pd.DataFrame, seed: int) -> dict[str, Any]:
     }
     for form in ("M1", "M2", "M3"):
         curve = least_squares(form, train["examples_seen"].to_numpy(float), train["loss"].to_numpy(float))
-        row[form] = bnsl.rmsle(y, curve(x))
+        row[form] = broken_fits.rmsle(y, curve(x))
     return row | broken(thinned(train), x, y, seed)
 
 
@@ -181,7 +182,7 @@ def broken(used: pd.DataFrame, x: np.ndarray, y: np.ndarray, seed: int) -> dict[
         row[f"score_{n}"] = score_draws(spec, on_head.draws, inputs, measured, on_head.log_reach_max, seed)
         scores[n] = np.nan if on_head.failed or on_all.failed else row[f"score_{n}"]
         drawn[n] = predict(spec, on_all, x, seed)
-        row[f"breaks_{n}"] = bnsl.rmsle(y, np.median(drawn[n], axis=0))
+        row[f"breaks_{n}"] = broken_fits.rmsle(y, np.median(drawn[n], axis=0))
     return row | averaged(drawn, weigh(scores), y, seed)
 
 
@@ -192,7 +193,7 @@ def averaged(drawn: dict[int, np.ndarray], weights: dict[int, float], y: np.ndar
     total = DRAWS * CHAINS
     parts = [drawn[n][rng.permutation(total)[: round(weight * total)]] for n, weight in weights.items()]
     mixed = np.concatenate(parts) if parts else np.full((1, len(y)), np.nan)
-    row["averaged"] = bnsl.rmsle(y, np.median(mixed, axis=0))
+    row["averaged"] = broken_fits.rmsle(y, np.median(mixed, axis=0))
     for prob in BANDS:
         low, high = np.quantile(mixed, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
         row[f"coverage_{prob:.0%}"] = float(np.mean((y >= low) & (y <= high))) if parts else np.nan

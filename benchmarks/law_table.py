@@ -10,6 +10,7 @@ from bayescale.decide.plans.risk import cvar
 from bayescale.laws import bnsl, chinchilla, kaplan, overtraining, repeated, rising, tasks
 from bayescale.laws.formulas import (
     additive,
+    broken_fits,
     compression,
     downstream,
     flops,
@@ -20,6 +21,7 @@ from bayescale.laws.formulas import (
     learning_rate,
     moe,
     reinforcement,
+    repeats,
     transfer,
     vocabulary,
 )
@@ -121,7 +123,7 @@ def _kaplan_rate(*, N: float) -> Any:
 
 
 def _rmsle(*, x: list[float], y: list[float], a: float, b: float, c0: float, breaks: list[list[float]]) -> Any:
-    return bnsl.rmsle(np.array(y), bnsl.value(np.array(x), a=a, b=b, c0=c0, breaks=breaks))
+    return broken_fits.rmsle(np.array(y), bnsl.value(np.array(x), a=a, b=b, c0=c0, breaks=breaks))
 
 
 def _useful_params(
@@ -265,15 +267,15 @@ TABLE: dict[str, dict[str, Row]] = {
         "value": _row(bnsl.value),
         "loglog_slope_reducible": _row(bnsl.slope, b=None),
         "rmsle": _row(_rmsle),
-        "transition_decades": _row(bnsl.transition_decades),
+        "transition_decades": _row(broken_fits.transition_decades),
     },
     "data_constrained": {
         "effective_D": _row(repeated.effective_tokens, D="tokens", U_D="unique_tokens", R_D_star="R_D"),
         "U_N": _row(_useful_params, R_D_star="R_D", R_N_star="R_N"),
         "effective_N": _row(_effective_params, R_D_star="R_D", R_N_star="R_N"),
         "loss": _row(repeated.loss, N="params", D="tokens", U_D="unique_tokens", R_D_star="R_D", R_N_star="R_N"),
-        "max_effective_D": _row(repeated.most_effective_tokens, U_D="unique_tokens", R_D_star="R_D"),
-        "marginal_value": _row(repeated.marginal_value, R_D_star="R_D"),
+        "max_effective_D": _row(repeats.most_effective_tokens, U_D="unique_tokens", R_D_star="R_D"),
+        "marginal_value": _row(repeats.marginal_value, R_D_star="R_D"),
     },
     "lovelace": {"loss": _row(_rising_loss)},
     "go_smol": {

@@ -156,7 +156,7 @@ LAWS = (
         anchors=anchors,
         constants=constants,
         reach=reach,
-        sizing=Sizing(optimum=optimum, compute_saved=chinchilla.compute_saved, exponents=chinchilla.exponents),
+        sizing=Sizing(optimum=optimum, exponents=chinchilla.exponents),
         critical_batch="B_crit",
     ),
     Law(

@@ -11,11 +11,10 @@ import numpy as np
 
 from . import chinchilla
 from .arrays import positive_part
-from .law import Law, Sizing, compute, log_product, tokens_within
+from .law import Law, Sizing, compute, log_product
 
 _TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, where the published decay is laid
 _R_D, _R_N = 15.0, 5.0  # published decay, rounded
-_STEPS = 26  # bisections of ln compute from 1 down to e^-8
 
 
 def log_repeats(tokens: Any, unique_tokens: Any) -> Any:
@@ -49,16 +48,6 @@ def effective_tokens(tokens: Any, unique_tokens: Any, *, R_D: Any) -> Any:
     93.14
     """
     return np.exp(_log_effective(np.log(tokens), log_repeats(tokens, unique_tokens), R_D))
-
-
-def most_effective_tokens(unique_tokens: Any, *, R_D: Any) -> Any:
-    """Limit of `effective_tokens` for endless repeats, U (1 + R_D)."""
-    return unique_tokens * (1 + R_D)
-
-
-def marginal_value(epochs: Any, *, R_D: Any) -> Any:
-    """Worth of the next token of repeated data beside one of new data, dD'/dD = exp(-(epochs - 1) / R_D)."""
-    return np.exp(-(epochs - 1) / R_D)
 
 
 def _log_useful_params(tokens: Any, unique_tokens: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
@@ -213,23 +202,6 @@ def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[st
     return {**one_epoch, "R_D": np.exp(sampled["log_R_D"]), "R_N": np.exp(sampled["log_R_N"])}
 
 
-def compute_saved(loss: Any, best_loss: Any, *, flops: Any, unique_tokens: Any, **constants: Any) -> Any:
-    """Share of the compute with which the per-draw optimum reaches `loss`, by bisection; at least e^-8."""
-    low, high = 0 * loss - 8.0, 0 * loss
-    for _step in range(_STEPS):
-        middle = (low + high) / 2
-        less = flops * np.exp(middle)
-        params = np.exp(optimum(less, unique_tokens, **constants))
-        up = _of_budget(params, less, unique_tokens, **constants) > loss
-        low, high = low + (middle - low) * up, high + (middle - high) * (1 - up)
-    return np.exp(high)
-
-
-def _of_budget(params: Any, flops: Any, unique_tokens: Any, *, E: Any, R_D: Any, R_N: Any, **terms: Any) -> Any:
-    terms = {name: terms[name] for name in ("A", "alpha", "B", "beta")}
-    return loss(params, tokens_within(flops, params), unique_tokens, E=E, R_D=R_D, R_N=R_N, **terms)
-
-
 LAWS = (
     Law(
         name="repeated",
@@ -239,7 +211,7 @@ LAWS = (
         anchors=anchors,
         constants=constants,
         reach=reach,
-        sizing=Sizing(optimum=optimum, compute_saved=compute_saved, exponents=chinchilla.exponents),
+        sizing=Sizing(optimum=optimum, exponents=chinchilla.exponents),
         keeps_repeats=True,
     ),
 )

@@ -128,42 +128,6 @@ def loss(
     return lovelace_loss(params, worth, unique_tokens, **terms)
 
 
-def bounded_loss(
-    params: Any,
-    tokens: Any,
-    unique_tokens: Any,
-    *,
-    E: Any,
-    L0: Any,
-    a: Any,
-    alpha: Any,
-    b: Any,
-    beta: Any,
-    c: Any,
-    gamma: Any,
-    delta: Any,
-) -> Any:
-    """Loss between E and that of an untrained model, E + (L0 - E) h / (1 + h), h = a / N^alpha + b / T^beta + c N^gamma / U^delta.
-
-    Parameters
-    ----------
-    params, tokens, unique_tokens : float or array
-        N, tokens seen T, distinct tokens U.
-    E, L0 : float or array
-        Loss of perfect training and of none.
-    a, alpha, b, beta, c, gamma, delta : float or array
-        Terms of size, of training, and of over-fitting, which grows with the size.
-
-    Returns
-    -------
-    float or array
-        Loss in the unit of E (arXiv:2605.09189).
-    """
-    overfit = np.exp(np.log(c) + gamma * np.log(params) - delta * np.log(unique_tokens))
-    h = chinchilla.loss(params, tokens, E=overfit, A=a, alpha=alpha, B=b, beta=beta)
-    return E + (L0 - E) * h / (1 + h)
-
-
 def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
     """Chinchilla's anchors in effective tokens, and the middle of the repeated runs: means of ln effective repeats and params a token.
 

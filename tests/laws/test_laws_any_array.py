@@ -8,7 +8,7 @@ import xarray as xr
 
 from bayescale.laws import batch, bnsl, chinchilla, coupled, kaplan, overtraining, repeated, rising, tasks
 from bayescale.laws.arrays import log_add, logistic, positive_part, softplus
-from bayescale.laws.formulas import bracket, downstream, gradient_noise, moe, reinforcement, transfer
+from bayescale.laws.formulas import bracket, downstream, gradient_noise, moe, reinforcement, repeats, transfer
 from bayescale.published.laws import PUBLISHED
 
 BESI = PUBLISHED["chinchilla"]["besiroglu"]["constants"]
@@ -43,7 +43,7 @@ CASES = {
     "repeated": (repeated.loss, POOL, MRB),
     "rising": (rising.lovelace_loss, POOL, {**BESI, "P": 0.01, "delta": 1.2, "kappa": 0.5}),
     "bounded": (
-        rising.bounded_loss,
+        repeats.bounded_loss,
         POOL,
         {
             "E": 1.8,

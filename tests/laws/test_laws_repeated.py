@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from bayescale.laws import chinchilla, repeated, rising
-from bayescale.laws.formulas import mupt
+from bayescale.laws.formulas import mupt, repeats
 from bayescale.published.laws import PUBLISHED
 
 SETTINGS = settings(max_examples=40, derandomize=True, deadline=None)
@@ -46,10 +46,10 @@ def test_limits_of_effective_tokens():
     assert repeated.effective_tokens(pool, pool, R_D=R_D) == pytest.approx(pool, rel=1e-14)
     assert repeated.effective_tokens(pool / 3, pool, R_D=R_D) == pytest.approx(pool / 3, rel=1e-14)
     endless = repeated.effective_tokens(1e6 * pool, pool, R_D=R_D)
-    assert endless == pytest.approx(repeated.most_effective_tokens(pool, R_D=R_D)) == pytest.approx(16.387756 * pool)
-    repeats = 0.01
-    few = repeated.effective_tokens((1 + repeats) * pool, pool, R_D=R_D)
-    assert few == pytest.approx((1 + repeats) * pool - pool * repeats**2 / (2 * R_D), rel=1e-9)
+    assert endless == pytest.approx(repeats.most_effective_tokens(pool, R_D=R_D)) == pytest.approx(16.387756 * pool)
+    more = 0.01
+    few = repeated.effective_tokens((1 + more) * pool, pool, R_D=R_D)
+    assert few == pytest.approx((1 + more) * pool - pool * more**2 / (2 * R_D), rel=1e-9)
     assert repeated.effective_tokens(4 * pool, pool, R_D=R_D) / (4 * pool) == pytest.approx(0.931, abs=5e-4)
     assert repeated.effective_tokens(40 * pool, pool, R_D=1e12) == pytest.approx(40 * pool, rel=1e-9)
 
@@ -60,14 +60,14 @@ def test_marginal_value_is_the_derivative(epochs, R):
     pool, step = 1e9, 1e-5
     high, low = (repeated.effective_tokens((epochs + 1e-4 + sign * step) * pool, pool, R_D=R) for sign in (1, -1))
     assert (high - low) / (2 * step * pool) == pytest.approx(
-        repeated.marginal_value(epochs + 1e-4, R_D=R), rel=1e-5, abs=1e-7
+        repeats.marginal_value(epochs + 1e-4, R_D=R), rel=1e-5, abs=1e-7
     )
 
 
 def test_marginal_value():
-    assert repeated.marginal_value(1, R_D=R_D) == 1
-    assert repeated.marginal_value(4, R_D=R_D) == pytest.approx(0.823, abs=5e-4)
-    assert repeated.marginal_value(1 + R_D, R_D=R_D) == pytest.approx(1 / np.e)
+    assert repeats.marginal_value(1, R_D=R_D) == 1
+    assert repeats.marginal_value(4, R_D=R_D) == pytest.approx(0.823, abs=5e-4)
+    assert repeats.marginal_value(1 + R_D, R_D=R_D) == pytest.approx(1 / np.e)
 
 
 def test_limit_of_effective_params():
@@ -133,9 +133,9 @@ def test_without_repeats_or_penalty_it_is_chinchilla():
 def test_a_bounded_loss_stays_between():
     constants = {"a": 400.0, "alpha": 0.35, "b": 2e3, "beta": 0.37, "c": 1e-3, "gamma": 0.5, "delta": 0.5}
     sizes = np.geomspace(1, 1e15, 30)
-    loss = rising.bounded_loss(sizes[:, None], sizes, 1e9, E=1.8, L0=11.0, **constants)
+    loss = repeats.bounded_loss(sizes[:, None], sizes, 1e9, E=1.8, L0=11.0, **constants)
     assert (loss > 1.8).all() and (loss <= 11).all()
-    assert rising.bounded_loss(1e-9, 1e9, 1e9, E=1.8, L0=11.0, **constants) == pytest.approx(11, rel=1e-2)
+    assert repeats.bounded_loss(1e-9, 1e9, 1e9, E=1.8, L0=11.0, **constants) == pytest.approx(11, rel=1e-2)
 
 
 def test_mupt():

@@ -97,18 +97,6 @@ def test_no_plan_is_better_than_the_rising_optimum(log10_flops, log10_pool, alph
     assert found <= rising.loss(sizes, plans, pool, **constants).min() * (1 + 1e-7)
 
 
-@pytest.mark.parametrize("flops", [1e20, 1e22])
-def test_compute_saved_on_a_pool(flops):
-    constants = {**BESI, "R_D": 15.0, "R_N": 5.0}
-
-    def best(budget):
-        params = np.exp(repeated.optimum(budget, POOL, **constants))
-        return repeated.loss(params, budget / (6 * params), POOL, **constants)
-
-    share = repeated.compute_saved(best(0.7 * flops), best(flops), flops=flops, unique_tokens=POOL, **constants)
-    assert share == pytest.approx(0.7, rel=1e-5)
-
-
 @SETTINGS
 @given(st.floats(6, 12), st.floats(7, 13), st.floats(6, 13))
 def test_repeats_are_worth_less_than_new_tokens_and_more_than_nothing(log10_params, log10_tokens, log10_pool):

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import log_add, softplus
-
 
 def effective_params(params: Any, bits: Mapping[str, Any], *, gamma: Mapping[str, Any]) -> Any:
     """Params of full precision that are worth as much, N prod (1 - e^(-bits / gamma)) (Kumar et al. 2024, arXiv:2411.04330).
@@ -73,41 +71,3 @@ def sparse_loss(
     """
     size = a_S * np.exp(b_S * np.log1p(-sparsity)) + c_S
     return size * np.exp(-b_N * np.log(params)) + np.exp(b_D * (np.log(a_D) - np.log(tokens))) + c
-
-
-def distilled_loss(
-    params: Any,
-    tokens: Any,
-    teacher_loss: Any,
-    student_loss: Any,
-    *,
-    A: Any,
-    alpha: Any,
-    B: Any,
-    beta: Any,
-    gamma: Any,
-    c0: Any,
-    c1: Any,
-    d1: Any,
-    f1: Any,
-) -> Any:
-    """Loss of a distilled student (arXiv:2502.08606), a broken power of the teacher's loss times a coupled law of the student's size.
-
-    Parameters
-    ----------
-    params, tokens : float or array
-        Size of the student N, tokens of distillation D.
-    teacher_loss, student_loss : float or array
-        L_T of the teacher, and L of the same student trained without one.
-    A, alpha, B, beta, gamma, c0, c1, d1, f1 : float or array
-        Constants; beyond L_T / L = d1 too strong a teacher hurts.
-
-    Returns
-    -------
-    float or array
-        L_T + L_T^-c0 [1 + (L_T / (L d1))^(1/f1)]^(-c1 f1) (A / N^alpha + B / D^beta)^gamma.
-    """
-    log_teacher = np.log(teacher_loss)
-    break_ = softplus((log_teacher - np.log(student_loss) - np.log(d1)) / f1)
-    size = log_add(np.log(A) - alpha * np.log(params), np.log(B) - beta * np.log(tokens))
-    return teacher_loss + np.exp(-c0 * log_teacher - c1 * f1 * break_ + gamma * size)
