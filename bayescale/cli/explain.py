@@ -41,9 +41,9 @@ def explain(
     train_only: TrainOnly = False,
 ) -> None:
     """Lay the choice for a budget beside rival plans, and say what it hangs on and what would change it."""
-    from ..decide.hinges import what_would_change
+    from ..decide.sensitivity import what_would_change
     from ..decide.question.request import Budget
-    from ..decide.rivals import explain as explain_choice
+    from ..decide.explain import explain as explain_choice
 
     budget = Budget(
         flops=amount("--flops", flops),
@@ -87,7 +87,7 @@ def explain(
 
 def _hinges(idata: Any, budget: Any, **how: Any) -> tuple[Any, Any]:
     """Return what a plain fit says of its constants and, with a log likelihood, of its runs; None for what it cannot."""
-    from ..decide.hinges import leave_one_out, sensitivity
+    from ..decide.sensitivity import leave_one_out, sensitivity
     from ..posterior import is_average
 
     if is_average(idata):

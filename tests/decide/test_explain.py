@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from bayescale import Budget, CostModel, Demand, Limits, Rules, allocate, explain, leave_one_out, sensitivity
-from bayescale.decide.hinges import what_would_change
+from bayescale.decide.sensitivity import what_would_change
 from bayescale.laws import LAWS
 
 FAR = Rules(max_extrapolation=3)
