@@ -41,9 +41,9 @@ def explain(
     train_only: TrainOnly = False,
 ) -> None:
     """Lay the choice for a budget beside rival plans, and say what it hangs on and what would change it."""
-    from ..decide.sensitivity import what_would_change
-    from ..decide.question.request import Budget
     from ..decide.explain import explain as explain_choice
+    from ..decide.question.request import Budget
+    from ..decide.sensitivity import what_would_change
 
     budget = Budget(
         flops=amount("--flops", flops),
