@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from . import chinchilla
-from .arrays import log_add, softplus
+from .arrays import log_add, positive_part, softplus
 from .law import Law, Sizing, compute, log_means, log_product
 
 _Numbers = Mapping[str, Any]
+_LARGEST = 300.0  # of a logarithm, beyond any loss: Farseer's curves are powers in an exponent, and searches begin at one param
 
 
 def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any, k: Any) -> Any:
@@ -104,9 +105,13 @@ def farseer_loss(
         Loss; bits a character in the paper.
     """
     log_n = np.log(params)
-    exponent = np.exp(a1 * np.exp(alpha * log_n) + b1)
-    data_term = np.exp(a2 * np.exp(beta * log_n) + b2 - exponent * np.log(tokens))
-    return np.exp(a3 * np.exp(gamma * log_n) + b3) + data_term
+    exponent = _finite_exp(a1 * np.exp(alpha * log_n) + b1)
+    data_term = _finite_exp(a2 * np.exp(beta * log_n) + b2 - exponent * np.log(tokens))
+    return _finite_exp(a3 * np.exp(gamma * log_n) + b3) + data_term
+
+
+def _finite_exp(x: Any) -> Any:
+    return np.exp(_LARGEST - positive_part(_LARGEST - x))
 
 
 def _skaling_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
@@ -143,6 +148,36 @@ def _profile_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
     }
 
 
+def _bent(slope: Any, bend: Any, middle: Any) -> tuple[Any, Any]:
+    """Factor a and shift -slope / bend of a N^bend + shift, which is 0 and has that slope in ln N at the middle of ln N."""
+    return slope / bend * np.exp(-bend * middle), -slope / bend
+
+
+def _farseer_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Three curves in ln N, each from its value, its slope and the bend of that slope in the middle of the runs.
+
+    They are the log of the limit of unlimited data, the log of the exponent of D, and the log of the data term at the middle D, whose
+    slope there is `lean`.
+    """
+    n, d = anchors["log_params_mean"], anchors["log_tokens_mean"]
+    log_limit, log_data = np.log(sampled["T"]) - softplus(sampled["u"]), np.log(sampled["T"]) - softplus(-sampled["u"])
+    exponent = np.exp(sampled["log_exponent"])
+    a3, b3 = _bent(-np.exp(sampled["log_fall"]), sampled["fall_bend"], n)
+    a1, b1 = _bent(sampled["turn"], sampled["turn_bend"], n)
+    a2, b2 = _bent(sampled["lean"] + exponent * sampled["turn"] * d, sampled["lean_bend"], n)
+    return {
+        "a1": a1,
+        "alpha": 1.0 * sampled["turn_bend"],
+        "b1": b1 + sampled["log_exponent"],
+        "a2": a2,
+        "beta": 1.0 * sampled["lean_bend"],
+        "b2": b2 + log_data + exponent * d,
+        "a3": a3,
+        "gamma": 1.0 * sampled["fall_bend"],
+        "b3": b3 + log_limit,
+    }
+
+
 LAWS = (
     Law(
         name="skaling",
@@ -163,5 +198,26 @@ LAWS = (
         constants=_profile_constants,
         reach=compute,
         sizing=Sizing(optimum=profile_optimum, compute_saved=profile_compute_saved),
+    ),
+    Law(
+        name="farseer",
+        inputs=("params", "tokens"),
+        sampled=(
+            "T",
+            "u",
+            "log_fall",
+            "fall_bend",
+            "log_exponent",
+            "turn",
+            "turn_bend",
+            "lean",
+            "lean_bend",
+        ),
+        loss=farseer_loss,
+        anchors=log_means("params", "tokens"),
+        constants=_farseer_constants,
+        reach=compute,
+        # The curves are powers in an exponent: far from the runs, a huge model on no data can have no loss.
+        sizing=Sizing(ratio_decades=2.0),
     ),
 )
