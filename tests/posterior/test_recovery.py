@@ -10,7 +10,7 @@ import pytest
 
 from bayescale import build_model, load_spec
 from bayescale.laws.law import compute
-from bayescale.spec.data import OBSERVED, model_data
+from bayescale.spec.data import model_data
 
 nutpie = pytest.importorskip("nutpie")
 
@@ -37,7 +37,7 @@ def replicate(n, replications, random_seed):
     with model:
         truths = pm.sample_prior_predictive(replications, random_seed=random_seed)
     prior = truths["prior"].to_dataset().isel(chain=0)
-    measured = truths["prior_predictive"][OBSERVED].isel(chain=0).to_numpy()
+    measured = truths["prior_predictive"]["log_loss"].isel(chain=0).to_numpy()
     names = [name for name in model_data(spec, runs) if name != "weight"]
     compiled = nutpie.compile_pymc_model(model)
     budget = 100 * float(compute(runs["params"], runs["tokens"]).max())
