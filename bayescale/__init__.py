@@ -52,7 +52,7 @@ __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home on first use (PEP 562), so that `import bayescale` is quick."""
+    """Import a public name from its home on first use (PEP 562), so that `import bayescale` is fast."""
     if name not in _HOMES:
         raise AttributeError(f"module 'bayescale' has no attribute {name!r}")
     value = getattr(import_module(f"bayescale.{_HOMES[name]}"), name)

@@ -1,7 +1,7 @@
-"""How bayescale says no: the exception of every refusal, and the words that refusals share.
+"""How bayescale refuses: the exception of every refusal, and the wording that refusals share.
 
-A refusal is a mistake of the user's; the command line prints it and exits with 2, and takes every other exception for a bug of ours. A
-name is said as a caller of the library spells it and as the command line does, here and nowhere else.
+A refusal is a mistake by the user: the command line prints it and exits with 2, and treats every other exception as a bug in bayescale.
+This is the only place where a name is written both as the library and as the command line spell it.
 """
 
 import math
@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from shlex import quote
 from typing import Any
 
-# Arguments whose option is another word than theirs.
+# Arguments with an option of a different name.
 _OPTIONS = {
     "prob": "--band",
     "drift": "--no-drift",
@@ -25,20 +25,20 @@ _OPTIONS = {
 }
 
 
-# Options of what is an attribute in Python.
+# Options of values that are attributes in Python.
 _ATTRIBUTES = {"target_loss": "Target.loss", "target_on": "Target.on", "inference_tokens": "Demand.tokens"}
 
 
 class InputError(ValueError):
-    """A mistake of the user's. The message names the thing, the rule, the value and the fix."""
+    """A mistake by the user. The message names the thing, the rule, the value and the fix."""
 
 
 class InputTypeError(InputError, TypeError):
-    """A value of a type that cannot be meant."""
+    """A value of the wrong type."""
 
 
 def named(argument: str) -> str:
-    """Return an argument's name and its option's, such as "`max_params` (--max-params)"."""
+    """Return the name of an argument and of its option, such as "`max_params` (--max-params)"."""
     return f"`{_ATTRIBUTES.get(argument, argument)}` ({option(argument)})"
 
 
@@ -48,7 +48,7 @@ def option(argument: str) -> str:
 
 
 def given(**values: Any) -> str:
-    """Return how values are given, in Python and on the command line, such as "`draws=4000` (--draws 4000)"."""
+    """Return how to give values in Python and on the command line, such as "`draws=4000` (--draws 4000)"."""
     words = ", ".join(
         f"load_spec({value!r})" if name == "model" else f"{name}={value!r}" for name, value in values.items()
     )
@@ -57,7 +57,7 @@ def given(**values: Any) -> str:
 
 
 def near(word: Any, names: Iterable[Any], most: int = 1) -> list[str]:
-    """Return the names that begin with a word, in any case of letters, or else at most so many that are much like it."""
+    """Return the names that begin with a word, ignoring case, or at most `most` names that are similar to it."""
     known = {str(name).casefold(): str(name) for name in names}
     key = str(word).casefold()
     begun = [name for folded, name in known.items() if key and folded.startswith(key) and folded != key]
@@ -65,19 +65,19 @@ def near(word: Any, names: Iterable[Any], most: int = 1) -> list[str]:
 
 
 def suggest(word: Any, names: Iterable[Any]) -> str:
-    """Return `` Did you mean 'x'?``, or nothing where no name is near."""
+    """Return `` Did you mean 'x'?``, or an empty string if no name is near."""
     found = near(word, names)
     return f" Did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def positive(argument: str, value: Any, unit: str = "", example: str = "") -> float:
-    """Return a number as a float; InputError where it is none, or not positive and finite."""
+    """Return a number as a float; raise InputError if it is not a positive, finite number."""
     number = math.nan if isinstance(value, bool) else _float(value)
     if not (math.isfinite(number) and number > 0):
         of = f" of {unit}" if unit else ""
         shown = value if isinstance(value, str) else repr(value)
         raise InputError(
-            f"{named(argument)} must be a positive number{of}{f', e.g. {example}' if example else ''}. Got {shown} instead."
+            f"{named(argument)} must be a positive number{of}{f', e.g. {example}' if example else ''}. Got {shown}."
         )
     return number
 

@@ -1,7 +1,7 @@
-"""The first thing a newcomer runs: small runs in, the larger ones forecast and compared, three budgets allocated, two pictures.
+"""The first thing that a newcomer runs: fit small runs, forecast and compare the larger ones, allocate three budgets, draw two pictures.
 
-It is written like the script that they will write next. The bundled runs are small byte-level language models trained for this project; the
-forecast is made from runs with at most a tenth of the largest one's compute and judged by all larger ones.
+It is an example for the user's own script. The bundled runs are small byte-level language models trained for this project. The forecast
+uses runs with at most a tenth of the compute of the largest one and is judged by all larger ones.
 """
 
 from collections.abc import Callable
@@ -31,9 +31,9 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
     Parameters
     ----------
     directory : pathlib.Path
-        Gets `fit.nc`, `forecast.csv`, `allocation.csv`, `loss_against_compute.png`, `isoflop.png`.
+        Folder for `fit.nc`, `forecast.csv`, `allocation.csv`, `loss_against_compute.png`, `isoflop.png`.
     tell : callable
-        Gets a line before each step.
+        Called with a line before each step.
 
     Returns
     -------
@@ -88,9 +88,9 @@ def _split(runs: pd.DataFrame, family: str) -> tuple[pd.DataFrame, pd.DataFrame]
 
 
 def _copying(runs: pd.DataFrame) -> dict[str, float]:
-    """Share of blocks of ten bytes that a run predicts without a mistake: by run, and "fitted", the most of any fitted run.
+    """Return the share of blocks of ten bytes that each run predicts without a mistake; "fitted" is the largest of the fitted runs.
 
-    It betrays copying from the context, without proving it.
+    It is a sign of copying from the context, not a proof.
     """
     small, large = _split(runs, BREAKING)
     copied = {str(run): float(share) for run, share in zip(large["run"], large["exact_match_10"], strict=True)}

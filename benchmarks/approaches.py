@@ -1,4 +1,4 @@
-"""All three approaches of Hoffmann et al. 2022: on the bundled sweeps, on the Chinchilla runs, and published optima beside ours.
+"""All three approaches of Hoffmann et al. 2022: on the bundled sweeps, on the Chinchilla runs, and published optima against ours.
 
 Writes results/approaches.csv (fits) and results/approaches_published.csv (closed forms, no sampling). Without the data set `chinchilla`
 its rows are left out.
@@ -21,7 +21,7 @@ RESULTS = Path(__file__).parent / "results"
 CURVES = Path(__file__).parents[1] / "bayescale" / "runs" / "data" / "curves.csv"
 SEED = sum(map(ord, "approaches"))
 GOPHER = 5.76e23  # FLOP
-# Hoffmann et al. 2022, tables 3 and A3: size, then compute and tokens of approaches 1, 2 and 3 (LAWS.md §2.5)
+# Hoffmann et al. 2022, tables 3 and A3: size, then compute and tokens of approaches 1, 2 and 3
 PRINTED = [
     (400e6, (1.92e19, 8.0e9), (1.84e19, 7.7e9), (2.21e19, 9.2e9)),
     (1e9, (1.21e20, 20.2e9), (1.20e20, 20.0e9), (1.62e20, 27.1e9)),
@@ -69,7 +69,7 @@ def fits() -> pd.DataFrame:
 
 
 def published() -> pd.DataFrame:
-    """Optima of four sets of constants at Gopher's budget, and the paper's tables of optima beside what constants give."""
+    """Optima of four sets of constants at Gopher's budget, and the paper's tables of optima against those of the constants."""
     rows = []
     sets = {name: entry["constants"] for name, entry in PUBLISHED["chinchilla"].items()}
     for name, constants in sets.items():
@@ -100,13 +100,13 @@ def published() -> pd.DataFrame:
 
 
 def best_flops(params: float, *, A: float, alpha: float, B: float, beta: float, **_: float) -> float:
-    """Compute at which a size is the best one, 6 (N / G)^(1 / a)."""
+    """Compute for which a size is the best one, 6 (N / G)^(1 / a)."""
     balance = additive.balance(A=A, alpha=alpha, B=B, beta=beta)
     return 6 * (params / balance) ** (1 / chinchilla.params_exponent(alpha=alpha, beta=beta))
 
 
 def main() -> None:
-    """Run both parts and write what came out."""
+    """Run both parts and write the results."""
     RESULTS.mkdir(exist_ok=True)
     for name, make in (("approaches_published", published), ("approaches", fits)):
         table = make()

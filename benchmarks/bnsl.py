@@ -3,9 +3,9 @@
 (a) The four-digit addition of Caballero et al. 2022: their own recipe through `laws.broken_fits.least_squares`, and the default posterior.
 (b) The 46 tasks of the extrapolation benchmark of Alabdulmohsin et al. 2022: the forecast averaged over 0, 1 and 2 breaks as `fit_breaks`
 weighs them, against least squares of M1, M2 and M3. Each task is thinned to at most 40 points evenly spaced in log x for the posterior,
-since neighbouring checkpoints are no further evidence; least squares sees all points.
+since neighbouring checkpoints add no evidence; least squares sees all points.
 
-Writes results/bnsl_four_digit.csv, bnsl_tasks.csv (a row per task, kept as they come: start again to go on) and bnsl_domains.csv.
+Writes results/bnsl_four_digit.csv, bnsl_tasks.csv (one row per task, written at once: start again to continue) and bnsl_domains.csv.
 
     python benchmarks/bnsl.py [four-digit] [tasks] [--every 2]
 """
@@ -38,7 +38,7 @@ SHARED = Path(os.environ.get("BAYESCALE_SHARED", Path(__file__).parents[2] / "sh
 SEED = sum(map(ord, "bnsl"))
 POINTS = 40
 BREAKS = (0, 1, 2)
-DRAWS, TUNE, CHAINS = 1000, 1000, 4  # as `fit` has them
+DRAWS, TUNE, CHAINS = 1000, 1000, 4  # the defaults of `fit`
 BANDS = (0.5, 0.8, 0.9)
 
 
@@ -116,7 +116,7 @@ def thinned(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 class Fitted(NamedTuple):
-    """Draws of all parameters and constants, shape (chain, draw), and what is said of them."""
+    """Draws of all parameters and constants, shape (chain, draw), and the notes on them."""
 
     draws: xr.Dataset
     log_reach_max: float
@@ -125,7 +125,7 @@ class Fitted(NamedTuple):
 
 
 def sample(spec: ModelSpec, runs: pd.DataFrame, seed: int) -> Fitted:
-    """Sample and check as `fit` does, without what a tree holds beside the draws."""
+    """Sample and check as `fit` does, but keep only the draws."""
     density = Density(spec, runs)
     found, statistics = sample_smc(density, draws=DRAWS, tune=TUNE, chains=CHAINS, cores=1, random_seed=seed)
     sampled = xr.Dataset({name: (("chain", "draw"), value) for name, value in found.items()})
@@ -187,7 +187,7 @@ def broken(used: pd.DataFrame, x: np.ndarray, y: np.ndarray, seed: int) -> dict[
 
 
 def averaged(drawn: dict[int, np.ndarray], weights: dict[int, float], y: np.ndarray, seed: int) -> dict[str, Any]:
-    """RMSLE, coverage and width of the mixture; empty where no number of breaks passed its check, as `fit_breaks` refuses that."""
+    """RMSLE, coverage and width of the mixture; empty if no number of breaks passed its check, which `fit_breaks` refuses."""
     row: dict[str, Any] = {f"weight_{n}": weights.get(n, 0.0) for n in drawn}
     rng = np.random.default_rng(seed)
     total = DRAWS * CHAINS
@@ -202,7 +202,7 @@ def averaged(drawn: dict[int, np.ndarray], weights: dict[int, float], y: np.ndar
 
 
 def tasks(every: int = 1) -> None:
-    """All tasks, or every second; those that are in the file already are not done again."""
+    """All tasks, or every second one; tasks already in the file are skipped."""
     table = pd.read_csv(SHARED / "extrapolation_benchmark.csv")
     path = RESULTS / "bnsl_tasks.csv"
     rows = pd.read_csv(path).to_dict(orient="records") if path.is_file() else []
@@ -234,7 +234,7 @@ def domains(rows: pd.DataFrame) -> None:
 
 
 def _any_failed(rows: pd.DataFrame, n: int) -> pd.Series:
-    """Whether a check failed on the head or on all rows; read back from the file, nothing failed is a blank."""
+    """Whether a check failed on the head or on all rows; read back from the file, a blank means that nothing failed."""
     return rows[[f"failed_head_{n}", f"failed_{n}"]].fillna("").ne("").any(axis=1)
 
 

@@ -20,12 +20,12 @@ GOPHER = 5.76e23  # FLOP
 SEED = sum(map(ord, "chinchilla"))
 # Besiroglu et al. 2024 (arXiv:2404.10102): 240 runs, Huber loss, standard errors from 4000 bootstraps.
 PUBLISHED = {"alpha": (0.3478, 0.0154), "beta": (0.3658, 0.0206), "E": (1.8172, 0.0257)}
-SHARES = (0.1, 0.03, 0.01)  # of the largest compute: what the forecast is made from
-HELD_OUT = 1 / 3  # of the largest compute: what it is judged by
+SHARES = (0.1, 0.03, 0.01)  # of the largest compute: runs for the forecast
+HELD_OUT = 1 / 3  # of the largest compute: runs that judge it
 
 
 def sample(runs: pd.DataFrame, *, fade: float | None = None) -> xr.DataTree:
-    """Fit the default model, with another fade where given."""
+    """Fit the default model, optionally with another fade."""
     return fit(load_spec("chinchilla").changed({"noise": {"fade": fade}}), runs, random_seed=SEED, progressbar=False)
 
 
@@ -84,7 +84,7 @@ def _forecasts(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    """Run both parts and write what came out."""
+    """Run both parts and write the results."""
     runs = read_others("chinchilla")
     RESULTS.mkdir(exist_ok=True)
     for name, table in (("fit", best_sizes(runs)), ("forecast", forecasts(runs))):

@@ -1,8 +1,8 @@
-"""Repeated data on the published runs of Muennighoff et al. 2023: what they teach of the decay, and whether a law that rises beats it.
+"""Repeated data on the published runs of Muennighoff et al. 2023: what they say about the decay, and whether a law that can rise is better.
 
-With wide priors on the decay (sd 1.5 of ln), the posterior on the 182 rows of the published fit beside the published constants. On all 231
-rows, the difference in elpd (PSIS-LOO) of `repeated-rising` and `repeated` over the 49 rows that the published fit leaves out. Writes
-results/datablations.csv.
+With wide priors on the decay (sd 1.5 of ln), compare the posterior on the 182 rows of the published fit with the published constants. On
+all 231 rows, compute the difference in elpd (PSIS-LOO) of `repeated-rising` and `repeated` over the 49 rows that the published fit leaves
+out. Writes results/datablations.csv.
 
     python benchmarks/datablations.py ../shared/data/datablations.csv
 """
@@ -35,7 +35,7 @@ def wide_spec(base: str = "repeated"):
 
 
 def decay_rows(idata, what: str, sds: dict[str, float]) -> list[dict[str, object]]:
-    """Posterior of each decay beside the published value, and the share of the prior's sd of ln that is left."""
+    """Posterior of each decay, the published value, and the share of the prior's sd of ln that is left."""
     rows = []
     for name, published in PUBLISHED.items():
         draws = idata["posterior"][f"log_{name}"].to_numpy().ravel()
@@ -59,7 +59,7 @@ def _standard_errors(difference: np.ndarray) -> float:
 
 
 def compared(flat, rising, rows: np.ndarray, what: str) -> dict[str, object]:
-    """Difference in elpd over some rows, rising less flat, with its standard error."""
+    """Difference in elpd over some rows, rising minus flat, with its standard error."""
     (low, k_low), (high, k_high) = pointwise(flat), pointwise(rising)
     difference = (high - low)[rows]
     error = np.sqrt(len(difference) * difference.var(ddof=1))
@@ -76,7 +76,7 @@ def compared(flat, rising, rows: np.ndarray, what: str) -> dict[str, object]:
 
 
 def said(idata, what: str) -> dict[str, object]:
-    """Checks of a fit that are open."""
+    """Checks of a fit that did not pass."""
     checks = json.loads(idata.attrs["check"])
     return {"what": f"open checks, {what}", "note": ", ".join(c["name"] for c in checks if not c["passed"])}
 

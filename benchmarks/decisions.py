@@ -1,10 +1,10 @@
-"""What decisions cost: the size chosen for a budget from runs at or below a tenth of it, beside plug-in fits and rules of thumb.
+"""What decisions cost: the size chosen for a budget from runs at or below a tenth of it, compared with plug-in fits and rules of thumb.
 
-On real runs the regret is that on a quadratic in ln params through the runs within 15% of the budget, with the bootstrap sd of its
-difference from the best policy; smaller differences are ties. On simulated truths it is exact. Writes results/decisions.csv, a row per
-decision and policy; what is there already is not done again.
+On real runs the regret is computed from a quadratic in ln params through the runs within 15% of the budget, with the bootstrap sd of its
+difference from the best policy; smaller differences are ties. On simulated laws it is exact. Writes results/decisions.csv, one row per
+decision and policy; rows that exist are not computed again.
 
-    python benchmarks/decisions.py [truths, 200 by default]
+    python benchmarks/decisions.py [simulated laws, 200 by default]
 """
 
 import sys
@@ -33,7 +33,7 @@ LEAST_RUNS = 6  # five constants and a little
 SIZES = 4  # that a profile must have
 BOOTSTRAPS = 1000
 QUICK = {"draws": 500, "tune": 500, "chains": 2, "cores": 1}
-BUDGET, LARGEST = 1e22, 1e21  # of the simulated decisions, FLOP: that for which is chosen, and the largest run seen
+BUDGET, LARGEST = 1e22, 1e21  # of the simulated decisions, FLOP: the budget of the choice, and the largest run seen
 NOISE = 0.005  # sd of log loss of the simulated runs
 POLICIES = ["mean", "cvar:0.1", "least squares", "20:1", "C^0.5", "approach 2"]
 
@@ -65,9 +65,9 @@ def least_squares(runs: pd.DataFrame, budget: float) -> float:
 
 
 def approach_2(runs: pd.DataFrame, budget: float) -> float:
-    """Size by a line through the vertices of parabolas, one for each budget of four or more sizes; NaN without a budget that has one.
+    """Size by a line through the vertices of parabolas, one for each budget of four or more sizes; NaN if no budget has one.
 
-    Of a single vertex the exponent is 0.5. A vertex counts where the parabola opens upwards and has it among its own sizes.
+    If there is only one vertex, the exponent is 0.5. A vertex counts if the parabola opens upwards and the vertex is within its sizes.
     """
     left, vertices = runs.assign(at=np.log(compute(runs["params"], runs["tokens"])), x=np.log(runs["params"])), []
     while len(left):
@@ -132,7 +132,7 @@ def profile_regrets(profile: pd.DataFrame, sizes: np.ndarray) -> tuple[np.ndarra
 
 
 def real_rows(what: str, runs: pd.DataFrame, budget: float, share: float) -> list[dict[str, object]]:
-    """A row per policy of one decision on real runs."""
+    """One row per policy for one decision on real runs."""
     at = compute(runs["params"], runs["tokens"])
     seen, profile = runs[at <= share * budget * (1 + 1e-9)], runs[np.abs(np.log(at / budget)) <= WITHIN]
     row = {"what": what, "budget": budget, "share": share, "runs": len(seen), "profile_runs": len(profile)}
@@ -154,7 +154,7 @@ def real_rows(what: str, runs: pd.DataFrame, budget: float, share: float) -> lis
 
 
 def bundled_budgets(runs: pd.DataFrame) -> list[float]:
-    """Computes of runs about which four or more sizes lie, those with most sizes first and no two of them within 15%."""
+    """Values of compute with four or more sizes nearby: those with most sizes first, and no two within 15%."""
     at = compute(runs["params"], runs["tokens"]).to_numpy()
     sizes = [runs["params"][np.abs(np.log(at / one)) <= WITHIN].nunique() for one in at]
     found: list[float] = []
@@ -165,7 +165,7 @@ def bundled_budgets(runs: pd.DataFrame) -> list[float]:
 
 
 def real_decisions() -> Iterator[tuple[str, Callable[[], list[dict[str, object]]]]]:
-    """Names of the decisions on real runs, and what makes their rows."""
+    """Names of the decisions on real runs, and the functions that make their rows."""
     points = read_others("chinchilla")
     for name, runs in (("240", points[points["in_fit"] == 1]), ("245", points)):
         for budget in (1e21, 3e21):
@@ -179,11 +179,11 @@ def real_decisions() -> Iterator[tuple[str, Callable[[], list[dict[str, object]]
                 yield what, partial(real_rows, what, runs, budget, share)
 
 
-# Simulated truths
+# Simulated laws
 
 
 def truth(rng: np.random.Generator) -> dict[str, float]:
-    """Constants drawn as people think of them, not as the fit's priors do: exponents, best tokens a parameter, loss at 1e21 FLOP."""
+    """Constants drawn by their usual meaning, not from the fit's priors: exponents, best tokens per parameter, loss at 1e21 FLOP."""
     alpha, beta = rng.uniform(0.25, 0.45, 2)
     ratio, reducible = np.exp(rng.uniform(np.log(5), np.log(100))), rng.uniform(0.3, 0.9)
     n = np.log(LARGEST / (6 * ratio)) / 2
@@ -205,7 +205,7 @@ def simulated(constants: dict[str, float], design: str, rng: np.random.Generator
 
 
 def simulated_rows(number: int, design: str) -> list[dict[str, object]]:
-    """A row per policy of one decision on a simulated truth."""
+    """One row per policy for one decision on a simulated law."""
     constants = truth(np.random.default_rng([SEED, number]))
     runs = simulated(constants, design, np.random.default_rng([SEED, number, len(design)]))
     chosen, passed = choices(read_runs(runs), BUDGET, SEED + number, **QUICK)
@@ -228,7 +228,7 @@ def write(rows: list[dict[str, object]]) -> None:
 
 
 def summary(table: pd.DataFrame) -> str:
-    """Say what each policy lost, on real runs one decision a column group and on the truths on average."""
+    """Print what each policy lost: one column group per decision on real runs, and the average over simulated laws."""
     real = table[~table["what"].str.startswith("truth")].copy()
     real["tie"] = (real["regret"] - real.groupby("what")["regret"].transform("min")) <= real["sd_from_best"]
     columns = ["what", "runs", "policy", "params", "regret", "regret_sd", "sd_from_best", "tie", "passed", "note"]
@@ -247,12 +247,12 @@ def summary(table: pd.DataFrame) -> str:
             "its s.e.": less.std() / np.sqrt(less.count()),
             "mean waste": waste.mean(),
         }
-        said.append(f"{design}, {len(regret)} truths\n{pd.DataFrame(rows).to_string(float_format='%.4g')}")
+        said.append(f"{design}, {len(regret)} simulated laws\n{pd.DataFrame(rows).to_string(float_format='%.4g')}")
     return "\n\n".join(said)
 
 
 def main(truths: int, minutes: float = np.inf) -> None:
-    """Do what is not done yet, and print the table."""
+    """Compute the missing rows and print the table."""
     RESULTS.mkdir(exist_ok=True)
     done = set(pd.read_csv(FILE)["what"]) if FILE.exists() else set()
     begun = time.monotonic()

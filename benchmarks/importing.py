@@ -1,6 +1,6 @@
 """What an import costs: 500 run folders with 1e5 lines each, of five formats, and the same with a bad file among them.
 
-The target is 60 s and 1 GB on two cores. Writes results/importing.csv, a row per format and one for all.
+The target is 60 s and 1 GB on two cores. Writes results/importing.csv, one row per format and one for all.
 
     python benchmarks/importing.py [folders, 500 by default]
 """
@@ -27,7 +27,7 @@ BATCH = 32_768
 
 
 def losses(seed: int) -> np.ndarray:
-    """Return a noisy training loss per line, a nat apart for each thousand of seeds: formats that tell the same runs would be one."""
+    """Return a noisy training loss per line, a nat apart for each thousand of seeds: equal runs in two formats would be merged."""
     steps = np.arange(1, LINES + 1)
     return 1.8 + seed // 1000 + 8 * steps**-0.3 + np.random.default_rng(seed).normal(0, 0.02, LINES)
 
@@ -45,7 +45,7 @@ def write_lightning(folder: Path, seed: int) -> None:
 
 
 def write_nanogpt(folder: Path, seed: int) -> None:
-    """Write a text log with an iteration a line."""
+    """Write a text log with one iteration per line."""
     loss, lines = losses(seed), ["tokens per iteration will be: 32,768\n", "number of parameters: 12.00M\n"]
     for step in range(1, LINES + 1):
         if step % EVERY == 0:
@@ -71,7 +71,7 @@ def write_megatron(folder: Path, seed: int) -> None:
 
 
 def write_history(folder: Path, seed: int) -> None:
-    """Write a W&B history with a record a line."""
+    """Write a W&B history with one record per line."""
     loss, lines = losses(seed), []
     for step in range(1, LINES + 1):
         row = {
@@ -88,7 +88,7 @@ def write_history(folder: Path, seed: int) -> None:
 
 
 def write_tensorboard(folder: Path, seed: int) -> None:
-    """Write an event file with a scalar a record."""
+    """Write an event file with one scalar per record."""
     loss, parts = losses(seed), []
     for step in range(1, LINES + 1):
         for tag, value in (

@@ -2,8 +2,8 @@
 
     python benchmarks/law_checks.py [FILE.csv]
 
-Prints a line a row and a count. Exits 1 when a row failed or is unknown, 2 when the file cannot be read. Rows are *listed* where
-we name the reason why they are not ours yet.
+Prints one line per row and a count. Exits with 1 if a row failed or is unknown, with 2 if the file cannot be read. Rows are *listed* if
+there is a known reason why they cannot be computed yet.
 """
 
 import csv
@@ -19,13 +19,13 @@ import numpy as np
 from law_table import TABLE
 
 COLUMNS = ("law", "quantity", "inputs", "expected", "rel_tol")
-LISTED: dict[tuple[str, str], str] = {}  # rows that are not ours yet: why
+LISTED: dict[tuple[str, str], str] = {}  # rows that cannot be computed yet, and why
 LAWS_IN_LOGS = ("chinchilla", "data_constrained")  # where a, b, e are the natural logs of A, B, E
 LOGS = {"a": "A", "b": "B", "e": "E"}
 
 
 def plain(quantity: str) -> str:
-    """The quantity without what says where its value comes from."""
+    """The quantity without the part that names the source of its value."""
     return "rmsle" if quantity.startswith("rmsle_") else quantity.removesuffix("_printed")
 
 
@@ -37,12 +37,12 @@ def arguments(law: str, names: dict[str, str | None], inputs: dict[str, Any]) ->
 
 
 def check(row: dict[str, Any]) -> tuple[str, str]:
-    """Status of a row (checked, failed, listed, unknown), and what to say of it."""
+    """Status of a row (checked, failed, listed, unknown), and a note on it."""
     law, quantity = row["law"], plain(row["quantity"])
     if (law, quantity) in LISTED:
         return "listed", LISTED[law, quantity]
     if quantity not in TABLE.get(law, {}):
-        return "unknown", "no function of ours is named for it"
+        return "unknown", "none of our functions is named for it"
     function, names = TABLE[law][quantity]
     try:
         given = arguments(law, names, row["inputs"])
@@ -62,7 +62,7 @@ def check(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Rows of a file, or ValueError with what is wrong and where."""
+    """Rows of a file; raise ValueError with what is wrong and where."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = list(csv.reader(file, strict=True))
@@ -102,7 +102,7 @@ def _parsed(row: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def main(words: list[str]) -> int:
-    """Check the file named, print what came out, and return the exit code."""
+    """Check the given file, print the results, and return the exit code."""
     if len(words) > 1 or any(word.startswith("-") for word in words):
         print("usage: python benchmarks/law_checks.py [FILE.csv]", file=sys.stderr)
         return 2

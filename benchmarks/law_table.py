@@ -27,7 +27,7 @@ from bayescale.laws.formulas import (
 )
 from bayescale.published.laws import PUBLISHED
 
-# Adapters, where the table asks for something that is one step away from a function of ours.
+# Adapters for values that are one step away from one of our functions.
 
 
 def _published(law: str, name: str) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def _published(law: str, name: str) -> dict[str, Any]:
 
 
 def _published_power(kind: str, name: str) -> Callable[..., Any]:
-    """A published rule of learning rate or batch, as a function of exactly its inputs."""
+    """A published rule for the learning rate or the batch, as a function of exactly its inputs."""
     constants = _published(kind, name)
 
     def rule(**inputs: float) -> Any:
@@ -173,7 +173,7 @@ def _life_params(
     N_chinchilla_quality: float | None = None,
     D_chinchilla_quality: float | None = None,
 ) -> Any:
-    """The quality is a loss, or that of a model of given params and tokens."""
+    """The quality is a loss, or the loss of a model of given params and tokens."""
     constants = {"E": E, "A": A, "alpha": alpha, "B": B, "beta": beta}
     if loss is None:
         loss = chinchilla.loss(N_chinchilla_quality, D_chinchilla_quality, **constants)
@@ -198,7 +198,7 @@ Row = tuple[Callable[..., Any], dict[str, str | None]]
 
 
 def _row(function: Callable[..., Any], /, **names: str | None) -> Row:
-    """A function, and its names of the table's inputs where they differ; None for an input that it does not need."""
+    """A function, and its names for the table's inputs if they differ; None for an input that it does not need."""
     return function, names
 
 

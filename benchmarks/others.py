@@ -1,6 +1,6 @@
-"""Others' tables for the benchmarks: from the folder BAYESCALE_DATA, by default `../shared/data` beside the checkout.
+"""Others' tables for the benchmarks: from the folder BAYESCALE_DATA, by default `../shared/data` next to the checkout.
 
-The package itself knows of no checkout.
+The package itself does not depend on a checkout.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Start-up times, and times of decisions in process, each the median of several runs beside its baseline in the same run.
+"""Start-up times, and times of decisions in process, each the median of several runs, with its baseline in the same run.
 
 Writes results/speed.csv.
 
@@ -50,7 +50,7 @@ def decisions(fit: str) -> list[tuple[str, float, float, float]]:
     reach = float(np.exp(idata["constant_data"]["log_reach_max"]))
     costs = CostModel(
         "H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4, mfu_prefill=0.4, mfu_decode=0.02, accelerators=8
-    )  # prices of nobody: they change no time
+    )  # made-up prices: they do not affect the time
     limits = Limits(max_params=1e6, max_tokens=1e8, unique_tokens=5e7, days=1)
     budget = Budget(flops=300 * reach, costs=costs, demand=Demand(1e8, 0.5, 0.7))
     asked = {"limits": limits, "target": Target(1.6), "risk": "cvar:0.1"}

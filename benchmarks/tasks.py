@@ -26,7 +26,7 @@ def split() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def main() -> None:
-    """Fit each law of a task on the small runs and judge it by the large ones, from what they measured and from plans alone."""
+    """Fit each law for a task to the small runs and judge it by the large ones, from their measurements and from plans only."""
     small, large = split()
     loss_fit = fit(load_spec("chinchilla"), small, random_seed=SEED, progressbar=False)
     rows = []

@@ -1,4 +1,4 @@
-"""What to train with a budget: from small runs to a choice of params and tokens that can be defended."""
+"""What to train with a budget: from small runs to a choice of params and tokens that you can defend."""
 
 import marimo
 
@@ -14,7 +14,7 @@ def _(mo):
     A team has small runs and money for one larger model, which it will serve afterwards. How many parameters, on how many tokens?
 
     The runs are bundled: byte-level transformers, one family. **A token is a byte, loss is in nats per byte**, and params are
-    non-embedding. They are tiny, so budgets below come to cents; with your own `runs.csv` the same cells speak of millions.
+    non-embedding. They are tiny, so the budgets below amount to cents; with your own `runs.csv` the same cells show millions.
     """)
     return
 
@@ -38,7 +38,7 @@ def _():
 @app.cell
 def _():
     def count(value):
-        """A count as people say it: 4.2M."""
+        """Write a count as people write it: 4.2M."""
         for size, suffix in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
             if value >= size:
                 return f"{value / size:.3g}{suffix}"
@@ -50,7 +50,7 @@ def _():
         return f"{write(middle)} ({write(row[f'{name}_lower'])} to {write(row[f'{name}_upper'])})"
 
     def plans_table(table, labels):
-        """The columns of `allocate` that a team reads, one row per request."""
+        """The columns of `allocate` that matter to a team, one row per request."""
         rows = [
             {
                 "params, and 90% interval of the best": ranged(row, "params", count),
@@ -73,7 +73,7 @@ def _(mo):
     mo.md("""
     ## The runs
 
-    One family, and only sweeps that saw each byte once: the law fitted here knows no repetition.
+    One family, and only sweeps that saw each byte once: the law fitted here does not model repetition.
     """)
     return
 
@@ -103,7 +103,7 @@ def _(mo):
     mo.md("""
     ## The law
 
-    `chinchilla`, loss = E + A/N^alpha + B/D^beta. 500 draws a chain are enough to look; take the default for a decision.
+    `chinchilla`, loss = E + A/N^alpha + B/D^beta. 500 draws per chain are enough for a first look; use the default for a decision.
     """)
     return
 
@@ -133,7 +133,7 @@ def _(fit, runs):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md("""
-    The check comes before any number. A failed row of severity `fail` ends the notebook; a `warn` travels with the answers.
+    The check comes before any number. A failed row of severity `fail` ends the notebook; a `warn` is shown with the answers.
     """)
     return
 
@@ -142,7 +142,7 @@ def _(mo):
 def _(bs, idata):
     check = bs.check_fit(idata)
     if not (check["passed"] | (check["severity"] != "fail")).all():
-        raise RuntimeError("The fit failed its check, so its draws decide nothing:\n" + check.to_string())
+        raise RuntimeError("The fit failed its check, so do not use its draws:\n" + check.to_string())
     check
     return (check,)
 
@@ -150,7 +150,7 @@ def _(bs, idata):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md("""
-    **Would it have worked?** Fit only the runs of at most a tenth of the largest one's compute, and forecast the others.
+    **Would it have worked?** Fit only the runs with at most a tenth of the compute of the largest one, and forecast the others.
     """)
     return
 
@@ -162,7 +162,7 @@ def _(SEED, bs, compute, fit, runs):
     held_out = bs.bands(bs.forecast(small_fit, runs[~small], random_seed=SEED))
     inside, held = int(held_out["inside"].sum()), len(held_out)
     better = int((held_out["loss"] < held_out["loss_lower"]).sum())
-    in_a_row = runs["exact_match_10"].groupby(small).max()  # share of blocks of ten bytes, all right
+    in_a_row = runs["exact_match_10"].groupby(small).max()  # share of blocks of ten bytes that are all right
     return better, held, held_out, in_a_row, inside, small_fit
 
 
@@ -178,9 +178,9 @@ def _(held_out, plot_forecast, plt, small_fit):
 def _(better, held, in_a_row, inside, mo):
     mo.md(f"""
     The 90% bands held **{inside} of {held}** larger runs; {better} of the {held - inside} outside did better than their band. The
-    README's reading is that these transformers learn to copy from their context on the way up. The best small run gets
-    {in_a_row[True]:.0%} of blocks of ten bytes wholly right, the best larger one {in_a_row[False]:.0%}, which fits that and does not prove
-    it. The bands below hold if the law goes on; they cannot promise that nothing new is learnt.
+    README explains this by transformers that learn to copy from their context as they grow. The best small run gets
+    {in_a_row[True]:.0%} of blocks of ten bytes completely right, the best larger one {in_a_row[False]:.0%}, which fits that explanation
+    but does not prove it. The bands below hold if the law continues to hold; they cannot rule out that larger runs learn something new.
     """)
     return
 
@@ -190,7 +190,7 @@ def _(mo):
     mo.md("""
     ## A larger run
 
-    The size of the largest run, on ten times its bytes: the band of the law's curve, and of what one run would measure.
+    The size of the largest run, on ten times its bytes: the band of the law's curve, and that of a single run.
     """)
     return
 
@@ -207,8 +207,8 @@ def _(SEED, bs, compute, idata, pd, runs):
 def _(count, larger_bands, mo, ranged):
     _row = larger_bands.iloc[0]
     mo.md(f"""
-    {count(_row["params"])} params on {count(_row["tokens"])} bytes: the law says {ranged(_row, "expected")} nats/byte, one run would
-    measure {ranged(_row, "loss")} nats/byte (90% bands). The library adds: *{_row["warning"]}*
+    {count(_row["params"])} params on {count(_row["tokens"])} bytes: the law predicts {ranged(_row, "expected")} nats/byte, and a single
+    run {ranged(_row, "loss")} nats/byte (90% bands). The library adds: *{_row["warning"]}*
     """)
     return
 
@@ -224,7 +224,7 @@ def _(idata, larger_bands, plot_forecast, plt):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md("""
-    ## A budget of compute
+    ## A compute budget
 
     Ten times the compute of the largest run. `mean` minimises expected loss; `cvar:0.1` the mean loss of the worst tenth of the draws.
     """)
@@ -254,7 +254,7 @@ def _(by_risk, count, mo):
     _mean, _cvar = by_risk.iloc[0], by_risk.iloc[1]
     mo.md(f"""
     The best size is known to a factor of {_mean["params_upper"] / _mean["params_lower"]:.1f} (90% interval), but the bottom is flat: sizes
-    from {count(_mean["flat_params_lower"])} to {count(_mean["flat_params_upper"])} lose less than 2% of the compute. Caution asks for
+    from {count(_mean["flat_params_lower"])} to {count(_mean["flat_params_upper"])} waste less than 2% of the compute. Caution takes
     {_cvar["params"] / _mean["params"]:.2f} times the params, and costs {_cvar["expected_regret"] - _mean["expected_regret"]:.4f} nats/byte
     of expected loss.
     """)
@@ -266,8 +266,8 @@ def _(mo):
     mo.md("""
     ## The price of certainty
 
-    The cheapest plan that reaches a loss with a given probability. The target is 0.95 nats/byte, and plans are sought within two decades
-    of the largest run: further out the drift is mostly a guess.
+    The cheapest plan that reaches a loss with a given probability. The target is 0.95 nats/byte, and plans are limited to two decades
+    beyond the largest run: further out the drift is mostly a guess.
     """)
     return
 
@@ -289,7 +289,7 @@ def _(certainty, plt, target):
     _ax.set(
         yscale="log",
         xlabel=f"probability that the law's loss is at most {target.loss} nats/byte",
-        ylabel="least training compute (FLOP)",
+        ylabel="lowest training compute (FLOP)",
         title="What certainty costs",
     )
     certainty_figure
@@ -300,7 +300,8 @@ def _(certainty, plt, target):
 def _(certainty, mo):
     _flops = certainty["train_flops"].to_numpy()
     mo.md(f"""
-    From even odds to P = 0.80 takes {_flops[1] / _flops[0]:.1f} times the compute, to P = 0.95 {_flops[2] / _flops[0]:.1f} times.
+    Compared with even odds, P = 0.80 takes {_flops[1] / _flops[0]:.1f} times the compute, and P = 0.95
+    takes {_flops[2] / _flops[0]:.1f} times.
     """)
     return
 
@@ -310,8 +311,8 @@ def _(mo):
     mo.md("""
     ## Serving
 
-    Each token served costs 2 FLOP a parameter, so demand pulls the size down. Demand is uncertain too: here a sd of 0.5 in its log. The
-    budget pays for training and for serving the expected demand.
+    Each token served costs 2 FLOP per parameter, so demand makes the best size smaller. Demand is uncertain too: here the sd of its log is
+    0.5. The budget pays for training and for serving the expected demand.
     """)
     return
 
@@ -340,7 +341,7 @@ def _(by_demand, by_risk, plt, served):
     _ax.set(
         xscale="log",
         yscale="log",
-        xlabel="bytes served in its life (median)",
+        xlabel="bytes served in its lifetime (median)",
         ylabel="non-embedding params",
         title="Demand makes the model smaller",
     )
@@ -354,8 +355,9 @@ def _(mo):
     mo.md("""
     ## Not enough data
 
-    Suppose that only 32M distinct bytes exist. This law knows no repetition, so they cap the tokens. `Rules(repeats="published")` lets
-    data be repeated at the published worth of repeats (Muennighoff et al. 2023), which these runs did not measure.
+    Suppose that only 32M distinct bytes exist. This law does not model repetition, so they limit the tokens. With
+    `Rules(repeats="published")` data may be repeated, at the published value of repeats (Muennighoff et al. 2023), which these runs did
+    not measure.
     """)
     return
 
@@ -375,9 +377,10 @@ def _(SEED, bs, budget, by_risk, idata, pd, plans_table):
 def _(by_risk, capped, count, mo, ranged, repeated):
     _free, _cap, _again = (_table.iloc[0] for _table in (by_risk, capped, repeated))
     mo.md(f"""
-    A cap buys size instead of data: {count(_cap["params"])} params, and {ranged(_cap, "expected")} nats/byte where fresh data would give
-    {ranged(_free, "expected")}. With {_again["epochs"]:.1f} epochs it is {ranged(_again, "expected")} nats/byte (90% bands). Under the cap
-    the interval of the best size is a point, because data and budget leave no choice: that is the cap speaking, not knowledge.
+    With the limit, the budget buys size instead of data: {count(_cap["params"])} params, and {ranged(_cap, "expected")} nats/byte, while
+    fresh data would give {ranged(_free, "expected")}. With {_again["epochs"]:.1f} epochs it is {ranged(_again, "expected")} nats/byte
+    (90% bands). Under the limit the interval of the best size is a point, because data and budget leave no choice, not because the size is
+    well known.
     """)
     return
 
@@ -388,7 +391,7 @@ def _(mo):
     ## Money
 
     Nothing has a default price. The accelerator gives the peak; price and utilisation are **yours to change**: small models use little
-    of it, and writing less than reading. Three quarters of the served bytes are prompt.
+    of the peak, and less in writing than in reading. Three quarters of the served bytes are prompts.
     """)
     return
 
@@ -407,7 +410,7 @@ def _(SEED, bs, costs, demand, dollars, idata, pd, plans_table):
     in_money = pd.concat([bs.allocate(idata, money, risk=_risk, random_seed=SEED) for _risk in ("mean", "cvar:0.1")])
     choice, cautious = in_money.iloc[0], in_money.iloc[1]
     plans_table(in_money, in_money["risk"].to_numpy()).assign(
-        **{"USD in all": [f"{_usd:.3f}" for _usd in in_money["cost_usd"]]},
+        **{"USD in total": [f"{_usd:.3f}" for _usd in in_money["cost_usd"]]},
         **{"accelerator-hours": [f"{_hours:.3f}" for _hours in in_money["gpu_hours"]]},
     )
     return cautious, choice, money
@@ -418,8 +421,8 @@ def _(mo):
     mo.md("""
     ## Rivals
 
-    Plans that spend the same dollars, serving included: 20 tokens per parameter, the cautious plan, and the size that is best where
-    serving is forgotten. For N params and D tokens the dollars are 6 N D x (price of a training FLOP) + 2 N x (price of serving).
+    Plans that spend the same dollars, serving included: 20 tokens per parameter, the cautious plan, and the size that is best if
+    serving is ignored. For N params and D tokens the dollars are 6 N D x (price of a training FLOP) + 2 N x (price of serving).
     """)
     return
 
@@ -435,19 +438,19 @@ def _(SEED, bs, cautious, choice, costs, demand, dollars, idata, np, pd):
     _params = np.array([choice["params"], _twenty, cautious["params"], _unserved["params"]])
     rivals = pd.DataFrame(
         {
-            "run": ["choice", "20 tokens per param", "cautious (cvar:0.1)", "size as without serving"],
+            "run": ["choice", "20 tokens per param", "cautious (cvar:0.1)", "best size without serving"],
             "params": _params,
             "tokens": (dollars - _serve * _params) / (_train * _params),
         }
     )
-    rivals = rivals[rivals["tokens"] > 0]  # one too large to be served for the dollars is no rival
+    rivals = rivals[rivals["tokens"] > 0]  # a size too large to be served for the dollars is not a rival
     return (rivals,)
 
 
 @app.cell(hide_code=True)
 def _(mo):
     mo.md("""
-    One forecast of all, with one seed: the plans share their parameters and drift draw by draw, so that differences are not drowned.
+    All plans are in one forecast with one seed: in each draw they share parameters and drift, so noise does not hide the differences.
     """)
     return
 
@@ -458,7 +461,7 @@ def _(SEED, bs, count, idata, pd, rivals):
         return f"{row['mean']:.4f} ({row['lower']:.4f} to {row['upper']:.4f})"
 
     _loss = bs.forecast(idata, rivals, random_seed=SEED)["expected_loss"]
-    excess = (_loss - _loss.sel(plan="choice")).drop_sel(plan="choice")  # nats/byte, above 0 where the choice is better
+    excess = (_loss - _loss.sel(plan="choice")).drop_sel(plan="choice")  # nats/byte, above 0 if the choice is better
     _edges = excess.quantile([0.05, 0.95], ("chain", "draw"))
     regret = pd.DataFrame(
         {
@@ -506,7 +509,7 @@ def _(mo):
 @app.cell
 def _(SEED, bs, demand, idata, money, pd, plans_table, replace):
     changes = {
-        "as asked": (money, {}),
+        "as requested": (money, {}),
         "four times the demand": (replace(money, demand=replace(demand, tokens=4 * demand.tokens)), {}),
         "a quarter of the demand": (replace(money, demand=replace(demand, tokens=demand.tokens / 4)), {}),
         "only 32M distinct bytes": (
@@ -535,22 +538,23 @@ def _(mo):
 def _(better, changed, choice, costs, count, demand, excess_band, held, inside, mo, np, ranged, regret):
     _rule, _cautious = regret.loc["20 tokens per param"], regret.loc["cautious (cvar:0.1)"]
     _others = ", ".join(
-        f"{_name} {ranged(_row, 'params', count)}" for _name, _row in changed.iterrows() if _name != "as asked"
+        f"{_name} {ranged(_row, 'params', count)}" for _name, _row in changed.iterrows() if _name != "as requested"
     )
     conclusion = (
-        f"**Train {count(choice['params'])} params on {count(choice['tokens'])} bytes**, {choice['tokens_per_param']:.0f} bytes a "
-        f"param, for {choice['cost_usd']:.2f} USD in training and serving. Expected: {ranged(choice, 'expected')} nats/byte for the law's "
-        f"curve and {ranged(choice, 'loss')} nats/byte for one run (90% bands). "
-        f"*How sure:* the best size lies between {count(choice['params_lower'])} and {count(choice['params_upper'])} (90%), and not "
-        f"knowing it costs {choice['expected_regret']:.4f} nats/byte in expectation, {choice['wasted_compute']:.0%} of the spending. "
-        f"20 bytes a param are worse by {excess_band(_rule)} nats/byte (90% band), and the choice beats them with probability "
+        f"**Train {count(choice['params'])} params on {count(choice['tokens'])} bytes**, {choice['tokens_per_param']:.0f} bytes "
+        f"per param, for {choice['cost_usd']:.2f} USD in training and serving. Expected: {ranged(choice, 'expected')} nats/byte for the "
+        f"law's curve and {ranged(choice, 'loss')} nats/byte for one run (90% bands). "
+        f"*How sure:* the best size is between {count(choice['params_lower'])} and {count(choice['params_upper'])} (90%); this "
+        f"uncertainty costs {choice['expected_regret']:.4f} nats/byte in expectation, {choice['wasted_compute']:.0%} of the spending. "
+        f"20 bytes per param are worse by {excess_band(_rule)} nats/byte (90% band), and the choice beats them with probability "
         f"{_rule['choice_better']:.2f}; the cautious plan is worse by {excess_band(_cautious)} nats/byte. Sizes from "
-        f"{count(choice['flat_params_lower'])} to {count(choice['flat_params_upper'])} lose less than 2% of the spending. "
-        f"*Assumed:* that the law goes on for {choice['extrapolation_decades']:.1f} decades of compute within its drift; the 90% bands of "
-        f"the test above held {inside} of {held} larger runs, {better} did better than theirs, so the loss is less sure than its band "
-        f"says; {costs.usd_per_gpu_hour:.2f} USD an accelerator-hour and {costs.mfu:.0%} utilisation; {count(demand.tokens)} bytes served "
-        f"(median; 90% {count(demand.tokens * np.exp(-1.645 * demand.sigma))} to {count(demand.tokens * np.exp(1.645 * demand.sigma))}); "
-        f"bytes enough, each seen once. *What would change it:* {_others} params (90% intervals of the best size). "
+        f"{count(choice['flat_params_lower'])} to {count(choice['flat_params_upper'])} waste less than 2% of the spending. "
+        f"*Assumed:* that the law continues to hold for {choice['extrapolation_decades']:.1f} decades of compute within its drift; "
+        f"the 90% bands of the test above held {inside} of {held} larger runs, {better} did better than theirs, so the loss is less "
+        f"certain than its band says; {costs.usd_per_gpu_hour:.2f} USD per accelerator-hour and {costs.mfu:.0%} "
+        f"utilisation; {count(demand.tokens)} bytes served (median; "
+        f"90% {count(demand.tokens * np.exp(-1.645 * demand.sigma))} to {count(demand.tokens * np.exp(1.645 * demand.sigma))}); "
+        f"enough bytes, each seen once. *What would change it:* {_others} params (90% intervals of the best size). "
         f"*The library warns:* {choice['warning']}"
     )
     if mo.app_meta().mode == "script":

@@ -1,1 +1,1 @@
-"""What takes several fits: approaches laid beside one another."""
+"""Comparisons of several fits: the three approaches to the best size."""

@@ -1,4 +1,4 @@
-"""`compare_approaches`: the best size for a compute by all three approaches of Hoffmann et al. 2022, and where and why they disagree."""
+"""`compare_approaches`: the best size for a compute budget by all three approaches of Hoffmann et al. 2022, and why they disagree."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -20,11 +20,11 @@ from ..runs.checkpoints import add_checkpoints
 from ..spec import load_spec
 
 MODELS = {1: "approach-1", 2: "approach-2", 3: "chinchilla"}
-_BEYOND = 10.0  # times the largest fitted compute: the second budget where none is given
-_BIAS = 0.01  # of ln N*: a vertex bias not worth a word
+_BEYOND = 10.0  # times the largest fitted compute: the second budget by default
+_BIAS = 0.01  # of ln N*: a smaller vertex bias is not reported
 _CURVES = (
-    "Checkpoints were used: a loss in mid-schedule is above that of a run that ends there, by a share that depends on how far the "
-    "schedule had come, so this envelope is biased. Finished runs of several lengths are not."
+    "Checkpoints were used: the loss in mid-schedule is above that of a run that ends there, by a share that depends on how far the "
+    "schedule had come, so this envelope is biased. Finished runs of several lengths do not have this bias."
 )
 
 
@@ -41,38 +41,38 @@ def compare_approaches(
     random_seed: int = 1,
     **sample_kwargs: Any,
 ) -> pd.DataFrame:
-    """Fit all three approaches to one table and lay their N*(C) side by side.
+    """Fit all three approaches to one table and compare their N*(C).
 
     Parameters
     ----------
     runs : pandas.DataFrame
         From `read_runs`.
     flops : float or sequence of float, optional
-        Compute, FLOP, at which the best sizes are compared; the largest fitted run's and ten times that where none is given.
+        Compute, FLOP, at which to compare the best sizes; by default that of the largest fitted run, and ten times that.
     curves : pandas.DataFrame, optional
-        Checkpoints of these runs (run, tokens, loss), used by approach 1 alone; their losses are biased, and its row says so.
+        Checkpoints of these runs (run, tokens, loss), used only by approach 1; their losses are biased, and its row says so.
     budgets : sequence of float
-        Budgets of approach 2, FLOP; found where none are given.
+        Budgets of approach 2, FLOP; found from the runs if not given.
     within : float
-        How far from its budget a run's compute may lie, as a share.
+        How far a run's compute may be from its budget, as a share.
     where : str or sequence of str
         Filters on rows, as in `fit`.
     family : str, optional
-        The family, where the runs have several.
+        The family, if the runs have several.
     prob : float
-        Probability of the equal-tailed intervals, and of the intervals by which approaches are said to disagree.
+        Probability of the equal-tailed intervals, and of those that decide whether approaches disagree.
     random_seed : int
         Seed.
     **sample_kwargs
-        As for `fit`; 1500 draws a chain where nothing is said.
+        As for `fit`; 1500 draws per chain by default.
 
     Returns
     -------
     pandas.DataFrame
-        For each approach a row per compute: `approach`, `model`, `runs` used, `flops`, `params_median, params_lower, params_upper` of N*,
+        One row per approach and budget: `approach`, `model`, `runs` used, `flops`, `params_median, params_lower, params_upper` of N*,
         `params_exponent_median, params_exponent_lower, params_exponent_upper` of N* ~ C^a, `probability`, `reason` why the table does not
-        support the approach (empty where it does; its numbers are then NaN), `warning`. `attrs["disagreements"]` lists, for two
-        approaches and a compute, the ratio of their best sizes where its interval leaves out one, with `reason`.
+        support the approach (its numbers are then NaN; otherwise empty), `warning`. `attrs["disagreements"]` lists, for two approaches
+        and a compute budget, the ratio of their best sizes if its interval excludes 1, with `reason`.
 
     Raises
     ------
@@ -109,9 +109,7 @@ def compare_approaches(
             reasons[number] = str(error)
             continue
         if failed := failed_checks(idata):
-            reasons[number] = (
-                f"The check of its fit failed ({', '.join(failed)}), so its draws decide nothing: sample longer."
-            )
+            reasons[number] = f"The check of its fit failed ({', '.join(failed)}): do not use its draws; sample longer."
             continue
         (fits[number],) = fits_of(idata)
     return _table(fits, reasons, wanted, prob, with_curves=curves is not None)
@@ -120,7 +118,7 @@ def compare_approaches(
 def _wanted(flops: float | Sequence[float] | None, largest: float) -> list[float]:
     given = [largest, _BEYOND * largest] if flops is None else np.atleast_1d(np.asarray(flops)).tolist()
     if not given:
-        raise InputError("`flops` must hold at least one compute, e.g. 5.76e23. Got none.")
+        raise InputError("`flops` must hold at least one value, e.g. 5.76e23. Got none.")
     for value in given:
         check_flops(value)
     return [float(value) for value in given]
@@ -167,13 +165,13 @@ def _table(
 
 
 def _log_best(one: Fit, flops: float) -> np.ndarray:
-    """ln N* of each draw."""
+    """Return ln N* of each draw."""
     constants = {name: one.draws[name].to_numpy().ravel() for name in one.law.loss_constants}
     return log_best_params(one.law, flops, **constants)
 
 
 def _ratio(one: np.ndarray, other: np.ndarray, prob: float) -> dict[str, float] | None:
-    """Ratio of two best sizes, taken as independent, where its interval leaves out one; the same runs make it narrower, if anything."""
+    """Return the ratio of two best sizes, treated as independent, if its interval excludes 1; shared runs would only make it narrower."""
     rng = np.random.default_rng(0)
     apart = rng.choice(one, 4000) - rng.choice(other, 4000)
     median, lower, upper = np.quantile(apart, [0.5, (1 - prob) / 2, (1 + prob) / 2])
@@ -183,11 +181,11 @@ def _ratio(one: np.ndarray, other: np.ndarray, prob: float) -> dict[str, float] 
 
 
 def _why(fits: Mapping[int, Fit], with_curves: bool) -> dict[int, str]:
-    """What is known to move each approach on this table."""
+    """Describe what is known to move each approach on this table."""
     why = {
-        3: "Approach 3 ties the growth of the best size to the shape of the loss in size and data, and counts small runs less (fade); "
-        "measured profiles do not obey that tie well.",
-        1: _CURVES if with_curves else "Approach 1 reads sizes up to twice beyond their own tokens.",
+        3: "Approach 3 ties the growth of the best size to the shape of the loss in size and data, and gives small runs less weight "
+        "(fade); measured profiles do not follow that tie well.",
+        1: _CURVES if with_curves else "Approach 1 reads sizes at up to twice their own tokens.",
     }
     if 2 not in fits:
         return why
@@ -199,7 +197,7 @@ def _why(fits: Mapping[int, Fit], with_curves: bool) -> dict[int, str]:
             why[2] += (
                 f" By approach 3's law, parabolas on these sizes put the best one {abs(np.expm1(middle)):.1%} too "
                 f"{'high' if middle > 0 else 'low'} ({np.expm1(errors.min()):+.1%} to {np.expm1(errors.max()):+.1%} by budget): about "
-                "-w^2 (beta - alpha) / 10 in ln N* for sizes over +-w about it, far more off centre."
+                "-w^2 (beta - alpha) / 10 in ln N* for sizes over +-w around it, and far more off centre."
             )
         else:
             why[2] += " By approach 3's law, the bias of parabolas on these sizes is below 1%."
@@ -207,12 +205,12 @@ def _why(fits: Mapping[int, Fit], with_curves: bool) -> dict[int, str]:
 
 
 def vertex_errors(isoflop: Fit, chinchilla: Fit) -> np.ndarray:
-    """Error in ln N* that a least-squares parabola makes on each budget's own sizes, were approach 3's median law the truth.
+    """Error in ln N* of a least-squares parabola on each budget's own sizes if approach 3's median law were true.
 
     Parameters
     ----------
     isoflop, chinchilla : Fit
-        Fits, from `fits_of`, of approaches 2 and 3.
+        Fits of approaches 2 and 3, from `fits_of`.
 
     Returns
     -------

@@ -30,7 +30,7 @@ def allocate(
     asked: AskOptions,
     flops: Annotated[
         list[str] | None,
-        typer.Option("--flops", help="Budget of all that a plan spends, FLOP, e.g. 5.76e23; repeatable."),
+        typer.Option("--flops", help="Budget for everything that a plan spends, FLOP, e.g. 5.76e23; repeatable."),
     ] = None,
     gpu_hours: Annotated[
         list[str] | None, typer.Option("--gpu-hours", help="Budget in accelerator-hours; repeatable.")
@@ -39,7 +39,7 @@ def allocate(
     risk: Risk = "mean",
     target_loss: TargetLoss = None,
     probability: Annotated[
-        float | None, typer.Option("--probability", help="With which the target is to be reached.")
+        float | None, typer.Option("--probability", help="Required probability of reaching the target.")
     ] = None,
     target_on: TargetOn = "expected",
     train_only: TrainOnly = False,
@@ -63,11 +63,11 @@ def allocate(
 
 
 def read_target(loss: float | None, probability: float | None, on: str) -> Any:
-    """Return the target that options name, None without one."""
+    """Return the target that the options give, or None."""
     from ..decide.question.target import Target
 
     if loss is None:
         if probability is not None or on != "expected":
-            raise InputError("--probability and --target-on need the loss that is to be reached: give --target-loss.")
+            raise InputError("--probability and --target-on need a loss to reach: give --target-loss.")
         return None
     return Target(loss, probability, on)  # type: ignore[arg-type]

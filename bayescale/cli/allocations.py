@@ -1,16 +1,16 @@
-"""How allocations are printed, and what they are in JSON: each a column, its plan first."""
+"""Print allocations, one per column and the plan first, or turn them into JSON."""
 
 from math import isnan
 from typing import Any
 
 from .output import answered, count, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
-_SPENT = 0.995  # share of a budget from which it counts as spent
+_SPENT = 0.995  # a budget counts as spent from this share on
 _UNITS = {"flops": "FLOP", "gpu-hours": "GPU-hours", "usd": "USD", "days": "days"}
 
 
 def give_allocations(table: Any, idata: Any, within_compute: float, *, out: str | None, json_: bool) -> None:
-    """Print the table of a decision, as one for people or as JSON, and write it where asked."""
+    """Print the table of a decision, for people or as JSON, and optionally write it to a file."""
     if out:
         table.to_csv(out, index=False)
     if json_:
@@ -21,7 +21,7 @@ def give_allocations(table: Any, idata: Any, within_compute: float, *, out: str 
 
 
 def as_records(table: Any) -> list[dict[str, Any]]:
-    """Return the rows for JSON: the limits that bind as a list."""
+    """Return the rows for JSON, with the binding limits as a list."""
     records = table.to_dict(orient="records")
     for record in records:
         if "binding" in record:
@@ -30,9 +30,9 @@ def as_records(table: Any) -> list[dict[str, Any]]:
 
 
 def print_allocations(table: Any, unit: str, within_compute: float) -> None:
-    """Print each allocation as a column: the plan, its interval, the flat bottom, the loss, and what else was asked."""
+    """Print each allocation as a column: the plan, its interval, the sizes near the best, the loss, and other requested values."""
     prob = f"{table['probability'].iloc[0]:.0%}"
-    known = bool(table["loss_median"].notna().all())  # approaches 1 and 2 know no loss
+    known = bool(table["loss_median"].notna().all())  # approaches 1 and 2 do not predict a loss
     rows = [_lines(row, prob, within_compute, known) for row in table.to_dict(orient="records")]
     names = list(dict.fromkeys(name for row in rows for name in row))
     print_table(
@@ -43,7 +43,7 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
     for row in table.itertuples() if known else ():
         wasted = "" if isnan(row.wasted_compute) else f", as if {row.wasted_compute:.1%} of the compute were wasted"
         print_text(
-            f"  {_head(row._asdict())}: expected regret {row.expected_regret:.2g} {unit}{wasted}, for not knowing the law better."
+            f"  {_head(row._asdict())}: expected regret {row.expected_regret:.2g} {unit}{wasted}, because the law is uncertain."
         )
     print_warnings(table.set_index(table.apply(lambda row: _head(row.to_dict()), axis=1)))
 
@@ -51,12 +51,12 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
 def _head(row: dict[str, Any]) -> str:
     if row["budget_unit"] == "days":
         return f"{row['budget']:g} days"
-    amount = row["risk_value"] if isnan(row["budget"]) else row["budget"]  # a cheapest plan has a cost and no budget
+    amount = row["risk_value"] if isnan(row["budget"]) else row["budget"]  # a cheapest plan has a cost but no budget
     return f"{amount:.3g} {_UNITS[row['budget_unit']]}"
 
 
 def _goes_without_saying(column: str, row: dict[str, Any]) -> bool:
-    """Whether a line says no more than the others: training is all that is paid for, and the budget is spent."""
+    """Whether a line adds nothing to the others: only training is paid for, or the whole budget is spent."""
     if column == "train_flops":
         return (
             isnan(row["inference_flops"]) and row["budget_unit"] == "flops" and not row.get("budget_used", 1) < _SPENT
@@ -71,7 +71,7 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
     }
     if known and not isnan(row["flat_params_lower"]):
         flat = f"{count(row['flat_params_lower'])}-{count(row['flat_params_upper'])}"
-        lines[f"within {within_compute:.0%} compute"] = flat
+        lines[f"within {within_compute:.0%} of best"] = flat
     lines["tokens"] = count(row["tokens"])
     per_param = [f"{row['tokens_per_param' + end]:.3g}" for end in ("", "_lower", "_upper")]
     lines["tokens/param"] = f"{per_param[0]} ({per_param[1]}-{per_param[2]})"
@@ -82,7 +82,7 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
         lines[row["metric"]] = f"{row['metric_median']:.3f}"
         lines[f"{row['metric']}, {prob}"] = f"{row['metric_lower']:.3f}-{row['metric_upper']:.3f}"
     for name, column, form in (
-        ("tokens bought", "unique_tokens_bought", "{:.3g}"),
+        ("unique tokens bought", "unique_tokens_bought", "{:.3g}"),
         ("epochs", "epochs", "{:.3g}"),
         ("epochs, lower", "epochs_lower", "{:.3g}"),
         ("epochs, upper", "epochs_upper", "{:.3g}"),
@@ -103,5 +103,5 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
         lines["risk " + row["risk"]] = f"{row['risk_value']:.4g}"
     others = [name for name in row.get("binding", "").split(", ") if name and name != row["budget_unit"]]
     if others:
-        lines["bound by"] = ", ".join(others)
+        lines["limited by"] = ", ".join(others)
     return lines

@@ -17,7 +17,7 @@ def compare_approaches(
         list[str] | None,
         typer.Option(
             "--flops",
-            help="Compute at which to compare, 6 x params x tokens, e.g. 5.76e23; repeatable. Default: the largest run's and 10 times it.",
+            help="Compute at which to compare, 6 x params x tokens, e.g. 5.76e23; repeatable. Default: the largest run's, and 10 times it.",
         ),
     ] = None,
     curves: Annotated[
@@ -25,16 +25,16 @@ def compare_approaches(
         typer.Option(help="A table of checkpoints (run, tokens, loss) for approach 1; their losses are biased."),
     ] = None,
     budgets: Annotated[
-        str | None, typer.Option(help="Budgets of approach 2, FLOP with commas between. Default: they are found.")
+        str | None, typer.Option(help="Budgets of approach 2, FLOP, separated by commas. Default: found from the runs.")
     ] = None,
     within: Annotated[
-        float, typer.Option(help="How far from its budget a run's compute may lie in approach 2, as a share.")
+        float, typer.Option(help="How far a run's compute may be from its budget in approach 2, as a share.")
     ] = 0.15,
     column: Columns = None,
     where: Annotated[
         list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
     ] = None,
-    family: Annotated[str | None, typer.Option(help="The family, where there are several.")] = None,
+    family: Annotated[str | None, typer.Option(help="The family, if the table has several.")] = None,
     band: Band = 0.9,
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1500,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
@@ -43,7 +43,7 @@ def compare_approaches(
     out: Out = None,
     json_: Json = False,
 ) -> None:
-    """Compare the best size by all three approaches: envelope of sizes, isoFLOP parabolas, and a law of the loss."""
+    """Compare the best size by all three approaches: envelope of sizes, isoFLOP parabolas, and a law for the loss."""
     from ..calibrate.approaches import compare_approaches as compare
     from ..runs import parse_number, read_runs
 
@@ -84,7 +84,7 @@ def compare_approaches(
 
 
 def _document(table: Any, prob: float) -> dict[str, Any]:
-    """The JSON contract: one entry per approach, with its best sizes by compute."""
+    """Return the JSON document: one entry per approach, with its best sizes by compute."""
     once = ["approach", "model", "runs", *(f"params_exponent_{edge}" for edge in ("median", "lower", "upper"))]
     sizes = ["flops", "params_median", "params_lower", "params_upper"]
     return {
@@ -122,7 +122,9 @@ def _print(table: Any) -> None:
             print_text(f"  Approach {number}: {text}")
     found = table.attrs["disagreements"]
     if not found:
-        print_text("The approaches that the table supports do not disagree: no ratio of best sizes leaves out one.")
+        print_text(
+            "The approaches that the table supports do not disagree: the interval of every ratio of best sizes includes 1."
+        )
     for entry in found:
         one, other = entry["approaches"]
         print_text(

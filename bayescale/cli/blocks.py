@@ -4,7 +4,7 @@
 
     def allocate(fit: Fit, limits: Limits) -> None: ...
 
-has the options of `read_limits`, and gets what that returns.
+has the options of `read_limits`, and receives what that function returns.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ from .options import check_out
 
 @dataclass(frozen=True)
 class Block:
-    """Marks a parameter that stands for the options of a function, and gets what it returns."""
+    """Marks a parameter that stands for the options of a function and receives what it returns."""
 
     read: Callable[..., Any]
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:
-    """Return a command with its own options, and then those of its blocks in the place of the parameters that stand for them."""
+    """Return a command with its own options, followed by those of its blocks instead of the parameters that stand for them."""
     own = signature(command, eval_str=True).parameters
     blocks = {name: read for name, parameter in own.items() if (read := _block_of(parameter)) is not None}
     if not blocks:
@@ -36,7 +36,7 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
     parameters = [parameter.replace(kind=Parameter.KEYWORD_ONLY) for parameter in parameters]
 
     def call(**given: Any) -> None:
-        # A table is written over no file that another option reads.
+        # A table must not overwrite a file that another option reads.
         check_out(
             given.get("out"), *(value for name, value in given.items() if name != "out" and isinstance(value, str))
         )

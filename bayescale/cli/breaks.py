@@ -18,20 +18,20 @@ from .output import meaning, number, print_json, print_notes, print_table, print
 
 def fit_breaks(
     runs: Annotated[str, typer.Argument(help="A table of runs, or a data set name.")],
-    at: Annotated[str, typer.Option("--at", metavar="COLUMN", help="Column along which the law goes.")],
-    breaks: Annotated[str, typer.Option(help="Numbers of breaks, 0 to 4, with commas between.")] = "0,1,2",
+    at: Annotated[str, typer.Option("--at", metavar="COLUMN", help="Column of the law's input, e.g. steps.")],
+    breaks: Annotated[str, typer.Option(help="Numbers of breaks, 0 to 4, separated by commas.")] = "0,1,2",
     model: Annotated[str, typer.Option(help="A TOML file of a law with the option `breaks`.")] = "bnsl",
     option: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="Another option of the law, such as monotone=falling; repeatable."),
     ] = None,
-    out: Annotated[str, typer.Option(help="Where to keep the average of the fits.")] = "fit.nc",
+    out: Annotated[str, typer.Option(help="Where to save the average of the fits.")] = "fit.nc",
     column: Columns = None,
     where: Annotated[
         list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
     ] = None,
-    family: Annotated[str | None, typer.Option(help="The family to fit, where there are several.")] = None,
-    response: Annotated[str, typer.Option(help="Column that the law explains, > 0.")] = "loss",
+    family: Annotated[str | None, typer.Option(help="The family to fit, if the table has several.")] = None,
+    response: Annotated[str, typer.Option(help="Column that the law explains; its values must be > 0.")] = "loss",
     loss_unit: Annotated[str | None, typer.Option(help="Unit of the loss; it labels all output.")] = None,
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
@@ -40,7 +40,7 @@ def fit_breaks(
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fits.")] = 1,
     json_: Json = False,
 ) -> None:
-    """Fit a curve with several numbers of breaks, averaged by how well each forecasts the curve's own tail."""
+    """Fit a curve with several numbers of breaks, and average the fits by how well each forecasts the curve's own tail."""
     from ..posterior import fit_breaks as fit_each
     from ..posterior import save_fit
     from ..posterior.store import check_replaceable, check_writable
@@ -53,7 +53,7 @@ def fit_breaks(
     try:
         numbers = [int(text) for text in breaks.split(",")]
     except ValueError:
-        raise InputError(f"--breaks takes whole numbers with commas between, e.g. 0,1,2. Got '{breaks}'.") from None
+        raise InputError(f"--breaks takes whole numbers separated by commas, e.g. 0,1,2. Got '{breaks}'.") from None
     table = read_runs(runs, pairs("--column", column) or None)
     print_notes(table.attrs["notes"])
     with contextlib.redirect_stdout(sys.stderr):
@@ -98,8 +98,8 @@ def _report(idata: Any, out: str, notes: list[str], seconds: float, json_: bool)
         return
     rows = [[str(row["breaks"]), number(row["log_score"]), f"{row['weight']:.2f}", row["note"]] for row in tail]
     print_table(
-        f"Breaks, by the forecast of the last {held} of {head + held} rows along {idata.attrs['tail_of']}",
-        ["breaks", "log score a row", "weight", ""],
+        f"Numbers of breaks, scored on the last {held} of {head + held} rows along {idata.attrs['tail_of']}",
+        ["breaks", "log score per row", "weight", ""],
         rows,
     )
-    print_text(f"Kept in {out} after {seconds:.0f} s; forecasts take draws of each fit as its weight says.")
+    print_text(f"Saved to {out} after {seconds:.0f} s; forecasts draw from each fit in proportion to its weight.")

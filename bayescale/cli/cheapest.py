@@ -1,4 +1,4 @@
-"""`bayescale cheapest` and `bayescale worth`: decisions without a budget, for a loss to reach or for what a loss is worth."""
+"""`bayescale cheapest` and `bayescale worth`: decisions without a budget, to reach a loss or to get value for money."""
 
 from typing import Annotated
 
@@ -24,7 +24,8 @@ def cheapest(
     probability: Annotated[
         list[float],
         typer.Option(
-            "--probability", help="With which it is to be reached, e.g. 0.9; repeatable: the price of certainty."
+            "--probability",
+            help="Required probability of reaching the loss, e.g. 0.9; repeatable: the price of certainty.",
         ),
     ],
     limits: LimitOptions,
@@ -34,7 +35,7 @@ def cheapest(
     asked: AskOptions,
     target_on: TargetOn = "expected",
 ) -> None:
-    """Choose the cheapest plan that reaches a loss: in dollars where prices are given, else in FLOP."""
+    """Choose the cheapest plan that reaches a loss: in dollars if prices are given, otherwise in FLOP."""
     from ..decide.cheapest import cheapest_plan
     from ..decide.question.request import Budget
 
@@ -55,7 +56,7 @@ def worth(
     rules: RuleOptions,
     asked: AskOptions,
     usd_per_nat: Annotated[
-        str | None, typer.Option("--usd-per-nat", help="What a loss lower by 1 is worth, dollars.")
+        str | None, typer.Option("--usd-per-nat", help="What a loss that is lower by 1 is worth, dollars.")
     ] = None,
     usd_per_point: Annotated[
         str | None, typer.Option("--usd-per-point", help="What a percentage point of --metric is worth, dollars.")
@@ -64,7 +65,7 @@ def worth(
         str | None, typer.Option("--metric", help="A fit of accuracy, error or exact match against the loss.")
     ] = None,
 ) -> None:
-    """Choose the plan that is worth its cost, where a nat of loss, or a point of a metric, has a price."""
+    """Choose the plan that is worth its cost, if a nat of loss, or a point of a metric, has a price."""
     from ..decide.net_value import net_value_plan
     from ..decide.question.request import Budget
 

@@ -1,4 +1,4 @@
-"""What the commands of decisions share: blocks of options that become limits, demand, prices and rules, and how a fit is asked."""
+"""What the decision commands share: blocks of options that become limits, demand, prices and rules, and how to query a fit."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -9,40 +9,39 @@ from ..errors import InputError
 from .blocks import Block
 from .options import Band, Force, Json, NoDrift, Out, pairs
 
-FitFile = Annotated[str, typer.Argument(help="A fit of a law of params and tokens, or an average of such.")]
+FitFile = Annotated[str, typer.Argument(help="A fit of a law in params and tokens, or an average of such fits.")]
 UniqueTokens = Annotated[
     str | None,
     typer.Option(
-        "--unique-tokens", help="Distinct tokens that there are, e.g. 2e11; a law of one epoch takes them as a limit."
+        "--unique-tokens", help="Distinct tokens available, e.g. 2e11; a one-epoch law takes them as a limit."
     ),
 ]
 MaxParams = Annotated[
     str | None,
-    typer.Option("--max-params", help="Largest size, e.g. 13B (where --shapes has params_total, of that)."),
+    typer.Option("--max-params", help="Largest size, e.g. 13B (if --shapes has params_total, it limits that)."),
 ]
 MaxTokens = Annotated[str | None, typer.Option("--max-tokens", help="Largest number of training tokens, e.g. 2T.")]
 MaxEpochs = Annotated[
-    float | None, typer.Option("--max-epochs", help="Largest tokens / unique tokens; needs --unique-tokens.")
+    float | None, typer.Option("--max-epochs", help="Largest ratio of tokens to unique tokens; needs --unique-tokens.")
 ]
 Days = Annotated[
-    float | None, typer.Option("--days", help="Deadline of training, days on --accelerators; alone it is the budget.")
+    float | None,
+    typer.Option("--days", help="Deadline for training, days on --accelerators; given alone, it is the budget."),
 ]
 CriticalBatch = Annotated[
     str | None,
-    typer.Option("--critical-batch-tokens", help="Tokens a step beyond which a larger batch no longer pays."),
+    typer.Option("--critical-batch-tokens", help="Tokens per step beyond which a larger batch no longer helps."),
 ]
 Shapes = Annotated[
     str | None,
-    typer.Option(
-        "--shapes", help="CSV of the sizes that there are: params, and where wanted flops_per_token, params_total."
-    ),
+    typer.Option("--shapes", help="CSV of the available sizes: params, and optionally flops_per_token, params_total."),
 ]
 InferenceTokens = Annotated[
     str | None,
     typer.Option(
         "--inference-tokens",
         metavar="TOKENS[:SIGMA]",
-        help="Tokens that the model will serve in its life; LogNormal with this median and sd of the log.",
+        help="Tokens that the model will serve in its lifetime; LogNormal with this median and sd of the log.",
     ),
 ]
 PromptShare = Annotated[
@@ -50,59 +49,60 @@ PromptShare = Annotated[
 ]
 DemandQuantile = Annotated[
     float | None,
-    typer.Option("--demand-quantile", help="Budget for this quantile of the demand; default: for the expected one."),
+    typer.Option("--demand-quantile", help="Budget for this quantile of the demand; default: for the expected demand."),
 ]
-Costs = Annotated[str | None, typer.Option("--costs", help="TOML file of prices and hardware; options go before it.")]
+Costs = Annotated[str | None, typer.Option("--costs", help="TOML file of prices and hardware; options override it.")]
 Accelerator = Annotated[
     str | None, typer.Option("--accelerator", help="Kind of accelerator, e.g. H100-SXM; gives its peak FLOP/s.")
 ]
-Accelerators = Annotated[int | None, typer.Option("--accelerators", help="How many accelerators there are.")]
-Price = Annotated[float | None, typer.Option("--usd-per-gpu-hour", help="Price of an accelerator for an hour, USD.")]
+Accelerators = Annotated[int | None, typer.Option("--accelerators", help="Number of accelerators.")]
+Price = Annotated[float | None, typer.Option("--usd-per-gpu-hour", help="Price of one accelerator for one hour, USD.")]
 Mfu = Annotated[float | None, typer.Option("--mfu", help="Share of the peak that training reaches, e.g. 0.4.")]
-MfuPrefill = Annotated[float | None, typer.Option("--mfu-prefill", help="The same of reading prompts.")]
-MfuDecode = Annotated[float | None, typer.Option("--mfu-decode", help="The same of writing answers, e.g. 0.02.")]
+MfuPrefill = Annotated[float | None, typer.Option("--mfu-prefill", help="The same for reading prompts.")]
+MfuDecode = Annotated[float | None, typer.Option("--mfu-decode", help="The same for writing answers, e.g. 0.02.")]
 TokenPrice = Annotated[
     float | None,
-    typer.Option("--usd-per-unique-token", help="Price of one further unique token, USD; --usd then buys some."),
+    typer.Option("--usd-per-unique-token", help="Price of one more unique token, USD; --usd can then buy some."),
 ]
 TokensPerAccelerator = Annotated[
     float | None,
-    typer.Option("--tokens-per-accelerator", help="Tokens of a step that one accelerator must at least hold."),
+    typer.Option("--tokens-per-accelerator", help="Minimum tokens per step on one accelerator."),
 ]
 At = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="COLUMN=VALUE", help="What the fit takes beside params and tokens, e.g. family=NAME; repeatable."
+        metavar="COLUMN=VALUE", help="Value of an input other than params and tokens, e.g. family=NAME; repeatable."
     ),
 ]
 Repeats = Annotated[
     str | None,
-    typer.Option("--repeats", help="published: give a law of one epoch the published decay of repeats."),
+    typer.Option("--repeats", help="published: use the published decay of repeats with a one-epoch law."),
 ]
 FlopsRule = Annotated[
-    str, typer.Option("--flops-rule", help="6nd, or table: FLOP a token as the fitted runs' flops have it.")
+    str, typer.Option("--flops-rule", help="6nd, or table: FLOP per token from the flops of the fitted runs.")
 ]
 WithinCompute = Annotated[
     float,
     typer.Option(
-        "--within-compute", help="Sizes count as good as the best when they lose at most this share of compute."
+        "--within-compute", help="Sizes count as near the best if they waste at most this share of the compute."
     ),
 ]
 MaxExtrapolation = Annotated[
     float | None,
     typer.Option(
         "--max-extrapolation",
-        help="Decades beyond the runs that are allowed; default 3 of compute, 1 of tokens per parameter and of epochs.",
+        help="Largest allowed extrapolation, decades; default 3 of compute, 1 of tokens per parameter and of epochs.",
     ),
 ]
 RandomSeed = Annotated[int | None, typer.Option(min=0, help="Seed of drift and noise; default: the fit's own.")]
 TrainOnly = Annotated[
-    bool, typer.Option("--train-only", help="The budget is for training alone; serving is reported beside it.")
+    bool,
+    typer.Option("--train-only", help="The budget is for training only; the cost of serving is reported separately."),
 ]
 Risk = Annotated[
     str,
     typer.Option(
-        "--risk", help="What is least: mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q or regret-cvar:TAIL."
+        "--risk", help="What to minimise: mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q or regret-cvar:TAIL."
     ),
 ]
 TargetLoss = Annotated[float | None, typer.Option("--target-loss", help="A loss to reach.")]
@@ -110,7 +110,7 @@ TargetOn = Annotated[str, typer.Option("--target-on", help="expected (the law's 
 
 
 def amount(option: str, text: str | None) -> float | None:
-    """Read a number such as 5.76e23 or 13B; ValueError names the option."""
+    """Read a number such as 5.76e23 or 13B; a ValueError names the option."""
     from ..runs import parse_number
 
     if text is None:
@@ -130,7 +130,7 @@ def read_limits(
     days: Days = None,
     critical_batch_tokens: CriticalBatch = None,
 ) -> Any:
-    """Return the limits that the options name."""
+    """Return the limits that the options give."""
     from ..decide.question.limits import Limits
 
     return Limits(
@@ -150,7 +150,7 @@ def read_size_limits(
     max_tokens: MaxTokens = None,
     max_epochs: MaxEpochs = None,
 ) -> Any:
-    """Return the limits of plans that no deadline bounds."""
+    """Return the limits of plans without a deadline."""
     return read_limits(unique_tokens, max_params, max_tokens, max_epochs)
 
 
@@ -180,14 +180,14 @@ def read_demand(
     prompt_share: PromptShare = None,
     demand_quantile: DemandQuantile = None,
 ) -> Any:
-    """Return the demand that the options name, None without one."""
+    """Return the demand that the options give, or None."""
     from ..decide.question.demand import Demand
 
     if inference_tokens is None:
         options = (("--prompt-share", prompt_share), ("--demand-quantile", demand_quantile))
         given = [name for name, value in options if value is not None]
         if given:
-            raise InputError(f"{given[0]} says something of the demand: give --inference-tokens as well.")
+            raise InputError(f"{given[0]} describes the demand: give --inference-tokens as well.")
         return None
     median, colon, sigma = inference_tokens.partition(":")
     value = amount("--inference-tokens", median)
@@ -212,7 +212,7 @@ def read_cost_options(
     tokens_per_accelerator: TokensPerAccelerator = None,
     usd_per_unique_token: TokenPrice = None,
 ) -> Any:
-    """Return the cost model of a file, or none, with what options give before it."""
+    """Return the cost model of a file, or an empty one, with the values of options overriding it."""
     from ..decide.question.costs import CostModel, read_costs
 
     base = CostModel() if costs is None else read_costs(costs)
@@ -244,13 +244,13 @@ def read_rules(
 
 
 def read_few_rules(no_drift: NoDrift = False, max_extrapolation: MaxExtrapolation = None) -> Any:
-    """Return the rules of a question that has no use for the others."""
+    """Return the rules of a question that does not use the others."""
     return read_rules(no_drift=no_drift, max_extrapolation=max_extrapolation)
 
 
 @dataclass(frozen=True)
 class Asked:
-    """How a fit is asked, and where the answer goes."""
+    """How to query a fit, and where the answer goes."""
 
     at: dict[str, str]
     band: float
@@ -260,13 +260,13 @@ class Asked:
     json: bool
 
     def load(self, path: str, **how: Any) -> Any:
-        """Return the fit at `path`, or say why it may not be used."""
+        """Return the fit at `path`, or raise an error that says why it cannot be used."""
         from .saved import load_passed
 
         return load_passed(path, force=self.force, **how)
 
     def of(self, idata: Any) -> dict[str, Any]:
-        """Return the arguments that every question takes; the name of a group, such as 7B, is no number."""
+        """Return the arguments that every question takes; the name of a group, such as 7B, is not a number."""
         from .saved import grouped_by
 
         group = grouped_by(idata)
@@ -282,14 +282,14 @@ def read_asked(
     out: Out = None,
     json_: Json = False,
 ) -> Asked:
-    """Return how the fit is asked."""
+    """Return how to query the fit."""
     return Asked(pairs("--at", at), band, random_seed, force, out, json_)
 
 
 def read_asked_without_seed(
     at: At = None, band: Band = 0.9, force: Force = False, out: Out = None, json_: Json = False
 ) -> Asked:
-    """Return how a fit is asked where nothing is drawn."""
+    """Return how to query a fit if nothing is drawn."""
     return read_asked(at, band, None, force, out, json_)
 
 
@@ -304,7 +304,7 @@ UnseededOptions = Annotated[Any, Block(read_asked_without_seed)]
 
 
 def as_value(text: str) -> Any:
-    """Read a number where the text is one, else keep it: the name of a group."""
+    """Read a number if the text is one; otherwise keep the text, the name of a group."""
     from ..runs import parse_number
 
     try:
@@ -314,5 +314,5 @@ def as_value(text: str) -> Any:
 
 
 def amounts(option: str, texts: list[str] | None) -> list[float] | None:
-    """Read the texts of a repeatable option; None without any."""
+    """Read the values of a repeatable option; None if there are none."""
     return [value for text in texts if (value := amount(option, text)) is not None] if texts else None

@@ -29,10 +29,10 @@ def explain(
     rules: RuleOptions,
     asked: AskOptions,
     flops: Annotated[
-        str | None, typer.Option("--flops", help="The budget of all that a plan spends, FLOP, e.g. 5.76e23.")
+        str | None, typer.Option("--flops", help="Budget for everything that a plan spends, FLOP, e.g. 5.76e23.")
     ] = None,
-    gpu_hours: Annotated[str | None, typer.Option("--gpu-hours", help="The budget in accelerator-hours.")] = None,
-    usd: Annotated[str | None, typer.Option("--usd", help="The budget in dollars.")] = None,
+    gpu_hours: Annotated[str | None, typer.Option("--gpu-hours", help="Budget in accelerator-hours.")] = None,
+    usd: Annotated[str | None, typer.Option("--usd", help="Budget in dollars.")] = None,
     plan: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=PARAMS,TOKENS", help="A plan of your own, e.g. ours=7B,2T; repeatable."),
@@ -40,7 +40,7 @@ def explain(
     risk: Risk = "mean",
     train_only: TrainOnly = False,
 ) -> None:
-    """Lay the choice for a budget beside rival plans, and say what it hangs on and what would change it."""
+    """Compare the choice for a budget with rival plans; show what it depends on and what would change it."""
     from ..decide.explain import explain as explain_choice
     from ..decide.question.request import Budget
     from ..decide.sensitivity import what_would_change
@@ -78,15 +78,17 @@ def explain(
     _print(choices, constants, runs, idata.attrs["loss_unit"])
     print_text(summary)
     if choices.attrs["left_out"]:
-        print_text(f"Too far from the runs to say anything of: {', '.join(choices.attrs['left_out'])}.")
+        print_text(f"Too far from the runs to evaluate: {', '.join(choices.attrs['left_out'])}.")
     for name, names in choices.loc[choices["exceeds"] != "", "exceeds"].items():
-        print_text(f"  {name} exceeds {', '.join('--' + part for part in names.split(', '))}: shown beside the choice.")
+        print_text(
+            f"  {name} exceeds {', '.join('--' + part for part in names.split(', '))}: shown for comparison only."
+        )
     print_warnings(choices.loc[["chosen"]])
     print_fit_warnings(idata)
 
 
 def _hinges(idata: Any, budget: Any, **how: Any) -> tuple[Any, Any]:
-    """Return what a plain fit says of its constants and, with a log likelihood, of its runs; None for what it cannot."""
+    """Return the sensitivity to the constants and, given a log likelihood, to the runs; None for an average and without one."""
     from ..decide.sensitivity import leave_one_out, sensitivity
     from ..posterior import is_average
 
@@ -135,7 +137,9 @@ def _print(choices: Any, constants: Any, runs: Any, unit: str) -> None:
             for name, row in constants.iterrows()
         ]
         print_table(
-            "What the best size hangs on", ["constant", "rank correlation", "params, low third", "high third"], rows
+            "What the best size depends on",
+            ["constant", "rank correlation", "params, lowest third", "params, highest third"],
+            rows,
         )
     if runs is not None:
         rows = [

@@ -21,19 +21,19 @@ _PROB = 0.9  # of the intervals of parameters
 def fit(
     runs: Annotated[str, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet file of runs, or a data set name.")],
     model: Annotated[str, typer.Option(help="A name from `bayescale models`, or a TOML file.")] = "chinchilla",
-    out: Annotated[str, typer.Option(help="Where to keep the fit.")] = "fit.nc",
+    out: Annotated[str, typer.Option(help="Where to save the fit.")] = "fit.nc",
     column: Columns = None,
     where: Annotated[
         list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
     ] = None,
-    family: Annotated[str | None, typer.Option(help="The family to fit, where there are several.")] = None,
+    family: Annotated[str | None, typer.Option(help="The family to fit, if the table has several.")] = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
             "--input",
             "--at",
             metavar="x=COLUMN",
-            help="Column of a law's input; COLUMN alone where the law has one.",
+            help="Column of a law's input; COLUMN is enough if the law has one input.",
         ),
     ] = None,
     option: Annotated[
@@ -41,7 +41,7 @@ def fit(
         typer.Option("--option", metavar="NAME=VALUE", help="An option of the law, e.g. breaks=2; repeatable."),
     ] = None,
     response: Annotated[
-        str | None, typer.Option(help="Column that the law explains, where it is not the model's own.")
+        str | None, typer.Option(help="Column that the law explains, if it is not the model's own.")
     ] = None,
     fade: Annotated[
         float | None,
@@ -65,7 +65,7 @@ def fit(
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fit.")] = 1,
     json_: Json = False,
 ) -> None:
-    """Fit a scaling law to a table of runs: a posterior with its check, kept in one file."""
+    """Fit a scaling law to a table of runs, and save the posterior with its check to one file."""
     import pandas as pd
 
     from ..posterior import fit as fit_model
@@ -117,7 +117,7 @@ def check(
     fit: Annotated[str, typer.Argument(help="A fit from `bayescale fit`.")],
     json_: Json = False,
 ) -> None:
-    """Check a fit: did sampling work, which rows do not belong, what the runs cannot tell apart. Exits 1 after a failure."""
+    """Check a fit: did sampling work, which rows do not fit, what the runs cannot distinguish. Exits with 1 if a check fails."""
     from ..posterior import check_fit, load_fit
 
     table = check_fit(load_fit(fit))
@@ -130,13 +130,13 @@ def check(
 
 
 def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str]:
-    """Read --input; a bare column is the one input of a law that has one."""
+    """Read --input; a bare column is the input of a law with only one."""
     full = [f"{names[0]}={text}" if "=" not in text and len(names) == 1 else text for text in texts or ()]
     return pairs("--input", full)
 
 
 def check_sampler(name: str | None) -> None:
-    """Raise ValueError where there is no such sampler, before anything is sampled."""
+    """Raise ValueError if there is no such sampler, before anything is sampled."""
     if name not in (None, "pymc", "nutpie", "smc"):
         raise InputError(f"--nuts-sampler must be pymc, nutpie or smc. Got '{name}'.")
     if name == "nutpie" and find_spec("nutpie") is None:
@@ -167,7 +167,7 @@ def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dic
 
 
 def _parameters(idata: Any) -> list[dict[str, Any]]:
-    """Return the law's constants and those of the noise, each with its interval; what is sampled is of use to nobody."""
+    """Return the law's constants and those of the noise, each with its interval, but not the sampled parameters behind them."""
     from ..posterior import fitted_spec
 
     draws, sampled = idata["posterior"].to_dataset(), fitted_spec(idata).priors
@@ -198,7 +198,7 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     print_text(
-        f"Kept in {report['fit']} after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}."
+        f"Saved to {report['fit']} after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}."
     )
 
 
@@ -216,7 +216,7 @@ def print_check(table: Any, *, only_open: bool) -> None:
             for row in _named(table)
         ]
         print_table("Check", ["", "verdict", "value", "threshold"], rows)
-    verdict = "Check failed: these draws decide nothing" if len(failed) else "Check passed"
+    verdict = "Check failed: do not use these draws" if len(failed) else "Check passed"
     print_text(f"{verdict}{f', with {count(len(open_) - len(failed))} warnings' if len(open_) > len(failed) else ''}.")
     for row in _named(open_):
         print_text(f"  {row.severity.upper()} {row.name_}: {row.advice}")

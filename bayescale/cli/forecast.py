@@ -32,10 +32,12 @@ def forecast(
     column: Columns = None,
     through: Annotated[
         str | None,
-        typer.Option(help="A fit of an input of this one: accuracy.nc --through loss.nc takes plans of the loss."),
+        typer.Option(
+            help="A fit of an input of this one: with accuracy.nc --through loss.nc, plans are those of the loss fit."
+        ),
     ] = None,
     score: Annotated[
-        bool, typer.Option("--score", help="Sum up how the forecasts did where `loss` was measured.")
+        bool, typer.Option("--score", help="Summarise how the forecasts did for plans with a measured `loss`.")
     ] = False,
     band: Band = 0.9,
     no_drift: NoDrift = False,
@@ -63,9 +65,7 @@ def forecast(
     wanted = _plans(params, tokens, at, plans, column, groups)
     if any(one.law.surface for one in fits_of(idata)):
         if score or through:
-            raise InputError(
-                f"'{fit}' says which learning rate is best and nothing about the loss: --score and --through do not apply."
-            )
+            raise InputError(f"'{fit}' gives the best learning rate, not a loss: --score and --through do not apply.")
         table = best_rates(
             idata,
             wanted,
@@ -112,7 +112,7 @@ def _plans(
     column: list[str] | None,
     groups: Collection[str | None],
 ) -> Any:
-    """Return a table of plans, from a file or from one plan's options; columns of `groups` are names."""
+    """Return a table of plans from a file or from the options of one plan; columns in `groups` hold names."""
     import pandas as pd
 
     from ..runs import parse_number, read_plans
@@ -131,10 +131,10 @@ def _plans(
         print_notes(table.attrs["notes"])
         return table
     if column:
-        raise InputError("--column goes with --plans FILE.")
+        raise InputError("--column needs --plans FILE.")
     values: dict[str, Any] = {}
     for name, value in one.items():
-        if name in groups:  # a name such as 7B is no number
+        if name in groups:  # a name such as 7B is not a number
             values[name] = value
             continue
         try:
@@ -145,7 +145,7 @@ def _plans(
 
 
 def records(table: Any, inputs: list[str], response: str = "loss") -> list[dict[str, Any]]:
-    """Rows of a table of bands as in the JSON contract; a response other than loss adds keys of its own."""
+    """Return the rows of a table of bands as JSON records; a response other than loss adds its own keys."""
     own = [] if response == "loss" else [response, *(f"{response}_{edge}" for edge in ("median", "lower", "upper"))]
     return [
         {
@@ -158,7 +158,7 @@ def records(table: Any, inputs: list[str], response: str = "loss") -> list[dict[
 
 
 def print_bands(table: Any, unit: str, response: str = "loss") -> None:
-    """Print forecasts as a table, and warnings below."""
+    """Print forecasts as a table, with warnings below."""
     shown = list(table.columns[: list(table.columns).index(f"{response}_median")])
     measured = response in table and response not in shown
     head = [

@@ -19,7 +19,7 @@ _NAMED = 6
 def import_(
     sources: Annotated[list[str], typer.Argument(help="Log files, folders or globs; formats may be mixed.")],
     out: Annotated[
-        str, typer.Option(help="Where to write the table; checkpoints and report go beside it.")
+        str, typer.Option(help="Where to write the table; checkpoints and report are written next to it.")
     ] = "runs.csv",
     format: Annotated[
         str | None, typer.Option(help="Read all sources as this format instead of recognising it.")
@@ -28,23 +28,23 @@ def import_(
         list[str] | None,
         typer.Option(
             metavar="COUNT|RUN=COUNT",
-            help="Params where none were logged, e.g. 12M; m70*=50M wins over the log; repeatable.",
+            help="Params of runs that logged none, e.g. 12M; m70*=50M overrides the log; repeatable.",
         ),
     ] = None,
     params_kind: Annotated[str | None, typer.Option(help="What params count: total, non-embedding or active.")] = None,
     batch_tokens: Annotated[
         list[str] | None,
-        typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per update over all ranks, where not logged; repeatable."),
+        typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per update over all ranks, if not logged; repeatable."),
     ] = None,
     sequence: Annotated[
         list[str] | None,
-        typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per sequence, where not logged; repeatable."),
+        typer.Option(metavar="COUNT|RUN=COUNT", help="Tokens per sequence, if not logged; repeatable."),
     ] = None,
     unique_tokens: Annotated[
         list[str] | None, typer.Option(metavar="COUNT|RUN=COUNT", help="Distinct tokens of repeated data; repeatable.")
     ] = None,
     eval_set: Annotated[
-        str | None, typer.Option(help="Evaluation set whose loss is taken, e.g. c4, or c4,any: else a run's own.")
+        str | None, typer.Option(help="Evaluation set of the loss, e.g. c4, or c4,any to fall back on a run's own.")
     ] = None,
     loss_unit: Annotated[
         str | None, typer.Option(help="Unit of the logged losses: nats/token, nats/byte or bits/byte.")
@@ -52,11 +52,11 @@ def import_(
     bytes_per_token: Annotated[float | None, typer.Option(help="Converts bits per byte to nats per token.")] = None,
     loss_factor: Annotated[
         list[str] | None,
-        typer.Option(metavar="NUMBER|RUN=NUMBER", help="Multiplies the loss, where a sum was logged; repeatable."),
+        typer.Option(metavar="NUMBER|RUN=NUMBER", help="Multiplies the loss, e.g. if a sum was logged; repeatable."),
     ] = None,
     step_is: Annotated[str | None, typer.Option(help="What W&B's _step counts: updates or calls.")] = None,
     training_loss: Annotated[
-        bool, typer.Option("--training-loss", help="Take training losses of logs that have no others.")
+        bool, typer.Option("--training-loss", help="Take training losses from logs that have no others.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="Columns in run names, e.g. 'N{params}_D{tokens}'.")] = None,
     set_: Annotated[
@@ -81,13 +81,13 @@ def import_(
     sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook.")] = None,
     decimal: Annotated[str | None, typer.Option(help="Decimal mark of text tables: . or ,")] = None,
     mapping: Annotated[str | None, typer.Option(help="TOML file of answers, from --save-mapping.")] = None,
-    save_mapping: Annotated[str | None, typer.Option(help="Keep the answers in this TOML file.")] = None,
+    save_mapping: Annotated[str | None, typer.Option(help="Save the answers to this TOML file.")] = None,
     json_: Json = False,
 ) -> None:
     """Import runs from the logs that you have: W&B, Trainer, TensorBoard, MLflow, Megatron, spreadsheets and others.
 
-    Writes RUNS.csv, RUNS.checkpoints.csv and RUNS.import.json, which says where every number comes from. What no log holds is asked for,
-    all at once: in a terminal here, else as a list of the options that answer it (exit 2).
+    Writes RUNS.csv, RUNS.checkpoints.csv and RUNS.import.json, which says where every number comes from. The command asks for
+    everything that no log contains, all at once: interactively in a terminal, otherwise as a list of the options to add (exit 2).
     """
     from ..importers.interpret.answers import ImportAnswers, load_mapping, mapping_text, merged
     from ..importers.typed_answers import by_run, sets
@@ -141,7 +141,7 @@ def import_(
 
 
 def _imported(sources: list[str], answers: Any, format: str | None, json_: bool) -> tuple[Any, Any]:
-    """Read the sources once and ask, in a terminal, until nothing is open; return what was imported and all answers."""
+    """Read the sources once and, in a terminal, ask until no question is open; return the import and all answers."""
     from ..importers.importing import OpenQuestions, imported
     from ..importers.interpret.answers import mapping_text
     from ..importers.read import read_logs, reading_options
@@ -161,15 +161,16 @@ def _imported(sources: list[str], answers: Any, format: str | None, json_: bool)
                 for more in _asked(error, answers):
                     answers = more
     except ValueError:
-        if answers != given:  # typed answers are work: they are not lost with the import
+        if answers != given:  # typed answers took work: they must not be lost with the import
             print_text(
-                f"Your answers so far, to be kept in a file for --mapping:\n{mapping_text(answers)}", file=sys.stderr
+                f"Your answers so far; save them to a file and give it with --mapping:\n{mapping_text(answers)}",
+                file=sys.stderr,
             )
         raise
 
 
 def _check_out(out: str, mapping: str | None, sources: list[str], format: str | None, files: dict[str, Any]) -> None:
-    """Raise ValueError where a file could not be written, or would replace what is read."""
+    """Raise ValueError if a file could not be written, or would replace a file that is read."""
     from pathlib import Path
 
     from ..importers.find import find
@@ -179,7 +180,7 @@ def _check_out(out: str, mapping: str | None, sources: list[str], format: str | 
     for path in written:
         check_writable(path)
     if len({path.resolve() for path in written}) < len(written):
-        raise InputError(f"--save-mapping {mapping} is a file that --out {out} writes; give another one.")
+        raise InputError(f"--save-mapping {mapping} is a file that --out {out} writes; give another file.")
     existing = {path.resolve(): path for path in written if path.exists()}
     if not existing:
         return
@@ -197,7 +198,7 @@ def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
 
 
 class _progress:
-    """A progress bar on a terminal's stderr; nothing elsewhere."""
+    """A progress bar on stderr if it is a terminal, otherwise nothing."""
 
     def __enter__(self) -> Any:
         if not sys.stderr.isatty():
@@ -216,7 +217,7 @@ class _progress:
 
 
 def _leave_open(error: Any, json_: bool) -> None:
-    """Print all open questions, each with the option that answers it, and exit 2."""
+    """Print all open questions, each with the option that answers it, and exit with 2."""
     from ..importers.interpret.questions import words_of
     from .output import print_error
 
@@ -232,12 +233,12 @@ def _leave_open(error: Any, json_: bool) -> None:
 
 
 def _asked(error: Any, answers: Any) -> Iterator[Any]:
-    """Ask each question on the terminal, giving the answers after each; an empty line gives up."""
+    """Ask each question on the terminal, and yield the answers after each; an empty line gives up."""
     from ..importers.interpret.questions import line
     from ..importers.typed_answers import with_answer
 
     print_text(
-        f"{len(error.questions)} things are in no log; an empty answer ends the import without writing.",
+        f"No log contains these {len(error.questions)} values; an empty answer ends the import without writing.",
         file=sys.stderr,
     )
     for question in error.questions:
@@ -282,11 +283,11 @@ def _print(report: dict[str, Any], runs: Any) -> None:
     for item in report["unread"]:
         print_text(f"Not read: {item['reason']}")
     for item in report["passed_over"][:_LISTED]:
-        print_text(f"Passed over: {item}.")
+        print_text(f"Skipped: {item}.")
     unknown = report["unknown_files"]
     if unknown:
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        print_text(f"Of no known format: {', '.join(unknown[:_NAMED])}{more}.")
+        print_text(f"Unknown format: {', '.join(unknown[:_NAMED])}{more}.")
     for warning in report["warnings"]:
         print_text(f"Warning: {warning}")
     unit = (

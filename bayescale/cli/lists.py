@@ -5,7 +5,7 @@ from .output import count, print_json, print_table
 
 
 def models(json_: Json = False) -> None:
-    """List the models that ship."""
+    """List the bundled models."""
     from ..spec import list_models
 
     table = list_models().reset_index()
@@ -17,7 +17,7 @@ def models(json_: Json = False) -> None:
 
 
 def datasets(json_: Json = False) -> None:
-    """List the data sets, with source, licence, size and how to get them."""
+    """List the data sets with source, licence, size and how to get them."""
     from ..runs import datasets as list_datasets
 
     table = list_datasets()

@@ -38,12 +38,12 @@ _INTERRUPTED = 130
 
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
-import logs into a table, fit RUNS, check the fit, forecast larger runs, then decide: allocate a budget, ask for the cheapest plan that
-reaches a loss, or for what is worth its cost.
+Import logs into a table, fit RUNS, check the fit, forecast larger runs, then decide: allocate a budget, find the cheapest plan that
+reaches a loss, or find the plan that is worth its cost.
 
-What the numbers mean: params, tokens and FLOP are raw counts (70B, 1.4T and 5.76e23 are understood); compute is
-6 x params x tokens for runs and plans alike; loss is in the unit of the runs (--loss-unit labels it). `loss` is that of a new
-run, `expected` that of the law's curve. Bands are equal-tailed, 90% unless --band says otherwise.
+What the numbers mean: params, tokens and FLOP are raw counts (written as 70B, 1.4T or 5.76e23); compute is
+6 x params x tokens for runs and plans alike; loss is in the unit of the runs (--loss-unit labels it). `loss` is for a new
+run, `expected` for the law's curve. Bands are equal-tailed, 90% unless --band says otherwise.
 
 Every command takes --json. Exit codes: 0 done, 1 check failed, 2 bad input, 3 internal error.
 """
@@ -76,10 +76,10 @@ def _version(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit; a user's mistake gets a few lines, an error of ours its name."""
+    """Run the command line and exit; a user's mistake prints a few lines, an internal error its name."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        # Not standalone: the parser's own errors come to us, so that --json holds for them too.
+        # Not standalone: the parser's own errors are handled here, so that --json applies to them too.
         code = build_app()(args=words, prog_name="bayescale", standalone_mode=False)
         if code == _INTERRUPTED:  # the parser turns Ctrl-C into this code
             raise KeyboardInterrupt

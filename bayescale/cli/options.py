@@ -10,14 +10,16 @@ from ..errors import InputError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else.")]
 Band = Annotated[float, typer.Option("--band", help="Probability of the equal-tailed bands.")]
-Force = Annotated[bool, typer.Option("--force", help="Use the fit although its check failed.")]
+Force = Annotated[bool, typer.Option("--force", help="Use the fit even if its check failed.")]
 NoDrift = Annotated[
     bool,
-    typer.Option("--no-drift", help="The bare law, without its drift beyond the runs (bands too narrow)."),
+    typer.Option("--no-drift", help="Use the bare law, without its drift beyond the runs (the bands are too narrow)."),
 ]
 MaxExtrapolation = Annotated[
     float,
-    typer.Option("--max-extrapolation", help="Decades of compute beyond the largest fitted run that are allowed."),
+    typer.Option(
+        "--max-extrapolation", help="Largest allowed extrapolation, decades of compute beyond the largest fitted run."
+    ),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -30,7 +32,7 @@ ParamsKind = Annotated[
 
 
 def check_out(out: str | None, *inputs: str | None, option: str = "--out") -> None:
-    """Raise ValueError where a file could not be written or would replace a fit or an input, before any work is done."""
+    """Raise ValueError if a file could not be written or would replace a fit or an input, before any work is done."""
     if not out:
         return
     from ..posterior.store import check_writable, is_netcdf
@@ -38,11 +40,11 @@ def check_out(out: str | None, *inputs: str | None, option: str = "--out") -> No
     path = Path(out)
     check_writable(path)
     if path.is_file() and (is_netcdf(path) or any(name and path.samefile(name) for name in inputs)):
-        raise InputError(f"{option} {out} would overwrite a fit or the table that is read; give another file.")
+        raise InputError(f"{option} {out} would overwrite a fit or a table that is read; give another file.")
 
 
 def law_options(texts: Sequence[str] | None) -> dict[str, Any]:
-    """Read the NAME=VALUE texts of --option; whole numbers and true or false as such."""
+    """Read the NAME=VALUE strings of --option; whole numbers, true and false are converted."""
     values: dict[str, Any] = {}
     for name, text in pairs("--option", texts).items():
         values[name] = text == "true" if text in ("true", "false") else int(text) if text.isdecimal() else text
@@ -50,7 +52,7 @@ def law_options(texts: Sequence[str] | None) -> dict[str, Any]:
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:
-    """Read NAME=VALUE texts of a repeatable option; ValueError names the option and shows the form."""
+    """Read NAME=VALUE strings of a repeatable option; a ValueError names the option and shows the form."""
     found: dict[str, str] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""What commands print: rich tables for people, one strict JSON document for programs, notes and errors on stderr."""
+"""Print for people (rich tables), for programs (one strict JSON document), and notes and errors on stderr."""
 
 import json
 import math
@@ -9,7 +9,7 @@ from typing import Any
 JSON_VERSION = 1
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ERROR_LINES = 4
-# Of each row of `forecast`
+# Keys of each row of `forecast`
 FORECAST_KEYS = (
     "params",
     "tokens",
@@ -33,7 +33,7 @@ FORECAST_KEYS = (
 
 
 def count(value: float | None) -> str:
-    """Write a count as people say it: 70B, 1.4T; above that 5.76e+23."""
+    """Write a count as people write it: 70B, 1.4T; above that 5.76e+23."""
     if value is None or math.isnan(value):
         return "-"
     if math.isinf(value):
@@ -45,7 +45,7 @@ def count(value: float | None) -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """Write a number to some digits, a dash where there is none."""
+    """Write a number to some digits, or a dash if there is none."""
     return "-" if value is None or (isinstance(value, float) and math.isnan(value)) else f"{value:.{digits}g}"
 
 
@@ -65,20 +65,20 @@ def strict(value: Any) -> Any:
 
 
 def meaning(idata: Any) -> dict[str, str]:
-    """Return what the numbers of a fit are: the unit of its loss and what its params count."""
+    """Return what the numbers of a fit mean: the unit of its loss and what its params count."""
     return {name: str(idata.attrs[name]) for name in ("loss_unit", "params_kind")}
 
 
 def answered(idata: Any) -> dict[str, Any]:
-    """Return what an answer of a fit carries beside itself: `meaning`, and what the fit's own check warns of."""
+    """Return what goes with every answer of a fit: `meaning`, and the warnings of the fit's own check."""
     return {**meaning(idata), "fit_warnings": [row["advice"] for row in _open_checks(idata)]}
 
 
 def print_fit_warnings(idata: Any) -> None:
-    """Print one line that names what the fit's own check warns of."""
+    """Print one line that names the warnings of the fit's own check."""
     names = list(dict.fromkeys(row["name"] for row in _open_checks(idata)))
     if names:
-        print_text(f"  The check of this fit warns of {', '.join(names)}: `bayescale check` says what they mean.")
+        print_text(f"  The check of this fit has warnings: {', '.join(names)}. `bayescale check` says what they mean.")
 
 
 def _open_checks(idata: Any) -> list[dict[str, Any]]:
@@ -97,7 +97,7 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: bool = True) -> None:
-    """Print a table to stdout; on a terminal as wide as that, else at most 80 columns."""
+    """Print a table to stdout; as wide as the terminal, or at most 80 columns elsewhere."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -122,7 +122,7 @@ def print_text(text: str, *, file: Any = None) -> None:
 
 
 def print_warnings(table: Any) -> None:
-    """Print warnings below their table; of many, those of the three plans that lie farthest out."""
+    """Print warnings below their table; if there are many, only those of the three plans that lie farthest out."""
     warned = table[table["warning"] != ""]
     shown = warned.sort_values("extrapolation_decades", ascending=False, kind="stable").head(3)
     for name, text in shown["warning"].items():
@@ -132,14 +132,14 @@ def print_warnings(table: Any) -> None:
 
 
 def print_notes(notes: Mapping[str, str] | Sequence[str]) -> None:
-    """Print notes on stderr, one a line, as they were written (nothing wrapped: they are searched by programs)."""
+    """Print notes on stderr, one per line and not wrapped, so that programs can search them."""
     for text in notes.values() if isinstance(notes, Mapping) else notes:
         sys.stderr.write(f"note: {text}\n")
     sys.stderr.flush()
 
 
 def print_error(message: str) -> None:
-    """Print a user's mistake on stderr in at most four lines; further problems share the last."""
+    """Print a user's mistake on stderr in at most four lines; further problems share the last line."""
     lines = [line for line in message.splitlines() if line.strip()] or ["unknown error"]
     if len(lines) > _ERROR_LINES:
         lines = [*lines[: _ERROR_LINES - 1], " ".join(lines[_ERROR_LINES - 1 :])]

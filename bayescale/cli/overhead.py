@@ -1,4 +1,4 @@
-"""`bayescale overhead`: what another size costs."""
+"""`bayescale overhead`: what a size other than the best costs."""
 
 from math import isnan
 from typing import Annotated
@@ -10,18 +10,18 @@ from .output import answered, count, print_fit_warnings, print_json, print_table
 
 
 def overhead(
-    fit: Annotated[str, typer.Argument(help="A fit of a law of a power of params plus one of tokens.")],
+    fit: Annotated[str, typer.Argument(help="A fit of a law with a power of params plus a power of tokens.")],
     asked: UnseededOptions,
     params_ratio: Annotated[
         list[float] | None,
         typer.Option("--params-ratio", help="Sizes over the compute-optimal one, e.g. 0.5; repeatable."),
     ] = None,
     flops: Annotated[
-        str | None, typer.Option("--flops", help="Compute of the optimum; default: the largest fitted run's.")
+        str | None, typer.Option("--flops", help="Compute of the optimum; default: that of the largest fitted run.")
     ] = None,
     max_extrapolation: MaxExtrapolation = None,
 ) -> None:
-    """Say what a smaller (or larger) model costs in extra compute at the same loss, and from which demand it pays."""
+    """Show how much extra compute a smaller (or larger) model needs for the same loss, and the demand above which it pays off."""
     from ..decide.overhead import PARAMS_RATIOS, overhead_curve
     from ..decide.question.request import Rules
 
@@ -53,12 +53,12 @@ def overhead(
         for row in table.to_dict(orient="records")
     ]
     prob = f"{table['probability'].iloc[0]:.0%}"
-    head = ["size ratio", "params", "extra compute", f"{prob} band", "pays from (tokens)", f"{prob} band"]
-    print_table("Compute beyond the optimum's at the same loss", head, rows)
+    head = ["size ratio", "params", "extra compute", f"{prob} band", "break-even (tokens)", f"{prob} band"]
+    print_table("Extra compute for the same loss", head, rows)
     first = table.iloc[0]
     print_text(
         f"Below {first['critical_ratio_median']:.2g} of the optimal size ({prob} band {first['critical_ratio_lower']:.2g} to "
-        f"{first['critical_ratio_upper']:.2g}) no amount of data will do."
+        f"{first['critical_ratio_upper']:.2g}) no amount of data is enough."
     )
     for row in table.to_dict(orient="records"):
         if row["warning"]:

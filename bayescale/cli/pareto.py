@@ -16,7 +16,7 @@ def pareto(
     asked: AskOptions,
     flops: Annotated[
         list[str] | None,
-        typer.Option("--flops", help="Training budgets; repeatable. Default: 10 as far out as is allowed."),
+        typer.Option("--flops", help="Training budgets; repeatable. Default: 10, up to the extrapolation limit."),
     ] = None,
     params_ratio: Annotated[
         list[float] | None,
@@ -25,7 +25,7 @@ def pareto(
     risk: Annotated[str, typer.Option("--risk", help="mean, quantile:Q or cvar:TAIL.")] = "mean",
     plot: Annotated[str | None, typer.Option("--plot", help="Also draw the frontier to this PNG file.")] = None,
 ) -> None:
-    """List plans that none beats in training cost, serving cost and the loss (or a risk of it)."""
+    """List the plans that no other plan beats in training cost, serving cost and the loss (or a risk of it)."""
     from ..decide.pareto import PARAMS_RATIOS
     from ..decide.pareto import pareto as frontier
 
@@ -54,7 +54,7 @@ def pareto(
     if len(warned):
         last = warned.iloc[-1]
         print_text(
-            f"{len(warned)} of the plans shown have warnings (--json has all); of {count(last['params'])} on {count(last['tokens'])}: "
+            f"{len(warned)} of the plans shown have warnings (--json has all); for {count(last['params'])} on {count(last['tokens'])}: "
             f"{last['warning']}"
         )
 
@@ -77,10 +77,10 @@ def _print(table: Any, unit: str, risk: str) -> None:
         head.append(risk)
         for row, value in zip(rows, table.loc[table["on_frontier"], "risk_value"], strict=True):
             row.append(f"{value:.3f}")
-    print_table(f"Plans that none beats, loss in {unit}", head, rows)
+    print_table(f"Plans that no other plan beats, loss in {unit}", head, rows)
     if not table["on_frontier"].all():
         print_text(
-            f"{int((~table['on_frontier']).sum())} of {len(table)} plans are beaten and left out (--json has them)."
+            f"{int((~table['on_frontier']).sum())} of {len(table)} plans are beaten and not shown (--json lists them)."
         )
 
 

@@ -20,7 +20,7 @@ def quickstart(
     directory: Annotated[str, typer.Option("--dir", help="Folder for the fit, tables and pictures.")] = "quickstart",
     json_: Json = False,
 ) -> None:
-    """Fit the bundled runs, forecast the ones held out, allocate three budgets, draw two pictures: about a minute."""
+    """Fit the bundled runs, forecast those held out, allocate three budgets and draw two pictures, in about a minute."""
     from ..quickstart import SMOOTH, run
 
     start = time.perf_counter()
@@ -59,16 +59,16 @@ def _print(result: dict[str, Any], smooth: str, seconds: float) -> None:
         print_text(_verdict(family, result))
     (other,) = (family for family in result["fits"] if family != smooth)
     print_text(
-        f"In {other} a capability arrives that hardly any smaller run showed. Ten next bytes exactly right: fitted runs up to "
-        f"{result['copying']['fitted']:.1%}; {_copied(other, result)}. A band promises that the law goes on as it was, within its drift; "
-        "it cannot promise that nothing new is learnt.\n"
+        f"In {other} a capability appears that hardly any smaller run showed. Ten next bytes exactly right: fitted runs up to "
+        f"{result['copying']['fitted']:.1%}; {_copied(other, result)}. A band assumes that the law continues to hold, within its "
+        "drift; it cannot rule out that larger runs learn something new.\n"
     )
     print_allocations(result["allocation"], idata.attrs["loss_unit"], 0.02)
-    print_text(f"\nIn {seconds:.0f} s, written: {', '.join(str(path) for path in result['files'])}")
+    print_text(f"\nWritten in {seconds:.0f} s: {', '.join(str(path) for path in result['files'])}")
 
 
 def _copied(family: str, result: dict[str, Any]) -> str:
-    """Exact match of the runs outside their band and of those inside."""
+    """Describe the exact match of the runs outside their band and of those inside."""
     inside = result["bands"][family]["inside"].astype(bool)
     parts = {"outside": inside.index[~inside], "inside": inside.index[inside]}
     return ", ".join(
@@ -85,6 +85,6 @@ def _verdict(family: str, result: dict[str, Any]) -> str:
     missed = f" Outside: {', '.join(outside)}." if outside else ""
     return (
         f"{family}: {ours['inside']} of {ours['plans']} larger runs lie inside their {ours['probability']:.0%} band; the textbook "
-        f"posterior (no fade, no drift) holds {plain['inside']} of {plain['plans']}. Interval score {ours['interval_score']:.1f} against "
+        f"posterior (no fade, no drift) covers {plain['inside']} of {plain['plans']}. Interval score {ours['interval_score']:.1f} against "
         f"{plain['interval_score']:.1f} (lower is better).{missed}"
     )

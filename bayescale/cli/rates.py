@@ -1,4 +1,4 @@
-"""What `fit` and `forecast` print of a fit that says which learning rate (and batch) is best, and nothing about the loss."""
+"""Output of `fit` and `forecast` for a fit that gives the best learning rate (and batch), not a loss."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _EDGES = ("median", "lower", "upper")
 
 
 def give_rates(table: Any, idata: Any, *, out: str | None, json_: bool) -> None:
-    """Print the best rates of plans, as a table or as the JSON of `forecast` with null for what is not known."""
+    """Print the best rates of plans, as a table or as the JSON of `forecast` with null for unknown values."""
     if out:
         table.to_csv(out)
     if not json_:
@@ -23,7 +23,7 @@ def give_rates(table: Any, idata: Any, *, out: str | None, json_: bool) -> None:
 
 
 def cell_parameters(idata: Any, prob: float) -> list[dict[str, Any]]:
-    """Rows of parameters for the best values of each cell of the sweep."""
+    """Return the best values of each cell of the sweep as rows of parameters."""
     from ..forecasts import best_rates
 
     table = best_rates(idata, prob=prob)
@@ -36,7 +36,7 @@ def cell_parameters(idata: Any, prob: float) -> list[dict[str, Any]]:
 
 
 def print_rates(table: Any) -> None:
-    """Print the best rates of plans, with their bands; warnings below."""
+    """Print the best rates of plans with their bands, and warnings below."""
     given = [name for name in ("params", "tokens", "batch_tokens") if name in table]
     tuned = [name.removesuffix("_median") for name in _best_names(table) if name.endswith("_median")]
     tuned = [name for name in tuned if name not in given]

@@ -8,20 +8,20 @@ from ..errors import InputError
 from .options import Json
 from .output import count, number, print_json, print_table, print_text
 
-_WORDS = {"lr": "learning rate", "batch_tokens": "batch, tokens a step", "weight_decay": "weight decay"}
+_WORDS = {"lr": "learning rate", "batch_tokens": "batch, tokens per step", "weight_decay": "weight decay"}
 
 
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Show this recipe alone.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Show only this recipe.")] = None,
     params: Annotated[str | None, typer.Option(help="Params of a plan, e.g. 7B.")] = None,
     tokens: Annotated[str | None, typer.Option(help="Tokens of the plan, e.g. 2T.")] = None,
     batch_tokens: Annotated[
-        str | None, typer.Option(help="Tokens a step, where given: the weight decay is for it.")
+        str | None, typer.Option(help="Tokens per step, if fixed: the weight decay is for it.")
     ] = None,
-    lr: Annotated[str | None, typer.Option(help="Peak learning rate, where given.")] = None,
+    lr: Annotated[str | None, typer.Option(help="Peak learning rate, if fixed.")] = None,
     json_: Json = False,
 ) -> None:
-    """List published recipes of training; with --params, say what published rules come to, each inside its range only."""
+    """List published training recipes; with --params, show what published rules give, each only inside its range."""
     from ..published.recipes import recipe_for
     from ..published.recipes import recipes as list_recipes
 
@@ -29,7 +29,7 @@ def recipes(
     if name and plan:
         raise InputError(f"Give a recipe's name ({name}) or a plan (--params ...), not both.")
     if plan and "params" not in plan:
-        raise InputError("--params is missing: rules and recipes go by size first.")
+        raise InputError("--params is missing: rules and recipes need the size first.")
     answer = recipe_for(**plan) if plan else None
     table = list_recipes(name=name)
     table = table.loc[answer["nearest"]] if answer else table
@@ -44,7 +44,9 @@ def recipes(
         _print_one(table)
     else:
         _print_list(table, "Published recipes")
-        print_text("Read: in the paper or its code, else in accounts of it. `bayescale recipes NAME` shows one.")
+        print_text(
+            "Read: yes if taken from the paper or its code, no if from accounts of it. `bayescale recipes NAME` shows one."
+        )
 
 
 def _numbers(**texts: str | None) -> dict[str, float]:
@@ -104,7 +106,7 @@ def _print_answer(answer: dict[str, Any]) -> None:
         lower, upper = answer[f"{quantity}_lower"], answer[f"{quantity}_upper"]
         rows.append([words, "-" if lower is None else f"{write[quantity](lower)} to {write[quantity](upper)}"])
     rows += [["warm-up (of the nearest)", answer["warmup"]], ["schedule (of the nearest)", answer["schedule"]]]
-    print_table(f"For {plan}", ["", "range of the rules fitted there"], rows, numeric=False)
+    print_table(f"For {plan}", ["", "range of the rules that apply"], rows, numeric=False)
     rules = [
         [
             {"lr": "lr", "batch_tokens": "batch"}.get(row["quantity"], "critical batch"),

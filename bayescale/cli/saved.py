@@ -1,4 +1,4 @@
-"""Loading a fit that is to decide or forecast: a failed check refuses, another kind of params refuses."""
+"""Load a fit for a decision or a forecast; refuse one with a failed check or a different kind of params."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from ..errors import InputError
 
 
 class CheckFailed(Exception):
-    """A fit whose sampling failed was to decide something: exit 1."""
+    """The sampling of the fit failed, so it cannot be used: exit 1."""
 
 
 def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everything: bool = False) -> Any:
-    """Return the fit at `path`, or say why it may not be used."""
+    """Return the fit at `path`, or raise an error that says why it cannot be used."""
     from ..posterior import failed_checks, load_fit
     from ..posterior.store import DECIDING
     from ..runs.columns import PARAMS_KINDS
@@ -21,20 +21,20 @@ def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everyth
     failed = failed_checks(idata)
     if failed and not force:
         raise CheckFailed(
-            f"The check of '{path}' failed ({', '.join(failed)}), so its draws decide nothing.\n"
-            f"See `bayescale check {path}`; fit again with more draws, or insist with --force."
+            f"The check of '{path}' failed ({', '.join(failed)}): do not use its draws.\n"
+            f"See `bayescale check {path}`; fit again with more draws, or use --force."
         )
     kind = idata.attrs["params_kind"]
     if "unknown" not in (kind, params_kind) and kind != params_kind:
         raise InputError(
-            f"Plans count {params_kind} params, the runs of '{path}' count {kind} ones: the count is part of the law. Give plans in {kind} "
-            "params, or fit again with the other count."
+            f"Plans count {params_kind} params, but the runs of '{path}' count {kind} ones, and the law holds only for its own count. "
+            f"Give plans in {kind} params, or fit again with the other count."
         )
     return idata
 
 
 def grouped_by(idata: Any) -> str | None:
-    """Column of the groups of a fit, or of the fits of an average; None for one without."""
+    """Return the column of the groups of a fit or of the fits of an average, or None."""
     from ..posterior import fits_of
 
     groups = [fit.spec.groups for fit in fits_of(idata)]

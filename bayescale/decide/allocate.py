@@ -1,7 +1,7 @@
-"""`allocate`: params and tokens that minimise a risk under a budget and limits, how sure that is and how little it matters.
+"""`allocate`: params and tokens that minimise a risk under a budget and limits, how sure that choice is and how little it matters.
 
-The plan is one for all draws, chosen before the law, the drift or the demand are known; each draw's own best plan under the same limits
-says how far knowing more would move it.
+There is one plan for all draws, chosen before the law, the drift or the demand is known. Each draw's own best plan under the same limits
+shows how far better knowledge would move it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from .question.limits import Limits
 from .question.request import Budget, Rules, ask, options_of
 from .question.target import Target
 
-_ABOUT = 400  # draws that say about which shape is best, whose drift all plans share
+_ABOUT = 400  # draws that show roughly which shape is best; all plans share its drift
 
 
 def allocate(
@@ -51,40 +51,41 @@ def allocate(
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, or an average of such; or of approach 1 or 2, which give the best size of a compute and no
-        loss, and take no limits: what a loss would say is then NaN.
+        A fit of a law in params and tokens, or an average of such fits; or of approach 1 or 2. These give only the best size for a compute
+        budget, not a loss, and take no limits: the columns of losses are then NaN.
     flops : float, sequence of float or Budget, optional
-        Budgets of training compute, FLOP; or a `Budget` in FLOP, accelerator-hours or dollars, with demand and prices. None with a deadline
-        in the limits, which is then the budget (as is a `Budget` with nothing but accelerators).
+        Budgets of training compute, FLOP; or a `Budget` in FLOP, accelerator-hours or dollars, with demand and prices. If the limits have a
+        deadline, a `Budget` with only accelerators makes it the budget.
     risk : str or callable
         What is minimised: mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q, regret-cvar:TAIL, or a function as in `plans.risk`.
     target : Target, optional
-        A loss of which the probability is reported, and which the risk `target` makes most likely; with a probability, a plan that falls
-        short of it is replaced by the most likely one.
+        A loss to reach: its probability is reported, and the risk `target` maximises it. If it has a probability, a plan that falls short
+        of it is replaced by the most likely one.
     limits : Limits, optional
-        On params, tokens, epochs, unique tokens, days, and the shapes that there are.
+        Limits on params, tokens, epochs, unique tokens and days, and the available shapes.
     at : mapping, optional
-        Column -> value of what the fit takes beside params and tokens, such as the family of a grouped fit.
+        Column -> value of inputs of the fit other than params and tokens, such as the family of a grouped fit.
     prob : float
         Probability of the equal-tailed intervals.
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
     rules : Rules, optional
-        Repeats, FLOP a token, drift, how far from the runs plans may lie, and how flat the bottom counts as.
+        Repeats, FLOP per token, drift, how far from the runs plans may lie, and how much the sizes in the flat range may waste.
 
     Returns
     -------
     pandas.DataFrame
-        One row per budget: the `budget`, what the plan spends (`flops` in all, `train_flops`, `inference_flops`, `gpu_hours`, `cost_usd`);
-        `params`, `tokens`, `tokens_per_param`, `epochs` and the intervals of each draw's own optimum under the same limits;
-        `flat_params_*`, the sizes that still reach the least risk of a little less spending; `loss_*` of a run and `expected_*` of the
-        law's curve; `risk`, `risk_value`; `expected_regret` and `wasted_compute`; probabilities; `binding`; `extrapolation_decades`;
-        `warning`. A budget that cannot be answered has no row, and the last warning says why; where none can, it is an error.
+        One row per budget: the `budget`, what the plan spends (`flops` in total, `train_flops`, `inference_flops`, `gpu_hours`,
+        `cost_usd`); `params`, `tokens`, `tokens_per_param`, `epochs` and the intervals of each draw's own optimum under the same limits;
+        `flat_params_*`, the sizes that still reach the lowest risk possible with slightly less spending; `loss_*` of a run and `expected_*`
+        of the law's curve; `risk`, `risk_value`; `expected_regret` and `wasted_compute`; probabilities; `binding`; `extrapolation_decades`;
+        `warning`. A budget without an answer has no row, and the last warning says why; if no budget has one, an error is raised.
 
     Raises
     ------
     ValueError
-        If the law does not choose sizes, the request contradicts itself or cannot be met; the message names the nearest that can.
+        If the law does not choose sizes, the request contradicts itself or cannot be met; the message names the nearest request that can be
+        met.
 
     Examples
     --------
@@ -119,7 +120,8 @@ def _chosen(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chose
     if target is not None and target.probability is not None and (buys or problem.shapes is not None):
         other = named("usd_per_unique_token" if buys else "shapes")
         raise InputError(
-            f"{named('probability')} does not go with {other}: leave one out; the row says how probable the target is."
+            f"{named('probability')} cannot be combined with {other}: leave one out; the row gives the probability of "
+            "reaching the target."
         )
     if buys:
         return _buy(problem, feasible, measure)
@@ -138,9 +140,11 @@ def _chosen(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chose
 
 
 def _of_shapes(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chosen:
-    """Return the best of a list of shapes, all of which share the drift that there is at about the best."""
+    """Return the best of a list of shapes, which all share the drift near the best one."""
     if measure is None:
-        raise InputError(f"The risk `target` ({named('risk')}) does not go with {named('shapes')}; give another risk.")
+        raise InputError(
+            f"The risk `target` ({named('risk')}) cannot be combined with {named('shapes')}: give another risk."
+        )
     assert problem.shapes is not None
     shapes = feasible_shapes(problem.shapes, feasible)
     about, row, _ = choose_shape(problem.draws.bare.thinned(_ABOUT), feasible, mean(), shapes)
@@ -163,8 +167,8 @@ def _buy(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chosen:
         )
     if measure is None or problem.shapes is not None or limits.max_epochs is not None:
         raise InputError(
-            f"Buying unique tokens, {named('usd_per_unique_token')}, does not go with {given(risk='target')}, {named('shapes')} or "
-            f"{named('max_epochs')}; leave that out."
+            f"Buying unique tokens, {named('usd_per_unique_token')}, cannot be combined with {given(risk='target')}, {named('shapes')} or "
+            f"{named('max_epochs')}: leave those out."
         )
 
     def left(dollars: float, some: LossDraws, pool: float) -> Feasible:
@@ -176,7 +180,7 @@ def _buy(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chosen:
 
 
 def _sure_enough(draws: LossDraws, feasible: Feasible, choice: Choice, target: Target, measure: Risk | None) -> Choice:
-    """Return the choice if it reaches the target with its probability, else the most likely plan; InputError if that falls short too."""
+    """Return the choice if it reaches the target with its probability, otherwise the most likely plan; InputError if that falls short."""
     assert target.probability is not None
     if probability_of(draws, target, choice.log_params, choice.log_tokens) >= target.probability:
         return choice
@@ -186,7 +190,7 @@ def _sure_enough(draws: LossDraws, feasible: Feasible, choice: Choice, target: T
         return likely if measure is None else replace(likely, value=float(measure(likely.loss, likely.own.loss)))
     names = options_of(feasible.binding(likely.log_params, likely.log_tokens))
     raise InputError(
-        f"Within {names or 'the limits'} no plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}: at most P = "
-        f"{np.floor(100 * reached) / 100:.2f} can be asked for. Leave out {named('probability')}, or ask for the cheapest plan "
+        f"Within {names or 'the limits'} no plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}: the largest "
+        f"possible is P = {np.floor(100 * reached) / 100:.2f}. Leave out {named('probability')}, or find the cheapest plan "
         "(`cheapest_plan`, bayescale cheapest)."
     )

@@ -1,4 +1,4 @@
-"""`cheapest_plan`: params and tokens that reach a loss at the least expected cost, and so what certainty costs."""
+"""`cheapest_plan`: params and tokens that reach a loss at the lowest expected cost, and so the price of certainty."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,8 +24,8 @@ from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 from .question.target import Target
 
-_ROUNDS = 6  # of comparing plans at the distance of the last choice
-_SLACKS = (1e-4, 5e-4, 2e-3, 1e-2)  # of the nearest loss
+_ROUNDS = 6  # rounds, each comparing plans at the distance of the last choice
+_SLACKS = (1e-4, 5e-4, 2e-3, 1e-2)  # relative, added to the nearest loss
 
 
 def cheapest_plan(
@@ -40,20 +40,20 @@ def cheapest_plan(
     random_seed: int | np.random.Generator | None = None,
     rules: Rules | None = None,
 ) -> pd.DataFrame:
-    """Choose the plan that reaches a loss at the least expected cost: dollars where prices are given, else FLOP, serving included.
+    """Choose the plan that reaches a loss at the lowest expected cost, with serving: in dollars if prices are given, otherwise in FLOP.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, or an average of such.
+        A fit of a law in params and tokens, or an average of such fits.
     target : Target
-        The loss, and the probability with which it must be reached.
+        The loss, and the required probability of reaching it.
     budget : Budget, optional
-        No amount, but the demand to be served, at whose expected number the cost counts, and prices.
+        No amount, but prices and the demand to be served; the cost is that of the expected demand.
     probabilities : sequence of float, optional
-        Several of them, one row each: the price of certainty.
+        Several probabilities, one row each: they show the price of certainty.
     limits : Limits, optional
-        On params, tokens, epochs, unique tokens and days.
+        Limits on params, tokens, epochs, unique tokens and days.
     at : mapping, optional
         As in `allocate`.
     prob : float
@@ -61,19 +61,19 @@ def cheapest_plan(
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
     rules : Rules, optional
-        As in `allocate`; plans are sought up to the decades of compute that are allowed.
+        As in `allocate`; the search goes up to the extrapolation limit.
 
     Returns
     -------
     pandas.DataFrame
-        As `allocate` gives it, one row per probability, with no `budget`: `risk_value` is the expected cost in `budget_unit`, and
-        `flat_params_*` are the sizes that reach the target at a cost of at most 1 / (1 - within_compute) of it.
+        As from `allocate`, one row per probability, with `budget` NaN: `risk_value` is the expected cost in `budget_unit`, and
+        `flat_params_*` are the sizes that reach the target at up to 1 / (1 - within_compute) times this cost.
 
     Raises
     ------
     ValueError
-        If no plan within the limits will do for any of the probabilities; the message names what binds and the nearest request that can be
-        met.
+        If no plan within the limits reaches the loss with any of the probabilities; the message names the limits that bind and the nearest
+        request that can be met.
 
     Examples
     --------
@@ -85,9 +85,7 @@ def cheapest_plan(
     problem = open_problem(idata, request)
     wanted = [target.probability] if probabilities is None else list(probabilities)
     if None in wanted or not wanted:
-        raise InputError(
-            f"The target needs the probability with which it is to be reached: give {named('probability')}, e.g. 0.9."
-        )
+        raise InputError(f"The target needs the probability of reaching it: give {named('probability')}, e.g. 0.9.")
     feasible = problem.feasible("usd" if request.budget.costs.usd_per_gpu_hour is not None else "flops", np.inf)
     chosen: list[Chosen] = []
     refused = []
@@ -104,17 +102,17 @@ def cheapest_plan(
 
 
 def _cheapest_or_why(problem: Problem, feasible: Feasible, target: Target) -> tuple[Cheapest | None, str]:
-    """Return the cheapest plan, or None and why there is none, with the nearest request that can be met."""
+    """Return the cheapest plan, or None with the reason and the nearest request that can be met."""
     assert target.probability is not None
     plan = _cheapest(problem, feasible, target, problem.log_most_flops)
     if plan is not None:
         return plan, ""
     found = nearest(problem.draws, feasible, target, problem.log_reach, problem.log_most_flops)
-    if found.probability >= target.probability:  # nearer than the farthest compute, where drift undoes it
+    if found.probability >= target.probability:  # at less than the maximum compute, where drift undoes it
         plan = _cheapest(problem, feasible, target, found.log_flops)
     if plan is not None:
         return plan, ""
-    # Of the least loss that can be, one plan is the only one: what is said leaves so much room that a search finds some.
+    # Only one plan reaches the lowest possible loss, so the loss reported leaves enough room for a search to find a plan.
     losses = [rounded_up(found.loss * (1 + slack)) for slack in _SLACKS]
     can_be = (
         loss
@@ -126,7 +124,7 @@ def _cheapest_or_why(problem: Problem, feasible: Feasible, target: Target) -> tu
 
 
 def _cheapest(problem: Problem, feasible: Feasible, target: Target, log_most_flops: float) -> Cheapest | None:
-    """Return the cheapest plan among plans compared at no less than its own decades in tokens per parameter and epochs."""
+    """Return the cheapest plan; plans are compared at no less than its own decades in tokens per parameter and epochs."""
     draws, within = problem.draws, problem.request.rules.within_compute
     shared, plan = draws.sharing_outside(None), None
     for _ in range(_ROUNDS):
@@ -141,14 +139,14 @@ def _cheapest(problem: Problem, feasible: Feasible, target: Target, log_most_flo
 
 
 def _with_own_drift(problem: Problem, feasible: Feasible, target: Target, plan: Cheapest) -> Cheapest:
-    """Return the plan on the tokens that it needs with the drift of its own distance, where some within the limits do."""
+    """Return the plan with the tokens that it needs under the drift of its own distance, if the limits allow them."""
     within = feasible.within(max_extrapolation=float(np.exp(problem.log_most_flops)))
     tokens = float(least_tokens(problem.draws, within, target, np.array([plan.log_params]))[0])
     return replace(plan, log_tokens=tokens) if np.isfinite(tokens) else plan
 
 
 def _chosen(draws: LossDraws, feasible: Feasible, plan: Cheapest) -> Chosen:
-    """Return the plan as a choice for what it costs, beside each draw's own best for that."""
+    """Return the plan as a choice for its cost, with each draw's own best plan for that cost."""
     n, d = plan.log_params, plan.log_tokens
     held = draws.holding({"params": n, "tokens": d})
     paid = feasible.scaled(feasible.spent(n, d))

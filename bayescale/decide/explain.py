@@ -1,4 +1,4 @@
-"""`explain`: whether a decision is robust, the chosen plan beside rival plans of the same budget."""
+"""`explain`: whether a decision is robust: the chosen plan compared with rival plans of the same budget."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,8 +24,8 @@ from .question.limits import Limits
 from .question.request import Budget, Rules, ask, options_of
 
 _PF_DAY = 1e15 * 86400  # FLOP
-_LLAMA = 1.0e12 / 6.7e9  # tokens a parameter of LLaMA-7B (arXiv:2302.13971, table 2)
-_ROUNDS = 40  # in which the compute that a rule leaves for training settles
+_LLAMA = 1.0e12 / 6.7e9  # tokens per parameter of LLaMA-7B (arXiv:2302.13971, table 2)
+_ROUNDS = 40  # rounds in which the compute that a rule leaves for training converges
 
 
 def explain(
@@ -40,39 +40,39 @@ def explain(
     random_seed: int | np.random.Generator | None = None,
     rules: Rules | None = None,
 ) -> pd.DataFrame:
-    """Lay the chosen plan of a budget beside its rivals.
+    """Compare the chosen plan of a budget with its rivals.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, or an average of such.
+        A fit of a law in params and tokens, or an average of such fits.
     flops : float or Budget, optional
-        The budget, FLOP = 6 x params x tokens; a `Budget` may be of money or accelerator-hours, and pay for serving too. None with a
-        deadline in the limits.
+        The budget, FLOP = 6 x params x tokens; a `Budget` may be in dollars or accelerator-hours, and pay for serving too. If the limits
+        have a deadline, a `Budget` with only accelerators makes it the budget.
     plans : mapping of str to tuple of float, optional
-        The user's own: name -> (params, tokens), raw counts.
+        The user's own plans: name -> (params, tokens), raw counts.
     risk : str
-        What the chosen plan minimises, and by which the rows are ordered; see `allocate`. Not `target`.
+        What the chosen plan minimises, and what orders the rows; see `allocate`. Not `target`.
     limits : Limits, optional
-        On the chosen plan, and on each draw's own best.
+        Limits on the chosen plan and on each draw's own best plan.
     at : mapping, optional
-        Column -> value of what the fit takes beside params and tokens.
+        Column -> value of inputs of the fit other than params and tokens.
     prob : float
         Probability of the equal-tailed bands.
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
     rules : Rules, optional
-        As in `allocate`; rivals further out than it allows are left out, and `attrs["left_out"]` names them.
+        As in `allocate`; rivals beyond the extrapolation limit are left out, and `attrs["left_out"]` names them.
 
     Returns
     -------
     pandas.DataFrame
-        Index plan, best first: the plan `chosen`, "20 tokens per parameter", "Kaplan's rule" (N = 1.3e9 C^0.73, C in PF-days), "like
-        LLaMA-7B" (149 tokens a parameter), which spend the budget, and the user's own. `params`, `tokens`, `tokens_per_param`, `flops`;
-        bands `expected_*` of the law's curve and `loss_*` of a run; `risk_value`; `expected_regret`, `regret_lower`, `regret_upper`, in the
-        loss unit, over each draw's own best plan of the budget; `wasted_compute`; `probability_best`, the share of draws in which the plan
-        is the best of those listed that are feasible; `exceeds`, the options whose limits it breaks; `probability`;
-        `extrapolation_decades`; `warning`. Plans that break limits come last, with `wasted_compute` NaN: they are no choice.
+        Index plan, best first: the plan `chosen`, "20 tokens per parameter", "Kaplan's rule" (N = 1.3e9 C^0.73, C in PF-days) and "like
+        LLaMA-7B" (149 tokens per parameter), which all spend the budget, and the user's own plans. `params`, `tokens`, `tokens_per_param`,
+        `flops`; bands `expected_*` of the law's curve and `loss_*` of a run; `risk_value`; `expected_regret`, `regret_lower`,
+        `regret_upper`, in the loss unit, over each draw's own best plan of the budget; `wasted_compute`; `probability_best`, the share of
+        draws in which the plan is the best of the feasible plans listed; `exceeds`, the options whose limits it breaks; `probability`;
+        `extrapolation_decades`; `warning`. Plans that break limits come last, with `wasted_compute` NaN: they cannot be chosen.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def explain(
     >>> explain(idata, 1e22, plans={"ours": (7e9, 2e11)})["probability_best"]  # doctest: +SKIP
     """
     if isinstance(risk, str) and risk.strip() == "target":
-        raise InputError(f"explain compares losses, so it takes no `target` as {named('risk')}: allocate does.")
+        raise InputError(f"explain compares losses, so {named('risk')} cannot be `target`: use allocate for it.")
     request = ask(
         "explain", flops, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed), risk=risk
     )  # fmt: skip
@@ -105,7 +105,7 @@ def explain(
 def _compared(
     problem: Problem, table: pd.DataFrame, feasible: Feasible, draws: LossDraws, choice: Choice, measure: Risk
 ) -> pd.DataFrame:
-    """Return what the draws say of each plan of a table, best first."""
+    """Return what the draws say about each plan of a table, best first."""
     prob = problem.request.prob
     n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
     loss = draws.loss({"params": n, "tokens": d})
@@ -140,17 +140,17 @@ def _compared(
 
 
 def _exceeds(names: list[str]) -> str:
-    return f"Exceeds {options_of(names)}: shown beside the choice, but none." if names else ""
+    return f"Exceeds {options_of(names)}: shown for comparison only." if names else ""
 
 
 def _rules_of_thumb(feasible: Feasible, chosen: tuple[float, float]) -> dict[str, tuple[float, float]]:
-    """Return the plans of rules of thumb, which spend the budget, whatever the limits beside it."""
+    """Return the plans of rules of thumb: they spend the budget, whatever the other limits."""
     if np.isfinite(feasible.amount):
         feasible = replace(feasible, max_tokens={}, train_flops={}, max_params=np.inf)
     top = feasible.log_params_most()
 
     def of_ratio(ratio: float) -> float:
-        low, high = top - 60, top  # tokens a parameter fall with the size
+        low, high = top - 60, top  # tokens per parameter fall with the size
         for _ in range(80):
             middle = (low + high) / 2
             more = float(feasible.log_tokens(np.array(middle))) - middle > np.log(ratio)
@@ -159,7 +159,7 @@ def _rules_of_thumb(feasible: Feasible, chosen: tuple[float, float]) -> dict[str
 
     found = {"20 tokens per parameter": of_ratio(20.0), "like LLaMA-7B": of_ratio(_LLAMA)}
     flops = float(compute(*chosen))
-    for _ in range(_ROUNDS):  # what is left for training hangs on the size where a demand is served too
+    for _ in range(_ROUNDS):  # what is left for training depends on the size if a demand is served too
         by_kaplan = min(
             float(np.log(kaplan_compute.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))), top - 1e-9
         )
@@ -171,12 +171,12 @@ def _rules_of_thumb(feasible: Feasible, chosen: tuple[float, float]) -> dict[str
 def _listed(
     problem: Problem, chosen: tuple[float, float], feasible: Feasible, plans: Mapping[str, tuple[float, float]]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Params and tokens of the choice, of rules of thumb near enough to the runs, and of the user's own; and the rules left out."""
+    """Return params and tokens of the choice, the rules of thumb near enough to the runs and the user's plans; and the rules left out."""
     by_rule = _rules_of_thumb(feasible, chosen)
     rivals = {"chosen": chosen} | by_rule
     for name, (params, tokens) in plans.items():
         if name in rivals:
-            raise InputError(f"A plan may not be named '{name}', which is one of ours.")
+            raise InputError(f"A plan cannot be named '{name}': the name is reserved.")
         try:
             own = (positive("params", params), positive("tokens", tokens))
         except InputError:

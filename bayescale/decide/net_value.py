@@ -1,4 +1,4 @@
-"""`net_value_plan`: params and tokens worth their cost, where a nat of loss has a price."""
+"""`net_value_plan`: params and tokens that are worth their cost, if a nat of loss has a price."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,10 +27,10 @@ from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 
 RISK = "net-value"
-_DECADES_BELOW = 6  # of compute below the largest run, from which budgets are sought
-# Of the grid over budgets, and of the golden section between its neighbours: to 1e-6 in the budget's log.
+_DECADES_BELOW = 6  # decades of compute below the largest run, at which the search for budgets begins
+# Points of the grid over budgets, and steps of a golden section between neighbours: to 1e-6 in the log of the budget.
 _POINTS, _STEPS = 24, 30
-_LARGEST = 1e14  # params, whose serving bounds the budgets that are looked at
+_LARGEST = 1e14  # params; the cost of serving them bounds the search for budgets
 _FAR = "max-extrapolation"
 
 
@@ -47,23 +47,23 @@ def net_value_plan(
     random_seed: int | np.random.Generator | None = None,
     rules: Rules | None = None,
 ) -> pd.DataFrame:
-    """Choose the plan whose mean loss, or points of a metric missed, and cost are least in dollars: no budget, each dollar must pay.
+    """Choose the plan with the lowest cost plus value, in dollars, of its mean loss (or missed points of a metric), without a budget.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, or an average of such.
+        A fit of a law in params and tokens, or an average of such fits.
     usd_per_nat : float, optional
-        What a loss lower by one unit (a nat per token) is worth, dollars.
+        Value of a loss that is lower by one unit (a nat per token), dollars.
     budget : Budget
-        No amount, but prices (dollars per accelerator-hour are needed), and the demand to be served, at whose expected number the cost
-        counts.
+        No amount, but prices (dollars per accelerator-hour are required) and the demand to be served; the cost is that of the expected
+        demand.
     metric : xarray.DataTree, optional
-        A fit of a share (accuracy, error, exact match) against the loss; with `usd_per_point` and in place of `usd_per_nat`.
+        A fit of a share (accuracy, error, exact match) against the loss; with `usd_per_point`, instead of `usd_per_nat`.
     usd_per_point : float, optional
-        What one percentage point of the metric is worth, dollars. Plans of one cost are compared by their mean loss.
+        Value of one percentage point of the metric, dollars. Plans with the same cost are compared by their mean loss.
     limits : Limits, optional
-        On params, tokens, epochs, unique tokens and days.
+        Limits on params, tokens, epochs, unique tokens and days.
     at : mapping, optional
         As in `allocate`.
     prob : float
@@ -71,18 +71,18 @@ def net_value_plan(
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
     rules : Rules, optional
-        As in `allocate`; plans are sought up to the decades of compute that are allowed.
+        As in `allocate`; the search goes up to the extrapolation limit.
 
     Returns
     -------
     pandas.DataFrame
-        As `allocate` gives it, one row: `budget` is what the plan costs, `risk` is "net-value" and `risk_value` the least sum, in which
-        100 points count as nothing missed. With a metric also `metric`, its name, and `metric_median, _lower, _upper` of its curve.
+        As from `allocate`, one row: `budget` is the cost of the plan, `risk` is "net-value" and `risk_value` the lowest sum; 100 points
+        count as nothing missed. With a metric also `metric`, its name, and `metric_median, _lower, _upper` of its curve.
 
     Raises
     ------
     ValueError
-        If not one of the two values is given, if it is not positive, or a price is missing.
+        If not exactly one of the two values is given, it is not positive, or a price is missing.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def net_value_plan(
     if _FAR in feasible.binding(choice.log_params, choice.log_tokens):
         decades = most_compute(request.rules.max_extrapolation)
         said.append(
-            f"At {decades:g} decades beyond the runs, the most that is allowed, more compute would still pay "
+            f"At {decades:g} decades beyond the runs, the largest distance allowed, more compute would still be worth its cost "
             f"({named('max_extrapolation')})."
         )
     lost = choice.loss if task is None else task.missed(choice.loss)
@@ -115,14 +115,14 @@ def net_value_plan(
 
 
 def _value(usd_per_nat: float | None, metric: xr.DataTree | None, usd_per_point: float | None) -> float:
-    """Return the one value that is given, dollars."""
+    """Return the only value given, dollars."""
     if (usd_per_nat is None) == (usd_per_point is None):
         raise InputError(
-            f"Give what a nat, {named('usd_per_nat')}, or a point of a metric, {named('usd_per_point')}, is worth, one of the two."
+            f"Give exactly one value: that of a nat, {named('usd_per_nat')}, or that of a point of a metric, {named('usd_per_point')}."
         )
     if (metric is None) != (usd_per_point is None):
         raise InputError(
-            f"{named('usd_per_point')} goes with the fit of its metric against the loss: give {named('metric')}."
+            f"{named('usd_per_point')} needs the fit of its metric against the loss: give {named('metric')}."
         )
     name, value = ("usd_per_nat", usd_per_nat) if usd_per_point is None else ("usd_per_point", usd_per_point)
     return positive(name, value, "dollars")
@@ -131,7 +131,7 @@ def _value(usd_per_nat: float | None, metric: xr.DataTree | None, usd_per_point:
 def _best(
     problem: Problem, feasible: Feasible, value: float, task: Metric | None
 ) -> tuple[LossDraws, Feasible, Choice]:
-    """Return the plan of the budget at which the next dollar buys a dollar's worth."""
+    """Return the plan of the budget at which one more dollar saves exactly one dollar."""
     draws = problem.draws
 
     def plan(log_budget: float) -> tuple[LossDraws, Choice]:
@@ -157,8 +157,8 @@ def _best(
     grid = grid[[feasible.scaled(float(np.exp(x))).log_params_most() > 1 for x in grid]]
     if not len(grid):
         raise InputError(
-            f"Serving the demand, {named('inference_tokens')}, costs more than any plan within reach; lower it, or allow more by "
-            f"{named('max_extrapolation')}."
+            f"Serving the demand, {named('inference_tokens')}, costs more than any plan within the limits: lower the demand, or allow "
+            f"larger plans with {named('max_extrapolation')}."
         )
     place = int(np.argmin(worth(grid)))
     left, right = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]

@@ -1,6 +1,6 @@
 """Sizes off the optimum, as posteriors: what a smaller model costs in tokens and compute, and the batch that meets a deadline.
 
-The answers hang on exponents, or on a critical batch, which no two fits share, so each is a band over draws. The formulas are in
+The answers depend on exponents or on a critical batch, which differ from fit to fit, so each is a band over draws. The formulas are in
 `laws/overtraining` ("Go smol or go home") and `laws/batch` (McCandlish et al. 2018).
 """
 
@@ -37,37 +37,38 @@ def overhead_curve(
     prob: float = 0.9,
     rules: Rules | None = None,
 ) -> pd.DataFrame:
-    """Tokens and compute with which a model of k_N times the optimal size reaches the same loss.
+    """Return the tokens and compute with which a model of k_N times the optimal size reaches the same loss.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law whose loss rests on a power of params plus one of tokens. Of repeated data, each token is seen once.
+        A fit of a law whose loss depends on the sum of a power of params and a power of tokens. If the law models repeated data, each token
+        is seen once.
     params_ratio : float or sequence of float
-        k_N, sizes over the compute-optimal one.
+        k_N, sizes relative to the compute-optimal one.
     flops : float or Budget, optional
-        Compute, FLOP, at whose optimum sizes and demands are counted; by default that of the largest fitted run.
+        Compute budget, FLOP; sizes and demands are given at its optimum. By default that of the largest fitted run.
     at : mapping, optional
-        Column -> value of what the fit takes beside its inputs, such as the family of a grouped fit.
+        Column -> value of other columns that the fit takes, such as the family of a grouped fit.
     prob : float
         Probability of the equal-tailed bands.
     rules : Rules, optional
-        Of these, how many decades of compute beyond the largest fitted run the optimum may lie.
+        Only `max_extrapolation` is used: how many decades of compute the optimum may lie beyond the largest fitted run.
 
     Returns
     -------
     pandas.DataFrame
         One row per ratio: `params_ratio`; bands `tokens_ratio_*` of k_D and `overhead_*` of the extra compute k_N k_D - 1, each
-        `_median, _lower, _upper`, infinite where no amount of data will do; `reachable`, the share of draws in which some does;
-        `params`, the median size; bands `break_even_tokens_*` of the demand from which a smaller model costs less over its life, training
-        at 6 and serving at 2 FLOP a param and token, 3 D* (k_N k_D - 1) / (1 - k_N), NaN for larger ones; `critical_ratio_*`, the
-        band of the size below which none does, the same in all rows; `tokens_per_param`, the median at that compute; `probability`;
-        `warning`.
+        `_median, _lower, _upper`, infinite if no amount of data is enough; `reachable`, the share of draws in which some amount is;
+        `params`, the median size; bands `break_even_tokens_*` of the demand above which a smaller model costs less over its lifetime
+        (training at 6 and serving at 2 FLOP per param and token), 3 D* (k_N k_D - 1) / (1 - k_N), NaN for larger models;
+        `critical_ratio_*`, the band of the size below which no amount of data is enough, the same in all rows; `tokens_per_param`, the
+        median at that compute; `probability`; `warning`.
 
     Raises
     ------
     ValueError
-        If the law has no such exponents, or a ratio or the compute is not > 0.
+        If the law has no such exponents, or a ratio or the compute budget is not > 0.
 
     Examples
     --------
@@ -81,7 +82,7 @@ def overhead_curve(
     fit = _one_fit(idata)
     ratios = np.atleast_1d(np.asarray(params_ratio, dtype=float))
     if not (np.isfinite(ratios) & (ratios > 0)).all() or not ratios.size:
-        raise InputError(f"{named('params_ratio')} must be > 0, e.g. 0.5. Got {params_ratio!r} instead.")
+        raise InputError(f"{named('params_ratio')} must be > 0, e.g. 0.5. Got {params_ratio!r}.")
     columns = {name: [value] for name, value in request.at.items()}
     draws = local_draws(fit.spec, fit.draws, fit.data, columns, "plan", random_seed=fit.seed)
     alpha, beta = _exponents(fit.law, draws)
@@ -91,7 +92,7 @@ def overhead_curve(
         _, (amount, *more) = request.budget.amounts(request.limits)
         log_flops = float(np.log(amount))
         if more:
-            raise InputError(f"{named('flops')} of an overhead is one compute. Got {len(more) + 1}.")
+            raise InputError(f"An overhead takes one compute budget, {named('flops')}. Got {len(more) + 1}.")
     far = decades_beyond(log_flops, fit.reached.log_reach)
     most_allowed = most_compute(request.rules.max_extrapolation)
     check_reach(fit, [f"of {np.exp(log_flops):.6g} FLOP"], np.array([far]), most_allowed)
@@ -121,32 +122,32 @@ def overhead_curve(
 def batch_for_steps(
     idata: xr.DataTree, *, tokens: float, steps: float | Sequence[float], batch_tokens: float = 0.0, prob: float = 0.9
 ) -> pd.DataFrame:
-    """Batch with which a run ends after so many steps at the loss that it was planned to have.
+    """Return the batch with which a run reaches its planned loss in a given number of steps.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of law `batch`: the critical batch is the user's own, never a published one.
+        A fit of law `batch`: the critical batch comes from the user's own runs, never from a publication.
     tokens : float
         Tokens of the run as planned.
     steps : float or sequence of float
-        Deadline, in optimiser steps: the time that there is over that of a step, which more devices leave as it is.
+        Deadline, in optimiser steps: the time available divided by the time per step, which more devices do not change.
     batch_tokens : float
-        Tokens a step of the run as planned; 0 is a batch far below the critical one.
+        Tokens per step of the run as planned; 0 means a batch far below the critical one.
     prob : float
         Probability of the equal-tailed bands.
 
     Returns
     -------
     pandas.DataFrame
-        One row per deadline: `steps`; bands `batch_tokens_*` of the batch and `tokens_*` of the tokens that it takes (steps x batch),
-        each `_median, _lower, _upper`, infinite where the deadline is shorter than the least steps; `reachable`, the share of draws
-        in which it is not; `critical_batch_*` and `least_steps_*`, bands that are the same in all rows; `probability`; `warning`.
+        One row per deadline: `steps`; bands `batch_tokens_*` of the batch and `tokens_*` of the tokens needed (steps x batch), each
+        `_median, _lower, _upper`, infinite if the deadline is shorter than the minimum number of steps; `reachable`, the share of draws in
+        which it is not; `critical_batch_*` and `least_steps_*`, bands that are the same in all rows; `probability`; `warning`.
 
     Raises
     ------
     ValueError
-        If the law has no critical batch, or a number breaks its rule.
+        If the law has no critical batch, or a number is out of range.
 
     Examples
     --------
@@ -167,7 +168,7 @@ def batch_for_steps(
         ("batch_tokens", np.array([batch_tokens]), 0),
     ):
         if not (np.isfinite(values) & (values >= least)).all():
-            raise InputError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()} instead.")
+            raise InputError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()}.")
     B_crit = fit.draws[fit.law.critical_batch].to_numpy().ravel()
     fewest = effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
     least_steps = fewest / B_crit
@@ -196,34 +197,34 @@ def _one_fit(idata: xr.DataTree) -> Fit:
     fit, *more = fits_of(idata)
     if more or fit.name:
         raise InputError(
-            "This answer hangs on the constants of one law, which an average of fits does not have: ask one of its fits."
+            "This answer depends on the constants of one law, which an average of fits does not have: use one of its fits."
         )
     return fit
 
 
 def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Exponents of params and of tokens in the sum that the loss of each draw rests on."""
+    """Return the exponents of params and of tokens in the sum on which the loss of each draw depends."""
     if law.sizing.exponents is None:
         able = ", ".join(name for name, other in LAWS.items() if other.sizing.exponents)
         raise InputError(
-            f"Law '{law.name}' has no exponents of a power of params beside one of tokens, on which the overhead hangs: it needs a fit of "
+            f"Law '{law.name}' has no exponents of params and of tokens in one sum, which the overhead needs: fit one of "
             f"{able} ({given(model='chinchilla')})."
         )
     return law.sizing.exponents(**{name: draws[name].to_numpy().ravel() for name in law.loss_constants})
 
 
 def _break_even(ratio: float, k_D: np.ndarray, tokens: np.ndarray) -> np.ndarray:
-    """Tokens served from which the smaller model costs less: what it takes more to train over what it saves a token."""
+    """Return the tokens served above which the smaller model costs less: its extra training cost over its saving per token."""
     if ratio >= 1:
         return np.full(k_D.shape, np.nan)
     return 3 * tokens * (ratio * k_D - 1) / (1 - ratio)
 
 
 def _tokens_per_param(fit: Fit, draws: xr.Dataset, log_flops: float) -> tuple[np.ndarray, float]:
-    """Natural log of each draw's best tokens a parameter at a compute, and the most that a run saw."""
+    """Return the natural log of each draw's best tokens per parameter for a compute budget, and the largest ratio of any run."""
     law, data = fit.law, fit.data
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
-    # Each token is seen once, in batches of the runs' middle.
+    # Each token is seen once, in batches of the runs' geometric mean.
     batch_mean = float(data["log_batch_mean"]) if "log_batch_mean" in data else 0.0
     once = {"unique_tokens": np.exp(log_flops), "batch_tokens": np.exp(batch_mean)}
     others = {name: value for name, value in once.items() if name in law.inputs}
@@ -232,7 +233,7 @@ def _tokens_per_param(fit: Fit, draws: xr.Dataset, log_flops: float) -> tuple[np
 
 
 def _quantiles(values: np.ndarray, prob: float) -> np.ndarray:
-    """Lower edge, median and upper edge of values of which some may be infinite, so without interpolation."""
+    """Return lower edge, median and upper edge of values that may be infinite, so without interpolation."""
     return np.quantile(values, [(1 - prob) / 2, 0.5, (1 + prob) / 2], method="inverted_cdf")
 
 
@@ -245,9 +246,9 @@ def _beyond(tokens_per_param: float, most: float) -> str:
     if tokens_per_param <= 1.1 * most:
         return ""
     if not np.isfinite(tokens_per_param):
-        return "In more than half of the draws no amount of data will do."
+        return "In more than half of the draws no amount of data is enough."
     return (
-        f"At that compute this is {tokens_per_param:.3g} tokens a parameter; the runs have at most {most:.3g}: the data "
+        f"At that compute this is {tokens_per_param:.3g} tokens per parameter; the runs have at most {most:.3g}: the data "
         "term is extrapolated."
     )
 
@@ -255,4 +256,4 @@ def _beyond(tokens_per_param: float, most: float) -> str:
 def _outside(batch_tokens: float, low: float, high: float) -> str:
     if low <= batch_tokens <= high:
         return ""
-    return f"The batch lies outside those of the runs, {low:.3g} to {high:.3g} tokens a step."
+    return f"The batch lies outside those of the runs, {low:.3g} to {high:.3g} tokens per step."

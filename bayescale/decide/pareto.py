@@ -1,4 +1,4 @@
-"""`pareto`: which plans are beaten by none in training cost, serving cost and a risk of the loss, by default its mean, at once."""
+"""`pareto`: the plans that no other plan beats in training cost, serving cost and a risk of the loss, by default its mean."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,10 +25,10 @@ from .question.request import Budget, Rules, ask
 
 PARAMS_RATIOS = (1.0, 0.7, 0.5, 0.35, 0.25)
 _LEAST_RATIO = 1e-6
-_POINTS = 10  # three a decade
-_OUTSIDE = 1.5  # ratio to the runs' tokens a parameter that is said
-_DRAWS = 400  # that say about where the best size of a budget lies
-_REACH, _STEPS = 0.3, 16  # of ln params about it, and steps of a golden section over all draws: to 3e-4
+_POINTS = 10  # three per decade
+_OUTSIDE = 1.5  # ratio to the runs' tokens per parameter above which a plan has a warning
+_DRAWS = 400  # draws that show roughly where the best size of a budget lies
+_REACH, _STEPS = 0.3, 16  # of ln params around it, and steps of a golden section over all draws: to 3e-4
 
 
 def pareto(
@@ -43,36 +43,37 @@ def pareto(
     random_seed: int | np.random.Generator | None = None,
     rules: Rules | None = None,
 ) -> pd.DataFrame:
-    """List plans over training budgets and sizes, and mark those that none beats.
+    """List plans over training budgets and sizes, and mark those that no other plan beats.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, or an average of such.
+        A fit of a law in params and tokens, or an average of such fits.
     flops : float, sequence of float or Budget, optional
-        Training budgets, FLOP = 6 x params x tokens; by default 10 from the largest fitted run to as far as is allowed, evenly in logs.
+        Training budgets, FLOP = 6 x params x tokens; by default 10 from the largest fitted run up to the extrapolation limit, evenly spaced
+        in logs.
     params_ratio : sequence of float
-        Sizes over the best one of each budget: smaller ones serve cheaper.
+        Sizes relative to the best one of each budget: smaller ones are cheaper to serve.
     risk : str
-        By which plans are compared; see `allocate`. Neither `target` nor a regret.
+        How plans are compared; see `allocate`. Neither `target` nor a regret.
     limits : Limits, optional
-        On params, tokens, epochs and unique tokens.
+        Limits on params, tokens, epochs and unique tokens.
     at : mapping, optional
-        Column -> value of what the fit takes beside params and tokens.
+        Column -> value of inputs of the fit other than params and tokens.
     prob : float
         Probability of the equal-tailed bands.
     random_seed : int, numpy.random.Generator or None
         As in `forecast`.
     rules : Rules, optional
-        As in `allocate`: drift, and how far out plans may lie; sizes whose tokens per parameter or epochs lie further out are left out.
+        As in `allocate`: drift, and the extrapolation limit; sizes with tokens per parameter or epochs beyond it are left out.
 
     Returns
     -------
     pandas.DataFrame
         One row per plan, by training budget and then by size: `params`, `params_ratio` to the best one, `tokens`, `tokens_per_param`;
         `train_flops`; `inference_flops_per_token`, 2 x params; `expected_mean` and the band `expected_median, _lower, _upper` of the law's
-        curve, in the loss unit; `risk`, `risk_value`; `on_frontier`, whether no other plan is as good in training cost, serving cost and
-        the risk and better in one; `probability`; `warning`.
+        curve, in the loss unit; `risk`, `risk_value`; `on_frontier`, whether no other plan is at least as good in training cost, serving
+        cost and the risk, and better in one; `probability`; `warning`.
 
     Raises
     ------
@@ -88,12 +89,13 @@ def pareto(
     )  # fmt: skip
     if risk.strip().startswith(("target", "regret")):
         raise InputError(
-            f"A frontier over budgets has no one target or regret: {named('risk')} must be mean, quantile:Q or cvar:TAIL."
+            f"A frontier over budgets has no single target or regret: {named('risk')} must be mean, quantile:Q or cvar:TAIL."
         )
     ratios = np.sort(np.atleast_1d(np.asarray(params_ratio, dtype=float)))
     if not (len(ratios) and (ratios >= _LEAST_RATIO).all() and (ratios <= 1 / _LEAST_RATIO).all()):
         raise InputError(
-            f"{named('params_ratio')} must hold sizes over the best one, {_LEAST_RATIO:g} to {1 / _LEAST_RATIO:g}. Got {params_ratio!r}."
+            f"{named('params_ratio')} must be sizes relative to the best one, {_LEAST_RATIO:g} to {1 / _LEAST_RATIO:g}. "
+            f"Got {params_ratio!r}."
         )
     problem = open_problem(idata, request)
     measure = problem.risk
@@ -106,7 +108,7 @@ def pareto(
 
 
 def _budgets(problem: Problem) -> list[Feasible]:
-    """Training budgets, those asked for or from the largest run to as far as is allowed; by size."""
+    """Return the training budgets by size: those of the request, or from the largest run up to the extrapolation limit."""
     draws, limits, most = problem.draws, problem.request.limits, most_compute(problem.request.rules.max_extrapolation)
     reach = problem.log_reach
     if problem.request.budget.flops is None:
@@ -123,7 +125,7 @@ def _budgets(problem: Problem) -> list[Feasible]:
 
 
 def _sizes(draws: LossDraws, budget: Feasible, ratios: np.ndarray) -> np.ndarray:
-    """Natural logs of params and tokens about the best size of a budget, and their ratio to it; shape (size, 3)."""
+    """Return natural logs of params and tokens around the best size of a budget, and their ratio to it; shape (size, 3)."""
     held = held_drift(draws, budget)
     few = held.thinned(_DRAWS)
     top, middle = budget.log_params_most(), choose(few, budget, mean()).log_params
@@ -131,7 +133,7 @@ def _sizes(draws: LossDraws, budget: Feasible, ratios: np.ndarray) -> np.ndarray
     def mean_loss(n: np.ndarray) -> np.ndarray:
         return held.loss({"params": n[:, None], "tokens": budget.log_tokens(n)[:, None]}).mean(axis=1)
 
-    if not draws.rises:  # closer, over all draws, as `allocate` has it
+    if not draws.rises:  # closer, over all draws, as in `allocate`
         low, high = np.array([middle - _REACH]), np.array([min(middle + _REACH, top)])
         found, least = golden(mean_loss, low, high, _STEPS)
         middle = float(found[0]) if least[0] < mean_loss(np.array([middle]))[0] else middle
@@ -165,7 +167,7 @@ def _table(problem: Problem, plans: np.ndarray, risk: str, measure: Risk) -> pd.
 
 
 def _near(problem: Problem, plans: np.ndarray) -> np.ndarray:
-    """Places of the plans that lie near enough to the runs; InputError where none does."""
+    """Return the places of the plans that lie near enough to the runs; InputError if no plan does."""
     said = [problem.too_far(float(np.exp(n)), float(np.exp(d))) for n, d in plans[:, :2]]
     if all(said):
         raise InputError(said[0])
@@ -173,7 +175,7 @@ def _near(problem: Problem, plans: np.ndarray) -> np.ndarray:
 
 
 def _warnings(problem: Problem, table: pd.DataFrame) -> list[str]:
-    """Say how far out each plan lies, in compute and in tokens a parameter, where that is far."""
+    """Warn about each plan that lies far out, in compute or in tokens per parameter."""
     reach = problem.log_reach
     ratios = [fit.reached.ratio for fit in problem.fits if fit.reached.ratio is not None]
     least, most = min(low for low, _ in ratios), max(high for _, high in ratios)
@@ -192,7 +194,7 @@ def _warnings(problem: Problem, table: pd.DataFrame) -> list[str]:
 
 
 def _unbeaten(costs: np.ndarray) -> np.ndarray:
-    """Whether no other row is at most as large in every column and smaller in one; equal within rounding counts as equal."""
+    """Whether no other row is at most as large in every column and smaller in one; values equal within rounding are equal."""
     scale = costs * (1 + 1e-9)
     as_good = (costs[None] <= scale[:, None]).all(axis=2)
     better = (costs[None] * (1 + 1e-9) < costs[:, None]).any(axis=2)

@@ -1,4 +1,4 @@
-"""What a choice hangs on: `sensitivity`, the constants of the law; `leave_one_out`, the runs, by importance weights and not by fits."""
+"""What a choice depends on: `sensitivity`, the constants of the law; `leave_one_out`, the runs, by importance weights without new fits."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,10 +18,10 @@ from .problem.open import Problem, open_problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 
-K_HAT = 0.7  # above it, importance weights are not to be trusted (Vehtari et al. 2024, arXiv:1507.02646)
-_ABOUT = 400  # draws over which the best tokens of a size are averaged, where more can do harm
+K_HAT = 0.7  # above it, importance weights are unreliable (Vehtari et al. 2024, arXiv:1507.02646)
+_ABOUT = 400  # draws over which the best tokens of a size are averaged, if more can raise the loss
 _FEWEST = 100  # draws, below which no Pareto tail can be fitted
-_MOVED = np.log(1.02)  # of ln params, below which a choice counts as unmoved
+_MOVED = np.log(1.02)  # change of ln params below which a choice counts as unchanged
 
 
 def _asked(
@@ -32,7 +32,7 @@ def _asked(
     at: Mapping[str, Any] | None,
     rules: Rules | None,
 ) -> tuple[Problem, Feasible]:
-    """Return the problem without drift, which moves no best size, and its budget."""
+    """Return the problem without drift, which does not change the best size, and its budget."""
     request = ask(question, flops, limits=limits, at=at, rules=replace(rules or Rules(), drift=False))
     problem = open_problem(idata, request)
     feasible = problem.one_budget()
@@ -50,12 +50,12 @@ def sensitivity(
     at: Mapping[str, Any] | None = None,
     rules: Rules | None = None,
 ) -> pd.DataFrame:
-    """Say which constants of the law each draw's own best size hangs on.
+    """Return how strongly each draw's own best size depends on each constant of the law.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens.
+        A fit of a law in params and tokens.
     flops : float or Budget, optional
         As in `explain`.
     limits : Limits, optional
@@ -63,16 +63,16 @@ def sensitivity(
     at : mapping, optional
         As in `explain`.
     rules : Rules, optional
-        As in `explain`; drift moves no best size.
+        As in `explain`; drift does not change the best size.
 
     Returns
     -------
     pandas.DataFrame
         Index constant, the strongest first: `correlation`, by ranks, with ln params of each draw's own best plan; `params_low` and
-        `params_high`, the median size in the third of the draws with the least and the largest values of the constant.
+        `params_high`, the median size in the third of the draws with the smallest and the largest values of the constant.
     """
     if is_average(idata):
-        raise InputError("An average of fits has no common constants: ask each of its fits.")
+        raise InputError("An average of fits has no common constants: use one of its fits.")
     problem, feasible = _asked("sensitivity", idata, flops, limits, at, rules)
     draws = problem.draws
     size = np.broadcast_to(choose(draws, feasible, mean()).own.log_params, (draws.size,))
@@ -99,12 +99,12 @@ def leave_one_out(
     at: Mapping[str, Any] | None = None,
     rules: Rules | None = None,
 ) -> pd.DataFrame:
-    """Say how the choice would move without each fitted run, by importance weights that are Pareto-smoothed.
+    """Return how the choice would move without each fitted run, by Pareto-smoothed importance weights.
 
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, with its group `log_likelihood`.
+        A fit of a law in params and tokens, with its group `log_likelihood`.
     flops : float or Budget, optional
         As in `explain`.
     limits : Limits, optional
@@ -112,15 +112,14 @@ def leave_one_out(
     at : mapping, optional
         As in `explain`.
     rules : Rules, optional
-        As in `explain`; drift moves no best size.
+        As in `explain`; drift does not change the best size.
 
     Returns
     -------
     pandas.DataFrame
-        Index run, first those of which the weights cannot say, then the one that moves the choice most: `params`, the size of least mean
-        loss without it, and `tokens`; `params_ratio` to the choice with all runs; `pareto_k`; `warning`. Where `pareto_k` exceeds 0.7 the
-        weights are not to be trusted,
-        and the numbers are NaN: fit again without that run.
+        Index run: first the runs with unreliable weights, then the run that moves the choice most. `params`, the size with the lowest mean
+        loss without it, and `tokens`; `params_ratio` to the choice with all runs; `pareto_k`; `warning`. If `pareto_k` exceeds 0.7, the
+        weights are unreliable and the numbers are NaN: fit again without that run.
 
     Raises
     ------
@@ -141,7 +140,7 @@ def leave_one_out(
     values = likelihood.transpose(..., "chain", "draw").to_numpy().reshape(-1, draws.size)
     if draws.size < _FEWEST:
         raise InputError(
-            f"Leaving out runs needs at least {_FEWEST} draws, whose weights have a tail. Got {draws.size}: fit with more draws."
+            f"Leaving out runs needs at least {_FEWEST} draws, to fit the tail of the weights. Got {draws.size}: fit with more draws."
         )
     names = likelihood["run"].to_numpy().astype(str) if "run" in likelihood.coords else np.arange(len(values))
     return _without_each(draws, feasible, values, list(names))
@@ -151,7 +150,7 @@ def _without_each(draws: LossDraws, feasible: Feasible, likelihood: np.ndarray, 
     """Return the best plan without each run, from the log likelihood of runs, shape (run, draw)."""
     weights, k_hat = _weights(likelihood)
     grid = sizes(draws, feasible)
-    # Where more tokens can do harm, those of least mean loss with all runs: at a minimum, near ones cost next to nothing.
+    # If more tokens can raise the loss, those with the lowest mean loss with all runs: near a minimum, an error costs almost nothing.
     on_grid = best_tokens(draws.thinned(_ABOUT), feasible, mean(), np.zeros(1), grid) if draws.rises else None
 
     def tokens(log_params: np.ndarray) -> np.ndarray:
@@ -171,7 +170,7 @@ def _without_each(draws: LossDraws, feasible: Feasible, likelihood: np.ndarray, 
         trusted = bool(k <= K_HAT)
         n = best(weight) if trusted else np.nan
         d = float(tokens(np.array([n]))[0]) if trusted else np.nan
-        why = f"Pareto k {k:.2f} exceeds {K_HAT}: the weights cannot say; fit again without this run."
+        why = f"Pareto k {k:.2f} exceeds {K_HAT}: the weights are unreliable; fit again without this run."
         rows.append(
             {
                 "run": name,
@@ -183,26 +182,26 @@ def _without_each(draws: LossDraws, feasible: Feasible, likelihood: np.ndarray, 
             }
         )
     table = pd.DataFrame(rows).set_index("run")
-    moved = np.abs(np.log(table["params_ratio"])).fillna(np.inf)  # what the weights cannot say may be the most
+    moved = np.abs(np.log(table["params_ratio"])).fillna(np.inf)  # a run with unreliable weights may move it most
     return table.loc[moved.sort_values(ascending=False, kind="stable").index]
 
 
 def _weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smoothed weights of the draws without each run, (run, draw), and their Pareto k, -inf where a run weighs all draws alike."""
+    """Return smoothed weights of the draws without each run, (run, draw), and their Pareto k; -inf if a run weighs all draws equally."""
     from arviz_stats.base import array_stats
 
     weights = np.full(log_likelihood.shape, 1 / log_likelihood.shape[1])
     k_hat = np.full(len(weights), -np.inf)
     tells = np.ptp(log_likelihood, axis=1) > 0
     if tells.any():
-        logs, k = array_stats.psislw(log_likelihood[tells], r_eff=1.0)  # of 1 / likelihood: it takes the sign itself
+        logs, k = array_stats.psislw(log_likelihood[tells], r_eff=1.0)  # of 1 / likelihood: it changes the sign itself
         some = np.exp(logs - logs.max(axis=-1, keepdims=True))
         weights[tells], k_hat[tells] = some / some.sum(axis=-1, keepdims=True), k
     return weights, k_hat
 
 
 def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
-    """Say in a few sentences what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
+    """Return a few sentences on what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
     others = choices[choices["exceeds"] == ""].drop(index="chosen")
     said = []
     if len(others):
@@ -210,25 +209,25 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
         row = others.loc[[rival]].iloc[0]
         extra = row["expected_regret"] - choices["expected_regret"]["chosen"]
         said.append(
-            f"The nearest rival is '{rival}' with {row['params']:.3g} params: {extra:.2g} more of expected loss, and the best of those "
-            f"listed in {row['probability_best']:.0%} of draws."
+            f"The nearest rival is '{rival}' with {row['params']:.3g} params: its expected loss is {extra:.2g} higher, and it "
+            f"is the best of those listed in {row['probability_best']:.0%} of draws."
         )
     if constants is not None and len(constants):
         row = constants.iloc[0]
         said.append(
-            f"The best size hangs most on {constants.index[0]} (rank correlation {row['correlation']:.2f}): {row['params_low']:.3g} params "
-            f"in the third of the draws where it is small, {row['params_high']:.3g} where it is large."
+            f"The best size depends most on {constants.index[0]} (rank correlation {row['correlation']:.2f}): {row['params_low']:.3g} "
+            f"params in the third of the draws where it is small, {row['params_high']:.3g} where it is large."
         )
     if runs is not None and len(runs):
         known, untrusted = runs[np.isfinite(runs["params_ratio"])], int((~(runs["pareto_k"] <= K_HAT)).sum())
         if len(known) and abs(np.log(known["params_ratio"].iloc[0])) > _MOVED:
             said.append(f"Without run {known.index[0]} it would be {known['params_ratio'].iloc[0]:.2f} times as large.")
         elif len(known):
-            said.append("No run whose weights can be trusted moves it by more than 2%.")
+            said.append("No run with reliable weights changes it by more than 2%.")
         if untrusted:
             said.append(
-                f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights cannot say (Pareto k above {K_HAT}), first "
-                f"{_untrusted(runs)}: fit again without."
+                f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights are unreliable (Pareto k above {K_HAT}, "
+                f"largest for {_untrusted(runs)}): fit again without such a run."
             )
     return " ".join(said)
 

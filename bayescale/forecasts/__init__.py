@@ -1,4 +1,4 @@
-"""Draws of loss for runs one could train, and what they come to: bands, and scores once the run is done."""
+"""Draws of the loss of runs that could be trained, summarised as bands, and scored once the run is done."""
 
 from .bands import bands
 from .forecast import forecast

@@ -1,4 +1,4 @@
-"""Forecasts of an average of fits: each draw is one fit's, and each fit has as many as its weight says."""
+"""Forecasts of an average of fits: each draw comes from one fit, in proportion to the weights."""
 
 import json
 from collections.abc import Mapping
@@ -18,22 +18,22 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
     Parameters
     ----------
     forecasts : mapping of str to xarray.Dataset
-        Of the same plans by each fit that has any weight, dims (chain, draw, plan).
+        Forecasts of the same plans by each fit with a non-zero weight, dims (chain, draw, plan).
     weights : mapping of str to float
-        Of these fits.
+        Weights of these fits.
     seed : int
-        Says which draw is whose.
+        Seed that assigns the draws to fits.
 
     Returns
     -------
     xarray.Dataset
-        As `forecast` gives it: as many draws as each fit has. A plan lies as far out as for the fit that has seen least, and the
-        checks of all fits are carried.
+        As from `forecast`, with as many draws as each fit has. A plan is as far out as for the fit with the smallest range, and
+        the checks of all fits are kept.
     """
     first = next(iter(forecasts.values()))
     shape = (first.sizes["chain"], first.sizes["draw"])
     owner = whose_draws({name: weights[name] for name in forecasts}, shape, seed)
-    # Draw i of the result is draw i of its owner, so fits of one seed keep their common drift.
+    # Draw i of the result is draw i of its owner, so fits with the same seed keep their common drift.
     mixed = xr.Dataset(
         {
             name: _picked([one[name] for one in forecasts.values()], owner)
@@ -61,7 +61,7 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
 
 
 def whose_draws(weights: Mapping[str, float], shape: tuple[int, int], seed: int) -> np.ndarray:
-    """Index of the fit that each draw of an average is taken from, in proportion to the weights; shape (chain, draw)."""
+    """Return the index of the fit that each draw of an average is taken from, in proportion to the weights; shape (chain, draw)."""
     total = sum(weights.values())
     counts = share_out({name: weight / total for name, weight in weights.items()}, shape[0] * shape[1])
     owner = np.repeat(np.arange(len(counts)), list(counts.values()))
@@ -69,7 +69,7 @@ def whose_draws(weights: Mapping[str, float], shape: tuple[int, int], seed: int)
 
 
 def _picked(values: list[xr.DataArray], owner: np.ndarray) -> xr.DataArray:
-    """Take each draw from its owner; in NumPy, which takes a tenth of xarray's time."""
+    """Take each draw from its owner; in NumPy, which takes a tenth of the time of xarray."""
     first = values[0].transpose("chain", "draw", "plan")
     stacked = np.stack([value.transpose(*first.dims).to_numpy() for value in values])
     own = np.take_along_axis(stacked, owner[None, :, :, None], axis=0)[0]
@@ -77,13 +77,13 @@ def _picked(values: list[xr.DataArray], owner: np.ndarray) -> xr.DataArray:
 
 
 def first_said(name: str, *forecasts: xr.Dataset) -> np.ndarray:
-    """One text for each plan, of a coordinate that has them: that of the first forecast with anything to say of it."""
+    """Return one string per plan from a coordinate of strings: the first one that is not empty, in the order of the forecasts."""
     texts = [one[name].to_numpy() for one in forecasts]
     return np.array([next(filter(None, said), "") for said in zip(*texts, strict=True)], dtype=str)
 
 
 def _inputs(forecasts: Mapping[str, xr.Dataset]) -> dict[str, str]:
-    """Columns that any of the fits takes; where two laws mean different columns by one name, under the column's own."""
+    """Return the columns that any of the fits takes; if two laws use one name for different columns, the second gets the column's name."""
     found: dict[str, str] = {}
     for one in forecasts.values():
         for name, column in json.loads(one.attrs["inputs"]).items():
@@ -93,7 +93,7 @@ def _inputs(forecasts: Mapping[str, xr.Dataset]) -> dict[str, str]:
 
 
 def _ranges(forecasts: Mapping[str, xr.Dataset]) -> dict[str, list[float]]:
-    """Where all fits have seen runs."""
+    """Return the ranges in which all fits have runs."""
     found: dict[str, list[float]] = {}
     for one in forecasts.values():
         for name, (least, most) in json.loads(one.attrs["ranges"]).items():
@@ -103,7 +103,7 @@ def _ranges(forecasts: Mapping[str, xr.Dataset]) -> dict[str, list[float]]:
 
 
 def _checks(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Checks of all fits; one that says the same in each is said once, others name their fit."""
+    """Return the checks of all fits; a check with the same advice in every fit is reported once, others name their fit."""
     rows = {name: json.loads(one.attrs["check"]) for name, one in forecasts.items()}
     said = [{(row["name"], row["advice"]) for row in each if not row["passed"]} for each in rows.values()]
     common = set.intersection(*said) if said else set()
@@ -111,5 +111,5 @@ def _checks(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float]) -
     for name, each in rows.items():
         for row in each:
             if not row["passed"] and (row["name"], row["advice"]) not in common:
-                found.append({**row, "advice": f"Of fit '{name}', weight {weights[name]:.2f}: {row['advice']}"})
+                found.append({**row, "advice": f"Fit '{name}', weight {weights[name]:.2f}: {row['advice']}"})
     return found

@@ -1,4 +1,4 @@
-"""`bands`: a forecast as a table, one row per plan, with equal-tailed bands, what they are made of, and warnings in words."""
+"""`bands`: a forecast as a table, one row per plan, with equal-tailed bands, their composition, and warnings in words."""
 
 import json
 from collections.abc import Mapping
@@ -39,14 +39,14 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
     pandas.DataFrame
         Index plan. The plan's inputs; `loss_median, loss_lower, loss_upper` of a new run and `expected_median, expected_lower,
         expected_upper` of the law's curve, in the fit's loss unit; `probability`; `extrapolation_decades`; `share_parameters,
-        share_noise, share_drift`, which of them makes the band wide (squared widths in log loss, summing to 1); for a plan with a
+        share_noise, share_drift`, the parts of the band's width (squared widths in log loss, summing to 1); for a plan with a
         measured `loss` its `percentile` in the forecast, whether it is `inside` the band, and `log_score` (log density of log loss); and
-        `warning`, last, empty when fine.
+        `warning`, last, empty if there is none.
 
     Raises
     ------
     ValueError
-        If `prob` is no probability.
+        If `prob` is not a probability.
 
     Examples
     --------
@@ -74,20 +74,20 @@ def bands(loss: xr.Dataset, *, prob: float = 0.9) -> pd.DataFrame:
 
 
 def check_prob(prob: float) -> None:
-    """Raise ValueError where `prob` is not in (0, 1)."""
+    """Raise ValueError if `prob` is not in (0, 1)."""
     if isinstance(prob, bool) or not isinstance(prob, int | float | np.number) or not 0 < prob < 1:
-        raise InputError(f"`prob` (--band) must be in (0, 1), e.g. 0.9. Got {prob!r} instead.")
+        raise InputError(f"`prob` (--band) must be in (0, 1), e.g. 0.9. Got {prob!r}.")
 
 
 def _quantiles(draws: xr.DataArray, tails: list[float]) -> np.ndarray:
-    """Quantiles over draws, shape (tail, plan); in NumPy, which takes a tenth of xarray's time for one plan."""
+    """Return quantiles over draws, shape (tail, plan); in NumPy, which takes a tenth of the time of xarray for one plan."""
     return np.quantile(
         draws.transpose("chain", "draw", "plan").to_numpy().reshape(-1, draws.sizes["plan"]), tails, axis=0
     )
 
 
 def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
-    """Squared widths, on the scale of the noise, of what parameters, noise and drift do alone; each as a share of their sum."""
+    """Return the squared widths, on the scale of the noise, due to parameters, noise and drift, each as a share of their sum."""
     counts = bool(loss.attrs["counts"])
     scale = _SCALES["identity" if counts else loss.attrs["link"]]
     expected, observed = (scale(loss[f"{kind}_{loss.attrs['response']}"]) for kind in ("expected", "observed"))
@@ -97,7 +97,7 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
         "share_noise": observed - expected,
         "share_drift": expected - bare if counts else loss["drift"],
     }
-    if loss.attrs.get("through"):  # the other fit's drift is inside the draws: it cannot be told apart here
+    if loss.attrs.get("through"):  # the draws include the other fit's drift, which cannot be separated here
         return pd.DataFrame(np.nan, index=loss["plan"].values.astype(str), columns=list(parts))
     squares = {}
     for name, part in parts.items():
@@ -112,7 +112,7 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
 
 
 def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
-    """Where a measured loss fell in its forecast."""
+    """Return where a measured loss is in its forecast."""
     response = loss.attrs["response"]
     measured = loss[response].to_numpy()
     known = np.isfinite(measured)
@@ -132,14 +132,15 @@ def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
-    """Return one text per plan, empty where the forecast may be taken at its word."""
+    """Return one warning per plan, empty if there is none."""
     ranges, checks = json.loads(loss.attrs["ranges"]), json.loads(loss.attrs["check"])
     inputs = json.loads(loss.attrs["inputs"])
     advice = [_advice(row) for row in bearing_on(checks, "forecast", with_failed=True)]
     ratio = json.loads(loss.attrs["flops_ratio"])
     if ratio and max(ratio[1], 1 / ratio[0]) > _OTHER_COUNT:
         advice.append(
-            f"The fitted runs have flops of {ratio[0]:.2f} to {ratio[1]:.2f} times 6 x params x tokens: count a plan's flops as theirs."
+            f"The fitted runs have flops of {ratio[0]:.2f} to {ratio[1]:.2f} times 6 x params x tokens: count a plan's flops in the same "
+            "way."
         )
     texts = []
     said_of = zip(*(loss[name].to_numpy() for name in ("far", "unseen_group", "outside")), strict=True)
@@ -161,7 +162,7 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
             said.append(f"{far}{width}.")
         if not loss.attrs["with_drift"] and row["extrapolation_decades"] > 0:
             said.append(
-                "Without drift: on public suites, 90% bands of parameters and noise alone covered 18 to 50% of runs ten or more times "
+                "Without drift: on public suites, 90% bands from parameters and noise alone covered 18 to 50% of runs ten or more times "
                 "larger than the fitted ones."
             )
         texts.append(" ".join([*said, *advice]))
@@ -169,12 +170,12 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
 
 
 def _advice(check: Mapping[str, Any]) -> str:
-    failed = f"The fit failed its check '{check['name']}': these numbers mean nothing until it passes. "
+    failed = f"The fit failed its check '{check['name']}': do not use these numbers until it passes. "
     return (failed if check["severity"] == "fail" else "") + check["advice"]
 
 
 def _outside(row: pd.Series, ranges: dict[str, list[float]], inputs: dict[str, str]) -> list[str]:
-    """Say which inputs lie far outside the fitted runs; compute beyond them has a sentence of its own."""
+    """Name the inputs that are far outside the fitted runs; compute beyond them has its own sentence."""
     values = {column: row[column] for column in inputs.values()}
     if {"params", "tokens"} <= set(inputs):
         values[RATIO] = row[inputs["tokens"]] / row[inputs["params"]]

@@ -1,9 +1,9 @@
-"""`forecast`: draws of the loss of plans, as the law's curve times its drift beyond the runs, and with one run's noise.
+"""`forecast`: draws of the loss of plans: the law's curve times its drift beyond the runs, without and with the noise of one run.
 
-The law itself goes wrong beyond its data: on public suites, 90% bands made of parameter and noise uncertainty alone, by any tool, covered
-18 to 50% of the runs ten or more times larger than the fitted ones. So the law's loss is multiplied by exp(drift): zero inside the data,
+The law itself fails beyond its data: on public suites, 90% bands from parameter and noise uncertainty alone, by any tool, covered 18 to
+50% of the runs ten or more times larger than the fitted ones. So the law's loss is multiplied by exp(drift): zero inside the data,
 Normal beyond, with an sd that grows with the decades of extrapolation (`laws.distance`). One standard draw per posterior draw is shared
-by all plans, so plans at one distance drift together, and a choice between them is not drowned in it.
+by all plans, so plans at the same distance drift together, and drift does not hide the difference between them.
 """
 
 from collections.abc import Sequence
@@ -40,16 +40,16 @@ def forecast(
     Parameters
     ----------
     idata : xarray.DataTree
-        From `fit`, `average_fits` or `load_fit`; of an average the draws are those of its fits, as many of each as its weight says.
+        From `fit`, `average_fits` or `load_fit`. The draws of an average come from its fits, in proportion to their weights.
     plans : pandas.DataFrame
         One row per plan, with the columns that the law takes; `run` names them; a measured `loss` is scored.
     through : xarray.DataTree, optional
-        A fit whose response is an input of this one, such as a loss for a law of accuracy: its draws take the place of that column, so
-        that both fits' uncertainties are carried.
+        A fit with a response that is an input of this one, such as the loss for a law for accuracy: its draws replace that column, so
+        that the forecast includes the uncertainty of both fits.
     drift : bool
-        Whether the law may go wrong beyond its runs.
+        Whether to let the law drift beyond its runs.
     max_extrapolation : float
-        Decades beyond the fitted runs that are allowed: of compute (or of the law's one input), tokens per parameter and epochs.
+        Largest allowed number of decades beyond the fitted runs: of compute (or of the law's one input), tokens per parameter, epochs.
     random_seed : int, numpy.random.Generator or None
         Seed of drift and noise; None takes the fit's own, so that forecasts of one fit share their drift.
 
@@ -59,12 +59,12 @@ def forecast(
         `drift`, `expected_loss` (the law's curve times exp(drift): the median over runs, given the parameters) and `observed_loss` (one
         run's), dims (chain, draw, plan), in the fit's loss unit; `log_density` of the log of a measured `loss`, where plans have one;
         coordinates of plan: the plan's columns, `extrapolation_decades` (of compute; with tokens per parameter and epochs the root of the
-        sum of squares) and the texts `far`, `unseen_group`, `outside`. Attributes say what the numbers mean.
+        sum of squares) and the notes `far`, `unseen_group`, `outside`. The attributes give units and settings.
 
     Raises
     ------
     ValueError
-        If a column is missing or a plan lies too far out.
+        If a column is missing or a plan is too far out.
 
     Examples
     --------
@@ -82,13 +82,13 @@ def forecast(
 
 
 def as_seed(random_seed: int | np.random.Generator | None) -> int | None:
-    """Return a seed as a number, so that whatever is drawn twice is drawn alike; a Generator gives its next."""
+    """Return a seed as a number, so that repeated draws are equal; a Generator gives its next integer."""
     if isinstance(random_seed, np.random.Generator):
         return int(random_seed.integers(2**31))
     if random_seed is None:
         return None
     if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
-        raise InputError(f"{named('random_seed')} must be a whole number >= 0. Got {random_seed!r} instead.")
+        raise InputError(f"{named('random_seed')} must be a whole number >= 0. Got {random_seed!r}.")
     return int(random_seed)
 
 
@@ -101,7 +101,7 @@ def forecast_fits(
     max_extrapolation: float = MAX_EXTRAPOLATION,
     random_seed: int | None = None,
 ) -> xr.Dataset:
-    """As `forecast`, of fits that are in memory and of plans that have been read."""
+    """Forecast from fits in memory and plans that have already been read."""
 
     def one(fit: Fit) -> xr.Dataset:
         return _of_one(fit, plans, through, drift, max_extrapolation, random_seed)
@@ -132,7 +132,7 @@ def _of_one(
         )
     plans = complete(spec, plans, upstream)
     draws = local_draws(spec, fit.draws, fit.data, plans, "plan", random_seed=fit.seed)
-    # Without the numbers of chains and draws, which are put back at the end: aligning them takes as long as all the rest.
+    # Without the numbers of chains and draws, which are put back at the end: aligning them takes as long as everything else.
     numbers = {name: draws[name] for name in ("chain", "draw") if name in draws.coords}
     draws = draws.drop_vars(list(numbers))
     given, measured_inputs = _inputs(fit, plans), _inputs(fit, plans)
@@ -144,7 +144,7 @@ def _of_one(
     outside = decades_outside(given, fit.reached)
     check_distance(fit, plans["run"].tolist(), signed.to_numpy(), outside, max_extrapolation)
     beyond = total(signed, outside)
-    # Plan by plan, so that a plan's numbers do not hang on those that follow it.
+    # Plan by plan, so that a plan's numbers do not depend on those that follow it.
     rng = np.random.default_rng(fit.seed if random_seed is None else random_seed)
     drifts = drift_of(spec, draws["sigma"].shape, rng, drift).at(beyond)
     below, n_items = (-signed).clip(min=0), _n_items(fit, plans)
@@ -172,19 +172,19 @@ def _of_one(
 
 
 def check_gives_loss(fit: Fit) -> None:
-    """Raise where the law gives the best size of a compute, or the best rate of a plan, and no loss of it."""
+    """Raise if the law gives only the best size for a compute budget, or only the best rate of a plan, but not a loss."""
     name = fit.law.name
     if fit.law.surface:
-        raise InputError(f"Law '{name}' gives the best learning rate of a plan and no loss: use best_rates.")
+        raise InputError(f"Law '{name}' gives only the best learning rate of a plan, not a loss: use best_rates.")
     if fit.law.profile:
         raise InputError(
-            f"Law '{name}' gives the best size of a compute and no loss: `allocate` takes this fit, a forecast needs one of a law of the "
-            f"loss, such as chinchilla: {given(model='chinchilla')}."
+            f"Law '{name}' gives only the best size for a compute budget, not a loss: `allocate` takes this fit, a forecast needs "
+            f"a law for the loss, such as chinchilla: {given(model='chinchilla')}."
         )
 
 
 def _n_items(fit: Fit, plans: pd.DataFrame) -> xr.DataArray:
-    """Test items of each plan: its own, else those of the fitted runs where they all had one number; NaN where unknown."""
+    """Return the test items of each plan: its own, or the number of the fitted runs if all had the same; NaN if unknown."""
     fitted = np.unique(fit.data["n_items"].to_numpy()) if "n_items" in fit.data else np.array([])
     same = float(fitted[0]) if len(fitted) == 1 else np.nan
     own = plans["n_items"].to_numpy(float) if "n_items" in plans else np.full(len(plans), np.nan)

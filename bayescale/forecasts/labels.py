@@ -1,4 +1,4 @@
-"""What the numbers of a forecast mean, beside them: the plans' columns and texts as coordinates, the fit's ranges as attributes."""
+"""Labels of a forecast: the plans' columns and notes as coordinates, the fit's units and ranges as attributes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ def labelled(
     fit: Fit,
     drift: bool,
 ) -> xr.Dataset:
-    """Attach the plans' columns, a text of each kind for each plan, and what the numbers mean."""
+    """Attach the plans' columns, one note of each kind per plan, and the meaning of the numbers."""
     names = plans["run"].astype(str).to_numpy(dtype=str)
     coordinates: dict[str, Any] = {"plan": names, "extrapolation_decades": ("plan", beyond)}
     coordinates |= {name: ("plan", np.array(said, dtype=str)) for name, said in texts.items()}
     for column in plans.columns:
-        # A column that bears one of our own names (as in a table of ours read back) must not replace what is computed.
+        # A column with one of the names computed here (as in a saved forecast) must not replace the computed values.
         if column != "run" and column not in coordinates and column not in (*result, "log_density"):
             numeric = pd.api.types.is_numeric_dtype(plans[column])
             coordinates[str(column)] = (
@@ -53,7 +53,7 @@ def labelled(
 
 
 def _ranges(fit: Fit) -> dict[str, list[float]]:
-    """Least and largest of each input column, of tokens per parameter and of epochs, among the fitted runs."""
+    """Return the smallest and largest of each input column, of tokens per parameter and of epochs, among the fitted runs."""
     found = {
         column: [float(fit.data[name].min()), float(fit.data[name].max())] for name, column in fit.spec.inputs.items()
     }
@@ -65,7 +65,7 @@ def _ranges(fit: Fit) -> dict[str, list[float]]:
 
 
 def _flops_ratio(fit: Fit) -> list[float]:
-    """Least and largest flops over 6 x params x tokens among the fitted runs, where a law of flops was fitted; else nothing."""
+    """Return the smallest and largest ratio of flops to 6 x params x tokens among the fitted runs if the law takes flops; else nothing."""
     if "flops" not in fit.spec.inputs.values() or not {"flops", "params", "tokens"} <= set(fit.data.data_vars):
         return []
     ratio = fit.data["flops"] / compute(fit.data["params"], fit.data["tokens"])

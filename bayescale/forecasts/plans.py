@@ -1,4 +1,4 @@
-"""Plans, runs one could train: those that spend a budget, and the columns that a fit asks of a table of them."""
+"""Plans (runs that could be trained): those that spend a budget, and the columns that a fit requires of a table of plans."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ def plans_for(*, flops: float, params: np.ndarray | None = None) -> pd.DataFrame
     flops : float
         Training compute, FLOP.
     params : array of float, optional
-        Sizes to try; by default 81 sizes, four decades about the size that 20 tokens per parameter give.
+        Sizes to try; by default 81 sizes, four decades around the size that 20 tokens per parameter give.
 
     Returns
     -------
@@ -40,24 +40,24 @@ def plans_for(*, flops: float, params: np.ndarray | None = None) -> pd.DataFrame
         params = np.sqrt(flops / 120) * np.logspace(-2, 2, 81)
     params = np.asarray(params, dtype=float)
     if not (np.isfinite(params) & (params > 0)).all():
-        raise InputError(f"`params` must be positive, finite counts, e.g. 7e10. Got {params.tolist()} instead.")
+        raise InputError(f"`params` must be positive, finite counts, e.g. 7e10. Got {params.tolist()}.")
     return pd.DataFrame({"params": params, "tokens": flops / compute(params, 1.0)})
 
 
 def check_flops(flops: float) -> float:
-    """Return a budget of compute as a float; InputError where it is not positive and finite."""
+    """Return a compute budget as a float; raise InputError if it is not positive and finite."""
     return positive("flops", flops, "FLOP", "5.76e23")
 
 
 def read(plans: pd.DataFrame) -> pd.DataFrame:
-    """Return a table of plans with numbers as such; flops and the like are filled as for runs."""
+    """Return a table of plans with numeric columns; flops and similar columns are filled in as for runs."""
     if not isinstance(plans, pd.DataFrame):
-        raise InputTypeError(f"`plans` must be a DataFrame. Got {type(plans).__name__} instead.")
+        raise InputTypeError(f"`plans` must be a DataFrame. Got {type(plans).__name__}.")
     return read_plans(plans)
 
 
 def complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None) -> pd.DataFrame:
-    """Check that plans have the columns that a fit takes. What comes from upstream need not be there."""
+    """Check that plans have the columns that a fit takes, except those that the upstream fit gives."""
     if upstream is not None:
         plans = plans.drop(columns=upstream.attrs["response"], errors="ignore")
     own = [column for column in spec.inputs.values() if upstream is None or column != upstream.attrs["response"]]
@@ -81,7 +81,7 @@ def complete(spec: ModelSpec, plans: pd.DataFrame, upstream: xr.Dataset | None) 
 
 
 def _each_token_once(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
-    """Give the plans that name no pool one as large as the run, so that every token is new."""
+    """Give plans without a pool one as large as the run, so that every token is new."""
     pool, tokens = spec.inputs["unique_tokens"], spec.inputs["tokens"]
     if tokens not in plans:
         return plans

@@ -1,6 +1,6 @@
-"""`best_rates`: the best learning rate (and batch) of plans from a fitted rate surface, with bands; nothing is said about the loss.
+"""`best_rates`: the best learning rate (and batch) of plans from a fitted rate surface, with bands, but without a loss.
 
-The rule for the best rate goes wrong beyond its runs as any law does. So ln best is given drift there: Normal, with an sd that grows
+The rule for the best rate fails beyond its runs as any law does. So the log of the best rate drifts there: Normal, with an sd that grows
 with the decades of compute beyond the largest fitted run.
 """
 
@@ -39,27 +39,27 @@ def best_rates(
     idata : xarray.DataTree
         A fit of `lr-surface` or `lr-batch-surface`.
     plans : pandas.DataFrame, optional
-        One row per plan, with `params` and `tokens`; of `lr-batch-surface` also `batch_tokens` where the batch is given. Without
-        it, the cells of the fitted sweep that have two or more runs.
+        One row per plan, with `params` and `tokens`, and for `lr-batch-surface` optionally `batch_tokens`. By default, the cells of
+        the fitted sweep that have two or more runs.
     prob : float
         Probability of the equal-tailed bands, in (0, 1).
     drift : bool
-        Whether the rule may go wrong beyond its runs.
+        Whether to let the rule drift beyond its runs.
     max_extrapolation : float
-        Decades of compute beyond the largest fitted run that are allowed.
+        Largest allowed number of decades of compute beyond the largest fitted run.
     random_seed : int, numpy.random.Generator or None
         Seed of the drift; None takes the fit's own.
 
     Returns
     -------
     pandas.DataFrame
-        Index plan. `params`, `tokens`, `lr_median, lr_lower, lr_upper` (and `batch_tokens_median, ...`; the rate is that of a given
-        batch, else of the best one), `probability`, `extrapolation_decades`, and `warning`, last.
+        Index plan. `params`, `tokens`, `lr_median, lr_lower, lr_upper` (and `batch_tokens_median, ...`; the rate is for the given
+        batch, or for the best one), `probability`, `extrapolation_decades`, and `warning`, last.
 
     Raises
     ------
     ValueError
-        If the fit is of another law, a column is missing, or a plan lies too far out.
+        If the fit is of another law, a column is missing, or a plan is too far out.
 
     Examples
     --------
@@ -68,11 +68,11 @@ def best_rates(
     check_prob(prob)
     (fit, *more) = fits_of(idata)
     if more or fit.name:
-        raise InputError("Best rates come of one fit, and this is an average of fits: take one of them.")
+        raise InputError("Best rates need a single fit, and this is an average of fits: use one of them.")
     spec, law = fit.spec, fit.law
     if law.surface is None:
         raise InputError(
-            f"A fit of '{spec.law}' says nothing about learning rates; fit {as_given(model='lr-surface')} to a sweep."
+            f"A fit of '{spec.law}' does not model learning rates; fit {as_given(model='lr-surface')} to a sweep."
         )
     table = _cells(fit) if plans is None else _plans(spec, plans)
     decades = _decades(fit, table)
@@ -99,7 +99,7 @@ def best_rates(
 
 
 def _cells(fit: Fit) -> pd.DataFrame:
-    """Params and tokens of each cell of two or more runs, and its mean batch."""
+    """Return params and tokens of each cell with two or more runs, and its mean batch."""
     spec, data = fit.spec, fit.data
     member = data["member"].to_numpy()
     names = [name for name in spec.inputs if name != "lr"]
@@ -109,7 +109,7 @@ def _cells(fit: Fit) -> pd.DataFrame:
 
 
 def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
-    """Check the plans' columns; keep those that the rule takes, by the law's names."""
+    """Check the plans' columns; keep those that the rule takes, under the law's names."""
     read = read_plans(plans)
     surface = spec.get_law().surface
     columns = {name: spec.inputs[name] for name in (surface.cells if surface else ())}
@@ -126,14 +126,14 @@ def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
 
 
 def _decades(fit: Fit, table: pd.DataFrame) -> np.ndarray:
-    """Decades of compute beyond the largest fitted run; negative below it."""
+    """Return the decades of compute beyond the largest fitted run; negative below it."""
     inputs = {name: table[name].to_numpy() if name in table else 1.0 for name in fit.law.inputs}
     return np.asarray(signed_decades(fit.law, inputs, fit.reached))
 
 
 def _warnings(fit: Fit, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
     advice = [
-        ("" if row["severity"] == "warn" else f"The fit failed its check '{row['name']}': these numbers mean nothing. ")
+        ("" if row["severity"] == "warn" else f"The fit failed its check '{row['name']}': do not use these numbers. ")
         + row["advice"]
         for row in bearing_on(fit.check, "rates", with_failed=True)
     ]
@@ -145,7 +145,7 @@ def _warnings(fit: Fit, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
             least, most = float(data[name].min()), float(data[name].max())
             value = table[name].iloc[plan]
             if max(np.log10(value / most), np.log10(least / value)) > _OUTSIDE:
-                said.append(f"{name} {value:.3g} lies outside those of the sweep, {least:.3g} to {most:.3g}.")
+                said.append(f"{name} {value:.3g} is outside the range of the sweep, {least:.3g} to {most:.3g}.")
         if decades[plan] > _OUTSIDE:
             said.append(
                 f"{decades[plan]:.1f} decades of compute beyond the sweep, the rule itself drifts by "

@@ -1,4 +1,4 @@
-"""How far plans may lie beyond the fitted runs, and how that is said."""
+"""How far plans may be beyond the fitted runs, and how it is reported."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,15 +10,13 @@ from ..laws.distance import EPOCHS, RATIO
 from ..posterior import Fit
 
 MAX_EXTRAPOLATION = 3.0
-_SAID = 0.05  # decades, below which a direction is not worth a word
+_SAID = 0.05  # decades; a smaller distance is not reported
 
 
 def check_reach(fit: Fit, names: list[str], signed: np.ndarray, most: float) -> None:
-    """Raise where a plan lies more decades beyond the largest fitted run than are allowed."""
+    """Raise if a plan is more decades beyond the largest fitted run than allowed."""
     if not most >= 0:
-        raise InputError(
-            f"{named('max_extrapolation')} must be a number of decades >= 0, e.g. 3. Got {most!r} instead."
-        )
+        raise InputError(f"{named('max_extrapolation')} must be a number of decades >= 0, e.g. 3. Got {most!r}.")
     far = int(np.argmax(signed))
     if signed[far] > most:
         what = "compute" if "params" in fit.spec.inputs else f"'{next(iter(fit.spec.inputs.values()))}'"
@@ -29,7 +27,7 @@ def check_reach(fit: Fit, names: list[str], signed: np.ndarray, most: float) -> 
 
 
 def check_distance(fit: Fit, names: list[str], signed: np.ndarray, outside: Mapping[str, Any], most: float) -> None:
-    """Raise where a plan lies further beyond the runs than is allowed, in compute, tokens per parameter or epochs."""
+    """Raise if a plan is further beyond the runs than allowed, in compute, tokens per parameter or epochs."""
     check_reach(fit, names, signed, most)
     for direction, decades in outside.items():
         far = int(np.argmax(np.asarray(decades)))
@@ -47,7 +45,7 @@ def _range(fit: Fit, direction: str) -> str:
 
 
 def range_of(fit: Fit, direction: str) -> tuple[float, float]:
-    """Least and most tokens per parameter, or epochs, of the fitted runs."""
+    """Return the smallest and largest tokens per parameter, or epochs, of the fitted runs."""
     if direction == RATIO:
         assert fit.reached.ratio is not None
         return fit.reached.ratio
@@ -56,14 +54,14 @@ def range_of(fit: Fit, direction: str) -> tuple[float, float]:
 
 
 def far_texts(signed: np.ndarray, outside: Mapping[str, np.ndarray]) -> list[str]:
-    """Say of each plan how many decades it lies beyond the runs, and in which directions; empty for one among them."""
+    """Return for each plan how many decades it is beyond the runs, and in which directions; empty for a plan inside their range."""
     return [
         far_text(float(own), {name: float(value[i]) for name, value in outside.items()}) for i, own in enumerate(signed)
     ]
 
 
 def far_text(signed: float, outside: Mapping[str, float]) -> str:
-    """As `far_texts`, of one plan."""
+    """Return the note of `far_texts` for one plan."""
     beyond = max(signed, 0.0)
     others = {name: value for name, value in outside.items() if value > _SAID}
     if not others:

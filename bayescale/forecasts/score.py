@@ -1,4 +1,4 @@
-"""`score`: how forecasts did, once their runs are done."""
+"""`score`: how good forecasts were, once their runs are done."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ..errors import InputError
 
 
 def score(table: pd.DataFrame) -> dict[str, Any]:
-    """Sum up a table of bands whose plans have a measured loss.
+    """Summarise a table of bands of plans with a measured loss.
 
     Parameters
     ----------
@@ -19,10 +19,10 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        `plans` scored; `inside`, how many of them lie in their band, and `coverage`, their share, beside `probability`, what was claimed;
-        `median_abs_error`, of log loss (about the relative error; what has no name as loss or loss_... is scored as it is); `bias`, the
-        median of measured over forecast log loss; `interval_score` of the band in log loss, x100 (Gneiting and Raftery 2007, eq. 43:
-        width, plus 2 / (1 - prob) times each miss); `log_score`, mean log density of log loss; `warning`.
+        `plans` scored; `inside`, how many of them are in their band; `coverage`, their share, and `probability`, the share claimed;
+        `median_abs_error` of log loss (about the relative error; a response not called loss or loss_... is scored without a log);
+        `bias`, the median of measured minus forecast log loss; `interval_score` of the band in log loss, x100 (Gneiting and Raftery
+        2007, eq. 43: width, plus 2 / (1 - prob) times each miss); `log_score`, mean log density of log loss; `warning`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def score(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _common_offset(error: np.ndarray) -> str:
-    """Say so where nearly all plans miss to one side by much the same."""
+    """Return a warning if nearly all plans miss on the same side by about the same amount."""
     middle = float(np.median(error))
     same_side = np.mean(np.sign(error) == np.sign(middle))
     if (
@@ -70,7 +70,7 @@ def _common_offset(error: np.ndarray) -> str:
         and abs(middle) > 0.02
     ):
         return (
-            f"Measured losses lie {abs(np.expm1(middle)):.1%} {'above' if middle > 0 else 'below'} the forecasts, nearly all to one "
-            "side: another evaluation, tokeniser or unit?"
+            f"Measured losses lie {abs(np.expm1(middle)):.1%} {'above' if middle > 0 else 'below'} the forecasts, nearly all on one "
+            "side: is the evaluation, tokeniser or unit different?"
         )
     return ""

@@ -1,4 +1,4 @@
-"""Forecasts through a second fit: its response is an input of the first, such as a loss for a law of accuracy."""
+"""Forecasts through a second fit: its response is an input of the first, such as the loss for a law for accuracy."""
 
 import json
 from collections.abc import Mapping
@@ -13,30 +13,30 @@ from .averaged import first_said
 
 
 def check_link(fit: Fit, upstream: Fit) -> None:
-    """Raise where the response of one fit is no input of the other."""
+    """Raise if the response of one fit is not an input of the other."""
     if upstream.spec.response not in fit.spec.inputs.values():
         raise InputError(
-            f"The fit to go through gives '{upstream.spec.response}', and this one takes "
-            f"{', '.join(map(repr, fit.spec.inputs.values()))}: one of them must be the other's response."
+            f"The fit given as `through` (--through) predicts '{upstream.spec.response}', but this one takes "
+            f"{', '.join(map(repr, fit.spec.inputs.values()))}: the response of the first must be an input of the second."
         )
 
 
 def check_units(fit: Fit, through: Fit) -> None:
-    """Raise where two fits mean different losses or params."""
+    """Raise if two fits use different units of loss or different counts of params."""
     kinds = {fit.params_kind, through.params_kind} - {"unknown"}
     if len(kinds) > 1:
         raise InputError(
-            f"The two fits count params in two ways, {' and '.join(sorted(kinds))}: fit both with one count."
+            f"The two fits count params differently, {' and '.join(sorted(kinds))}: fit both with the same count."
         )
     if fit.loss_unit != through.loss_unit:
         raise InputError(
-            f"The fit to go through gives a loss in {through.loss_unit}, this one was fitted to losses in {fit.loss_unit}: fit both in one "
-            "unit."
+            f"The fit given as `through` (--through) predicts a loss in {through.loss_unit}, but this one was fitted to losses in "
+            f"{fit.loss_unit}: fit both in the same unit."
         )
 
 
 def paired(spec: ModelSpec, upstream: xr.Dataset, draws: xr.Dataset, kind: str, seed: int) -> dict[str, xr.DataArray]:
-    """Give each draw of this fit one of the other's, at random: the two were fitted apart, so they are independent."""
+    """Pair each draw of this fit with a random draw of the other; the two were fitted separately, so they are independent."""
     response = upstream.attrs["response"]
     values = upstream[f"{kind}_{response}"].transpose("chain", "draw", "plan").to_numpy()
     values = values.reshape(-1, values.shape[-1])
@@ -49,7 +49,7 @@ def paired(spec: ModelSpec, upstream: xr.Dataset, draws: xr.Dataset, kind: str, 
 def labelled_through(
     result: xr.Dataset, upstream: xr.Dataset, spec: ModelSpec, given: Mapping[str, xr.DataArray]
 ) -> xr.Dataset:
-    """Say of the joint forecast how far out its plans are for the fit that they enter first, and carry the warnings of both."""
+    """Label the joint forecast with how far out its plans are for the upstream fit, and with the warnings of both fits."""
     checks = [*json.loads(upstream.attrs["check"]), *json.loads(result.attrs["check"])]
     response = upstream.attrs["response"]
     least, most = json.loads(result.attrs["ranges"])[response]

@@ -1,1 +1,1 @@
-"""From the logs that people have to a table of runs: a format a file, one interpretation for all."""
+"""From training logs to a table of runs: one file per format, one interpretation for all."""

@@ -1,4 +1,4 @@
-"""Finds what can be read in files, folders and globs: each format is recognised from content."""
+"""Finds the readable logs in files, folders and globs: each format is recognised from its content."""
 
 import re
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ _BINARY = re.compile(
 
 
 class Found(NamedTuple):
-    """A file or folder that a format claims; `root` is the source that was given and `shown` the path below it."""
+    """A file or folder of a known format; `root` is the given source and `shown` the path below it."""
 
     path: Path
     format: str
@@ -29,7 +29,7 @@ class Found(NamedTuple):
 
 
 class Discovery(NamedTuple):
-    """What was found, what was passed over because something better tells the same run, and what no format knows."""
+    """What was found, what was skipped because a better file describes the same run, and what has no known format."""
 
     found: list[Found]
     passed_over: list[str]
@@ -44,12 +44,12 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
     sources : iterable of str or path
         Files, folders or globs.
     format : str, optional
-        A key of `FORMATS` that all of them are read as.
+        A key of `FORMATS`: all sources are read as this format.
 
     Raises
     ------
     ValueError
-        If a source does not exist, or a file that was named itself is of no known format.
+        If a source does not exist, or a file given by name has an unknown format.
     """
     if format is not None and format not in FORMATS:
         raise InputError(
@@ -63,8 +63,8 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
             result = _in_folder(source, format)
             if not result.found:
                 raise InputError(
-                    f"{source} holds nothing that is known ({len(result.unknown)} files of no known format); "
-                    f"give the folder of the runs, or say {named('format')}."
+                    f"{source} holds nothing in a known format ({len(result.unknown)} files of unknown format); "
+                    f"give the folder of the runs, or use {named('format')}."
                 )
             found += result.found
             passed_over += result.passed_over
@@ -73,7 +73,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
             known = format or recognised(source, folders=False)
             if known is None:
                 raise InputError(
-                    f"{source.name} is of no known format; say which with {named('format')}, one of {', '.join(FORMATS)}, "
+                    f"{source.name} has an unknown format; choose one with {named('format')}: {', '.join(FORMATS)}, "
                     "or export it as a table with columns run, params, tokens, loss."
                 )
             found.append(Found(source, known, source.parent, FORMATS[known].shown(source.name)))
@@ -82,7 +82,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
 
 
 def recognised(path: Path, *, folders: bool) -> str | None:
-    """Return the first format that knows a file or folder."""
+    """Return the first format that recognises a file or folder."""
     for name, known in FORMATS.items():
         if folders and not known.on_folders:
             continue
@@ -99,14 +99,16 @@ def _expanded(sources: Iterable[str | Path]) -> list[Path]:
     for source in sources:
         text = str(source)
         if "\0" in text or not text.strip():
-            raise InputError("A source is a file, a folder or a glob. Got an empty text.")
+            raise InputError("A source is a file, a folder or a glob. Got an empty string.")
         try:
             path = Path(text).expanduser()
             matches = [path] if path.exists() else _matches(path)
         except (RuntimeError, ValueError, OSError) as error:  # no such user, no such pattern, too long a name
-            raise InputError(f"'{one_line(text)}' is no path: {one_line(error)}.") from error
+            raise InputError(f"'{one_line(text)}' is not a path: {one_line(error)}.") from error
         if not matches:
-            raise InputError(f"There is no file, folder or match of '{text}'; check the path, from {Path.cwd()}.")
+            raise InputError(
+                f"No file or folder matches '{text}'; check the path (the current folder is {Path.cwd()})."
+            )
         paths += matches
     return list(dict.fromkeys(paths))
 
@@ -137,7 +139,7 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
             path = folder / name
             stem = name.removesuffix(".import.json").removesuffix(".csv").removesuffix(".checkpoints")
             if stem in earlier:
-                passed_over.append(f"{path.relative_to(root)}: of an earlier import")
+                passed_over.append(f"{path.relative_to(root)}: written by an earlier import")
                 continue
             if path.suffix.lower() in _COMPRESSED:
                 unknown.append(f"{path.relative_to(root)} (compressed: unpack it)")
@@ -155,9 +157,9 @@ def _in_folder(root: Path, format: str | None) -> Discovery:
         stems = {item.path.stem for item in here if FORMATS[item.format].has_all_digits}
         is_one_run = known is not None and FORMATS[known].has_all_digits
         for item in here:
-            # a folder that is one run, or files of one name
+            # a folder that is one run, or files with the same name
             if FORMATS[item.format].is_console and (is_one_run or item.path.stem in stems):
-                passed_over.append(f"{item.shown}: the same run has a log with more digits beside it")
+                passed_over.append(f"{item.shown}: another log of the same run, in the same folder, has more digits")
             else:
                 found.append(item)
     return Discovery(found, passed_over, unknown)

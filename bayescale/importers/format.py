@@ -1,4 +1,4 @@
-"""What a format is: how its files are known, how they are read, and how they lie in a folder."""
+"""What a format is: how its files are recognised, how they are read, and how they are laid out in a folder."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .log import Log, Score
 
 
 class Options(NamedTuple):
-    """What a person says of their tables: the sheet, the decimal mark, and columns by canonical name."""
+    """What the user says about their tables: the sheet, the decimal mark, and columns by canonical name."""
 
     sheet: str = ""
     decimal: str = ""
@@ -18,32 +18,32 @@ class Options(NamedTuple):
 
 @dataclass(frozen=True)
 class Format:
-    """A format of logs, exports or tables; each file of `formats/` gives one as `FORMAT`.
+    """A format of logs, exports or tables; each file in `formats/` defines one as `FORMAT`.
 
     Attributes
     ----------
     name, title : str
-        The name by which a person asks for it, and the one in reports and errors.
+        The name used in options, and the one used in reports and errors.
     recognises : callable
-        Whether a path is of this format, by its content.
+        Whether a path has this format, judged by its content.
     read : callable
-        The logs or scores of a path, uninterpreted; with `Options` as second argument where `has_options`.
+        Returns the logs or scores of a path, uninterpreted; takes `Options` as second argument if `has_options`.
     rank : int
-        Formats are tried in this order, lowest first: what is told apart by more comes before what fits more files.
+        Formats are tried in this order, lowest first: specific formats come before those that match more files.
     on_folders : bool
-        Whether a folder as a whole may be of this format.
+        Whether a whole folder may have this format.
     takes : tuple of str
-        Patterns of what belongs to such a folder's run; what else lies there is looked at as usual.
+        Patterns of files that belong to the run of such a folder; other files there are examined as usual.
     holds_runs : bool
-        Whether such a folder holds several runs, each with a place of its own below it.
+        Whether such a folder holds several runs, each in its own place below it.
     has_all_digits : bool
-        Whether it tells a run with all digits, so that what a console printed of the same run is passed over.
+        Whether it records a run with all digits, so that console output of the same run is skipped.
     is_console : bool
-        Whether it is what a console printed, with rounded numbers.
+        Whether it is console output, with rounded numbers.
     has_options : bool
         Whether reading depends on `Options`.
     shown : callable
-        A file's name as it may be shown; some writers put the name of their machine into it.
+        Returns a file's name in a form that may be shown; some writers put the name of their machine into it.
     """
 
     name: str
@@ -60,5 +60,5 @@ class Format:
     shown: Callable[[str], str] = str
 
     def logs(self, path: Path, options: Options = Options()) -> list[Log | Score]:
-        """Return what a file or folder of this format tells."""
+        """Return the logs or scores of a file or folder of this format."""
         return list(self.read(path, options) if self.has_options else self.read(path))

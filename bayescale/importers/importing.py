@@ -1,4 +1,4 @@
-"""`import_runs`: from logs to the table that a fit needs, with a report of where each number comes from."""
+"""`import_runs`: from logs to the table that a fit needs, with a report of the source of each number."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -27,7 +27,7 @@ class Imported(NamedTuple):
 
 
 class OpenQuestions(InputError):
-    """An import that needs answers; `questions` holds them, and the text has a line for each."""
+    """An import that needs answers; `questions` holds the questions, and the message has a line for each."""
 
     def __init__(self, questions: Sequence[Question], left_out: Sequence[str] = ()) -> None:
         self.questions = list(questions)
@@ -50,32 +50,32 @@ def import_runs(
     Parameters
     ----------
     sources : str, path or iterable of them
-        Files, folders or globs; formats may be mixed and are recognised from content.
+        Files, folders or globs; formats may be mixed and are recognised from their content.
     answers : ImportAnswers, optional
-        What no log holds, and choices that are not guessed.
+        Values that no log contains, and choices that are not guessed.
     format : str, optional
         Read everything as this format, e.g. "wandb-table".
     workers : int
-        Processes that read where there is much; a script that asks for several needs the usual ``if __name__ == "__main__"``.
+        Number of processes that read large logs; a script that uses several needs the usual ``if __name__ == "__main__"``.
     progress : callable, optional
         Called with (files done, files, name).
 
     Returns
     -------
     runs : pandas.DataFrame
-        One row per finished run, canonical columns, `source` last. `params` and `tokens` are raw counts, `loss` is in
+        One row per finished run, with canonical columns and `source` last. `params` and `tokens` are raw counts, `loss` is in
         ``report["loss_unit"]``; loss, tokens and steps come from the same logged step.
     checkpoints : pandas.DataFrame
-        A row per evaluation of the runs kept, and of unfinished ones with ``unfinished="keep"``.
+        One row per evaluation of the runs kept, and of unfinished runs with ``unfinished="keep"``.
     report : dict
-        `columns` (where each was read from), `left_out` (run, source, reason), `warnings`, `unread` files, `loss_unit`, `params_kind`.
+        `columns` (the source of each), `left_out` (run, source, reason), `warnings`, `unread` files, `loss_unit`, `params_kind`.
 
     Raises
     ------
     OpenQuestions
-        A ValueError with all that must be answered, a line each.
+        A ValueError that lists everything to be answered, one line each.
     ValueError
-        If a source does not exist, is of no known format, or gives no run.
+        If a source does not exist, has an unknown format, or contains no run.
 
     Notes
     -----
@@ -87,7 +87,7 @@ def import_runs(
 
 
 def table_of(logs: Logs, answers: ImportAnswers) -> Table:
-    """Return the rows of what was read, with the questions that the answers leave open."""
+    """Return the rows of the logs, with the questions that the answers leave open."""
     table = interpret(list(logs.logs), answers)
     scores.add(table, list(logs.scores), answers)
     check_names(table.rows, answers)
@@ -95,7 +95,7 @@ def table_of(logs: Logs, answers: ImportAnswers) -> Table:
 
 
 def imported(logs: Logs, answers: ImportAnswers) -> Imported:
-    """Return runs, checkpoints and report of what was read; raises as `import_runs`."""
+    """Return the runs, checkpoints and report of the logs; raises the same errors as `import_runs`."""
     table = table_of(logs, answers)
     open_ = table.questions.all()
     if open_:

@@ -1,7 +1,7 @@
 """The keys under which loggers keep losses, tokens and configuration.
 
-Keys are compared in lower case with "." "/" "_" "-" and blanks equal (`plain`). To teach the importer a spelling, add it here and
-nowhere else.
+Keys are compared in lower case, with "." "/" "_" "-" and blanks treated as equal (`plain`). To support a new spelling, add it here
+and nowhere else.
 """
 
 import re
@@ -15,7 +15,7 @@ NATS, BITS_PER_BYTE, PERPLEXITY = "nats", "bits/byte", "perplexity"
 
 
 class LossKey(NamedTuple):
-    """What a key of a loss says of it: split, evaluation set ("" for one without a name), unit, and its rank among equals."""
+    """What a key says about its loss: split, evaluation set ("" if it has no name), unit, and rank among equals."""
 
     split: str
     set: str
@@ -27,7 +27,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-# In this order, so that the whole of a name is taken. The first are of the cross entropy itself, without what is added to it.
+# In this order, so that whole names match. The first are the cross entropy itself, without added terms.
 _EXACT = _words(
     "cross_entropy_loss crossentropyloss languagecrossentropy cross_entropy crossentropy ce_loss lm_loss nll_loss"
 )
@@ -37,7 +37,7 @@ _UNITS = {"bpb": BITS_PER_BYTE, "bits_per_byte": BITS_PER_BYTE, "ppl": PERPLEXIT
 _VALIDATION = _words("eval evaluation val valid validation heldout dev test")
 _TRAINING = frozenset(_words("train training reduced"))
 _FILLING = frozenset(_words("lm metric metrics total epoch step global avg mean main language model loss losses"))
-# A word that makes it another quantity: a part of the loss, that of averaged weights, a best or smoothed value, a sum, another unit.
+# Words for other quantities: a part of the loss, the loss of averaged weights, a best or smoothed value, a sum, another unit.
 _OTHER = frozenset(
     (
         *_words(
@@ -55,12 +55,12 @@ _OTHER = frozenset(
 
 
 def names_loss(key: str) -> bool:
-    """Whether a loss is named at all, whatever else the key says: a quick test, without which `loss_key` gives None."""
+    """Whether a key names a loss at all: a quick test; if it fails, `loss_key` returns None."""
     return _NAME.search(plain(key)) is not None
 
 
 def loss_key(key: str) -> LossKey | None:
-    """Return what a key says of the loss under it, or None where it is no loss of a language model.
+    """Return what a key says about its loss, or None if it is not the loss of a language model.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def loss_key(key: str) -> LossKey | None:
     found = list(_NAME.finditer(name))
     if not found:
         return None
-    quantity = next((match for match in found if match[0] in _UNITS), found[-1])  # of `val_bpb_loss` the unit
+    quantity = next((match for match in found if match[0] in _UNITS), found[-1])  # for `val_bpb_loss` the unit
     words = [word for word in re.split(r"_+", _NAME.sub("_", name)) if word]
     if _OTHER & set(words):
         return None
@@ -89,12 +89,12 @@ def loss_key(key: str) -> LossKey | None:
         )
     if rest or marks or unit != NATS:
         return None
-    # `train_loss` beside a `loss`, and `train/train_loss` beside a `train/loss`, are the Trainer's means over the whole run
+    # next to `loss`, `train_loss` is the Trainer's mean over the whole run; so is `train/train_loss` next to `train/loss`
     return LossKey(TRAINING, "", unit, rank + 3 * sum(word in _TRAINING for word in words) + 2 * ("epoch" in words))
 
 
 def _set(key: str) -> str:
-    """Return the evaluation set in a key as it was written: what is left without the split and the quantity."""
+    """Return the evaluation set in a key as it was written: the key without the split and the quantity."""
     parts = []
     for part in key.split("/"):
         bare = re.sub(rf"(?i)(?:^|[-_ .])(?:{'|'.join(_NAMES).replace('_', '[-_ .]')})$", "", part.strip())
@@ -104,7 +104,7 @@ def _set(key: str) -> str:
     return "/".join(parts)
 
 
-# The first that there is counts: `total_tokens` of all devices before `tokens`, which may be of one.
+# The first one found is used: `total_tokens` of all devices before `tokens`, which may be for one device.
 TOKENS = (
     *_words(
         "throughput_total_tokens total_tokens train_total_tokens total_training_tokens cumulative_tokens consumed_tokens"
@@ -131,12 +131,12 @@ LR_SERIES = frozenset(
 EPOCH = ("epoch", "train_epoch", "epochs", "trainer_epoch")
 EPOCHS_DONE = (
     "train_epoch",
-)  # in fractions, also where they are whole; another counter may be the number of the current one
+)  # completed epochs, even if they are whole numbers; other counters may be the number of the current epoch
 PROGRESS = ("run_progress",)
-NO_ACCURACY = _words("bits_per_byte byte_perplexity word_perplexity perplexity")  # metrics of evaluations
-OWN_ACCUMULATION = "block_size"  # the sequence of code (nanoGPT) whose accumulation counts the steps of all ranks or of one, by version
+NO_ACCURACY = _words("bits_per_byte byte_perplexity word_perplexity perplexity")  # other metrics of evaluations
+OWN_ACCUMULATION = "block_size"  # sequence key of nanoGPT, whose accumulation counts the steps of one or of all ranks, depending on version
 
-# "=" before a spelling: only as a full key, since `router.lr` or `warmup.steps` are others' values.
+# "=" before a spelling: only as a full key, because `router.lr` or `warmup.steps` are other quantities.
 CONFIG = {
     name: _words(spellings)
     for name, spellings in {
@@ -164,7 +164,7 @@ CONFIG = {
         "unique_tokens": "unique_tokens dataset_tokens",
         "family": "=family",
         "vocabulary": "vocab_size padded_vocab_size vocabulary_size",
-        # batch keys mean different things; what they multiply to is `batch_tokens` (tokens.py)
+        # batch keys mean different things; their product is `batch_tokens` (tokens.py)
         "batch_tokens": "batch_tokens tokens_per_batch tokens_per_step tokens_per_iteration batch_size_tokens",
         "global_batch": "global_batch_size global_train_batch_size",
         "micro_batch": "per_device_train_batch_size micro_batch_size local_batch_size device_batch_size batch_size",
@@ -174,7 +174,7 @@ CONFIG = {
         "model_ranks": "tensor_model_parallel_size pipeline_model_parallel_size context_parallel_size tp_size pp_size cp_size",
     }.items()
 }
-# Parts of a configuration that are not of the training of this model
+# Parts of a configuration that do not describe the training of this model
 _ELSEWHERE = frozenset(
     _words(
         "eval evaluation val validation test generation generate sampling inference router warmup teacher draft ema loggers"
@@ -184,10 +184,10 @@ _MUST_AGREE = {"sequence", "micro_batch", "global_batch", "batch_tokens"}
 
 
 def config_value(config: Mapping[str, Any], wanted: str) -> tuple[Any, str] | None:
-    """Return the value of a configuration and its key, or None.
+    """Return a value of a configuration and its key, or None.
 
-    A full key wins over a nested one, earlier spellings over later ones. Nested keys that differ in value are none, and so are several
-    spellings of a batch or a sequence that differ: the person is asked.
+    A full key takes precedence over a nested one, earlier spellings over later ones. The value is None if nested keys differ in value, or
+    if several spellings of a batch or sequence differ: the user is asked.
     """
     full: dict[str, list[str]] = {}
     nested: dict[str, list[str]] = {}

@@ -1,7 +1,7 @@
-"""What a logger wrote of one run, before anything of it is interpreted.
+"""What a logger wrote about one run, before any of it is interpreted.
 
-A reader gives points under the keys that it found, with steps counted as updates done; which key is the loss, and what a run's tokens
-are, is decided in one place for all formats (`interpret`).
+A reader returns points under the keys that it found, with steps counted as completed updates. Which key is the loss, and how many
+tokens a run has, is decided in one place for all formats (`interpret`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,29 +10,29 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-Series = tuple[np.ndarray, np.ndarray]  # steps (updates done), values
+Series = tuple[np.ndarray, np.ndarray]  # steps (completed updates), values
 
 FINISHED = "finished"
 TRAINING_LOSS, UNIQUE_TOKENS = "training-loss", "unique-tokens"  # what a log may leave open (`Log.asks`)
-_MOST_POINTS = 2000  # that one series keeps; more say nothing about a law
+_MOST_POINTS = 2000  # kept per series; more add nothing to a fit
 
 
 class Fact(NamedTuple):
-    """A canonical value that a format itself defines, and the words that say where it stood."""
+    """A canonical value that the format itself defines, and the text that says where it was found."""
 
     value: Any
     key: str
 
 
 class OwnFlops(NamedTuple):
-    """A logger's FLOP that are 6 x non-embedding params x tokens, so that each follows from the two others: keys of FLOP and tokens."""
+    """Keys of the FLOP and tokens of a logger whose FLOP are 6 x non-embedding params x tokens: each follows from the other two."""
 
     flops: str
     tokens: str
 
 
 class StepDoubt(NamedTuple):
-    """A counter that a logger's calls drive unless the code says the step: only the person knows whether it counts updates."""
+    """A counter of a logger's calls, unless the code passes the step: only the user knows whether it counts updates."""
 
     logger: str
     counter: str
@@ -41,46 +41,46 @@ class StepDoubt(NamedTuple):
 
 @dataclass(frozen=True)
 class Log:
-    """One run, or a segment of one that was resumed.
+    """One run, or one segment of a resumed run.
 
     Attributes
     ----------
     run, source, format : str
-        Name of the run, file or folder it came from, and the format's name.
+        Name of the run, the file or folder it came from, and the name of the format.
     series : mapping of str to (steps, values)
-        Points by the key they were logged under; steps are updates done.
+        Points by the key they were logged under; steps are completed updates.
     config : mapping of str to value
         Flat configuration, nested keys joined by ".".
     facts : mapping of str to Fact
-        Canonical column -> value, where the format leaves no doubt (params per rank summed, tokens per iteration).
+        Canonical column -> value, if the format leaves no doubt (params summed over ranks, tokens per iteration).
     state : str
-        "finished", a reason why not, or "" where the log cannot tell.
+        "finished", a reason why not, or "" if the log does not say.
     summary : bool
-        The values are the last ones logged of each key, possibly of different steps.
+        The values are the last logged ones of each key, possibly from different steps.
     identity, started : str
-        What segments of one run share, and what orders them.
+        A key that segments of one run share, and the key by which they are sorted.
     asks : tuple of str
-        What the log leaves open whatever it holds: `TRAINING_LOSS` (whether it may stand in), `UNIQUE_TOKENS` (data were repeated).
+        Questions that such a log always leaves open: `TRAINING_LOSS` (may it be used instead?), `UNIQUE_TOKENS` (data were repeated).
     notes : tuple of str
-        What a person should know of this log.
+        Warnings about this log.
     left_out : str
-        A reason to leave the run out, known from the file alone.
+        A reason to leave the run out, known from the file itself.
     loss_unit : str
-        Unit of the loss, where the file says so in another place than the key ("" = as the key says).
+        Unit of the loss, if the file gives it somewhere other than in the key ("" = according to the key).
     points : tuple of (steps, tokens, loss)
-        Checkpoints of a run in a table, where rows and not series hold them.
+        Checkpoints of a run in a table, if they are rows and not series.
     own_flops : OwnFlops, optional
-        The counter of FLOP that the logger computes itself.
+        The FLOP counter that the logger computes itself.
     step_doubt : StepDoubt, optional
-        Why steps may be no updates.
+        Why steps may not be updates.
     counts_epochs_done : bool
-        Its epochs are those done so far, in fractions, and not the number of the current one.
+        Epochs are the completed ones, as a fraction, not the number of the current epoch.
     is_kept_by_hand : bool
-        A person's table: it need not say that a run finished, and FLOP may stand there in place of params.
+        A table made by the user: it need not say that a run finished, and it may have FLOP instead of params.
     is_mapped : bool
-        The person's names of columns were applied while reading.
+        The column names given by the user were applied while reading.
     steps_are_updates : bool
-        False where steps only order the points (micro-batches).
+        False if steps only order the points (micro-batches).
     """
 
     run: str
@@ -124,10 +124,10 @@ class Score(NamedTuple):
 
 
 def series_of(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Series]:
-    """Return series from (step, values) rows in the order they were written; a restart drops what it overwrites.
+    """Return series from (step, values) rows in the order in which they were written; a restart drops what it overwrites.
 
-    Where a key's step falls back, the run was resumed: the later points stand, and points of any key from before that lie at or beyond
-    the step of the restart are dropped. Of a step that a key has twice in a row the later value stands.
+    If the step of a key decreases, the run was resumed: the later points are kept, and earlier points of any key at or beyond the step
+    of the restart are dropped. If a key has the same step twice in a row, the later value is kept.
     """
     columns: dict[str, tuple[list[int], list[float], list[float]]] = {}
     for row, (step, values) in enumerate(rows):
@@ -144,9 +144,9 @@ def series_of(rows: Iterable[tuple[float, Mapping[str, Any]]]) -> dict[str, Seri
 
 
 def some(steps: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return the places of rows that say all there is to say of a long log.
+    """Return the positions of enough rows to represent a long log.
 
-    Those wanted (with an evaluation), those at which the step falls back, the first, the last `_MOST_POINTS`, and as many between.
+    These are the wanted rows (with an evaluation), those where the step decreases, the first, the last `_MOST_POINTS`, and as many between.
     """
     if len(steps) <= 3 * _MOST_POINTS:
         return np.arange(len(steps))
@@ -156,7 +156,7 @@ def some(steps: np.ndarray, wanted: np.ndarray) -> np.ndarray:
 
 
 def some_rows(rows: list[dict[str, Any]], step: str) -> list[dict[str, Any]]:
-    """Return the rows of a long log that `some` names: all that hold a key which few rows hold, such as an evaluation."""
+    """Return the rows of a long log chosen by `some`, including all with a rare key such as an evaluation."""
     if len(rows) <= 3 * _MOST_POINTS:
         return rows
     sizes: dict[frozenset[str], list[int]] = {}
@@ -179,16 +179,16 @@ def without_overwritten(columns: Mapping[str, tuple[np.ndarray, ...]]) -> dict[s
     for key, (rows, steps, values) in columns.items():
         kept = np.ones(len(steps), dtype=bool)
         for row, step in restarts:
-            if row <= rows[-1]:  # a key that ended before has nothing that was written again
+            if row <= rows[-1]:  # nothing of a key that ended earlier was written again
                 kept &= (rows >= row) | (steps < step)
-        # the last value of a step that stands there twice
+        # the last value of a step that appears twice
         kept_steps, place = np.unique(steps[kept][::-1], return_index=True)
         found[key] = kept_steps, values[kept][::-1][place]
     return found
 
 
 def number_of(cell: Any) -> float | None:
-    """Return a logged cell as a float, None where it is none; null and the texts "NaN", "Infinity" are numbers of a log."""
+    """Return a logged cell as a float, or None if it is not a number; the strings "NaN" and "Infinity" are numbers in a log."""
     if isinstance(cell, bool):
         return None
     if isinstance(cell, int | float | np.integer | np.floating):
@@ -207,9 +207,10 @@ def number_of(cell: Any) -> float | None:
 
 
 def join(segments: list[Log]) -> Log:
-    """Return one log of a run in several files: of a resumed run later files win, and what they overwrite of earlier ones is dropped.
+    """Return one log of a run in several files; in a resumed run, later files overwrite earlier ones.
 
-    A file that holds other keys, or goes on where an earlier one ended, overwrites nothing: evaluation and training may be two files.
+    A file with other keys, or one that continues after the end of an earlier file, overwrites nothing: evaluation and training may be
+    in two files.
     """
     segments = sorted(segments, key=lambda segment: segment.started)
     series: dict[str, Series] = {}
@@ -240,10 +241,10 @@ def _before(points: Series, step: float) -> Series:
 
 
 def thin(log: Log, keep: frozenset[str]) -> Log:
-    """Return the log with few points: all series at the steps where a key of `keep` stands, the first, and the last hundredth.
+    """Return the log with fewer points: all series at the steps of the keys in `keep`, at the first step and in the last hundredth.
 
-    A series of 1e5 training losses says no more of a law than 2,000 of them; the end, over which a training loss is averaged, stays whole
-    up to that number.
+    A series of 1e5 training losses says no more about a law than 2,000 of them. The end, over which a training loss is averaged, is
+    kept whole up to that number.
     """
     longest = max((len(steps) for steps, _ in log.series.values()), default=0)
     if longest <= _MOST_POINTS:

@@ -1,4 +1,4 @@
-"""Reads all that was found, in several processes where there is much; a bad file does not lose the others."""
+"""Reads everything that was found, in several processes if there is a lot; a bad file does not stop the others."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -20,14 +20,14 @@ from .keys import loss_key
 from .known import FORMATS
 from .log import Log, Score, thin
 
-_LOOKED_AT = 10_000  # files of a folder by which its size is judged
-_LARGE = 200_000_000  # bytes from which files are read by several processes
+_LOOKED_AT = 10_000  # files of a folder that are counted to estimate its size
+_LARGE = 200_000_000  # bytes above which files are read by several processes
 
 Progress = Callable[[int, int, str], None]
 
 
 class Logs(NamedTuple):
-    """What was found and read, before any answer is applied to it."""
+    """What was found and read, before any answer is applied."""
 
     discovery: Discovery
     logs: tuple[Log, ...]
@@ -44,7 +44,7 @@ def read_logs(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Logs:
-    """Read all sources; see `import_runs`. Of the answers only `reading_options` bears on it."""
+    """Read all sources; see `import_runs`. Only the answers in `reading_options` affect it."""
     discovery = find([sources] if isinstance(sources, str | Path) else sources, format)
     options = reading_options(answers)
     logs: list[Log] = []
@@ -71,28 +71,30 @@ def read_logs(
 
 
 def reading_options(answers: ImportAnswers) -> Options:
-    """Return the answers that decide how files are read; all others bear on what was read, which need not be read again."""
+    """Return the answers that decide how files are read; all others apply later, so files need not be read again."""
     return Options(answers.sheet, answers.decimal, answers.map)
 
 
 def read_one(item: Found, options: Options) -> tuple[list[Log | Score], str]:
-    """Return the logs of one file or folder, thinned, and what is wrong with it ("" where nothing is)."""
+    """Return the logs of one file or folder, thinned, and what is wrong with it ("" if nothing)."""
     known = FORMATS[item.format]
     try:
         if not item.path.is_dir() and not item.path.is_file():
             raise Unreadable(f"{item.path.name} is neither a file nor a folder.")
         found = known.logs(item.path, options)
-        return [_shown(log, item) for log in found], "" if found else f"{item.path.name} holds no run that can be read."
+        return [
+            _shown(log, item) for log in found
+        ], "" if found else f"{item.path.name} does not contain a readable run."
     except Unreadable as error:
         return [], str(error)
     except MemoryError:
-        return [], f"{item.path.name} needs more memory than there is."
-    except Exception as error:  # one bad file must not lose the others, whatever is wrong with it
+        return [], f"{item.path.name} needs more memory than is available."
+    except Exception as error:  # one bad file must not stop the others, whatever is wrong with it
         return [], f"{item.path.name} cannot be read as {known.title}: {type(error).__name__}, {one_line(error)}."
 
 
 def _shown(log: Any, item: Found) -> Any:
-    """Return a log with its path below the source that was given, its names fit for any file and screen, and few points."""
+    """Return a log with its path below the given source, names that any file or screen can show, and fewer points."""
     shown = clean(item.shown)
     row = log.source.rpartition(" row ")
     if row[1]:
@@ -124,7 +126,7 @@ def _read_all(
                 yield result
             return
         except BrokenProcessPool:
-            pass  # a worker was killed, for want of memory: read the rest here, one by one
+            pass  # a worker was killed because memory ran out: read the rest here, one by one
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,4 +1,4 @@
-"""What an import gives: the table of runs, that of checkpoints, and the report of where each number comes from."""
+"""What an import returns: the table of runs, the table of checkpoints, and a report of the source of each number."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,13 +40,13 @@ _CHECKPOINTS = (
 
 
 def runs_of(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return a row per run that is kept."""
+    """Return one row per run that is kept."""
     records = [{"run": row.run, **row.values, "source": row.source} for row in rows]
     return _frame(records, list(COLUMNS))
 
 
 def _frame(records: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
-    """Return records as a table of the columns that have a value; counts that are whole numbers stay whole."""
+    """Return records as a table of the columns that have values; counts that are whole numbers stay integers."""
     names = [*(name for name in columns if any(record.get(name) is not None for record in records)), "source"]
     names = ["run", *names] if "run" not in names else names
     frame = pd.DataFrame([{name: record.get(name) for name in names} for record in records], columns=names)
@@ -60,7 +60,7 @@ def _frame(records: list[dict[str, Any]], columns: Sequence[str]) -> pd.DataFram
 
 
 def checkpoints_of(table: Table, answers: ImportAnswers) -> pd.DataFrame:
-    """Return a row per evaluation of the runs that are kept, and of unfinished ones where the answers say so."""
+    """Return one row per evaluation of the runs that are kept, and of unfinished runs if the answers keep them."""
     records = []
     for row in table.rows:
         if row.left_out and not (row.unfinished and answers.unfinished == "keep"):
@@ -82,7 +82,7 @@ def checkpoints_of(table: Table, answers: ImportAnswers) -> pd.DataFrame:
 
 
 def report_of(logs: Logs, table: Table) -> dict[str, Any]:
-    """Return where the numbers come from, what was left out and why, and what a person should know."""
+    """Return where the numbers come from, what was left out and why, and the warnings."""
     kept = [row for row in table.rows if not row.left_out]
     formats = pd.Series([row.format for row in table.rows], dtype=object).value_counts(sort=False)
     return {

@@ -1,6 +1,6 @@
-"""Answers as a person writes them: RUN=COUNT, [RUN:]COLUMN=VALUE, or a line typed under a question.
+"""Answers as users type them: RUN=COUNT, [RUN:]COLUMN=VALUE, or a line typed under a question.
 
-One spelling for the command line and for the terminal, so that an answer can be moved from one to the other.
+The spelling is the same on the command line and in the terminal, so an answer can be moved from one to the other.
 """
 
 import shlex
@@ -17,7 +17,7 @@ from .interpret.questions import Question
 
 
 def by_run(option: str, texts: Sequence[str] | None) -> dict[str, float]:
-    """Read COUNT or RUN=COUNT; a bare count is of every run."""
+    """Read COUNT or RUN=COUNT; a bare count is for every run."""
     found = {}
     for text in texts or ():
         run, equals, value = text.rpartition("=")
@@ -38,7 +38,7 @@ def sets(texts: Sequence[str] | None) -> dict[str, dict[str, Any]]:
             raise InputError(f"--set takes COLUMN=VALUE or RUN:COLUMN=VALUE. Got '{text}'.")
         if column.strip() not in COLUMNS:
             raise InputError(
-                f"--set: '{column.strip()}' is no column of a runs table; {nearest(column.strip(), list(COLUMNS))}."
+                f"--set: '{column.strip()}' is not a column of a runs table; {nearest(column.strip(), list(COLUMNS))}."
             )
         try:
             cell: Any = parse_number(value) if column.strip() in NUMERIC else value.strip()
@@ -49,7 +49,7 @@ def sets(texts: Sequence[str] | None) -> dict[str, dict[str, Any]]:
 
 
 def with_answer(answers: ImportAnswers, question: Question, text: str) -> ImportAnswers:
-    """Return the answers with one more; the text may be a bare value or the option as it would be written."""
+    """Return the answers with one more; the text may be a bare value or the whole option."""
     words = shlex.split(text) if text.startswith("--") else [question.option.split()[0], text]
     option, value = words[0].removeprefix("--").replace("-", "_"), " ".join(words[1:])
     if option in ("params", "batch_tokens", "sequence", "unique_tokens", "loss_factor"):
@@ -71,6 +71,6 @@ def with_answer(answers: ImportAnswers, question: Question, text: str) -> Import
     if option == "bytes_per_token":
         return replace(answers, bytes_per_token=parse_number(value))
     if not hasattr(answers, option):
-        raise InputError(f"'{words[0]}' answers no question of an import.")
+        raise InputError(f"'{words[0]}' does not answer any question of an import.")
     changes = {option: value}
     return replace(answers, **changes)

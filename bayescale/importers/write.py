@@ -1,4 +1,4 @@
-"""Writes an import: the table, its checkpoints, and the report beside them; each is whole or not there."""
+"""Writes an import: the table, its checkpoints, and the report next to them; no file is ever left incomplete."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ def write(imported: Imported, out: str | Path, details: Mapping[str, Any]) -> di
         for name, draft in drafts.items():
             draft.write_bytes(
                 texts[name].encode()
-            )  # the same bytes on every system, since they are known by their hash
+            )  # the same bytes on every system, because they are recognised by their hash
         for name, draft in drafts.items():
             draft.replace(files[name])
     finally:
@@ -48,5 +48,5 @@ def write(imported: Imported, out: str | Path, details: Mapping[str, Any]) -> di
 
 
 def digest(data: bytes) -> str:
-    """Return the SHA-256 of a table, by which `read_runs` sees whether it was edited after its import."""
+    """Return the SHA-256 of a table, which tells `read_runs` whether the table was edited after the import."""
     return hashlib.sha256(data).hexdigest()

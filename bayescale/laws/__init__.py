@@ -1,4 +1,4 @@
-"""Scaling laws: pure functions of inputs and constants, one family a file; `LAWS` is the closed set."""
+"""Scaling laws: pure functions of inputs and constants, one family per file; `LAWS` is the closed set."""
 
 from .known import LAWS
 from .law import Law

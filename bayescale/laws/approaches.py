@@ -1,9 +1,9 @@
-"""Approaches 1 and 2 of Hoffmann et al. 2022 (arXiv:2203.15556, §3.1 and §3.2): the best size for a compute, without a law of the loss.
+"""Approaches 1 and 2 of Hoffmann et al. 2022 (arXiv:2203.15556, §3.1 and §3.2): the best size for a compute budget.
 
-Both end in N*(C) = G (C / 6)^a. Approach 2 takes runs of one compute (isoFLOP) and fits a parabola in ln params to their log losses;
-approach 1 follows each size along its tokens and takes the lower envelope of the sizes. Neither knows the loss of a plan: `loss` here
+Both give N*(C) = G (C / 6)^a. Approach 2 takes runs at the same compute (isoFLOP) and fits a parabola in ln params to their log losses;
+approach 1 follows each size along its tokens and takes the lower envelope of the sizes. Neither predicts the loss of a plan: `loss` here
 is a profile, relative to the best loss at the plan's compute. The models with per-budget and per-size parameters are in
-`spec/profiles.py`; what is here needs only NumPy.
+`spec/profiles.py`; this module needs only NumPy.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ WITHIN = 0.15  # of a budget's compute
 LEAST_SIZES = 4  # of a budget
 LEAST_BUDGETS = 2
 LEAST_ALONG = 3  # token counts of a size; sizes of an envelope
-_SAME = 0.01  # of a logarithm: sizes or tokens nearer than that are one
+_SAME = 0.01  # of a logarithm: sizes or tokens nearer than this count as one
 _REACH = float(np.log(2))  # how far beyond its own tokens a size's curve may be read
-_COMPUTES = 40  # at which an envelope is taken
+_COMPUTES = 40  # compute budgets at which an envelope is taken
 
 
 def profile(params: Any, tokens: Any, *, log_G: Any, params_exponent: Any, curvature: Any) -> Any:
@@ -32,7 +32,7 @@ def profile(params: Any, tokens: Any, *, log_G: Any, params_exponent: Any, curva
     params, tokens : float or array
         Raw counts, > 0.
     log_G, params_exponent, curvature : float or array
-        Of ln N* = log_G + params_exponent ln(C / 6), and the second derivative of log loss in ln params.
+        Constants of ln N* = log_G + params_exponent ln(C / 6), and the second derivative of log loss in ln params.
 
     Returns
     -------
@@ -60,9 +60,9 @@ def size_curve(log_tokens: Any, level: Any, ratio: Any, exponent: Any) -> Any:
     Parameters
     ----------
     log_tokens : array
-        ln tokens about any middle.
+        ln tokens relative to any centre.
     level, ratio, exponent : array
-        Log loss there, ln of the tokens term over the rest of the loss there, exponent of tokens.
+        Log loss at the centre, ln of the tokens term over the rest of the loss there, exponent of tokens.
 
     Returns
     -------
@@ -72,21 +72,21 @@ def size_curve(log_tokens: Any, level: Any, ratio: Any, exponent: Any) -> Any:
 
 
 def find_budgets(flops: Any, params: Any, *, budgets: tuple[float, ...] = (), within: float = WITHIN) -> np.ndarray:
-    """Compute of the budget that each run belongs to, NaN where it belongs to none with at least four sizes.
+    """Compute of the budget that each run belongs to; NaN if it does not belong to any budget with at least four sizes.
 
     Parameters
     ----------
     flops, params : array
         Of the runs.
     budgets : tuple of float
-        Budgets to use. Without them they are found: again and again, the run is taken about which most sizes lie.
+        Budgets to use. Without them they are found: repeatedly, the run with the most sizes around it is taken.
     within : float
         How far, as a share of the budget, a run's compute may lie from it.
 
     Returns
     -------
     array of float
-        FLOP. A budget that was found is the geometric mean of its runs.
+        FLOP. Budgets found here are the geometric mean of their runs.
 
     Examples
     --------
@@ -118,7 +118,7 @@ def find_budgets(flops: Any, params: Any, *, budgets: tuple[float, ...] = (), wi
 
 
 def steps(values: Any) -> np.ndarray:
-    """Number the distinct sizes or token counts from the smallest; those that differ by less than a percent are one."""
+    """Number the distinct sizes or token counts from the smallest; those that differ by less than one per cent count as one."""
     logs = np.log(np.asarray(values, dtype=float))
     order = np.argsort(logs, kind="stable")
     numbers = np.zeros(len(logs), dtype=int)
@@ -127,14 +127,14 @@ def steps(values: Any) -> np.ndarray:
 
 
 def parabola_vertex(log_params: Any, log_loss: Any) -> float:
-    """ln params at the vertex of the least-squares parabola through the points of one budget; NaN where it opens downwards."""
+    """ln params at the vertex of the least-squares parabola through the points of one budget; NaN if it opens downwards."""
     centre = float(np.mean(log_params))
     bent, slope, _ = np.polyfit(np.asarray(log_params) - centre, np.asarray(log_loss), 2)
     return centre - slope / (2 * bent) if bent > 0 else float("nan")
 
 
 def parabola_error(params: Any, flops: float, *, loss: Callable[..., Any], best: float) -> float:
-    """Error in ln N* of a least-squares parabola on noise-free log losses of these sizes at one compute.
+    """Error in ln N* of a least-squares parabola on noise-free log losses of these sizes at one compute budget.
 
     Parameters
     ----------
@@ -143,14 +143,14 @@ def parabola_error(params: Any, flops: float, *, loss: Callable[..., Any], best:
     flops : float
         Its compute.
     loss : callable
-        ``loss(params, tokens)``, the truth.
+        ``loss(params, tokens)``, the true law.
     best : float
         The true ln N*.
 
     Returns
     -------
     float
-        Positive where the parabola puts the best size too high; `chinchilla.vertex_shift` is its approximation on centred grids.
+        Positive if the parabola puts the best size too high; `chinchilla.vertex_shift` is its approximation on centred grids.
     """
     sizes = np.asarray(params, float)
     return parabola_vertex(np.log(sizes), np.log(loss(sizes, tokens_within(flops, sizes)))) - best
@@ -159,7 +159,7 @@ def parabola_error(params: Any, flops: float, *, loss: Callable[..., Any], best:
 def envelope_computes(params: Any, tokens: Any) -> tuple[np.ndarray, np.ndarray]:
     """Log-spaced ln FLOP at which at least three sizes can be compared, and which sizes those are.
 
-    A size counts where its tokens, C / 6N, lie within a factor two of those that its runs saw.
+    A size counts if its tokens, C / 6N, lie within a factor of two of those of its runs.
 
     Returns
     -------
@@ -177,22 +177,22 @@ def envelope_computes(params: Any, tokens: Any) -> tuple[np.ndarray, np.ndarray]
 
 
 def envelope(log_sizes: np.ndarray, log_loss: np.ndarray, covered: np.ndarray) -> dict[str, np.ndarray]:
-    """Best size at each compute: the vertex of the parabola through the size of least loss and its two neighbours.
+    """Best size at each compute budget: the vertex of the parabola through the size with the lowest loss and its two neighbours.
 
     Parameters
     ----------
     log_sizes : array, shape (size,)
         ln params, rising.
     log_loss : array, shape (draw, compute, size)
-        Each size's log loss at each compute.
+        Each size's log loss at each compute budget.
     covered : array of bool, shape (compute, size)
         Which of them count.
 
     Returns
     -------
     dict
-        `log_params`, kept within the three sizes; `curvature` of log loss there; `inside`, whether the least loss is not that of the
-        smallest or largest size. Shapes (draw, compute).
+        `log_params`, kept within the three sizes; `curvature` of log loss there; `inside`, whether the size with the lowest loss is
+        neither the smallest nor the largest. Shapes (draw, compute).
     """
     found = {name: np.empty(log_loss.shape[:2]) for name in ("log_params", "curvature", "inside")}
     for k in range(log_loss.shape[1]):
@@ -204,7 +204,7 @@ def envelope(log_sizes: np.ndarray, log_loss: np.ndarray, covered: np.ndarray) -
         y0, y1, y2 = (losses[rows, middle + i] for i in (-1, 0, 1))
         left, right = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
         bent = 2 * (right - left) / (x2 - x0)
-        # Where three points do not bend up, the best of them is an end.
+        # If three points do not bend upwards, the best of them is at an end.
         vertex = np.where(bent > 0, (x0 + x1) / 2 - left / np.where(bent > 0, bent, 1), sizes[least])
         found["log_params"][:, k] = np.clip(vertex, x0, x2)
         found["curvature"][:, k] = bent
@@ -213,7 +213,7 @@ def envelope(log_sizes: np.ndarray, log_loss: np.ndarray, covered: np.ndarray) -
 
 
 def _interpolated(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) -> dict[str, Any]:
-    """The envelope of the measured losses themselves, joined by straight lines in logs: where an envelope can be had at all."""
+    """Return the envelope of the measured losses, joined by straight lines in logs: a test of whether there is an envelope at all."""
     step = steps(params)
     log_flops, covered = envelope_computes(params, tokens)
     log_sizes = np.array([np.log(params)[step == i].mean() for i in range(step.max() + 1)])
@@ -231,7 +231,7 @@ def _interpolated(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) -> d
 
 
 def _keep_budgets(inputs: Mapping[str, Any], response: Any, *, budgets: tuple[float, ...], within: float) -> list[str]:
-    """Why each run is of no use to approach 2."""
+    """Return the reason why approach 2 cannot use a run, for each run; "" if it can."""
     flops = compute(inputs["params"], inputs["tokens"])
     budget = find_budgets(flops, inputs["params"], budgets=budgets, within=within)
     found = np.unique(budget[np.isfinite(budget)])
@@ -241,11 +241,14 @@ def _keep_budgets(inputs: Mapping[str, Any], response: Any, *, budgets: tuple[fl
             f"{len(found)}. Train isoFLOP runs, allow more with `options.within = 0.25` (--option within=0.25), or fit the model "
             "'chinchilla' (--model chinchilla), which takes any runs."
         )
-    return ["" if np.isfinite(b) else f"on no budget with {LEAST_SIZES} sizes within {within:.0%}" for b in budget]
+    return [
+        "" if np.isfinite(b) else f"does not belong to any budget with {LEAST_SIZES} sizes within {within:.0%}"
+        for b in budget
+    ]
 
 
 def _keep_sizes(inputs: Mapping[str, Any], response: Any) -> list[str]:
-    """Why each run is of no use to approach 1."""
+    """Return the reason why approach 1 cannot use a run, for each run; "" if it can."""
     step, tokens = steps(inputs["params"]), steps(inputs["tokens"])
     enough = np.array([len(np.unique(tokens[step == i])) >= LEAST_ALONG for i in range(step.max() + 1)])[step]
     params, counts, loss = (np.asarray(a, float)[enough] for a in (inputs["params"], inputs["tokens"], response))
@@ -258,8 +261,8 @@ def _keep_sizes(inputs: Mapping[str, Any], response: Any) -> list[str]:
         )
     if not _interpolated(params, counts, loss)["inside"].any():
         raise InputError(
-            "Approach 1 finds no envelope: at each compute where three sizes can be compared, the smallest or the largest of them is best. "
-            "Train sizes on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
+            "Approach 1 finds no envelope: wherever three sizes can be compared at the same compute, the smallest or the largest of them "
+            "is best. Train sizes on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
         )
     return ["" if use else f"its size has fewer than {LEAST_ALONG} token counts" for use in enough]
 
@@ -275,12 +278,12 @@ def _isoflop_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -
 
 
 def _envelope_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
-    """N*(C) is that of the envelope of all sizes, which is taken from the draws (`posterior/profiles.py`)."""
+    """Return only beta: N*(C) comes from the envelope of all sizes, computed from the draws (`posterior/profiles.py`)."""
     return {"beta": np.exp(sampled["log_beta"])}
 
 
 def isoflop_options(budgets: Any = "", within: Any = WITHIN) -> dict[str, Any]:
-    """Return the arguments of `find_budgets` from what a model file or a command line says; ValueError shows the form."""
+    """Return the arguments of `find_budgets` from the options in a model file or command; ValueError shows the form."""
     texts = budgets.split(",") if isinstance(budgets, str) else np.atleast_1d(budgets).tolist()
     try:
         given, share = tuple(float(text) for text in texts if str(text).strip()), float(within)
@@ -288,14 +291,14 @@ def isoflop_options(budgets: Any = "", within: Any = WITHIN) -> dict[str, Any]:
         given, share = (), -1.0
     if not 0 < share < 1 or any(not np.isfinite(b) or b <= 0 for b in given):
         raise InputError(
-            "Approach 2: `budgets` must be FLOP > 0 with commas between, e.g. 1e19,1e20, and `within` a share in (0, 1). "
-            f"Got budgets = {budgets!r}, within = {within!r} instead."
+            "Approach 2: `budgets` must be FLOP > 0 separated by commas, e.g. 1e19,1e20, and `within` a share in (0, 1). "
+            f"Got budgets = {budgets!r}, within = {within!r}."
         )
     return {"budgets": given, "within": share}
 
 
 def _isoflop(budgets: Any = "", within: Any = WITHIN) -> Law:
-    """Approach 2 with budgets given as a list or as text with commas between, and another tolerance."""
+    """Approach 2 with given budgets, as a list or a string separated by commas, and a given tolerance."""
     return Law(
         name="approach-2",
         inputs=("params", "tokens"),

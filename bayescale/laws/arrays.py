@@ -1,6 +1,6 @@
-"""What laws need beyond operators and one-argument ufuncs, made of these: PyTensor takes no `np.where`, `maximum` or `logaddexp`.
+"""Functions for laws, made of operators and one-argument ufuncs: PyTensor does not accept `np.where`, `maximum` or `logaddexp`.
 
-Each is exact where its pieces meet and has a finite gradient there (PyTensor's derivative of |x| at 0 is 0).
+Each is exact where its pieces meet, with a finite gradient there (PyTensor's derivative of |x| at 0 is 0).
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
-"""Laws of params, tokens and batch: Chinchilla's law at the tokens that a run is worth at tiny batches.
+"""Laws in params, tokens and batch: Chinchilla's law in the equivalent number of tokens at tiny batches.
 
-Of a run's tokens the share B / (B + B_crit) is wasted (McCandlish et al. 2018, arXiv:1812.06162); `formulas.gradient_noise` has the trade
-of steps against tokens.
+A run wastes the share B / (B + B_crit) of its tokens (McCandlish et al. 2018, arXiv:1812.06162); `formulas.gradient_noise` has the
+trade-off of steps against tokens.
 """
 
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from .law import Law, Sizing, compute, log_product
 
 
 def effective_tokens(tokens: Any, batch: Any, *, B_crit: Any) -> Any:
-    """Tokens at tiny batches that would be worth as much, tokens / (1 + B / B_crit): what a law of tokens takes for batch sweeps.
+    """Equivalent tokens at tiny batches, tokens / (1 + B / B_crit): the input of a law in tokens for batch sweeps.
 
     Parameters
     ----------
     tokens, batch : float or array
-        Tokens seen, and tokens a step.
+        Tokens seen, and tokens per step.
     B_crit : float or array
         Critical batch, in tokens.
 
@@ -37,22 +37,22 @@ def critical_batch(x: Any, *, coef: Any, exponent: Any) -> Any:
     return np.exp(np.log(coef) + exponent * np.log(x))
 
 
-_WIDE, _HALVINGS = 40.0, 60  # of ln params about the optimum of a fixed critical batch, and of that range
+_WIDE, _HALVINGS = 40.0, 60  # range of ln params around the optimum of a fixed critical batch; number of halvings
 
 
 def loss(
     params: Any, tokens: Any, batch_tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any, B_crit: Any
 ) -> Any:
-    """Expected loss of a run with a batch, Chinchilla's at `effective_tokens`.
+    """Expected loss of a run at a batch size, Chinchilla's at `effective_tokens`.
 
     Parameters
     ----------
     params, tokens, batch_tokens : float or array
-        Size, tokens seen, tokens a step.
+        Size, tokens seen, tokens per step.
     E, A, alpha, B, beta : float or array
-        Constants of the Chinchilla loss, which is this one at tiny batches.
+        Constants of the Chinchilla loss, equal to this one at tiny batches.
     B_crit : float or array
-        Critical batch, tokens, at which half of the tokens are wasted.
+        Critical batch in tokens; there half of the tokens are wasted.
 
     Returns
     -------
@@ -74,14 +74,14 @@ def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]
 
 
 def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
-    """Constants of `loss`; T and the shares are at the mean batch, and log_critical is ln B_crit less the mean ln batch."""
+    """Constants of `loss`; T and the shares are at the mean batch, and log_critical is ln B_crit minus the mean ln batch."""
     worth = anchors["log_tokens_mean"] - np.log1p(np.exp(-sampled["log_critical"]))
     found = chinchilla.constants(sampled, {**anchors, "log_tokens_mean": worth})
     return {**found, "B_crit": np.exp(anchors["log_batch_mean"] + sampled["log_critical"])}
 
 
 def optimum(flops: Any, batch_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any, B_crit: Any, **_: Any) -> Any:
-    """Natural log of the compute-optimal params at a batch, which wastes one share of the tokens of every size."""
+    """Natural log of the compute-optimal params at a batch size; the batch wastes the same share of tokens at every size."""
     wasted = np.log1p(batch_tokens / B_crit)
     return chinchilla.optimum(flops, A=A, alpha=alpha, B=B * np.exp(beta * wasted), beta=beta)
 
@@ -99,7 +99,7 @@ def growing_loss(
     CBS_coef: Any,
     CBS_exponent: Any,
 ) -> Any:
-    """Expected loss where the critical batch grows with the tokens of the run, CBS = CBS_coef x tokens^CBS_exponent.
+    """Expected loss if the critical batch grows with the tokens of the run, CBS = CBS_coef x tokens^CBS_exponent.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def growing_loss(
     E, A, alpha, B, beta : float or array
         As in `loss`.
     CBS_coef, CBS_exponent : float or array
-        Critical batch, tokens, of a run of one token, and its exponent: about 0.47 (Zhang et al. 2024, arXiv:2410.21676).
+        Critical batch in tokens of a run of one token, and its exponent: about 0.47 (Zhang et al. 2024, arXiv:2410.21676).
 
     Returns
     -------
@@ -120,7 +120,7 @@ def growing_loss(
 
 
 def growing_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
-    """Constants of `growing_loss`, and B_crit, the critical batch of a run of the mean tokens."""
+    """Constants of `growing_loss`, and B_crit, the critical batch of a run on the mean tokens."""
     found = constants(sampled, anchors)
     log_coef = anchors["log_batch_mean"] + sampled["log_critical"] - sampled["growth"] * anchors["log_tokens_mean"]
     return {**found, "CBS_coef": np.exp(log_coef), "CBS_exponent": sampled["growth"]}
@@ -131,8 +131,8 @@ def growing_optimum(
 ) -> Any:
     """Natural log of the compute-optimal params at a batch, by bisection.
 
-    At the optimum alpha A N^-alpha = beta B w^-beta (1 + CBS_exponent x / (1 + x)), w being the tokens' worth and x = batch / CBS: one side
-    of it falls with N faster than the other.
+    At the optimum alpha A N^-alpha = beta B w^-beta (1 + CBS_exponent x / (1 + x)), with w the effective tokens and x = batch / CBS; one
+    side falls faster with N than the other.
     """
     middle = optimum(flops, batch_tokens, A=A, alpha=alpha, B=B, beta=beta, B_crit=CBS_coef * 1e9**CBS_exponent)
     low, high = middle - _WIDE, middle + _WIDE

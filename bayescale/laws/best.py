@@ -1,4 +1,4 @@
-"""The compute-optimal size of a law of params and tokens: in closed form where there is one, else by search."""
+"""The compute-optimal size of a law in params and tokens: in closed form if there is one, otherwise by search."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ import numpy as np
 from .golden import golden
 from .law import Law, log_product
 
-_LEAST, _STEP = 0.0, 0.4  # of ln params, which are scanned from one param up to one token
-_STEPS = 32  # of the golden section about the best of the scan, to 1e-7
+_LEAST, _STEP = 0.0, 0.4  # of ln params, scanned from one param up to one token
+_STEPS = 32  # of the golden section around the best of the scan, to 1e-7
 
 
 def log_best_params(law: Law, flops: float, **inputs: Any) -> np.ndarray:
@@ -17,7 +17,7 @@ def log_best_params(law: Law, flops: float, **inputs: Any) -> np.ndarray:
     Parameters
     ----------
     law : Law
-        Of params and tokens.
+        A law in params and tokens.
     flops : float
         Training compute, > 0.
     **inputs : float or array, shape (draw,)
@@ -26,7 +26,7 @@ def log_best_params(law: Law, flops: float, **inputs: Any) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shape (draw,)
-        The law's `sizing.optimum` where it has one, else the place of the least loss between one param and one token.
+        The law's `sizing.optimum` if it has one, otherwise the size with the lowest loss between one param and one token.
 
     Examples
     --------

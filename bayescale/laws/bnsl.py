@@ -1,9 +1,9 @@
-"""Broken neural scaling laws of Caballero et al. 2022 (arXiv:2210.14891): a power law whose slope changes smoothly at breaks.
+"""Broken neural scaling laws of Caballero et al. 2022 (arXiv:2210.14891): a power law with a slope that changes smoothly at breaks.
 
     y(x) = a + b x^-c0 prod_i [1 + (x / d_i)^(1 / f_i)]^(-c_i f_i)
 
-The product is summed in logs with softplus; the power (x / d)^(1 / f) of a sharp break would overflow. Breaks beyond the largest
-x cannot be learned, and the number of breaks is chosen by forecasts, never by the error in sample.
+The product is summed in logs with softplus, since the power (x / d)^(1 / f) of a sharp break would overflow. Breaks beyond the largest
+x cannot be learnt, and the number of breaks is chosen by forecasts, never by the in-sample error.
 """
 
 from collections.abc import Sequence
@@ -26,13 +26,13 @@ def value(x: Any, *, a: Any, b: Any, c0: Any, breaks: Breaks = ()) -> Any:
     a, b, c0 : float or array
         Limit, amplitude (> 0, the reducible part at x = 1 before any break), first slope.
     breaks : sequence of (c, d, f)
-        Of each break the change of slope, the position (> 0) and the sharpness (> 0, small is sharp): floats or arrays.
+        For each break, the change of slope, the position (> 0) and the sharpness (> 0, small is sharp): floats or arrays.
 
     Returns
     -------
     float or array
-        y, which rises where `slope` is above zero (double descent needs two breaks). Slopes of one sign before and after each break do not
-        make a curve monotone where breaks differ in sharpness; the model's option `monotone` does.
+        y, which rises where `slope` is above zero (double descent needs two breaks). Slopes with the same sign before and after each
+        break do not make a curve monotone if breaks differ in sharpness; the model's option `monotone` does.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def value(x: Any, *, a: Any, b: Any, c0: Any, breaks: Breaks = ()) -> Any:
 
 
 def log_reducible(x: Any, *, log_b: Any, c0: Any, breaks: Breaks = ()) -> Any:
-    """Natural log of the reducible part y - a, from ln b: b itself overflows where a steep slope is carried back to x = 1."""
+    """Natural log of the reducible part y - a, from ln b: b itself overflows if a steep slope is extended back to x = 1."""
     log_y = log_b - c0 * np.log(x)
     for c, d, f in breaks:
         log_y = log_y - c * f * softplus((np.log(x) - np.log(d)) / f)

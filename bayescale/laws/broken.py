@@ -1,11 +1,11 @@
 """Broken neural scaling laws as models: any number of breaks, along any one input, for any positive response, rising or falling.
 
-Sampled is what the runs can tell: the reducible part and its slope at the centre of the runs, the limit as a share of the smallest
-response, and of each break the change of slope, the place in the range of the runs and the sharpness. The constants of `bnsl.value`
-follow. Breaks are ordered by construction, so that no two of them can change labels.
+The sampled parameters are those that runs can determine: the reducible part and its slope at the centre of the runs, the limit as a
+share of the smallest response, and for each break the change of slope, the place in the range of the runs and the sharpness. The
+constants of `bnsl.value` follow. Breaks are ordered by construction, so no two of them can swap labels.
 
-A monotone law is the same with its priors cut down to curves that nowhere turn. Breaks of different widths can turn a curve between
-them although all slopes they lead to have one sign, so the local slope itself is asked for, at points about each break.
+A monotone law is the same law with its priors restricted to curves that never turn. Breaks of different widths can turn a curve
+between them although all slopes before and after them have the same sign, so the local slope itself is tested, at points around each break.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,11 @@ from .law import Law, Moves
 _Numbers = Mapping[str, Any]
 
 MOST_BREAKS = 4
-_LARGEST = 300.0  # ln of a value beyond any metric: a draw with a steep break beyond the runs would overflow
+_LARGEST = 300.0  # ln of a value beyond any metric; larger values, from steep breaks beyond the runs, would overflow
 _MARGIN = 0.5 * float(np.log(10))  # breaks may lie half a decade beyond the runs
 _DIRECTIONS = {"no": 0, "falling": 1, "rising": -1}
-# Where about a break, in widths of it, the slope is asked for: closer where the logistic bends, so that between two points it strays from
-# its chord by less than a thousandth (`SLACK`), and so far out that it bends no more.
+# Points around a break at which the slope is tested, in widths of the break: closer where the logistic bends, so that between two points
+# it differs from its chord by less than a thousandth (`SLACK`), and so far out that it no longer bends.
 _OUTER = np.array([8.0, 12.0, 30.0])
 LADDER = np.concatenate([-_OUTER[::-1], 2 * np.log(np.tan(np.arange(1, 50) * np.pi / 100)), _OUTER])
 
@@ -38,7 +38,7 @@ def reach(x: Any) -> Any:
 
 
 def anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
-    """Where the fitted runs lie.
+    """Location of the fitted runs.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
     Returns
     -------
     dict
-        Means of ln x and of ln y, the least ln y, and the range of ln x in which breaks may lie.
+        Means of ln x and of ln y, the smallest ln y, and the range of ln x in which breaks may lie.
     """
     log_x = np.log(inputs["x"])
     return {
@@ -65,7 +65,7 @@ def anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
 def places(shares: list[Any]) -> list[Any]:
     """Turn shares in (0, 1) into ascending places in (0, 1), by breaking a stick: uniform shares give sorted uniform places.
 
-    Each share says where in what is left the least of the places still to come lies; of k uniform ones it is 1 - (1 - share)^(1 / k).
+    Each share places the next break in the interval that is left: with k uniform places to come, the first is at 1 - (1 - share)^(1 / k).
     """
     found, left, n = [], 1.0, len(shares)
     for i, share in enumerate(shares):
@@ -81,10 +81,10 @@ def shares(found: Any) -> Any:
 
 
 def _constants(numbers: range, sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Constants of `bnsl.value` from what is sampled."""
+    """Constants of `bnsl.value` from the sampled parameters."""
     a = sampled["limit_share"] * np.exp(anchors["log_y_min"])
     centre, low = anchors["log_x_mean"], anchors["log_x_low"]
-    # What is left above the limit of the mean level: ln(e^mean - a), without a difference of near numbers.
+    # The part of the mean level above the limit, ln(e^mean - a), without subtracting nearly equal numbers.
     log_y = anchors["log_y_mean"] + np.log1p(
         -sampled["limit_share"] * np.exp(anchors["log_y_min"] - anchors["log_y_mean"])
     )
@@ -109,7 +109,7 @@ def _loss(numbers: range, x: Any, *, a: Any, log_b: Any, c0: Any, **parts: Any) 
 def _linear(
     numbers: range, sampled: _Numbers, anchors: _Numbers, response: Any
 ) -> tuple[tuple[str, ...], Any, Any, Any]:
-    """Given limit, places and sharpness, ln(y - a) is linear in `shift`, `fall` and the changes; noise of ln y is wider there."""
+    """Given limit, places and sharpness, ln(y - a) is linear in `shift`, `fall` and the changes; noise of ln y is wider on it."""
     log_x, centre, low = np.log(anchors["x"]), anchors["log_x_mean"], anchors["log_x_low"]
     a = sampled["limit_share"][:, None] * np.exp(anchors["log_y_min"])
     left = np.maximum(1 - a * np.exp(-response), np.finfo(float).tiny)
@@ -124,7 +124,7 @@ def _linear(
 
 
 def _redrawn(numbers: range, sampled: _Numbers, fresh: _Numbers, rng: np.random.Generator) -> dict[str, Any]:
-    """One break somewhere else, uniformly, with another sharpness; breaks are numbered in their new order."""
+    """Move one break to a uniform place, with a new sharpness; breaks are numbered in their new order."""
     place = np.stack(places([sampled[f"place_{i}"] for i in numbers]), axis=1)
     log_f = np.stack([sampled[f"log_f_{i}"] for i in numbers], axis=1)
     rows, one = np.arange(len(place)), rng.integers(len(numbers), size=len(place))
@@ -137,7 +137,7 @@ def _redrawn(numbers: range, sampled: _Numbers, fresh: _Numbers, rng: np.random.
 
 
 def _bounds(numbers: range, sign: int, sampled: _Numbers, anchors: _Numbers) -> tuple[tuple[str, ...], list[list[Any]]]:
-    """Slopes in the asked direction about each break, linear in `fall` and the changes."""
+    """Slopes in the required direction around each break, linear in `fall` and the changes."""
     centre, low = anchors["log_x_mean"], anchors["log_x_low"]
     found = places([sampled[f"place_{i}"] for i in numbers])
     at = [(low + place * (anchors["log_x_high"] - low))[..., None] for place in found]
@@ -151,19 +151,19 @@ def _bounds(numbers: range, sign: int, sampled: _Numbers, anchors: _Numbers) -> 
 
 
 def broken(breaks: int = 1, monotone: str = "no") -> Law:
-    """The law with so many breaks, 0 to 4, whose curves may turn ("no"), or fall or rise at every x > 0 ("falling", "rising").
+    """Return the law with 0 to 4 breaks; its curves may turn ("no"), or fall or rise at every x > 0 ("falling", "rising").
 
     Raises
     ------
     ValueError
-        For another number of breaks or another word.
+        If `breaks` or `monotone` is not valid.
     """
     if isinstance(breaks, bool) or not isinstance(breaks, int) or not 0 <= breaks <= MOST_BREAKS:
         raise InputError(f"`options.breaks` must be a whole number from 0 to {MOST_BREAKS}. Got {breaks!r}.")
     if not isinstance(monotone, str) or monotone not in _DIRECTIONS:
         raise InputError(
-            f"`options.monotone` must be one of {', '.join(_DIRECTIONS)}. Got {monotone!r}. A loss takes 'falling' "
-            "(--option monotone=falling), an accuracy 'rising' (--option monotone=rising)."
+            f"`options.monotone` must be one of {', '.join(_DIRECTIONS)}. Got {monotone!r}. Use 'falling' for a loss "
+            "(--option monotone=falling), 'rising' for an accuracy (--option monotone=rising)."
         )
     sign = _DIRECTIONS[monotone]
     numbers = range(1, breaks + 1)

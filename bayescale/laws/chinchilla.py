@@ -1,8 +1,8 @@
-"""The additive law of params and tokens, approach 3 of Hoffmann et al. 2022 (arXiv:2203.15556), in its *share* form.
+"""The additive law in params and tokens, approach 3 of Hoffmann et al. 2022 (arXiv:2203.15556), in its *share* form.
 
-Sampled are T, the loss at the geometric mean of the fitted runs, u1 and u2, the log-ratios of the model and the data term to the
-irreducible loss there, and the logs of both exponents. A and B, which lie at N = D = 1, many decades outside any data, follow.
-Sampling (E, A, B) themselves costs ten times the leapfrog steps.
+The sampled parameters are T, the loss at the geometric mean of the fitted runs; u1 and u2, the log-ratios of the model and the data term
+to the irreducible loss there; and the logs of both exponents. A and B follow: they are terms at N = D = 1, many decades outside any
+data. Sampling (E, A, B) directly takes ten times as many leapfrog steps.
 """
 
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ def optimum(flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any, **_: Any) -> A
 
 
 def compute_saved(loss: Any, best_loss: Any, *, E: Any, alpha: Any, beta: Any, **_: Any) -> Any:
-    """Return C'/C: the share of the compute with which the per-draw optimum reaches `loss`.
+    """Return C'/C, the share of the compute that the per-draw optimum needs to reach `loss`.
 
     Along the optimum the reducible loss falls as C^-gamma, gamma = alpha beta / (alpha + beta) (from eq. 4), so
     C'/C = ((best_loss - E) / (loss - E))^(1/gamma).
@@ -89,7 +89,7 @@ def compute_saved(loss: Any, best_loss: Any, *, E: Any, alpha: Any, beta: Any, *
 
 
 def params_exponent(*, alpha: Any, beta: Any) -> Any:
-    """Exponent a = beta / (alpha + beta) of the best params, N* ~ C^a; the best tokens go as C^(1 - a)."""
+    """Exponent a = beta / (alpha + beta) of the best params, N* ~ C^a; the best tokens grow as C^(1 - a)."""
     return beta / (alpha + beta)
 
 
@@ -118,7 +118,7 @@ def best_loss(flops: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> A
 
 
 def exponents(*, alpha: Any, beta: Any, **_: Any) -> tuple[Any, Any]:
-    """Return the exponents of params and of tokens in the sum that the loss rests on."""
+    """Return the exponents of params and of tokens in the sum that determines the loss."""
     return alpha, beta
 
 

@@ -1,4 +1,4 @@
-"""Laws of params and tokens that are not a sum of a term of each: Skaling, the profile with cut links, Farseer."""
+"""Laws in params and tokens that are not a sum of one term for each: Skaling, the profile with cut links, Farseer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,18 +32,18 @@ def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: 
 
 
 def compute_saved(loss: Any, best_loss: Any, *, E: Any, alpha: Any, beta: Any, k: Any, **_: Any) -> Any:
-    """Return C'/C, the share of the compute with which the optimum reaches `loss`: along it loss - E falls as C^(-k gamma)."""
+    """Return C'/C, the share of the compute that the optimum needs to reach `loss`: along it loss - E falls as C^(-k gamma)."""
     return np.exp((np.log(best_loss - E) - np.log(loss - E)) / (k * chinchilla.loss_exponent(alpha=alpha, beta=beta)))
 
 
 def profile_loss(
     params: Any, tokens: Any, *, E: Any, R0: Any, alpha: Any, beta: Any, x0: Any, s: Any, g: Any, c0: Any
 ) -> Any:
-    """Expected loss as a profile about the optimum of each budget, whose exponents need not follow from the profile's shape.
+    """Expected loss as a profile around the optimum of each budget; the optimum's exponents need not follow from the profile's shape.
 
     With c = ln(params x tokens), x = ln params, x* = x0 + s (c - c0) and a = beta / (alpha + beta):
     E + R0 e^(-g (c - c0)) [a e^(-alpha (x - x*)) + (1 - a) e^(beta (x - x*))]. It is Chinchilla if s = a and
-    g = alpha beta / (alpha + beta). Fit near the profile only: it is wrong at token counts a parameter that were never trained.
+    g = alpha beta / (alpha + beta). Use it near the profile only: it is wrong at tokens per parameter that were never trained.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def profile_optimum(flops: Any, *, x0: Any, s: Any, c0: Any, **_: Any) -> Any:
 
 
 def profile_compute_saved(loss: Any, best_loss: Any, *, E: Any, g: Any, **_: Any) -> Any:
-    """Return C'/C, the share of the compute with which the optimum of `profile_loss` reaches `loss`."""
+    """Return C'/C, the share of the compute that the optimum of `profile_loss` needs to reach `loss`."""
     return np.exp((np.log(best_loss - E) - np.log(loss - E)) / g)
 
 
@@ -97,12 +97,12 @@ def farseer_loss(
     params, tokens : float or array
         N and D.
     a1, alpha, b1, a2, beta, b2, a3, gamma, b3 : float or array
-        Of the exponent of D, of the data term, and of the limit of unlimited data. The reported values were read in one summary.
+        Constants of the exponent of D, the data term, and the limit of unlimited data. The reported values come from one summary.
 
     Returns
     -------
     float or array
-        Loss; bits a character in the paper.
+        Loss; bits per character in the paper.
     """
     log_n = np.log(params)
     exponent = _finite_exp(a1 * np.exp(alpha * log_n) + b1)
@@ -115,7 +115,7 @@ def _finite_exp(x: Any) -> Any:
 
 
 def _skaling_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Chinchilla's shares, and exponents k alpha and k beta of the loss itself where one term rules: k then bears on the coupling alone."""
+    """Chinchilla's shares, and exponents k alpha and k beta of the loss where one term dominates, so that k affects only the coupling."""
     u1, u2, k = sampled["u1"], sampled["u2"], np.exp(sampled["log_k"])
     alpha, beta = np.exp(sampled["log_alpha_k"]) / k, np.exp(sampled["log_beta_k"]) / k
     E = sampled["T"] / (1 + np.exp(u1) + np.exp(u2))
@@ -133,7 +133,7 @@ def _skaling_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
 
 
 def _profile_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Irreducible and reducible loss of the optimum at the mean compute, where that optimum lies, and how both move with compute."""
+    """Irreducible and reducible loss of the optimum at the mean compute, the place of the optimum, and how both change with compute."""
     E = sampled["T"] * np.exp(-softplus(sampled["u"]))
     return {
         "E": E,

@@ -1,7 +1,7 @@
-"""How far a plan lies beyond the fitted runs, in decades: of reach (compute), of tokens per parameter, and of epochs.
+"""Distance of a plan beyond the fitted runs, in decades of reach (compute), of tokens per parameter, and of epochs.
 
-A law goes wrong in each of these directions. They are taken for independent, so that drift, whose variance grows with the square of each,
-grows with the root of the sum of their squares. Compute is counted upwards alone, and so are epochs; tokens per parameter both ways.
+A law can fail in each of these directions. They are treated as independent: the variance of drift grows with the square of each
+distance, so drift grows with the root of the sum of squares. Compute and epochs count only upwards, tokens per parameter both ways.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from .arrays import positive_part
 from .law import Law
 
 LN_10 = float(np.log(10))
-_EDGE = 1e-9  # of a logarithm: a plan like the outermost run lies among the runs, whatever rounding says
+_EDGE = 1e-9  # of a logarithm: a plan equal to the outermost run lies among the runs, whatever the rounding
 RATIO, EPOCHS = "tokens per parameter", "epochs"
 
 
@@ -25,36 +25,36 @@ def decades_beyond(log_reach: Any, log_reach_max: Any) -> Any:
 
 @dataclass(frozen=True)
 class Drift:
-    """How the law itself goes wrong beyond its runs: Normal on the scale of the noise, with an sd in proportion to the distance.
+    """Error of the law itself beyond its runs: Normal on the scale of the noise, with an sd in proportion to the distance.
 
     Attributes
     ----------
     standard : array
-        One standard Normal draw per posterior draw, shared by all plans: those at one distance drift together.
+        One standard Normal draw per posterior draw, shared by all plans, so plans at the same distance drift together.
     per_decade : float
-        Sd per decade of distance; 0 for none.
+        Sd per decade of distance; 0 for no drift.
     """
 
     standard: Any
     per_decade: float
 
     def at(self, beyond: Any) -> Any:
-        """Drift of each draw at so many decades beyond the runs, >= 0."""
+        """Drift of each draw at a distance beyond the runs, decades >= 0."""
         return self.standard * beyond * self.per_decade
 
 
 @dataclass(frozen=True)
 class Reached:
-    """Where the fitted runs lie.
+    """Range of the fitted runs.
 
     Attributes
     ----------
     log_reach : float
         Natural log of the largest reach, such as training FLOP.
     ratio : tuple of float, optional
-        Least and most tokens per parameter; None for a law that does not take both.
+        Smallest and largest tokens per parameter; None for a law that does not take both.
     epochs : float, optional
-        Most epochs; None for a law that does not know repeated data.
+        Largest number of epochs; None for a law that does not model repeated data.
     """
 
     log_reach: float
@@ -63,7 +63,7 @@ class Reached:
 
 
 def reached_by(law: Law, inputs: Mapping[str, Any], log_reach: float) -> Reached:
-    """Return where runs lie whose inputs are given, shape (run,)."""
+    """Return the range of runs from their inputs, each of shape (run,)."""
     given = {name: np.asarray(inputs[name], float) for name in law.inputs if name in inputs}
     ratio = given["tokens"] / given["params"] if {"params", "tokens"} <= set(given) else None
     epochs = given["tokens"] / given["unique_tokens"] if law.counts_epochs and "unique_tokens" in given else None
@@ -102,7 +102,7 @@ def distance(law: Law, inputs: Mapping[str, Any], reached: Reached) -> Any:
 
 
 def total(signed: Any, outside: Mapping[str, Any]) -> Any:
-    """Root of the sum of squares of what lies beyond; that of one direction alone is it to the last bit."""
+    """Root of the sum of squares of the distances; with one direction only, exactly its distance."""
     beyond = positive_part(signed)
     squares = sum(value**2 for value in outside.values())
     return beyond if np.all(squares == 0) else np.sqrt(beyond**2 + squares)

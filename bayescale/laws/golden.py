@@ -1,4 +1,4 @@
-"""Golden section: the least value of a function between two ends, for whole arrays of functions at once."""
+"""Golden section: the minimum of a function between two ends, for arrays of functions at once."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,16 @@ _GOLDEN = (5**0.5 - 1) / 2
 def golden(
     function: Callable[[np.ndarray], np.ndarray], low: np.ndarray, high: np.ndarray, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Minimum of each element of a function between two arrays, by golden section: where, and how low.
+    """Minimum of each element of a function between two arrays, by golden section: its place and value.
 
     Parameters
     ----------
     function : callable
-        From an array of places to the values there, element by element; each with one minimum between the ends.
+        From an array of places to the values there, element by element; each element has one minimum between the ends.
     low, high : array
         Ends.
     steps : int
-        Each makes the interval 0.618 times as long, for one evaluation.
+        Number of steps; each makes the interval 0.618 times as long, for one evaluation.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """The laws of Kaplan et al. 2020 (arXiv:2001.08361): a power of one variable, params with tokens, and params with steps.
 
-Params leave out embeddings. The paper has no irreducible loss in any form; `E` adds one, and 0 gives the paper's form. Published
+Params exclude embeddings. The paper has no irreducible loss in any form; `E` adds one, and 0 gives the paper's form. Published
 constants are in `published.laws`. The optimum of `loss_nd` (params ~ C^0.58) and that of `loss_ns` (C^0.68) disagree with each other and
 with the paper's direct fit (C^0.73): the first describes runs stopped early on limited data, the second finite training on unlimited data.
 """
@@ -23,7 +23,7 @@ def loss(x: Any, *, x_c: Any, alpha: Any, E: Any = 0.0) -> Any:
     Parameters
     ----------
     x : float or array
-        Params, tokens, compute or least compute, > 0; the others do not limit.
+        Params, tokens, compute or minimum compute, > 0; the others are not limiting.
     x_c, alpha, E : float or array
         Scale in the unit of x, exponent, irreducible loss.
 
@@ -41,7 +41,7 @@ def loss(x: Any, *, x_c: Any, alpha: Any, E: Any = 0.0) -> Any:
 
 
 def loss_nd(params: Any, tokens: Any, *, N_c: Any, alpha_N: Any, D_c: Any, alpha_D: Any, E: Any = 0.0) -> Any:
-    """Loss of params and tokens, E + [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D (eq. 1.5), trained until it stops falling.
+    """Loss in params and tokens, E + [(N_c / N)^(alpha_N / alpha_D) + D_c / D]^alpha_D (eq. 1.5), trained until it stops falling.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def loss_nd(params: Any, tokens: Any, *, N_c: Any, alpha_N: Any, D_c: Any, alpha
 
 
 def loss_ns(params: Any, steps: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, E: Any = 0.0) -> Any:
-    """Loss of params and least steps, E + (N_c / N)^alpha_N + (S_c / S_min)^alpha_S (eq. 1.6), after warm-up on unlimited data.
+    """Loss in params and minimum steps, E + (N_c / N)^alpha_N + (S_c / S_min)^alpha_S (eq. 1.6), after warm-up on unlimited data.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def optimum_nd(flops: Any, *, N_c: Any, alpha_N: Any, D_c: Any, alpha_D: Any, **
 
 
 def compute_saved_nd(loss: Any, best_loss: Any, *, alpha_N: Any, alpha_D: Any, E: Any = 0.0, **_: Any) -> Any:
-    """Return C'/C, the share of the compute with which the optimum of `loss_nd` reaches `loss`.
+    """Return C'/C, the share of the compute that the optimum of `loss_nd` needs to reach `loss`.
 
     Along the optimum the reducible loss falls as C^-gamma, gamma = alpha_N alpha_D / (alpha_N + alpha_D), as in Chinchilla.
     """
@@ -126,7 +126,7 @@ def _floor(sampled: _Numbers, irreducible: bool) -> tuple[Any, Any]:
 
 
 def _kaplan_nd(irreducible: bool = False) -> Law:
-    """Kaplan's law of params and tokens, with or without an irreducible loss."""
+    """Kaplan's law in params and tokens, with or without an irreducible loss."""
 
     def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
         """Scales from T and v, the log-ratio of the size term to the data term inside the bracket, in the middle of the runs."""
@@ -157,12 +157,12 @@ def _kaplan_nd(irreducible: bool = False) -> Law:
 
 
 def _steps_reach(params: Any, steps: Any) -> Any:
-    """Compute up to the batch, which Kaplan's law of steps leaves out."""
+    """Compute up to a factor, the batch, which Kaplan's law in steps leaves out."""
     return compute(params, steps)
 
 
 def _kaplan_ns(irreducible: bool = False) -> Law:
-    """Kaplan's law of params and steps, with or without an irreducible loss."""
+    """Kaplan's law in params and steps, with or without an irreducible loss."""
 
     def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
         """Scales from T and v, the log-ratio of the size term to the steps term in the middle of the runs."""

@@ -1,4 +1,4 @@
-"""The closed set of laws that a model file may name, collected from the modules beside this one: each may hold `LAWS`, a tuple."""
+"""The closed set of laws that a model file may name, collected from the other modules of this folder: each may have a tuple `LAWS`."""
 
 import pkgutil
 from collections.abc import Iterator

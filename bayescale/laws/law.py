@@ -1,8 +1,8 @@
 """The `Law` type: a law as a model samples and evaluates it; `known` holds the closed set.
 
-A law is written once, for floats, NumPy, xarray and PyTensor: only operators and one-argument ufuncs. It is sampled in
-dimensionless parameters (well scaled whatever the runs are) and evaluated in the literature's constants; `constants` leads from
-the one to the other, with the help of the few scalars, `anchors`, that say where the fitted runs lie.
+A law is written once, for floats, NumPy, xarray and PyTensor: only operators and one-argument ufuncs. It is sampled in dimensionless
+parameters (well scaled for any runs) and evaluated in the literature's constants. `constants` converts the former to the latter with
+the help of a few scalars, `anchors`, which give the location of the fitted runs.
 """
 
 import inspect
@@ -16,27 +16,27 @@ import numpy as np
 
 Inputs = Mapping[str, Any]
 
-SLACK = 1e-3  # of the sizes of a bound's parameters: what a sum that is asked for at points may lose between them
+SLACK = 1e-3  # of the sizes of a bound's parameters: what a sum tested at points may lose between them
 
 
 @dataclass(frozen=True)
 class Sizing:
-    """What a law of params and tokens knows in closed form about the choice between them; whatever is absent is searched for.
+    """Closed forms of a law in params and tokens for the choice between them; those that are absent are replaced by a search.
 
     Attributes
     ----------
     optimum : callable, optional
         ``optimum(flops, **others, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x
-        tokens; `others` are the inputs beside these two.
+        tokens; `others` are the other inputs.
     compute_saved : callable, optional
-        ``compute_saved(loss, best_loss, flops=, **others, **constants)``: the share of compute with which the optimum reaches `loss`.
+        ``compute_saved(loss, best_loss, flops=, **others, **constants)``: the share of compute that the optimum needs to reach `loss`.
     most_tokens : callable, optional
-        ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, for laws that can rise.
+        ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, for laws in which it can rise.
     exponents : callable, optional
-        ``exponents(**constants)``: exponents of params and of tokens where plans of one loss have one sum of a power of each.
+        ``exponents(**constants)``: exponents of params and of tokens, if plans with the same loss have the same sum of a power of each.
     ratio_decades : float
-        Decades of tokens per parameter outside the fitted runs up to which plans are compared; infinite for a law that is sane everywhere.
-        A law whose loss vanishes for huge models on no data has its best plans there, where no run ever was.
+        Decades of tokens per parameter outside the fitted runs up to which plans are compared; infinite for a law that is plausible
+        everywhere. A law with a loss that vanishes for huge models on no data has its best plans there, far from any run.
     """
 
     optimum: Callable[..., Any] | None = None
@@ -48,12 +48,12 @@ class Sizing:
 
 @dataclass(frozen=True)
 class Surface:
-    """A law of the best values of some inputs: its `loss` is relative to the level of a cell.
+    """Part of a law for the best values of some inputs: its `loss` is relative to the level of a cell.
 
     Attributes
     ----------
     cells : tuple of str
-        Inputs whose combinations each have a level of their own.
+        Inputs; each of their combinations has its own level.
     best : callable
         ``best(inputs, **constants)``: natural logs of the best values of the other inputs, by name.
     """
@@ -64,16 +64,16 @@ class Surface:
 
 @dataclass(frozen=True)
 class Profile:
-    """A law of the best size of a compute: its `loss` is relative to the best at that compute, so it gives no loss of a plan.
+    """Part of a law for the best size at a compute budget: its `loss` is relative to the best there, so it predicts no loss of a plan.
 
     Attributes
     ----------
     per : {"budget", "size"}
-        What has parameters of its own: each compute budget, or each size.
+        Unit with its own parameters: each compute budget, or each size.
     each : tuple of str
-        Names of what is sampled for each of them.
+        Names of the parameters sampled for each of them.
     keep : callable
-        ``keep(inputs, response)``: for each run the reason to leave it out, empty where the law can use it.
+        ``keep(inputs, response)``: for each run the reason to leave it out, empty if the law can use it.
     """
 
     per: Literal["budget", "size"]
@@ -83,17 +83,17 @@ class Profile:
 
 @dataclass(frozen=True)
 class Moves:
-    """What a sampler may use of a law's structure, beyond its density.
+    """Structure of a law that a sampler may use, in addition to its density.
 
     Attributes
     ----------
     linear : callable
-        ``linear(sampled, anchors, response)``: names of sampled parameters in which some transform of the law is linear once the others
-        are given, with its design, shape (n, run, names), what it aims at and the weight of each run, shapes (n, run). A sampler then
-        draws them given the others.
+        ``linear(sampled, anchors, response)``: names of sampled parameters in which some transform of the law is linear given the
+        others; its design, shape (n, run, names); its target and the weight of each run, shapes (n, run). A sampler then draws these
+        parameters given the others.
     redrawn : callable, optional
-        ``redrawn(sampled, fresh, rng)``: values of sampled parameters with one of several like parts, such as breaks, taken from `fresh`,
-        draws of the prior, and the parts numbered anew; a move that keeps the prior.
+        ``redrawn(sampled, fresh, rng)``: values of sampled parameters after one of several interchangeable parts, such as breaks, was
+        replaced from `fresh`, draws of the prior, and the parts renumbered; a move that preserves the prior.
     """
 
     linear: Callable[[Inputs, Inputs, Any], tuple[tuple[str, ...], Any, Any, Any]]
@@ -102,7 +102,7 @@ class Moves:
 
 @dataclass(frozen=True)
 class Law:
-    """A deterministic expected loss, and what else is known of it.
+    """A deterministic expected loss, and its properties.
 
     Attributes
     ----------
@@ -115,36 +115,36 @@ class Law:
     loss : callable
         ``loss(**inputs, **constants)``, in the unit of the runs' loss.
     anchors : callable
-        ``anchors(inputs, response)``: scalars that place the fitted runs; `response` is what is modelled, usually log loss. A law of
-        losses does not look at it, so that its priors do not either; a curve of any metric takes its level from there.
+        ``anchors(inputs, response)``: scalars that give the location of the fitted runs; `response` is the modelled response, usually
+        log loss. A law for losses does not use it, and so neither do its priors; a curve of any metric takes its level from it.
     constants : callable
-        ``constants(sampled, anchors)``: the literature's constants, and what else is worth keeping of each draw.
+        ``constants(sampled, anchors)``: the literature's constants, and other values to store for each draw.
     reach : callable
         ``reach(**inputs)``: the quantity along which extrapolation is counted (training FLOP, or a law's one input).
     level : str
-        The sampled parameter that the whole loss is proportional to; its prior is LogNormal. Empty for a law without one.
+        The sampled parameter to which the whole loss is proportional; its prior is LogNormal. Empty if there is none.
     sizing : Sizing
         Closed forms for the choice of params and tokens.
     surface : Surface, optional
-        Of a law of best learning rates (and batches).
+        For a law for the best learning rate (and batch).
     profile : Profile, optional
-        Of a law of best sizes: approaches 1 and 2.
+        For a law for the best size: approaches 1 and 2.
     moves : Moves, optional
         Structure for a sampler.
     bounds : callable, optional
-        ``bounds(sampled, anchors)``, of a law that rules out part of what its priors cover: names of sampled parameters, and lists of
-        one coefficient for each of them, with a last axis of points; their sums must be >= 0 (`allowed`). With `moves`, names are some
-        of those of `linear`.
+        ``bounds(sampled, anchors)``, for a law that excludes part of what its priors cover: names of sampled parameters, and lists of
+        one coefficient for each of them, with a last axis of points; the weighted sums must be >= 0 (`allowed`). With `moves`, the names
+        are some of those of `linear`.
     critical_batch : str
-        The constant that is the critical batch, tokens, in the middle of the runs; empty for a law without one.
+        Name of the constant for the critical batch in tokens, in the middle of the runs; empty if there is none.
     keeps_repeats : bool
-        Whether runs that saw their data more than once are of use to the fit.
+        Whether the fit can use runs that saw their data more than once.
     spans : bool
-        Whether the reach is a scale of which runs should span decades; a loss is none.
+        Whether the reach is a scale on which runs should span decades; a loss is not.
     options : mapping of str to object
-        What a model file may choose in `[options]`, with defaults.
+        Options that a model file may set in `[options]`, with defaults.
     configured : callable, optional
-        ``configured(**options)``: the law with these options; needed where there are any.
+        ``configured(**options)``: the law with these options; needed if there are any.
     """
 
     name: str
@@ -173,12 +173,12 @@ class Law:
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Inputs beside params and tokens."""
+        """Inputs other than params and tokens."""
         return tuple(name for name in self.inputs if name not in ("params", "tokens"))
 
     @property
     def gives_loss(self) -> bool:
-        """Whether the law gives the loss of a plan, not only the best rate or the best size."""
+        """Whether the law predicts the loss of a plan, not only the best rate or the best size."""
         return self.surface is None and self.profile is None
 
     @property
@@ -188,11 +188,11 @@ class Law:
 
     @property
     def counts_epochs(self) -> bool:
-        """Whether the law knows what repeated data do: it then takes `unique_tokens`."""
+        """Whether the law models repeated data: it then takes `unique_tokens`."""
         return "unique_tokens" in self.inputs
 
     def with_options(self, chosen: Mapping[str, Any]) -> "Law":
-        """Return the law with these options, and its defaults for the others."""
+        """Return the law with these options, and the defaults for the others."""
         return self.configured(**{**self.options, **chosen}) if self.configured else self
 
 
@@ -205,7 +205,7 @@ LOG_6 = float(np.log(compute(1.0, 1.0)))  # of training FLOP over params x token
 
 
 def tokens_within(flops: Any, params: Any) -> Any:
-    """Tokens that a training compute leaves a model of given size, flops / (6 params)."""
+    """Tokens for a model of given size at a training compute, flops / (6 params)."""
     return flops / compute(params, 1.0)
 
 
@@ -215,7 +215,7 @@ def log_product(flops: Any) -> Any:
 
 
 def log_means(*names: str) -> Callable[..., dict[str, float]]:
-    """Return a law's `anchors` that are the mean of the natural log of each input, `log_NAME_mean`."""
+    """Return a law's `anchors` function that gives the mean of the natural log of each input, `log_NAME_mean`."""
 
     def anchors(inputs: Inputs, response: Any = None) -> dict[str, float]:
         return {f"log_{name}_mean": float(np.mean(np.log(inputs[name]))) for name in names}
@@ -224,7 +224,7 @@ def log_means(*names: str) -> Callable[..., dict[str, float]]:
 
 
 def allowed(law: Law, sampled: Inputs, anchors: Inputs) -> Any:
-    """Whether each draw keeps the bounds of a law that has some, at all points and, by `SLACK`, between them."""
+    """Whether each draw satisfies the bounds of a law with bounds, at all points and, by `SLACK`, between them."""
     assert law.bounds is not None
     names, sets = law.bounds(sampled, anchors)
     values = [sampled[name][..., None] for name in names]

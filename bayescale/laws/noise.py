@@ -1,8 +1,8 @@
-"""How a run scatters about the law: one frozen class a noise, on arrays of any kind.
+"""Scatter of a run around the law: one frozen class per noise, for arrays of any kind.
 
-Losses and other positive responses are modelled in logs, shares of right answers on their logit or as they are: `LINKS`. There the noise
-adds to the law, with a scale that fades in: runs far below the largest fitted one count less. A share of a known number of items is a
-count instead (`BetaBinomial`).
+Losses and other positive responses are modelled in logs, shares of right answers on their logit or as they are: `LINKS`. On that scale
+the noise is added to the law. Its scale grows towards small runs: runs far below the largest fitted run count less. A share of a known
+number of items is modelled as a count instead (`BetaBinomial`).
 """
 
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 COUNTS = "BetaBinomial"
-_EDGE = 1e-9  # a share is this far from 0 and 1 where a law saturates in rounding
-_TINY = 1e-6  # least squared sigma of counts: far below what any number of items shows, and far from overflow
+_EDGE = 1e-9  # a share is kept this far from 0 and 1 if a law saturates in rounding
+_TINY = 1e-6  # smallest squared sigma of counts: far below what any number of items can show, and far from overflow
 
 
 def logit(share: Any) -> Any:
@@ -30,7 +30,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-# Link -> from a response to the scale of its noise, and back.
+# Link -> functions from a response to the scale of its noise, and back.
 LINKS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "log": (np.log, np.exp),
     "logit": (logit, inverse_logit),
@@ -48,7 +48,7 @@ def faded(sigma: Any, fade: float, below: Any) -> Any:
     fade : float
         Extra scale per decade.
     below : float or array
-        Decades of reach below the largest fitted run; or whatever else adds to the scale in proportion.
+        Decades of reach below the largest fitted run, or another quantity that adds to the scale in proportion.
 
     Returns
     -------
@@ -69,7 +69,7 @@ class Normal:
         return faded(self.sigma, self.fade, below)
 
     def log_density(self, away: Any, scale: Any) -> Any:
-        """Log density of a run that lies so far from the law, on the scale of the link."""
+        """Log density of a run at a distance `away` from the law, on the scale of the link."""
         return -((away / scale) ** 2) / 2 - np.log(scale * np.sqrt(2 * np.pi))
 
     def standard(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -77,15 +77,15 @@ class Normal:
         return rng.standard_normal(shape)
 
     def share_below(self, away: Any, scale: Any) -> Any:
-        """Probability of a run that lies at most so far above the law."""
-        from scipy.special import ndtr  # slow to import, and most uses of this module need none of it
+        """Probability that a run is at most `away` above the law."""
+        from scipy.special import ndtr  # slow to import, and most uses of this module do not need it
 
         return np.asarray(ndtr(away / scale))
 
 
 @dataclass(frozen=True)
 class StudentT:
-    """Student-t noise with `nu` degrees of freedom, an array whose shape broadcasts with that of `sigma`."""
+    """Student-t noise with `nu` degrees of freedom; its shape must broadcast with that of `sigma`."""
 
     sigma: Any
     nu: Any
@@ -96,7 +96,7 @@ class StudentT:
         return faded(self.sigma, self.fade, below)
 
     def log_density(self, away: Any, scale: Any) -> Any:
-        """As that of `Normal`."""
+        """See `Normal`."""
         from scipy.special import gammaln
 
         nu = self.nu
@@ -108,7 +108,7 @@ class StudentT:
         return rng.standard_t(np.broadcast_to(self.nu, shape))
 
     def share_below(self, away: Any, scale: Any) -> Any:
-        """As that of `Normal`."""
+        """See `Normal`."""
         from scipy.special import stdtr
 
         return np.asarray(stdtr(self.nu, away / scale))
@@ -126,7 +126,7 @@ class Laplace:
         return faded(self.sigma, self.fade, below)
 
     def log_density(self, away: Any, scale: Any) -> Any:
-        """As that of `Normal`."""
+        """See `Normal`."""
         return -np.abs(away / scale) * np.sqrt(2) - np.log(scale * np.sqrt(2))
 
     def standard(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -134,7 +134,7 @@ class Laplace:
         return rng.laplace(scale=np.sqrt(0.5), size=shape)
 
     def share_below(self, away: Any, scale: Any) -> Any:
-        """As that of `Normal`."""
+        """See `Normal`."""
         z = away / scale
         tail = np.exp(-np.sqrt(2) * np.abs(z)) / 2
         return np.where(z < 0, tail, 1 - tail)
@@ -145,7 +145,7 @@ Additive = Normal | StudentT | Laplace
 
 @dataclass(frozen=True)
 class BetaBinomial:
-    """Counts of right answers among a number of items, whose share scatters about the law with 1 / sigma^2 as the size of a Beta."""
+    """Counts of right answers among a number of items; their share scatters around the law with 1 / sigma^2 as the size of a Beta."""
 
     sigma: Any
 
@@ -159,7 +159,7 @@ class BetaBinomial:
         return np.sqrt(expected * (1 - expected) * (1 / n_items + self.sigma**2))
 
     def log_density(self, right: Any, expected: Any, n_items: Any) -> Any:
-        """Log probability of a number of right answers; NaN where the number of items is."""
+        """Log probability of a number of right answers; NaN if the number of items is NaN."""
         from scipy.special import betaln, gammaln
 
         a, b = expected * self.size, (1 - expected) * self.size
@@ -167,7 +167,7 @@ class BetaBinomial:
         return ways + betaln(a + right, b + n_items - right) - betaln(a, b)
 
     def draw(self, expected: np.ndarray, n_items: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw the share that is right; all of one shape. A test of unknown length (NaN) is as exact as the share itself."""
+        """Draw the share that is right; all arrays have the same shape. If the number of items is NaN, there is no binomial noise."""
         share = rng.beta(expected * self.size, (1 - expected) * self.size)
         known = np.isfinite(n_items)
         items = np.where(known, n_items, 1).astype(int)
@@ -175,5 +175,5 @@ class BetaBinomial:
 
 
 def inside(share: Any) -> Any:
-    """Return shares of a law that saturates kept off 0 and 1, where rounding would end them."""
+    """Return shares kept away from 0 and 1, which a saturating law reaches by rounding."""
     return share.clip(_EDGE, 1 - _EDGE)

@@ -1,8 +1,8 @@
 """Models trained beyond their compute-optimal tokens: Gadre et al. 2024 (arXiv:2403.08540), and the sizing of "Go smol or go home".
 
-Gadre's loss is Chinchilla's with alpha = beta = 2 eta, written in compute and in tokens a parameter. Go smol (H23,
-harmdevries.com/post/model-size-vs-compute-overhead) asks what a smaller model costs at the same loss; the answer depends on the
-exponents alone, and so much on them that it is worth a band.
+Gadre's loss is Chinchilla's with alpha = beta = 2 eta, written in compute and tokens per parameter. Go smol (H23,
+harmdevries.com/post/model-size-vs-compute-overhead) gives the cost of a smaller model at the same loss. It depends only on the
+exponents, but strongly, so it should be reported with a band.
 """
 
 from collections.abc import Mapping
@@ -37,12 +37,12 @@ def loss(params: Any, tokens: Any, *, E: Any, a: Any, b: Any, eta: Any) -> Any:
 
 
 def best_tokens_per_param(*, a: Any, b: Any, eta: Any) -> Any:
-    """Tokens a parameter at which `loss` is least for any budget, (b / a)^(1 / (2 eta)); below the runs that were fitted."""
+    """Tokens per parameter with the lowest `loss` for any budget, (b / a)^(1 / (2 eta)); below those of the fitted runs."""
     return np.exp((np.log(b) - np.log(a)) / (2 * eta))
 
 
 def tokens_ratio(params_ratio: Any, *, alpha: Any, beta: Any) -> Any:
-    """k_D: times the optimal tokens that give a model of k_N times the optimal size the same loss.
+    """Return k_D: a model of k_N times the optimal size needs k_D times the optimal tokens for the same loss.
 
     Parameters
     ----------
@@ -67,12 +67,12 @@ def tokens_ratio(params_ratio: Any, *, alpha: Any, beta: Any) -> Any:
 
 
 def overhead(params_ratio: Any, *, alpha: Any, beta: Any) -> Any:
-    """Extra compute of a model of k_N times the optimal size at the same loss, k_N k_D - 1; arguments as in `tokens_ratio`."""
+    """Extra compute of a model of k_N times the optimal size for the same loss, k_N k_D - 1; arguments as in `tokens_ratio`."""
     return params_ratio * tokens_ratio(params_ratio, alpha=alpha, beta=beta) - 1
 
 
 def least_params_ratio(*, alpha: Any, beta: Any) -> Any:
-    """k_N below which no amount of data reaches the loss, (1 + alpha / beta)^(-1 / alpha): the critical size."""
+    """Return k_N below which no amount of data reaches the loss, (1 + alpha / beta)^(-1 / alpha): the critical size."""
     return np.exp(-np.log1p(alpha / beta) / alpha)
 
 
@@ -82,7 +82,7 @@ def _overtrained_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, An
     found = chinchilla.constants({**sampled, "log_alpha": log_both, "log_beta": log_both}, anchors)
     eta = np.exp(sampled["log_eta"])
     six = np.exp(eta * np.log(6.0))
-    # alpha and beta are Chinchilla's, for what is asked of any law that has them (sizes off the optimum).
+    # alpha and beta are Chinchilla's, for functions that use them in any law (sizes off the optimum).
     return {
         "E": found["E"],
         "a": found["A"] * six,
@@ -98,12 +98,12 @@ def _exponents(*, eta: Any, **_: Any) -> tuple[Any, Any]:
 
 
 def _overtrained_optimum(flops: Any, *, a: Any, b: Any, eta: Any, **_: Any) -> Any:
-    """Natural log of the params at flops = 6 x params x tokens with the tokens a parameter that suit any budget."""
+    """Natural log of the params at flops = 6 x params x tokens with the tokens per parameter that are best for any budget."""
     return (log_product(flops) - np.log(best_tokens_per_param(a=a, b=b, eta=eta))) / 2
 
 
 def _overtrained_saved(loss: Any, best_loss: Any, *, E: Any, eta: Any, **_: Any) -> Any:
-    """Return C'/C, the share of the compute with which the optimum reaches `loss`: along it loss - E falls as C^-eta."""
+    """Return C'/C, the share of the compute that the optimum needs to reach `loss`: along it loss - E falls as C^-eta."""
     return np.exp((np.log(best_loss - E) - np.log(loss - E)) / eta)
 
 

@@ -1,8 +1,8 @@
-"""The loss around its best learning rate (and batch), a parabola in logs whose bottom moves with params and tokens.
+"""The loss around its best learning rate (and batch): a parabola in logs with a bottom that moves with params and tokens.
 
-The published rules read their exponents off grid minima, although the bottom is flat and a grid coarse. Here every run of a sweep
-speaks: loss = level of its cell x exp(curvature / 2 x (ln lr - ln best)^2), where a cell is a combination of params and tokens. The
-levels are free, so nothing is assumed about how the loss itself falls: only comparisons within a cell teach.
+The published rules read their exponents off grid minima, although the bottom is flat and grids are coarse. Here every run of a sweep is
+used: loss = level of its cell x exp(curvature / 2 x (ln lr - ln best)^2), where a cell is a combination of params and tokens. The
+levels are free, so nothing is assumed about how the loss itself falls: only comparisons within a cell are informative.
 
     ln best lr = ln lr_coef + exponent_params ln N + exponent_tokens ln D [+ exponent_batch ln B]
     ln best batch = ln batch_coef + batch_exponent_tokens ln D
@@ -64,7 +64,7 @@ def batch_loss(
     Parameters
     ----------
     params, tokens, lr, batch_tokens : float or array
-        Raw counts, the peak learning rate, and tokens a step, > 0.
+        Raw counts, the peak learning rate, and tokens per step, > 0.
     curvature, lr_coef, exponent_params, exponent_tokens, exponent_batch : float or array
         As in `loss`, with the best rate in proportion to batch_tokens^exponent_batch.
     batch_curvature, batch_coef, batch_exponent_tokens : float or array
@@ -99,9 +99,9 @@ def best_with_batch(
     Parameters
     ----------
     inputs : mapping
-        `params` and `tokens`; a `batch_tokens` among them is kept, and the rate is the best at that batch.
+        `params` and `tokens`; if `batch_tokens` is given too, it is kept, and the rate is the best at that batch.
     exponent_batch, batch_coef, batch_exponent_tokens : float or array
-        Constants of `batch_loss`; `constants` are its others.
+        Constants of `batch_loss`; `constants` are the others.
 
     Returns
     -------
@@ -130,10 +130,10 @@ def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]
 
 
 def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
-    """Constants of the law from exponents and from where the best rate lies in the middle of the runs.
+    """Constants of the law from the exponents and the best rate in the middle of the runs.
 
-    `exponent_sum` is the exponent of the best rate where tokens grow in proportion to params, and `lr_middle` the best rate at the
-    geometric means of params and tokens: both are known where the single exponents and `lr_coef` are not.
+    `exponent_sum` is the exponent of the best rate if tokens grow in proportion to params, and `lr_middle` the best rate at the
+    geometric means of params and tokens: both may be known when the single exponents and `lr_coef` are not.
     """
     return {
         "curvature": np.exp(sampled["log_curvature"]),

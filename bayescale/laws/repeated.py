@@ -1,7 +1,7 @@
 """Losses of runs that see their data more than once: Muennighoff et al. 2023 (arXiv:2305.16264).
 
-Repeats are discounted, and params that one epoch of the data cannot use, so that the loss flattens but never rises (`rising` has laws that
-do). All is smooth but for the kinks at one epoch and at the optimal size, where the value is exact and the gradient finite.
+Repeats are discounted, and so are params that one epoch of the data cannot use, so the loss flattens but never rises (`rising` has laws
+that rise). The law is smooth except for kinks at one epoch and at the optimal size, where the value is exact and the gradient finite.
 """
 
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ from . import chinchilla
 from .arrays import positive_part
 from .law import Law, Sizing, compute, log_product
 
-_TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, where the published decay is laid
+_TOKENS_PER_PARAM = 20.0  # of one epoch at its optimal size, for the published decay
 _R_D, _R_N = 15.0, 5.0  # published decay, rounded
 
 
 def log_repeats(tokens: Any, unique_tokens: Any) -> Any:
-    """Natural log of the epochs, at least 0: repeats are epochs - 1, and a pool larger than the run is one epoch."""
+    """Natural log of the epochs, at least 0: repeats are epochs - 1, and a pool larger than the run gives one epoch."""
     return positive_part(np.log(tokens) - np.log(unique_tokens))
 
 
@@ -28,14 +28,14 @@ def _log_effective(log_amount: Any, log_excess: Any, decay: Any) -> Any:
 
 
 def effective_tokens(tokens: Any, unique_tokens: Any, *, R_D: Any) -> Any:
-    """Tokens of new data that are worth as much, D' = U + U R_D (1 - exp(-R / R_D)), R = tokens / U - 1 (eq. 5).
+    """Equivalent tokens of new data, D' = U + U R_D (1 - exp(-R / R_D)), R = tokens / U - 1 (eq. 5).
 
     Parameters
     ----------
     tokens, unique_tokens : float or array
-        Tokens seen, and distinct tokens U (the lesser of the pool and the run).
+        Tokens seen, and distinct tokens U (the smaller of the pool and the run).
     R_D : float or array
-        R_D*, the repeats after which another has 1/e of the value of new data.
+        R_D*, the number of repeats after which one more has 1/e of the value of new data.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def useful_params(unique_tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any) 
     Returns
     -------
     float or array
-        U_N; a model has use for min(params, U_N) undiscounted.
+        U_N; a model uses min(params, U_N) without discount.
     """
     return np.exp(_log_useful_params(unique_tokens, unique_tokens, A, alpha, B, beta))
 
@@ -87,7 +87,7 @@ def effective_params(
     A, alpha, B, beta : float or array
         One-epoch constants, for `useful_params`.
     R_N : float or array
-        R_N*, the excess of params at which another counts 1/e.
+        R_N*, the excess of params at which one more counts 1/e.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def loss(
     params, tokens, unique_tokens : float or array
         Size, tokens seen, distinct tokens; raw counts.
     E, A, alpha, B, beta : float or array
-        Constants of the Chinchilla loss, which is this one at one epoch and up to the optimal size.
+        Constants of the Chinchilla loss, equal to this one at one epoch and up to the optimal size.
     R_D, R_N : float or array
         Decay of the value of repeats and of excess params, R_D* and R_N*.
 
@@ -147,15 +147,15 @@ def optimum(
     Returns
     -------
     float or array
-        ln N*: Chinchilla's where the pool suffices, else the root, by bisection, of
+        ln N*: Chinchilla's if the pool suffices, otherwise the root, by bisection, of
         alpha A N'^(-alpha - 1) N exp(-R_N / R_N*) = beta B D'^(-beta - 1) D exp(-R_D / R_D*).
     """
     enough = chinchilla.optimum(flops, A=A, alpha=alpha, B=B, beta=beta)
-    one_epoch = log_product(flops) - np.log(unique_tokens)  # ln params that see the pool once
+    one_epoch = log_product(flops) - np.log(unique_tokens)  # ln params of a model that sees the pool once
     log_useful = np.log(useful_params(unique_tokens, A=A, alpha=alpha, B=B, beta=beta))
 
     def gain(log_params: Any) -> Any:
-        """Log ratio of what a larger model gains to what the data it forgoes are worth: falls with the size."""
+        """Log ratio of the gain of a larger model to the value of the data that it forgoes; falls with the size."""
         excess, log_epochs = positive_part(log_params - log_useful), one_epoch - log_params
         counted = _log_effective(log_params, excess, R_N)
         worth = _log_effective(np.log(unique_tokens) + log_epochs, log_epochs, R_D)
@@ -174,18 +174,18 @@ def optimum(
 
 
 def reach(params: Any, tokens: Any, unique_tokens: Any) -> Any:
-    """Training FLOP of the run in one epoch that its tokens are worth, by the published decay.
+    """Training FLOP of the equivalent run in one epoch, by the published decay.
 
-    Repeats cost what new tokens do and lead no further out: were a small model of a thousand epochs the largest run, the fade would
-    leave it alone to decide.
+    Repeats cost as much as new tokens but do not extend the reach: if a small model with a thousand epochs were the largest run, the
+    fade would let it decide alone.
     """
     return compute(params, effective_tokens(tokens, unique_tokens, R_D=_R_D))
 
 
 def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
-    """Means of ln params and ln tokens over the fitted runs, excess and repeats discounted as the published constants do.
+    """Means of ln params and ln tokens over the fitted runs, with excess and repeats discounted by the published constants.
 
-    Without the discount the middle of runs of a thousand epochs would lie where no run is worth as much.
+    Without the discount the middle of runs with a thousand epochs would lie beyond the effective tokens of any run.
     """
     params, tokens, unique = (inputs[name] for name in ("params", "tokens", "unique_tokens"))
     worth = effective_tokens(tokens, unique, R_D=_R_D)

@@ -1,7 +1,7 @@
-"""Losses that more epochs can raise: the penalty of Lovelace et al. 2026 (arXiv:2605.01640), and of its relatives.
+"""Losses that more epochs can raise: the penalty of Lovelace et al. 2026 (arXiv:2605.01640), and a relative.
 
-`loss`, which models fit, counts the repeats as `repeated.effective_tokens` does; `lovelace_loss` is the published one. All are exact at
-one epoch, where they are Chinchilla's, with a finite gradient at that kink.
+`loss`, which models fit, counts repeats as in `repeated.effective_tokens`; `lovelace_loss` is the published form. Both are exact at
+one epoch, where they equal Chinchilla's, with a finite gradient at that kink.
 """
 
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from .law import Law, Sizing, log_product, tokens_within
 from .repeated import effective_tokens, log_repeats, reach
 
 _LEAST = 1e-300  # keeps the logarithm of no repeats, and its gradient, finite
-_REPEATED = 0.05  # repeats from which a run counts as repeated: rounding of counts stays below it
-_R_D = 40.0  # decay beside a penalty, where the model file expects it
-_LAST = 1 - 1e-9  # share of the effective repeats that there are, beyond which there are no more worth counting
-_BELOW = 9.0  # of ln params that are searched below Chinchilla's optimum, and below one param a unique token
+_REPEATED = 0.05  # smallest number of repeats of a repeated run: rounding of counts stays below it
+_R_D = 40.0  # decay in addition to a penalty, as the model file expects it
+_LAST = 1 - 1e-9  # largest share of all effective repeats: the rest is too small to count
+_BELOW = 9.0  # of ln params searched below Chinchilla's optimum, and below one param per unique token
 _GRID = 64
 _GOLDEN_STEPS = 30
 
@@ -45,9 +45,9 @@ def lovelace_loss(
     params, tokens, unique_tokens : float or array
         Size N, tokens seen, distinct tokens U; raw counts.
     E, A, alpha, B, beta : float or array
-        Constants of the Chinchilla loss, which is this one at one epoch.
+        Constants of the Chinchilla loss, equal to this one at one epoch.
     P, delta, kappa : float or array
-        Penalty of one repeat at one param a unique token; its exponents in repeats and in params a unique token.
+        Penalty of one repeat at one param per unique token; its exponents in repeats and in params per unique token.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def lovelace_loss(
 
 
 def best_epochs(params: Any, unique_tokens: Any, *, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, **_: Any) -> Any:
-    """Epochs at which `lovelace_loss` of a model is least; delta must be at least 1, or there may be several minima.
+    """Epochs with the lowest `lovelace_loss` of a model; delta must be at least 1, otherwise there may be several minima.
 
     Parameters
     ----------
@@ -101,22 +101,22 @@ def loss(
     kappa: Any,
     R_D: Any,
 ) -> Any:
-    """Expected loss, `lovelace_loss` at `effective_tokens`: repeats lose their power to teach and to harm alike.
+    """Expected loss, `lovelace_loss` at `effective_tokens`: repeats lose their benefit and their harm equally.
 
-    A sum of this project's: R_D to infinity is Lovelace's law, P to 0 Muennighoff's but for the discount of params. On 1e8 unique
-    tokens the losses of 147M params rise by 0.05 from 60 to 140 epochs and by 0.1 from there to 1740, which no penalty that is a power
-    of repeats can do beside the steep rise of larger models.
+    This combination is our own: R_D to infinity is Lovelace's law, P to 0 Muennighoff's without the discount of params. On 1e8 unique
+    tokens the losses of 147M params rise by 0.05 from 60 to 140 epochs and by 0.1 from 140 to 1740. A penalty that is a power of repeats
+    cannot fit this together with the steep rise of larger models.
 
     Parameters
     ----------
     params, tokens, unique_tokens : float or array
         Size N, tokens seen, distinct tokens U; raw counts.
     E, A, alpha, B, beta : float or array
-        Constants of the Chinchilla loss, which is this one at one epoch.
+        Constants of the Chinchilla loss, equal to this one at one epoch.
     P, delta, kappa : float or array
-        Penalty as in `lovelace_loss`, of effective repeats.
+        Penalty as in `lovelace_loss`, in effective repeats.
     R_D : float or array
-        Repeats after which another counts 1/e.
+        Repeats after which one more counts 1/e.
 
     Returns
     -------
@@ -129,9 +129,9 @@ def loss(
 
 
 def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]:
-    """Chinchilla's anchors in effective tokens, and the middle of the repeated runs: means of ln effective repeats and params a token.
+    """Chinchilla's anchors in effective tokens, and the middle of the repeated runs: means of ln effective repeats and ln params per token.
 
-    Without repeated runs the middle is that of all runs at two epochs.
+    Without repeated runs, it is the middle of all runs at two epochs.
     """
     params, tokens = inputs["params"], inputs["tokens"]
     unique = np.minimum(inputs["unique_tokens"], tokens)
@@ -149,7 +149,7 @@ def anchors(inputs: Mapping[str, Any], response: Any = None) -> dict[str, float]
 def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[str, Any]:
     """Constants of `loss`; the penalty is a share of T in the middle of the repeated runs, and delta is above 1.
 
-    With delta below 1 the first repeat would cost infinitely more than the later ones, and the loss would have two minima.
+    With delta below 1 the first repeat would cost infinitely more than later ones, and the loss would have two minima.
     """
     delta, kappa = 1 + np.exp(sampled["log_bend"]), np.exp(sampled["log_kappa"])
     exponent = sampled["log_share"] - delta * anchors["log_repeats_mean"] - kappa * anchors["log_ratio_mean"]
@@ -161,16 +161,16 @@ def constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> dict[st
 def most_tokens(
     params: Any, *, unique_tokens: Any, B: Any, beta: Any, P: Any, delta: Any, kappa: Any, R_D: Any, **_: Any
 ) -> Any:
-    """Tokens at which `loss` of a model on a pool is least: more make it worse, or no better.
+    """Tokens with the lowest `loss` of a model on a pool: more tokens make it worse, or no better.
 
-    The best effective repeats are those of `best_epochs`; a penalty too small for them ever to be reached ends at 21 R_D repeats.
+    The best effective repeats are those of `best_epochs`; if the penalty is too small for them to be reached, the limit is 21 R_D repeats.
     """
     worth = best_epochs(params, unique_tokens, B=B, beta=beta, P=P, delta=delta, kappa=kappa) - 1
     return unique_tokens * (1 - R_D * np.log1p(-np.minimum(worth / R_D, _LAST)))
 
 
 def optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
-    """Natural log of the params that minimise `loss` at a compute of at most `flops`; its tokens may cost less than that.
+    """Natural log of the params that minimise `loss` within a compute budget of `flops`; its tokens may cost less.
 
     Parameters
     ----------
@@ -182,12 +182,12 @@ def optimum(flops: Any, unique_tokens: Any, **constants: Any) -> Any:
     Returns
     -------
     float or array
-        ln N*; the tokens are the lesser of flops / (6 N*) and `most_tokens`. On a grid first, as the loss may have two minima in N (few
-        epochs of a large model, many of a small one), then by golden section.
+        ln N*; the tokens are the smaller of flops / (6 N*) and `most_tokens`. Found first on a grid, since the loss may have two minima in
+        N (few epochs of a large model, many of a small one), then by golden section.
     """
     terms = {name: constants[name] for name in ("A", "alpha", "B", "beta")}
     enough = chinchilla.optimum(flops, **terms)
-    one_epoch = log_product(flops) - np.log(unique_tokens)  # ln params that see the pool once
+    one_epoch = log_product(flops) - np.log(unique_tokens)  # ln params of a model that sees the pool once
 
     def least(log_params: Any) -> Any:
         tokens = np.minimum(tokens_within(flops, np.exp(log_params)), most_tokens(np.exp(log_params), **pool))

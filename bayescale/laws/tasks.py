@@ -1,6 +1,6 @@
-"""Laws of tasks as models: accuracy against loss or against scale, error against loss, exact match against accuracy, loss elsewhere.
+"""Models for tasks: accuracy against loss or against scale, error against loss, exact match against accuracy, loss on other text.
 
-Each is fitted to pairs of one run's own measurements, so it has no noise of scale; the way from a plan to its loss is another fit, and
+Each is fitted to pairs of measurements from the same run, so it has no noise of scale. A second fit predicts the loss of a plan, and
 `forecast(..., through=)` joins the two draw by draw.
 """
 
@@ -27,14 +27,14 @@ def itself(x: Any) -> Any:
 
 
 def accuracy_in_loss(loss: Any, *, floor: Any, ceiling: Any, k: Any, L0: Any) -> Any:
-    """Accuracy, falling from `ceiling` at no loss to `floor` (chance): half-way at L0, steepness k (OLMo ladder, arXiv:2412.04403).
+    """Accuracy, falling from `ceiling` at zero loss to `floor` (chance): halfway at L0, steepness k (OLMo ladder, arXiv:2412.04403).
 
     Parameters
     ----------
     loss : float or array
         Loss, any unit.
     floor, ceiling, k, L0 : float or array
-        In the ladder's names b = ceiling and a = floor - ceiling.
+        In the ladder's notation, b = ceiling and a = floor - ceiling.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def _loss_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
 
 
 def _accuracy_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Ceiling as a share of what lies above chance; the logit of how far the mean loss is up from chance to it; ln steepness there."""
+    """Ceiling as a share of the range above chance; how far up from chance to it the mean loss is, as a logit; ln steepness there."""
     k = np.exp(sampled["log_steepness"]) / anchors["loss_mean"]
     return {
         "floor": sampled["chance"],
@@ -60,14 +60,14 @@ def _accuracy_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
 
 
 def accuracy_in_scale(x: Any, *, floor: Any, ceiling: Any, k: Any, log_x0: Any) -> Any:
-    """Accuracy against params, tokens or FLOP: a sigmoid in ln x from `floor` to `ceiling`, half-way at x0, k a factor e of x.
+    """Accuracy against params, tokens or FLOP: a sigmoid in ln x from `floor` to `ceiling`, halfway at x0, with steepness k in ln x.
 
     Parameters
     ----------
     x : float or array
         Any scale, > 0.
     floor, ceiling, k, log_x0 : float or array
-        Chance, limit, steepness (> 0) and natural log of the half-way scale.
+        Chance, limit, steepness (> 0) and natural log of the halfway scale.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def _scale_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
 
 
 def _scale_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Floor below T, the accuracy in the middle of the rows, and ceiling above it, each as a share of what is left; ln steepness."""
+    """Floor below T, the accuracy in the middle of the rows, and ceiling above it, each as a share of the remaining range; ln steepness."""
     T, k = sampled["T"], np.exp(sampled["log_steepness"])
     floor, ceiling = T * sampled["low"], T + (1 - T) * sampled["head"]
     log_x0 = anchors["log_x_mean"] + (np.log(ceiling - T) - np.log(T - floor)) / k
@@ -90,12 +90,12 @@ def _scale_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
 
 
 def top1_error(loss: Any, *, eps: Any, k: Any, gamma: Any) -> Any:
-    """Error averaged over tasks, eps - k e^(-gamma loss) (Gadre et al. 2024, eq. 5); eps is near the error of chance."""
+    """Error averaged over tasks, eps - k e^(-gamma loss) (Gadre et al. 2024, eq. 5); eps is near the error at chance."""
     return eps - k * np.exp(-gamma * loss)
 
 
 def _error_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Gadre's constants from T, the error at the mean loss, the share of the way from there to 1 at which it ends, and ln gamma."""
+    """Gadre's constants from T, the error at the mean loss, the share of the way from T to 1 at which it ends, and ln gamma."""
     gamma = np.exp(sampled["log_gamma"])
     eps = sampled["T"] + (1 - sampled["T"]) * sampled["gap"]
     return {"eps": eps, "k": (eps - sampled["T"]) * np.exp(gamma * anchors["loss_mean"]), "gamma": gamma}
@@ -109,12 +109,12 @@ def match(accuracy: Any, *, length: Any) -> Any:
     accuracy : float or array
         Share of single tokens that are right, in (0, 1).
     length : float or array
-        Tokens in the block; where errors come together, an effective length below the true one.
+        Tokens in the block; if errors come together, an effective length below the true one.
 
     Returns
     -------
     float or array
-        Share of blocks that are right throughout.
+        Share of blocks that are completely right.
     """
     return np.exp(length * np.log(accuracy))
 
@@ -133,13 +133,13 @@ def linear(loss: Any, *, offset: Any, slope: Any = 1.0) -> Any:
 
 
 def _transfer_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Offset from T, the loss elsewhere at the mean loss here, and ln slope."""
+    """Offset from T, the loss on the other text at the mean loss, and ln slope."""
     slope = np.exp(sampled["log_slope"])
     return {"offset": sampled["T"] - slope * anchors["loss_mean"], "slope": slope}
 
 
 def _exact_match(tokens: int = 10) -> Law:
-    """The law of exact match for blocks of so many tokens; ValueError where that is no whole number >= 1."""
+    """Return the law for exact match with a given number of tokens per block; ValueError if it is not a whole number >= 1."""
     if isinstance(tokens, bool) or not isinstance(tokens, int) or tokens < 1:
         raise InputError(f"`options.tokens` must be a whole number >= 1, the tokens in a block. Got {tokens!r}.")
 

@@ -1,4 +1,4 @@
-"""From a spec and runs to a posterior: sample it, check it, keep it."""
+"""From a spec and runs to a posterior: sample it, check it, save it."""
 
 from .average import average_fits
 from .breaks import fit_breaks

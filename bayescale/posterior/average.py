@@ -1,7 +1,7 @@
-"""An average of fits: a tree with one whole fit per child, and the weights with which forecasts take their draws.
+"""An average of fits: a tree with one complete fit per child, and the weights by which forecasts share out their draws.
 
-Which law is right is one more thing that a table leaves open. The average is of predictions: parameters of different laws mean different
-things, so each child keeps its own posterior and `az.*` works on it.
+A table of runs does not determine which law is right. The average is of predictions: parameters of different laws mean different
+things, so each child keeps its own posterior, and `az.*` works on it.
 """
 
 import json
@@ -21,12 +21,12 @@ _SUM = 1e-6
 
 
 def average_fits(fits: Mapping[str, xr.DataTree], weights: Mapping[str, float]) -> xr.DataTree:
-    """Put fits of one response side by side, with the weight of each.
+    """Combine fits of the same response, each with a weight.
 
     Parameters
     ----------
     fits : mapping of str to xarray.DataTree
-        From `fit`, by name; all of one response, link, unit and kind of params.
+        From `fit`, by name; all with the same response, link, unit and kind of params.
     weights : mapping of str to float
         One for each fit, >= 0; scaled to sum to one.
 
@@ -38,7 +38,7 @@ def average_fits(fits: Mapping[str, xr.DataTree], weights: Mapping[str, float]) 
     Raises
     ------
     ValueError
-        If the fits do not go together or the weights are no weights.
+        If the fits cannot be averaged or the weights are not valid.
 
     Examples
     --------
@@ -49,17 +49,19 @@ def average_fits(fits: Mapping[str, xr.DataTree], weights: Mapping[str, float]) 
     bad = {name: value for name, value in weights.items() if not (np.isfinite(value) and value >= 0)}
     total = float(sum(weights.values()))
     if bad or not total > 0:
-        raise InputError(f"Weights must be numbers >= 0, and one of them > 0. Got {dict(weights)}.")
+        raise InputError(f"Weights must be numbers >= 0, at least one of them > 0. Got {dict(weights)}.")
     for name in fits:
         if not name.strip() or "/" in name:
             raise InputError(f"A fit's name must be a word without '/'. Got {name!r}.")
         if is_average(fits[name]):
-            raise InputError(f"Fit '{name}' is itself an average; put its fits in by themselves.")
+            raise InputError(f"Fit '{name}' is itself an average; add its fits one by one.")
     first = next(iter(fits))
     for name, idata in fits.items():
         for what, one, other in _compared(idata, fits[first]):
             if one != other:
-                raise InputError(f"Fits '{first}' and '{name}' differ in {what} ({other}, {one}): no average of them.")
+                raise InputError(
+                    f"Fits '{first}' and '{name}' differ in {what} ({other}, {one}), so they cannot be averaged."
+                )
     root = {
         "bayescale_format": FORMAT,
         "bayescale_version": __version__,
@@ -88,7 +90,7 @@ def _compared(one: xr.DataTree, other: xr.DataTree) -> list[tuple[str, Any, Any]
 
 
 def share_out(weights: Mapping[str, float], n: int) -> dict[str, int]:
-    """How many of n draws each fit gives: in proportion, by largest remainders, so that the counts sum to n."""
+    """Return how many of n draws each fit gives: in proportion, by largest remainders, so that the counts sum to n."""
     exact = {name: weight * n for name, weight in weights.items()}
     counts = {name: int(value) for name, value in exact.items()}
     for name in sorted(exact, key=lambda name: counts[name] - exact[name])[: n - sum(counts.values())]:

@@ -1,9 +1,9 @@
-"""`fit_breaks`: how many breaks a curve has, weighed by forecasts of its own tail.
+"""`fit_breaks`: numbers of breaks in a curve, weighted by how well each forecasts the curve's own tail.
 
-The error in sample falls with every break, and leave-one-out over neighbouring points only asks who interpolates best. What is wanted is
-a forecast, so each number of breaks is fitted to the head of the curve and scored on the last fifth of it in log x. The points of that
-tail are neighbours on one curve and err together: they count as one observation, so the weight is e^(mean log density of a point). A sum
-over points would be sure of one law by however many checkpoints were written.
+The in-sample error falls with every break, and leave-one-out over neighbouring points only tests interpolation. The aim is a forecast,
+so each number of breaks is fitted to the head of the curve and scored on the last fifth of it in log x. The points of that tail are
+neighbours on one curve and err together. They count as one observation, so the weight is e^(mean log density of a point). A sum over
+points would be more certain of one law the more checkpoints were written.
 """
 
 import json
@@ -50,9 +50,9 @@ def fit_breaks(
     runs : pandas.DataFrame
         One row per point, from `read_runs`.
     x : str
-        Column along which the law goes.
+        Column with the law's input.
     response : str
-        Column that it explains, > 0.
+        Column that the law explains, > 0.
     breaks : sequence of int
         Numbers of breaks, 0 to 4.
     model : str
@@ -62,7 +62,7 @@ def fit_breaks(
     where : str or sequence of str
         Filters on rows.
     family : str, optional
-        The family to fit, where there are several.
+        The family to fit, if there are several.
     random_seed : int
         Seed of all fits.
     **sample_kwargs
@@ -71,14 +71,14 @@ def fit_breaks(
     Returns
     -------
     xarray.DataTree
-        As from `average_fits`, a child `breaks_0` and so on for each number, fitted to all rows. The root's `tail` is a JSON list of each
-        number's `log_score` (mean log density of a point of the tail), `weight` and `note`. A number of breaks whose check failed, on the
-        head or on all rows, has weight 0.
+        As from `average_fits`, with a child `breaks_0` and so on for each number, fitted to all rows. The root's `tail` is a JSON list
+        of each number's `log_score` (mean log density of a point in the tail), `weight` and `note`. A number of breaks has weight 0 if
+        its check failed on the head or on all rows.
 
     Raises
     ------
     ValueError
-        If rows are too few, or no fit passed its check.
+        If there are too few rows, or no fit passed its check.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def fit_breaks(
         raise InputError(f"{named('breaks')} must be different numbers, e.g. (0, 1, 2). Got {tuple(breaks)}.")
     if "breaks" in (options or {}):
         raise InputError(
-            f"{named('options')} must not hold 'breaks', which is an argument of its own. Got {dict(options or {})}. Give "
+            f"{named('options')} must not contain 'breaks', which is a separate argument. Got {dict(options or {})}. Give "
             "`breaks=(0, 1, 2)` (--breaks 0,1,2)."
         )
     base = load_spec(model).changed({"inputs": {"x": x}, "response": response, "options": dict(options or {})})
@@ -128,7 +128,7 @@ def fit_breaks(
 
 
 def split_tail(rows: pd.DataFrame, x: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the head and the last fifth of the range in log x, of which there are at least 2 rows and at most half of all.
+    """Return the head and the tail: the last fifth of the range in log x, at least 2 rows and at most half of all.
 
     Raises
     ------
@@ -141,8 +141,8 @@ def split_tail(rows: pd.DataFrame, x: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     n_tail = int(np.clip(last, _LEAST_TAIL, max(len(rows) // 2, _LEAST_TAIL)))
     if len(rows) - n_tail < _LEAST_HEAD:
         raise InputError(
-            f"{len(rows)} rows are too few to hold out a tail: at least {_LEAST_HEAD + _LEAST_TAIL} are needed. Fit one number of breaks: "
-            "the model 'bnsl' with `options.breaks = 0` (--model bnsl --option breaks=0)."
+            f"{len(rows)} rows are too few to hold out a tail: at least {_LEAST_HEAD + _LEAST_TAIL} are needed. Fit one number of breaks, "
+            "e.g. the model 'bnsl' with `options.breaks = 0` (--model bnsl --option breaks=0)."
         )
     parts = rows.iloc[np.sort(order[:-n_tail])], rows.iloc[np.sort(order[-n_tail:])]
     head, tail = (part.reset_index(drop=True) for part in parts)
@@ -151,7 +151,7 @@ def split_tail(rows: pd.DataFrame, x: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def tail_score(idata: xr.DataTree, tail: pd.DataFrame) -> float:
-    """Mean log density of the rows of a tail, each averaged over draws, with the law's drift beyond the rows fitted."""
+    """Mean log density of the rows of a tail, each averaged over draws, with the law's drift beyond the fitted rows."""
     spec = fitted_spec(idata)
     draws, data = idata["posterior"].to_dataset(), idata["constant_data"]
     inputs = {name: xr.DataArray(tail[column].to_numpy(float), dims="plan") for name, column in spec.inputs.items()}
@@ -167,7 +167,7 @@ def score_draws(
     log_reach_max: float,
     seed: int,
 ) -> float:
-    """The same from draws of the law's constants, `measured` and inputs of dims (plan,)."""
+    """Return the same from draws of the law's constants; `measured` and the inputs have dims (plan,)."""
     beyond = decades_beyond(np.log(spec.get_law().reach(**inputs)), log_reach_max).clip(min=0)
     drift = drift_of(spec, draws["sigma"].shape, np.random.default_rng(seed)).at(beyond)
     expected = drifted(spec, law_loss(spec, draws, inputs), drift)
@@ -176,7 +176,7 @@ def score_draws(
 
 
 def weigh(scores: dict[int, float]) -> dict[int, float]:
-    """Turn mean log densities into weights that sum to one; a score that is not finite gets none. Empty where none is finite."""
+    """Turn mean log densities into weights that sum to one; a score that is not finite gets 0. Empty if all are not finite."""
     finite = {n: score for n, score in scores.items() if np.isfinite(score)}
     if not finite:
         return {}

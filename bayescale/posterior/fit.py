@@ -1,4 +1,4 @@
-"""`fit`: the rows of a table that a spec is for, its posterior on them, and the check of it, in one tree."""
+"""`fit`: select the rows for a spec, sample its posterior on them and check it; all in one tree."""
 
 import json
 from collections.abc import Sequence
@@ -45,11 +45,11 @@ def fit(
     where : str or sequence of str
         Filters on rows, such as ``"tokens<=1e9"``; stored in the fit.
     family : str, optional
-        The family to fit, where the runs have several.
+        The family to fit, if the runs have several.
     params_kind : {"unknown", "total", "non-embedding", "active"}
         What `params` counts; a plan of another kind is refused.
     loss_unit : str
-        Unit of the loss; it labels every table and axis. Nats/token unless the data set of `read_runs` says otherwise.
+        Unit of the loss; it labels every table and axis. Default: that of the data set of `read_runs`, otherwise nats/token.
     random_seed : int, numpy.random.Generator or None
         Seed; the one used is stored.
     **sample_kwargs
@@ -61,13 +61,13 @@ def fit(
     xarray.DataTree
         Groups `posterior` (dims chain, draw; sampled parameters and the law's constants), `sample_stats`, `log_likelihood`,
         `log_prior`, `posterior_predictive`, `prior`, `prior_predictive`, `observed_data` (log loss, dims run) and
-        `constant_data` (all columns of the fitted rows, the law's anchors). Attributes say what the numbers mean; `check` holds
-        the table of `check_fit`.
+        `constant_data` (all columns of the fitted rows, the law's anchors). Attributes describe the numbers; `check` holds the
+        table of `check_fit`.
 
     Raises
     ------
     ValueError
-        If rows, columns or options break a rule.
+        If rows, columns or options are not valid.
 
     Examples
     --------
@@ -78,13 +78,13 @@ def fit(
         raise InputTypeError(
             f"`spec` must come from load_spec, e.g. fit(load_spec('chinchilla'), runs). Got {type(spec).__name__}."
         )
-    if params_kind == "unknown":  # an imported table knows what its params count
+    if params_kind == "unknown":  # an imported table records what its params count
         params_kind = str(runs.attrs.get("params_kind", "unknown"))
     if params_kind not in PARAMS_KINDS:
-        raise InputError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r} instead.")
+        raise InputError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r}.")
     loss_unit = str(runs.attrs.get("loss_unit", "nats/token")) if loss_unit is None else loss_unit
     if not loss_unit.strip():
-        raise InputError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty text instead.")
+        raise InputError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty string.")
     family = EVERY_FAMILY if family is None and spec.groups and spec.groups.by == "family" else family
     where = [where] if isinstance(where, str) else list(where)
     _check_table(spec, runs)
@@ -137,12 +137,12 @@ def _seed(random_seed: int | np.random.Generator | None) -> int:
     if random_seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0] % 2**31)
     if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
-        raise InputError(f"`random_seed` must be an integer >= 0. Got {random_seed!r} instead.")
+        raise InputError(f"`random_seed` must be an integer >= 0. Got {random_seed!r}.")
     return int(random_seed)
 
 
 def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
-    """Raise where a table has not been through `read_runs`: names are missing, or numbers are text."""
+    """Raise ValueError if a table does not come from `read_runs`: names are missing, or numbers are text."""
     text = [
         column
         for column in (*spec.inputs.values(), spec.response)
@@ -154,7 +154,7 @@ def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
 
 
 def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFrame]:
-    """Without the number of items a share of right answers is no count: model it on its logit, or as it is beyond (0, 1)."""
+    """Model a share of right answers without n_items on its logit, or as it is if values lie outside (0, 1): it is not a count."""
     if spec.noise.dist != COUNTS:
         return spec, rows
     response = rows[spec.response].to_numpy(dtype=float)
@@ -162,22 +162,22 @@ def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFra
         bad = ~((response >= 0) & (response <= 1))
         if bad.any():
             raise InputError(
-                f"Column '{spec.response}' must be a share in [0, 1] where n_items counts them. Got {response[bad][0]!r} "
-                f"in run {rows.loc[bad, 'run'].iloc[0]}; a percentage is divided by 100, a centred score has no n_items."
+                f"Column '{spec.response}' must be a share in [0, 1] if the table has n_items. Got {response[bad][0]!r} in run "
+                f"{rows.loc[bad, 'run'].iloc[0]}; divide a percentage by 100, and leave out n_items for a centred score."
             )
         return spec, rows
     inside = bool(((response > 0) & (response < 1)).all())
     link = "logit" if inside else "identity"
     how = "on its logit" if inside else "as it is, since some values lie outside (0, 1)"
     rows.attrs["notes"]["n_items"] = (
-        f"The table has no n_items, so '{spec.response}' is modelled {how}, with Student-t noise; n_items would say how much of the "
-        "scatter is that of the test."
+        f"The table has no n_items, so '{spec.response}' is modelled {how}, with Student-t noise; n_items would show how much of the "
+        "scatter comes from the test."
     )
     return spec.changed({"noise": {"dist": "StudentT", "link": link}}), rows
 
 
 def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
-    """Raise where the rows cannot move the law at all."""
+    """Raise ValueError if the law cannot be learnt from the rows at all."""
     response = rows[spec.response].to_numpy(dtype=float)
     if spec.noise.link == "log" and spec.noise.dist != COUNTS and not (response > 0).all():
         bad = rows.loc[response <= 0, "run"].astype(str)
@@ -190,7 +190,7 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
     if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
         columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
         raise InputError(
-            f"Column {columns} has one value in all {len(rows)} rows: a law of it cannot be learnt; add other runs."
+            f"Column {columns} has one value in all {len(rows)} rows, so a law in it cannot be learnt; add other runs."
         )
 
 

@@ -1,6 +1,6 @@
-"""`fits_of`: what forecasts and decisions read of a fit, or of the fits of an average, parsed once.
+"""`fits_of`: views of a fit, or of the fits of an average, for forecasts and decisions; parsed once.
 
-Everything after the fit is a function of these views; only here are a fit's attributes read from their texts.
+Everything after the fit is a function of these views; a fit's attributes are parsed from their strings only here.
 """
 
 import json
@@ -29,15 +29,15 @@ class Fit:
     spec : ModelSpec
         The model, changes included.
     law : Law
-        That of the spec, with its options.
+        The spec's law, with its options.
     draws : xarray.Dataset
         The posterior, dims (chain, draw).
     data : xarray.Dataset
         `constant_data`: the runs' columns and the anchors.
     reached : Reached
-        Where the runs lie.
+        Range of the runs.
     seed, mixing_seed : int
-        Of the fit, and by which its average shares out draws.
+        Seed of the fit, and seed by which its average shares out draws.
     check : tuple of dict
         The rows of its check.
     loss_unit, params_kind : str
@@ -59,12 +59,12 @@ class Fit:
 
     @property
     def title(self) -> str:
-        """Say which fit of an average this is; nothing of a plain one."""
+        """Return a phrase that names this fit of an average; empty for a plain fit."""
         return f" of fit '{self.name}' (weight {self.weight:.2f})" if self.name else ""
 
 
 def fits_of(idata: xr.DataTree) -> tuple[Fit, ...]:
-    """Return the views of a fit, or of the fits of an average that have any weight.
+    """Return the views of a fit, or of the fits of an average with a weight above zero.
 
     Parameters
     ----------

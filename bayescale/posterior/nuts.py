@@ -1,4 +1,4 @@
-"""NUTS (or SMC, where a posterior has modes that no chain crosses) on a built model, with the groups that ArviZ works on."""
+"""Sample a built model by NUTS (or by SMC, if no chain crosses between the modes of its posterior), with the groups that ArviZ uses."""
 
 import inspect
 import os
@@ -20,13 +20,13 @@ from .quiet import quiet
 from .smc import sample_smc
 
 # The mass matrix is dense and these posteriors are curved: on the bundled runs jitter+adapt_full takes 5 leapfrogs where PyMC's default
-# takes 46, and 0.95 keeps divergences away from short tables at little cost. Of many parameters (each of 37 sizes has three) a dense
-# matrix is not learnt within tuning, and chains stand still at R-hat 2.8: beyond these many it is diagonal.
+# takes 46, and 0.95 avoids divergences on short tables at little cost. With many parameters (three for each of 37 sizes) a dense
+# matrix is not learnt within tuning, and chains get stuck at R-hat 2.8: beyond this number the matrix is diagonal.
 _DENSE = 50
 _DEFAULTS: dict[str, Any] = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.95}
 _PRIOR_DRAWS = 1000
 _SMC = ("draws", "tune", "chains", "cores", "progressbar", "nuts_sampler")
-_NUTS = ("target_accept", "max_treedepth", "adapt_step_size", "nuts", "step_scale")  # of its step method, taken by name
+_NUTS = ("target_accept", "max_treedepth", "adapt_step_size", "nuts", "step_scale")  # options of its step method
 
 
 def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sample_kwargs: Any) -> xr.DataTree:
@@ -41,16 +41,17 @@ def sample_model(spec: ModelSpec, runs: pd.DataFrame, *, random_seed: int, **sam
     random_seed : int
         Seed of the chains and of all predictions.
     **sample_kwargs
-        For `pymc.sample`; `nuts_sampler="smc"` is our own, and the default of laws that it knows how to take apart (`Law.moves`).
+        For `pymc.sample`; `nuts_sampler="smc"` is our own, and the default for laws that give their structure (`Law.moves`).
 
     Returns
     -------
     xarray.DataTree
         Groups `posterior`, `sample_stats`, `log_likelihood`, `log_prior`, `posterior_predictive`, `prior`, `prior_predictive`,
-        `observed_data`, `constant_data`. Of a law with bounds all hold allowed curves only; `log_prior` is up to their share in the prior.
+        `observed_data`, `constant_data`. For a law with bounds they contain only allowed curves; `log_prior` leaves out their share
+        in the prior.
     """
-    # Fast-math lets a freshly compiled function round otherwise than the same function read back from the compile cache, and a chain
-    # magnifies the last bit: one seed must give one answer.
+    # With fast-math a freshly compiled function rounds differently from the same function read back from the compile cache, and a chain
+    # magnifies the last bit: the same seed must give the same answer.
     with pytensor.config.change_flags(numba__fastmath=False):
         grouped = {"target_accept": 0.99} if spec.groups else {}  # groups with many runs make a funnel of z and spread
         defaults = {"nuts_sampler": "smc"} if spec.get_law().moves and has_density(spec) else {}
@@ -66,8 +67,8 @@ def _sample(
         _check_smc(spec, asked)
     elif spec.get_law().bounds:
         raise InputError(
-            f"`nuts_sampler` must be 'smc' where `options.monotone` is {spec.options['monotone']!r}, and the model may have no groups or "
-            "covariates: NUTS sticks where curves are shut out. Leave `nuts_sampler` out, or `monotone` at 'no'."
+            f"`nuts_sampler` must be 'smc' if `options.monotone` is {spec.options['monotone']!r}, and the model cannot have groups or "
+            "covariates: NUTS gets stuck if curves are excluded. Leave `nuts_sampler` out, or set `monotone` to 'no'."
         )
     options = {"cores": min(options["chains"], os.cpu_count() or 1), **options}
     seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
@@ -89,7 +90,7 @@ def _sample(
 
 
 def _prior(spec: ModelSpec, runs: pd.DataFrame, seed: int) -> xr.DataTree:
-    """Draw the prior and its runs; of a law with bounds only what they allow, which PyMC passes over."""
+    """Draw the prior and its runs; PyMC ignores the bounds of a law, so keep only the draws that they allow."""
     if not spec.get_law().bounds:
         return pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seed)
     density = Density(spec, runs)
@@ -103,7 +104,7 @@ def _prior(spec: ModelSpec, runs: pd.DataFrame, seed: int) -> xr.DataTree:
 
 
 def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:
-    """Sample; where PyMC was interrupted it returns the chains it has as if they were all, which would pass for a fit."""
+    """Sample; raise if PyMC was interrupted: it then returns the chains it has, which would look like a complete fit."""
     try:
         idata = pm.sample(random_seed=seed, **options)
     except ValueError as error:
@@ -117,12 +118,14 @@ def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:
 
 
 def _check_smc(spec: ModelSpec, asked: dict[str, Any]) -> None:
-    """Raise ValueError where SMC cannot do what was asked."""
+    """Raise ValueError if SMC does not support the options or the model."""
     other = [name for name in asked if name not in _SMC]
     if other:
-        raise InputError(f"`{other[0]}` is for NUTS, and law '{spec.law}' is sampled by SMC; add nuts_sampler='pymc'.")
+        raise InputError(f"`{other[0]}` is for NUTS, but law '{spec.law}' is sampled by SMC; add nuts_sampler='pymc'.")
     if not has_density(spec):
-        raise InputError("`nuts_sampler` 'smc' takes no groups, covariates, cells or counts; use 'pymc' or 'nutpie'.")
+        raise InputError(
+            "`nuts_sampler` 'smc' does not support groups, covariates, cells or counts; use 'pymc' or 'nutpie'."
+        )
 
 
 def _by_smc(spec: ModelSpec, runs: pd.DataFrame, seed: int, options: dict[str, Any]) -> xr.DataTree:
@@ -139,12 +142,12 @@ def _by_smc(spec: ModelSpec, runs: pd.DataFrame, seed: int, options: dict[str, A
 
 
 def _check_options(options: dict[str, Any]) -> None:
-    """Raise ValueError for a keyword that `pymc.sample` would pass over in silence."""
+    """Raise ValueError for a keyword that `pymc.sample` would silently ignore."""
     known = {*inspect.signature(pm.sample).parameters, *inspect.signature(pm.NUTS).parameters, *_NUTS}
     known -= {"kwargs", "self", "args"}
     for name in options:
         if name not in known:
-            raise InputError(f"`{name}` is no keyword of pymc.sample.{suggest(name, known)}")
+            raise InputError(f"`{name}` is not a keyword of pymc.sample.{suggest(name, known)}")
 
 
 def _weigh(idata: xr.DataTree, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a fit of approach 1 or 2 is besides its draws: which rows it takes, and the envelope of its sizes."""
+"""Parts of a fit of approach 1 or 2 other than its draws: the rows that it takes, and the envelope of its sizes."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ _DRAWS = ("chain", "draw")
 
 
 def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Leave out the rows that the law has no use for, each with its reason.
+    """Leave out the rows that the law does not use, each with its reason.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tu
     Returns
     -------
     rows, left_out : pandas.DataFrame
-        The same, after it.
+        The same tables after this step.
 
     Raises
     ------
@@ -43,18 +43,18 @@ def keep_rows(spec: ModelSpec, rows: pd.DataFrame, left_out: pd.DataFrame) -> tu
     if out.any():
         notes = {
             **rows.attrs.get("notes", {}),
-            law.name: f"{(~out).sum()} of {len(out)} rows are of use to {law.name}.",
+            law.name: f"{law.name} can use {(~out).sum()} of {len(out)} rows.",
         }
         kept.attrs = {**rows.attrs, "notes": notes}
     return kept, pd.concat([left_out, more], ignore_index=True)
 
 
 def add_envelope(idata: xr.DataTree) -> None:
-    """Add to the posterior of approach 1 what its draws say of N*(C): `log_G`, `params_exponent` and `curvature`.
+    """Add the constants of N*(C) to the posterior of approach 1: `log_G`, `params_exponent` and `curvature`.
 
-    At log-spaced computes at which three sizes can be compared, each draw's best size is the vertex of the parabola through the size
-    of least loss and its two neighbours. A straight line through these, draw by draw, gives G and a. Its points are many readings of
-    few curves; it is the draws that carry the uncertainty, never their number.
+    At log-spaced compute budgets at which three sizes can be compared, each draw's best size is the vertex of the parabola through the
+    size with the lowest loss and its two neighbours. A straight line through these vertices, draw by draw, gives G and a. The vertices
+    are many readings of few curves; the draws carry the uncertainty, not the number of vertices.
     """
     data, draws = idata["constant_data"], idata["posterior"].to_dataset()
     params, tokens = data["params"].to_numpy(), data["tokens"].to_numpy()
@@ -69,8 +69,8 @@ def add_envelope(idata: xr.DataTree) -> None:
     inside = found["inside"].mean(axis=0) >= 0.5
     if inside.sum() < 2:
         raise InputError(
-            "Approach 1 finds no envelope: at each compute the smallest or the largest size that can be compared is best. Train sizes "
-            "on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
+            "Approach 1 finds no envelope: at every compute budget the smallest or the largest size that can be compared is best. Train "
+            "sizes on both sides of the best one, or fit the model 'chinchilla' (--model chinchilla), which takes any runs."
         )
     x, best = log_flops[inside] - LOG_6, found["log_params"][:, inside]
     off = x - x.mean()

@@ -1,4 +1,4 @@
-"""Keeps the notes of PyMC and ArviZ on their own workings from our users: the check table says what matters, with thresholds and advice."""
+"""Hide the messages of PyMC and ArviZ from users: the check table reports what matters, with thresholds and advice."""
 
 import logging
 import warnings
@@ -10,7 +10,7 @@ _TALKERS = ("pymc", "arviz_stats", "arviz_base", "pytensor")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence warnings and log records below ERROR of the libraries beneath us."""
+    """Silence warnings, and log records below ERROR, of the libraries that we use."""
     loggers = [logging.getLogger(name) for name in _TALKERS]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():

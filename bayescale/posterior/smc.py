@@ -1,14 +1,14 @@
-"""Sequential Monte Carlo for curves that several explanations fit: the posterior is approached from the prior, by many points at once.
+"""Sequential Monte Carlo for curves with several explanations: many points move from the prior to the posterior together.
 
 A broken law has modes that no chain crosses (a flat end is a limit or one more break; a break may serve here or there), and NUTS
-stays in that in which it starts. Points drawn from the prior are instead weighted and resampled along prior x likelihood^t, t from
-0 to 1 (Del Moral et al. 2006), and moved at each step by differences of other points (ter Braak 2006), which carry the shape of
-every mode, and by a break put somewhere else. Each run is one chain, so R-hat compares whole runs, as their evidence does.
+stays in the mode in which it starts. Instead, points drawn from the prior are weighted and resampled along prior x likelihood^t, t from
+0 to 1 (Del Moral et al. 2006). At each step they move by differences of other points (ter Braak 2006), which carry the shape of
+every mode, and by placing a break elsewhere. Each run is one chain, so R-hat and the evidence compare whole runs.
 
-Where a law is linear in some parameters given the others (`Law.moves`), these are drawn anew from their least squares at every move,
-so that only the others are searched: this is what makes it quick. The draws are exact for the model all the same; least squares only
-proposes. Where a law shuts curves out (`Law.bounds`), they have no likelihood, and the least squares are told of the bounds: else next to
-none of their draws would be allowed where the runs go against them.
+If a law is linear in some parameters given the others (`Law.moves`), these are drawn from their least squares at every move, so only
+the others are searched, which is much faster. The draws are still exact for the model: least squares only proposes. Curves that a law
+excludes (`Law.bounds`) have zero likelihood, and the least squares take the bounds into account. Otherwise almost none of their draws
+would be allowed if the runs violate the bounds.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -18,20 +18,22 @@ import numpy as np
 from ..laws.law import SLACK
 from ..spec.density import Density
 
-_KEPT = 0.8  # effective share of points that a step of t leaves
-_MOVES, _LAST = 25, 2  # moves a step: tune / 25, after the last one tune / 2
+_KEPT = 0.8  # effective share of points left after a step of t
+_MOVES, _LAST = 25, 2  # moves per step: tune / 25, and tune / 2 after the last step
 _TURNS = (
     "rest",
     "whole",
     "rest",
     "redrawn",
-)  # what moves by differences, and in every fourth move a part drawn from its prior
-_JUMP = 0.1  # share of moves by a whole difference, which lead from mode to mode
-_SPREAD = 1.5  # of the priors of linear parameters in their least squares, for their heavy tails
-_TAILS = 3  # degrees of freedom of the draws of linear parameters: no lighter than their priors, or points would stick in the tails
+)  # parameters moved by differences; in every fourth move, a part is drawn from its prior
+_JUMP = 0.1  # share of moves by a full difference, which lead from mode to mode
+_SPREAD = 1.5  # factor on the priors of linear parameters in their least squares, for their heavy tails
+_TAILS = 3  # degrees of freedom of the draws of linear parameters: with lighter tails than the priors, points would get stuck
 _TINY = 1e-5
-_INSIDE = 3  # sds inside the bounds at which least squares need not be told of them
-_NARROWEST = 0.2  # of an sd is left once told: Student-t noise may see a bound nearer than least squares do, and points would stick
+_INSIDE = 3  # sds inside the bounds beyond which least squares can ignore them
+_NARROWEST = (
+    0.2  # smallest sd left by a bound, in sds: with less, Student-t noise nearer to a bound would leave points stuck
+)
 
 
 def sample_smc(
@@ -48,7 +50,7 @@ def sample_smc(
     tune : int
         Effort: tune / 25 moves at each step, tune / 2 after the last.
     chains, cores : int
-        Runs, and how many of them at a time.
+        Number of runs, and how many of them at a time.
     random_seed : int
         Seed of all runs.
 
@@ -85,7 +87,7 @@ def _run(density: Density, n: int, tune: int, rng: np.random.Generator) -> tuple
 
 
 def _next(gain: np.ndarray, t: float) -> float:
-    """The next power, at which the effective number of points has fallen to the share that is kept."""
+    """Return the next power, at which the effective number of points has fallen to the share `_KEPT`."""
 
     def share(new: float) -> float:
         weight = np.exp((new - t) * (gain - gain.max()))
@@ -108,7 +110,7 @@ def _resampled(state: dict[str, np.ndarray], weight: np.ndarray, rng: np.random.
 
 
 class _Target:
-    """Points with what their moves need: `base`, the density at t = 0, in two parts, and `gain`, what the likelihood adds at t = 1."""
+    """Points with the densities that their moves need: that at t = 0, in two parts, and `gain`, what the likelihood adds at t = 1."""
 
     def __init__(self, density: Density) -> None:
         from scipy.special import gammaln  # slow to import
@@ -137,7 +139,7 @@ class _Target:
         }
 
     def fill(self, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the linear parameters from their least squares given the others; with the log density of that draw."""
+        """Draw the linear parameters from their least squares given the others; also return the log density of that draw."""
         if not self.linear:
             return points, np.zeros(len(points))
         mean, root = self._least_squares(points)
@@ -157,7 +159,7 @@ class _Target:
         return log_root + self.log_top - (_TAILS + len(self.linear)) / 2 * np.log1p((away**2).sum(axis=1) / _TAILS)
 
     def _least_squares(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and the Cholesky root of the precision, shapes (n, k) and (n, k, k); those of the prior where the design overflows."""
+        """Mean and Cholesky root of the precision, shapes (n, k) and (n, k, k); those of the prior if the design overflows."""
         density, law = self.density, self.density.law
         assert law.moves is not None
         values = density.values(points)
@@ -176,10 +178,10 @@ class _Target:
     def _within_bounds(
         self, values: dict[str, np.ndarray], precision: np.ndarray, right: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Precision and precision times mean once the worst bound was told, as often as there are parameters in it.
+        """Precision, and precision times mean, after applying the worst bound, as many times as the bounds have parameters.
 
-        A sum of mean m and sd s that must be positive is taken for seen with sd d, where its mean is then d = (sqrt(m^2 + 4 s^2) + m) / 2:
-        m where it is far inside, s^2 / |m| far outside, as for a normal cut at 0.
+        A sum with mean m and sd s that must be positive is treated as observed with sd d; its mean is then d = (sqrt(m^2 + 4 s^2) + m) / 2:
+        about m if it is far inside, s^2 / |m| far outside, as for a normal cut at 0.
         """
         density, law = self.density, self.density.law
         assert law.bounds is not None
@@ -210,7 +212,7 @@ class _Target:
         return precision, right
 
     def move(self, state: dict[str, np.ndarray], t: float, kind: str, rng: np.random.Generator) -> float:
-        """Move one random half of the points with the help of the other half, then the other way; give the share accepted."""
+        """Move one random half of the points with the help of the other half, then vice versa; return the share accepted."""
         kind = "rest" if kind == "redrawn" and not self._can_redraw else kind
         half = len(state["gain"]) // 2
         order = rng.permutation(2 * half)
@@ -258,7 +260,7 @@ class _Target:
         second = (first + 1 + rng.integers(half - 1, size=half)) % half
         usual = 2.38 / np.sqrt(2 * len(moved)) * np.exp(0.7 * rng.standard_normal(half) - 0.3)
         length = np.where(rng.random(half) < _JUMP, 1.0, usual)
-        # Half of the moves take all coordinates, the others some.
+        # Half of the moves change all coordinates, the others only some.
         taken = rng.random((half, len(moved))) < np.where(rng.random(half) < 0.5, 1.0, 0.4)[:, None]
         taken[np.arange(half), rng.integers(len(moved), size=half)] = True
         step = length[:, None] * (others[first] - others[second])[:, moved] + _TINY * rng.standard_normal(taken.shape)

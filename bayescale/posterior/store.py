@@ -1,4 +1,4 @@
-"""Keeps fits in netCDF: written whole or not at all, and read back with one clear line where a file is not a fit."""
+"""Save fits in netCDF, completely or not at all, and read them back, with a one-line error if a file is not a fit."""
 
 import json
 import os
@@ -16,7 +16,7 @@ DECIDING = ("posterior", "constant_data", "observed_data")
 
 
 def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
-    """Write a fit to a temporary file beside `path` and rename it, so that no half-written fit is ever found.
+    """Write a fit to a temporary file next to `path` and rename it, so that no half-written fit is ever found.
 
     Parameters
     ----------
@@ -51,21 +51,21 @@ def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
 
 
 def check_writable(path: Path) -> None:
-    """Raise ValueError where `path` could not be written: asked before minutes of sampling, not after."""
+    """Raise ValueError if `path` cannot be written: before minutes of sampling, not after."""
     if path.is_dir():
         raise InputError(f"'{path}' is a folder; give a file, e.g. {path / 'fit.nc'}.")
     if not path.parent.is_dir():
         raise InputError(
-            f"There is no folder '{path.parent}' to write {path.name} into; make it, or give another path."
+            f"There is no folder '{path.parent}' to write {path.name} to; create it, or give another path."
         )
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"Folder '{path.parent}' is not writable; give another path.")
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise ValueError where `path` holds something else than a fit, such as the table of runs."""
+    """Raise ValueError if `path` is something other than a fit, such as the table of runs."""
     if path.is_file() and path.stat().st_size and not is_netcdf(path):
-        raise InputError(f"'{path}' exists and is no fit, so it is not overwritten; give another path, e.g. fit.nc.")
+        raise InputError(f"'{path}' exists and is not a fit, so it is not overwritten; give another path, e.g. fit.nc.")
 
 
 def is_netcdf(path: Path) -> bool:
@@ -82,7 +82,7 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
     path : str or path
         A file from `save_fit`.
     groups : sequence of str, optional
-        Read only these groups, e.g. `DECIDING`, all that forecasts and decisions take; reading all of them takes twice as long.
+        Read only these groups, e.g. `DECIDING` for forecasts and decisions; reading all groups takes twice as long.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
     Raises
     ------
     ValueError
-        If the file is missing, broken, or not a fit of a format known here.
+        If the file is missing, broken, or not a fit in a format that this version reads.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
         raise InputError(f"There is no fit '{path}'; `save_fit` (bayescale fit RUNS --out {path}) makes one.")
     try:
         idata = _read(path, groups)
-    except Exception as error:  # h5py raises whatever a broken byte provokes; the user needs one line, not its kind
+    except Exception as error:  # a broken file can raise anything in h5py; the user needs one line, not the type
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(
             f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}."
@@ -121,11 +121,11 @@ def _read(path: Path, groups: Sequence[str] | None) -> xr.DataTree:
 
 
 def _check_fit(path: Path, idata: xr.DataTree) -> None:
-    """Raise ValueError where what was read is no fit, or one of another format."""
+    """Raise ValueError if what was read is not a fit, or has another format."""
     found = idata.attrs.get("bayescale_format")
     fits = [idata[name] for name in fit_weights(idata) if name in idata.children] if is_average(idata) else [idata]
     if found is None or not fits or any("posterior" not in one.children for one in fits):
-        raise InputError(f"'{path}' is netCDF but no bayescale fit: it has no `bayescale_format` or no posterior.")
+        raise InputError(f"'{path}' is netCDF but not a bayescale fit: it has no `bayescale_format` or no posterior.")
     needed = ("spec", "check", "params_kind", "loss_unit", "random_seed")
     missing = [name for name in needed if any(name not in one.attrs for one in fits)]
     if str(found) != str(FORMAT):
@@ -133,7 +133,7 @@ def _check_fit(path: Path, idata: xr.DataTree) -> None:
         again = f"Fit again: {command}" if command else "Fit again, or use the version that wrote it."
         raise InputError(f"'{path}' has fit format {found}; this version reads {FORMAT}. {again}")
     if missing:
-        raise InputError(f"'{path}' is no complete fit: it lacks {', '.join(missing)}. Fit again.")
+        raise InputError(f"'{path}' is not a complete fit: it lacks {', '.join(missing)}. Fit again.")
 
 
 def _load_group(path: Path, name: str) -> xr.Dataset:
@@ -147,12 +147,12 @@ def is_average(idata: xr.DataTree) -> bool:
 
 
 def fit_weights(idata: xr.DataTree) -> dict[str, float]:
-    """Name of each fit of an average -> its weight; of a plain fit nothing."""
+    """Name of each fit of an average -> its weight; empty for a plain fit."""
     return {str(name): float(weight) for name, weight in json.loads(idata.attrs.get("weights", "{}")).items()}
 
 
 def weighed_fits(idata: xr.DataTree) -> dict[str, xr.DataTree]:
-    """Fits of an average that have any weight; a plain fit is one without a name."""
+    """Return the fits of an average with a weight above zero; a plain fit has the name ""."""
     if not is_average(idata):
         return {"": idata}
     return {
@@ -161,7 +161,7 @@ def weighed_fits(idata: xr.DataTree) -> dict[str, xr.DataTree]:
 
 
 def _groups(idata: xr.DataTree, name: str) -> dict[str, xr.Dataset]:
-    """One fit of an average, cut out of its tree."""
+    """Return one fit of an average, extracted from its tree."""
     return {
         "/": idata[name].to_dataset(),
         **{str(key): group.to_dataset() for key, group in idata[name].children.items()},

@@ -1,1 +1,1 @@
-"""What others have published: constants of their laws, and recipes of known models."""
+"""Published results: constants of their laws, and recipes of known models."""

@@ -1,8 +1,8 @@
-"""Published constants as data: `PUBLISHED[law][name]` has the constants by the argument names of our functions, and where they stand.
+"""Published constants as data: `PUBLISHED[law][name]` has the constants under the argument names of our functions, with their source.
 
-`checked` says how: "source" (read in the paper or its code), "account" (read in secondary accounts), "derived" (computed by us
-from published data). None is a default: constants belong to one tokenizer, text and way of counting. Values that are known from
-memory only are left out.
+`checked` says how they were read: "source" (in the paper or its code), "account" (in secondary accounts), "derived" (computed by us
+from published data). None is a default: constants belong to one tokeniser, text and way of counting. Values known only from memory
+are left out.
 """
 
 from math import exp
@@ -75,7 +75,7 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
     },
     "kaplan.critical_batch": {"webtext2": _entry(f"{_KAPLAN} §5.1", "source", B_star=2.1e8, alpha_B=0.21)},
     "kaplan.tokens_needed": {"webtext2": _entry(f"{_KAPLAN} eq. 4.4", "source", coef=5e3, exponent=0.74)},
-    # kaplan.allocation: at 1 PF-day of least compute
+    # kaplan.allocation: at 1 PF-day of minimum compute
     "kaplan.allocation": {
         "params": _entry(f"{_KAPLAN} table 6", "source", coef=1.3e9, exponent=0.73),
         "batch": _entry(f"{_KAPLAN} table 6", "source", coef=2.0e6, exponent=0.24),
@@ -137,7 +137,7 @@ PUBLISHED: dict[str, dict[str, dict[str, Any]]] = {
         "redpajama-46": _entry(_GADRE, "derived", eps=0.7608, k=1.323, gamma=0.8907),
         "refinedweb-46": _entry(_GADRE, "derived", eps=0.7677, k=1.128, gamma=0.8215),
     },
-    # batch.critical_batch: tokens a step against tokens, from 22.91 x (D / 1e6)^.47 sequences of 512
+    # batch.critical_batch: tokens per step against tokens, from 22.91 x (D / 1e6)^.47 sequences of 512
     "critical_batch": {
         "zhang": _entry("arXiv:2410.21676, at 20% more tokens", "account", coef=22.91 * 512 / 1e6**0.47, exponent=0.47)
     },

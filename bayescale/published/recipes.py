@@ -1,7 +1,7 @@
-"""Published recipes of training, and what published rules say of the learning rate, batch and weight decay of a plan.
+"""Published training recipes, and what published rules say about the learning rate, batch and weight decay of a plan.
 
-The rules disagree, and each was fitted on one range of sizes with one schedule and data set. So none is a default: each answers inside its
-own range only, and a range over them is one of those that answer. Values known from memory only are not used.
+The rules disagree, and each was fitted on one range of sizes with one schedule and data set. So none is a default: each rule
+answers only inside its own range, and a range of values covers the rules that answer. Values known only from memory are not used.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from .laws import PUBLISHED
 _EDGE = 1.01  # ranges are rounded in print
 _NEAREST = 3
 _SEQUENCE = 2048  # tokens, Porian et al.
-# Where each rule was fitted, beyond what `PUBLISHED` says; Porian's runs had about 20 tokens per parameter, and a factor 4 is our margin.
+# Ranges of fits not in `PUBLISHED`. Porian's runs had about 20 tokens per parameter; the margin of a factor 4 is ours.
 _COUNTS = {"step-law": "non-embedding params", "kaplan": "non-embedding params"}
 _FITTED_ON: dict[tuple[str, str], dict[str, tuple[float, float]]] = {
     ("lr", "kaplan"): {"params": (0.0, 1.5e9)},
@@ -39,7 +39,7 @@ _UNVERIFIED = {
 
 
 def recipes(params: float | None = None, tokens: float | None = None, *, name: str | None = None) -> pd.DataFrame:
-    """Return published recipes, nearest first where a plan is given.
+    """Return published recipes, nearest first if a plan is given.
 
     Parameters
     ----------
@@ -48,14 +48,14 @@ def recipes(params: float | None = None, tokens: float | None = None, *, name: s
     tokens : float, optional
         Of the plan, raw count: then by that in ln tokens.
     name : str, optional
-        Return this recipe alone.
+        Return only this recipe.
 
     Returns
     -------
     pandas.DataFrame
-        Index name. `family`; `params`, `tokens` (seen in training), `lr` (peak), `batch_tokens` (tokens a step, at its largest;
-        `batch_tokens_first` where it rose); `optimiser`, `schedule`, `warmup`; `weight_decay`, `dropout`, `clip` (NaN where not
-        stated); `init`; `verified`, whether it was read in the paper or its code, and `checked`, what was; `source`, `note`.
+        Index name. `family`; `params`, `tokens` (seen in training), `lr` (peak), `batch_tokens` (tokens per step, at its largest;
+        `batch_tokens_first` if it rose); `optimiser`, `schedule`, `warmup`; `weight_decay`, `dropout`, `clip` (NaN if not
+        stated); `init`; `verified`, whether it was read in the paper or its code, and `checked`, what was read; `source`, `note`.
 
     Raises
     ------
@@ -93,13 +93,13 @@ def _read() -> pd.DataFrame:
 def _check_counts(**counts: float | None) -> None:
     for name, value in counts.items():
         if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"`{name}` must be > 0. Got {value!r} instead.")
+            raise InputError(f"`{name}` must be > 0. Got {value!r}.")
 
 
 def recipe_for(
     params: float, tokens: float | None = None, *, batch_tokens: float | None = None, lr: float | None = None
 ) -> dict[str, Any]:
-    """Say what published rules and recipes come to for a plan.
+    """Return what published rules and recipes give for a plan.
 
     Parameters
     ----------
@@ -108,16 +108,16 @@ def recipe_for(
     tokens : float, optional
         Of the plan, raw count; without it, rules that take tokens do not answer.
     batch_tokens : float, optional
-        Tokens a step, where it is given: the weight decay is that of this batch.
+        Tokens per step, if fixed: the weight decay is for this batch.
     lr : float, optional
-        Peak learning rate, where it is given: the weight decay is that of this rate.
+        Peak learning rate, if fixed: the weight decay is for this rate.
 
     Returns
     -------
     dict
         `params`, `tokens`, `batch_tokens`, `lr` as given; `rules`, one dict for each published rule (`quantity`, `rule`, `value`,
-        None where the plan lies outside its fit, `reason`, `fitted_on`, `source`, `checked`); `lr_lower, lr_upper,
-        batch_tokens_lower, batch_tokens_upper` over the rules that answer, None where none does; `weight_decay_lower,
+        None if the plan is outside its fit, `reason`, `fitted_on`, `source`, `checked`); `lr_lower, lr_upper,
+        batch_tokens_lower, batch_tokens_upper` over the rules that answer, or None; `weight_decay_lower,
         weight_decay_upper` of AdamW by its time scale; `nearest`, names of recipes; `warmup` and `schedule` of the nearest;
         `notes`, sentences.
 
@@ -163,7 +163,7 @@ def recipe_for(
 
 
 def _plan(params: float, tokens: float | None) -> dict[str, float]:
-    """All that a rule may ask of a plan, by name."""
+    """Return all values that a rule may need from a plan, by name."""
     plan = {"params": float(params)}
     if tokens is not None:
         plan |= {"tokens": float(tokens), "flops": compute(params, tokens), "tokens per param": tokens / params}
@@ -179,7 +179,7 @@ def _rules() -> list[tuple[str, str]]:
 
 
 def _answer(quantity: str, rule: str, plan: Mapping[str, float]) -> dict[str, Any]:
-    """What one rule says of a plan, or why it says nothing."""
+    """Return the value of one rule for a plan, or the reason why it has none."""
     row: dict[str, Any] = {"quantity": quantity, "rule": rule, "value": None, "reason": "", "fitted_on": ""}
     if (quantity, rule) in _UNVERIFIED:
         source, reason = _UNVERIFIED[quantity, rule]
@@ -189,15 +189,15 @@ def _answer(quantity: str, rule: str, plan: Mapping[str, float]) -> dict[str, An
     row |= {"fitted_on": _ranges_text(ranges, rule), "source": entry["source"], "checked": entry["checked"]}
     missing = [name for name in (*_asks(entry, rule), *ranges) if name not in plan]
     if missing:
-        return row | {"reason": f"it takes {missing[0]}: give tokens"}
+        return row | {"reason": f"it needs {missing[0]}: give tokens"}
     value = _value(quantity, rule, entry, plan)
     outside = [
         f"{name} {plan[name]:.3g} {'above' if plan[name] > high else 'below'} {high if plan[name] > high else low:.3g}"
         for name, (low, high) in ranges.items()
         if not low / _EDGE <= plan[name] <= high * _EDGE
     ]
-    if outside:  # what it would say shows how far the rules part
-        said = f"; extended there it would say {value:.3g}" if value > 0 else ""
+    if outside:  # its extended value shows how far the rules differ
+        said = f"; extended there it would give {value:.3g}" if value > 0 else ""
         return row | {"reason": f"outside its fit: {', '.join(outside)}{said}"}
     return row | {"value": value}
 
@@ -211,7 +211,7 @@ def _entry(quantity: str, rule: str) -> dict[str, Any]:
 
 
 def _asks(entry: Mapping[str, Any], rule: str) -> list[str]:
-    """Names of what the formula of a rule takes."""
+    """Return the names of the inputs of a rule's formula."""
     return {"kaplan": ["params"], "zhang": ["tokens"]}.get(rule) or list(entry["constants"]["exponents"])
 
 
@@ -234,13 +234,13 @@ def _ranges_text(ranges: Mapping[str, tuple[float, float]], rule: str) -> str:
 
 
 def _no_range_notes(rules: list[dict[str, Any]]) -> list[str]:
-    """Say so where no rule answers."""
+    """Return a note if no rule applies."""
     answered = {row["quantity"] for row in rules if row["value"] is not None}
     silent = [what for quantity, what in _WHAT.items() if quantity not in answered]
     if not silent:
         return []
     return [
-        f"No published rule for the {' or the '.join(silent)} was fitted on such a plan, so there is no range: sweep smaller runs "
+        f"No published rule for the {' or the '.join(silent)} was fitted on plans like this, so there is no range: sweep smaller runs "
         "(bayescale fit --model lr-surface), or start from the nearest recipes."
     ]
 
@@ -248,7 +248,7 @@ def _no_range_notes(rules: list[dict[str, Any]]) -> list[str]:
 def _range_note(quantity: str, values: list[float]) -> str:
     what = _WHAT[quantity]
     if len(values) == 1:
-        return f"Only one published rule for the {what} was fitted on such plans: its value is no range."
+        return f"Only one published rule for the {what} was fitted on such plans, so there is no range."
     return (
         f"{len(values)} published rules for the {what} were fitted on such plans and differ by a factor {max(values) / min(values):.2g}; "
         "the optimum is flat, and each belongs to its own schedule, data and parametrisation."
@@ -256,7 +256,7 @@ def _range_note(quantity: str, values: list[float]) -> str:
 
 
 def _weight_decay(answer: Mapping[str, Any]) -> tuple[float | None, float | None, str]:
-    """AdamW's weight decay by its time scale, over the range of rates and batches; a sentence says of what, or what is missing."""
+    """Return AdamW's weight decay by its time scale, over the range of rates and batches, and a note on its basis or on what is missing."""
     rates = [answer["lr"]] * 2 if answer["lr"] else [answer["lr_lower"], answer["lr_upper"]]
     batches = (
         [answer["batch_tokens"]] * 2
@@ -291,5 +291,5 @@ def _optimiser_notes(nearest: pd.DataFrame) -> list[str]:
     if not others:
         return []
     return [
-        f"The rate of {', '.join(map(str, others))} is Adafactor's, relative to the size of the weights: not one for Adam."
+        f"The rate of {', '.join(map(str, others))} is for Adafactor, relative to the size of the weights: do not use it with Adam."
     ]

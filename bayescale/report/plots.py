@@ -1,4 +1,4 @@
-"""Plots: matplotlib, one Axes in, the same Axes out; every axis has its unit, every line its band."""
+"""Plots: matplotlib, one Axes in, the same Axes out; every axis has a unit, every line a band."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def plot_forecast(idata: xr.DataTree, table: pd.DataFrame, ax: Any, *, title: st
     idata : xarray.DataTree
         The fit.
     table : pandas.DataFrame
-        From `bands`, of plans with `params` and `tokens`; measured `loss` where known.
+        From `bands`, for plans with `params` and `tokens`, and optionally a measured `loss`.
     ax : matplotlib.axes.Axes
         Where to draw.
     title : str
@@ -105,7 +105,7 @@ def plot_isoflop(
     runs : pandas.DataFrame, optional
         Measured runs; those within a share `within` of the budget are drawn, moved to it along the law.
     within : float
-        How near a run's compute must lie to the budget.
+        How near a run's compute must be to the budget, as a share.
     title : str
         Title of the axes.
 
@@ -139,7 +139,7 @@ def plot_isoflop(
         color="0.5",
         alpha=0.15,
         lw=0,
-        label="flat: hardly worse than the choice",
+        label="flat: almost as good as the choice",
     )
     ax.errorbar(
         [allocation["params"]],
@@ -176,7 +176,7 @@ def plot_isoflop(
 
 
 def plot_pareto(table: pd.DataFrame, ax: Any, *, loss_unit: str = "nats/token") -> Any:
-    """Draw expected loss against training compute, one line for each serving cost beside the best size.
+    """Draw expected loss against training compute, with one colour per serving cost and the band of the best size.
 
     Parameters
     ----------
@@ -212,13 +212,13 @@ def plot_pareto(table: pd.DataFrame, ax: Any, *, loss_unit: str = "nats/token") 
     ax.set_xscale("log")
     ax.set_xlabel("training compute, FLOP")
     ax.set_ylabel(f"expected loss, {loss_unit}")
-    bar = ax.figure.colorbar(colours, ax=ax, label="params; serving costs 2 FLOP a param and token")
+    bar = ax.figure.colorbar(colours, ax=ax, label="params; serving costs 2 FLOP per param and token")
     _decade_ticks(bar.ax.yaxis)
     return ax
 
 
 def _moved(idata: xr.DataTree, runs: pd.DataFrame, flops: float) -> np.ndarray:
-    """What the law says that the loss of each run would be at a budget of the same params, over its loss as trained."""
+    """Return the ratio of the law's loss of each run at the budget, with the same params, to the law's loss as trained."""
     trained = runs[["params", "tokens"]]
     there = trained.assign(tokens=tokens_within(flops, trained["params"]))
     median = [bands(forecast(idata, plans, max_extrapolation=np.inf))["expected_median"] for plans in (there, trained)]
@@ -238,7 +238,7 @@ def _decade_ticks(axis: Any) -> None:
 
 
 def _count(value: float, _: int) -> str:
-    """Write a count of parameters as people say it: 350M, 70B."""
+    """Write a count of parameters as people write it: 350M, 70B."""
     for size, suffix in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:g}{suffix}"

@@ -1,31 +1,31 @@
-"""Adds checkpoints to a table of finished runs, for approach 1: those that a run of that size and length might have come to."""
+"""Adds checkpoints to a table of finished runs, for approach 1: only those that a run of that length might have reached."""
 
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError
 
-_SHARE = 0.25  # of a run's tokens: what came before is far from any finished run
+_SHARE = 0.25  # of a run's tokens; earlier checkpoints are far from any finished run
 
 
 def add_checkpoints(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with checkpoints as rows of their own, all rows of one run weighing together as one run.
+    """Return the runs with checkpoints as separate rows; all rows of a run together have the weight of one run.
 
-    A checkpoint is used where its run is the shortest of its size that reaches so far, as the envelope over lengths has it, and lies in
+    A checkpoint is used if its run is the shortest of its size that reaches so far, as in the envelope over lengths, and if it lies in
     the last three quarters of its run. Losses in mid-schedule are above those of a run that ends there (by 1 to 5% with a cosine, more
-    for early ones), so what is learnt from them is biased, towards smaller sizes where long runs have the checkpoints.
+    for early ones), so a fit to them is biased: towards smaller sizes if the checkpoints come from long runs.
 
     Parameters
     ----------
     runs : pandas.DataFrame
         Finished runs, from `read_runs`.
     curves : pandas.DataFrame
-        Columns run, tokens and loss, from `read_runs`; runs that the table lacks are passed over.
+        Columns run, tokens and loss, from `read_runs`; runs that are not in the table are skipped.
 
     Returns
     -------
     pandas.DataFrame
-        Checkpoints are named RUN@TOKENS; `weight` is that of the run over its number of rows.
+        Checkpoints are named RUN@TOKENS; `weight` is the weight of the run divided by its number of rows.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The columns that bayescale knows: name, meaning, rule and usual aliases.
+"""The columns that bayescale knows: name, meaning, rule and common aliases.
 
-Everything else in this folder reads this table: names are mapped by it, values are checked by it, and
-messages quote it. To teach the reader a new spelling, add an alias here and nowhere else.
+Everything else in this folder uses this table to map names, check values and write messages. To support a new
+spelling, add an alias here and nowhere else.
 """
 
 import re
@@ -22,7 +22,7 @@ class Column(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A test of finite values (True where they are fine) and the name of the values that fail it."""
+    """A test of finite values (True for valid ones) and the word for values that fail it."""
 
     holds: Callable[[np.ndarray], np.ndarray]
     broken: str
@@ -53,7 +53,7 @@ _LOSS = (
     *("L", "val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss", "final_loss"),
     *("train_loss", "loss_train", "cross_entropy"),
 )
-KINDS = ("experiment", "model_name", "model")  # may name a run, or a kind of run that occurs several times
+KINDS = ("experiment", "model_name", "model")  # may name a run, or a kind of run that appears several times
 _RUN = ("name", "run_name", "run_id", "id", *KINDS)
 
 COLUMNS = {
@@ -86,7 +86,7 @@ COLUMNS = {
             "batch_tokens are tokens per step, e.g. 5.0e5",
             ("batch_size_tokens",),
         ),
-        Column("steps", "positive", "steps are optimizer steps, e.g. 10000", ("max_steps", "global_step")),
+        Column("steps", "positive", "steps are optimiser steps, e.g. 10000", ("max_steps", "global_step")),
         Column("weight_decay", "nonnegative", "weight_decay is at least 0", ("wd",)),
         Column("dropout", "dropout", "dropout is in [0, 1)"),
         Column("width", "positive", "width is the model dimension, e.g. 768", ("d_model", "hidden_size")),
@@ -105,10 +105,10 @@ _SEPARATORS = re.compile(r"[-_ /.]+")
 
 @lru_cache(maxsize=100_000)
 def plain(name: str) -> str:
-    """Return a column name as it is compared: lower case, with one kind of separator."""
+    """Return a column name in the form used for comparisons: lower case, with one kind of separator."""
     return _SEPARATORS.sub("_", name.strip()).lower()
 
 
-# One spelling belongs to one column, so a plain dictionary from alias to column is enough.
+# Each spelling belongs to one column, so a plain dictionary from alias to column is enough.
 ALIASES = {plain(alias): column.name for column in COLUMNS.values() for alias in column.aliases}
 PLAIN_NAMES = {plain(name): name for name in COLUMNS}

@@ -1,7 +1,7 @@
-"""Params, tokens and compute hang together: C = 6 N D.
+"""Params, tokens and compute are linked: C = 6 N D.
 
-The third of the three is filled from the other two, and a given flops column is compared with the rule, since
-that comparison is often the only thing that betrays a wrong unit. [1]_
+A missing one of the three is filled from the other two. A given flops column is compared with the rule, because
+that comparison is often the only thing that reveals a wrong unit. [1]_
 
 References
 ----------
@@ -15,26 +15,26 @@ from .values import one_line
 
 _TRIPLE = ("params", "tokens", "flops")
 _FACTOR = 1.5
-_FLOPS = 6  # of training, for each param and token
+_FLOPS = 6  # of training, per param and token
 _SAME = 1.05
 _NAMED = 8
-_RULE = "compute is 6 x params x tokens for runs and plans alike, and the flops column is used only where it is itself an input of the law"
+_RULE = "compute is 6 x params x tokens for both runs and plans, and the flops column is used only if it is itself an input of the law"
 
 
 def fill_third(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
-    """Return the table with blanks among params, tokens and flops filled from the other two, and where.
+    """Return the table with a missing one of params, tokens and flops filled from the other two, and the filled rows.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Table with float columns; non-positive and infinite values determine nothing.
+        Table with float columns; non-positive and infinite values are not used to fill others.
 
     Returns
     -------
     frame : pandas.DataFrame
-        A copy, with a new column where a whole one was missing.
+        A copy, with a new column if one was missing entirely.
     filled : dict of str to numpy.ndarray of bool
-        Column -> mask of the rows that were filled; only columns with such rows.
+        Column -> mask of the rows that were filled; only columns that have any.
     """
     known = {name: _usable(frame[name]) for name in _TRIPLE if name in frame}
     if len(known) < 2:
@@ -68,7 +68,7 @@ def filled_note(filled: dict[str, np.ndarray]) -> str:
 
 
 def flops_note(frame: pd.DataFrame, given: np.ndarray) -> str | None:
-    """Return the sentence that compares a flops column with 6 x params x tokens, or None where they agree.
+    """Return the sentence that compares a flops column with 6 x params x tokens, or None if they agree.
 
     Parameters
     ----------
@@ -109,9 +109,9 @@ def _largest(ratio: np.ndarray, params: np.ndarray, names: list[str]) -> str:
 
 
 def _reading(ratio: np.ndarray) -> str:
-    """Return what usually lies behind a pattern of ratios."""
+    """Return the usual cause of a pattern of ratios."""
     if ratio.max() < 1 / _FACTOR:
-        return "; a ratio below 1 everywhere may mean that params are totals of which only a part is active"
+        return "; a ratio below 1 everywhere may mean that params are totals but only a part of them is active"
     middle = float(np.median(ratio))
     if len(ratio) > 1 and ratio.max() / ratio.min() <= _SAME:
         return (
@@ -125,7 +125,7 @@ def _reading(ratio: np.ndarray) -> str:
     if shared.max() / shared.min() > _SAME or rest.max() / rest.min() > _FACTOR:
         return ""
     return (
-        f"; {apart.sum()} of {len(ratio)} rows lie a common factor of "
+        f"; {apart.sum()} of {len(ratio)} rows are a common factor of "
         f"{_three(float(np.median(shared) / np.median(rest)))} above the rest, "
         "as when a counter is summed over resumed processes"
     )

@@ -1,6 +1,6 @@
-"""Data sets by name: one bundled with the package, the others read from a folder, one else downloaded.
+"""Data sets by name: one is bundled with the package, the others are read from a folder, and one can be downloaded.
 
-Tables of other projects are never copied into this one; each is listed with its source and the licence stated
+Tables of other projects are never copied into this one. Each is listed with its source and the licence stated
 there.
 """
 
@@ -18,7 +18,7 @@ from .values import one_line
 
 
 class DataSet(NamedTuple):
-    """A data set: its file, what stands in it and where it comes from; `size` in bytes."""
+    """A data set: its file, what it contains and where it comes from; `size` is in bytes."""
 
     file: str
     rows: int
@@ -117,7 +117,7 @@ def read_dataset(name: str) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If it is not here and cannot be downloaded.
+        If the file is missing and cannot be downloaded.
     """
     data = DATASETS[name]
     if name == "kernel-bytes":
@@ -129,19 +129,19 @@ def read_dataset(name: str) -> pd.DataFrame:
     if name == "chinchilla":
         return reshape_chinchilla(read_file(_download_chinchilla()))
     raise InputError(
-        f"Data set '{name}' is read only from the folder that the environment variable BAYESCALE_DATA names, as {data.file}; "
-        f"{'it names none' if folder is None else f'{folder} has no such file'}. Source: {data.source}."
+        f"Data set '{name}' is read only from the folder in the environment variable BAYESCALE_DATA, as {data.file}; "
+        f"{'the variable is not set' if folder is None else f'{folder} has no such file'}. Source: {data.source}."
     )
 
 
 def data_folder() -> Path | None:
-    """Return the folder of others' data that the environment variable BAYESCALE_DATA names, None where it names none."""
+    """Return the folder with data of other projects, from the environment variable BAYESCALE_DATA, or None if it is not set."""
     named = os.environ.get("BAYESCALE_DATA")
     return Path(named).expanduser() if named else None
 
 
 def reshape_chinchilla(source: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs in the table that Besiroglu et al. read off a figure of Hoffmann et al.
+    """Return the runs of the table that Besiroglu et al. extracted from a figure of Hoffmann et al.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def _cache() -> Path:
 
 
 def _download_chinchilla() -> Path:
-    """Return the source file of chinchilla from the cache, downloading it first where it is not there."""
+    """Return the source file of chinchilla from the cache; download it first if necessary."""
     import pooch
 
     logger = pooch.get_logger()
@@ -187,10 +187,10 @@ def _download_chinchilla() -> Path:
     logger.setLevel(logging.ERROR)
     try:
         found = pooch.retrieve(CHINCHILLA_URL, CHINCHILLA_SHA256, fname=_CHINCHILLA_NAME, path=_cache())
-    except (OSError, ValueError) as error:  # no network, refused, or another file than the pinned one
+    except (OSError, ValueError) as error:  # no network, refused, or not the pinned file
         raise InputError(
             f"Data set 'chinchilla' could not be downloaded ({type(error).__name__}: {one_line(error)}) from "
-            f"{CHINCHILLA_URL}; try again, or put chinchilla.csv into the folder that BAYESCALE_DATA names."
+            f"{CHINCHILLA_URL}; try again, or put chinchilla.csv into the folder in BAYESCALE_DATA."
         ) from error
     finally:
         logger.setLevel(level)
@@ -208,5 +208,5 @@ def _how(name: str) -> str:
     if name == "kernel-bytes":
         return "bundled"
     if name == "chinchilla":
-        return "from the folder BAYESCALE_DATA, else downloaded once"
+        return "from the folder BAYESCALE_DATA, otherwise downloaded once"
     return "from the folder BAYESCALE_DATA only"

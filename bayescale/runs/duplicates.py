@@ -1,7 +1,7 @@
-"""Which rows belong to one run, and rows that stand in the table twice.
+"""Which rows belong to the same run, and which rows appear twice.
 
-Another seed, family or split makes a run of its own; replicates (another seed or name at the same size and
-tokens) are welcome and are not duplicates.
+Rows with different seeds, families or splits are different runs. Replicates (another seed or name at the same
+size and tokens) are welcome and are not duplicates.
 """
 
 import numpy as np
@@ -15,23 +15,23 @@ _IDENTITY = ("run", "family", "seed", "split")
 
 
 def run_numbers(frame: pd.DataFrame) -> np.ndarray:
-    """Return an integer per row, the same in the rows of one run: equal in name, family, seed and split."""
+    """Return an integer per row, equal for rows of the same run: those with the same name, family, seed and split."""
     keys = pd.DataFrame({name: _hashable(frame[name]) for name in _IDENTITY if name in frame})
     return keys.groupby(list(keys), sort=False).ngroup().to_numpy()
 
 
 def duplicate_problems(frame: pd.DataFrame, sound: np.ndarray, names: pd.Series | None) -> list[Problem]:
-    """Return the problems of rows that repeat an earlier one; the earlier row itself is not at fault.
+    """Return the problems of rows that repeat an earlier one; the earlier row itself is not a problem.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         Typed table.
     sound : numpy.ndarray of bool
-        Rows without another problem; only these are compared, so that a bad row never takes a good one with
-        it.
+        Rows without other problems; only these are compared, so that a bad row never makes a good one a
+        duplicate.
     names : pandas.Series, optional
-        Names of the runs, where the table has them.
+        Names of the runs, if the table has them.
     """
     keys = pd.DataFrame({name: _hashable(frame[name]) for name in frame}, index=frame.index)
     equal = _repeated(keys, sound)
@@ -43,7 +43,7 @@ def duplicate_problems(frame: pd.DataFrame, sound: np.ndarray, names: pd.Series 
             Problem(
                 f"{counted(len(rows), 'row')} {'repeats' if len(rows) == 1 else 'repeat'} an earlier row in "
                 f"every column ({rows_text(rows, names)}; the first repeats row {first + 1}); "
-                f"a copy is no second measurement: delete the copies, or leave them out with {named('drop_bad')}.",
+                f"a copy is not a second measurement: delete the copies, or leave them out with {named('drop_bad')}.",
                 tuple(int(row) for row in rows),
                 "the row repeats an earlier one",
             )
@@ -74,5 +74,5 @@ def _repeated(keys: pd.DataFrame, among: np.ndarray) -> np.ndarray:
 
 
 def _hashable(cells: pd.Series) -> pd.Series:
-    """Return cells as text that is equal where the cells are, whatever they hold; blanks are equal."""
+    """Return cells of any type as text: equal cells give equal text, and all blanks are equal."""
     return pd.Series(["" if is_blank(cell) else str(cell) for cell in cells], index=cells.index, dtype=object)

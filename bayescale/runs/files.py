@@ -1,7 +1,7 @@
-"""Tables in files: CSV, TSV, JSON, JSONL and Parquet, read into raw cells under text column names.
+"""Tables in files: CSV, TSV, JSON, JSONL and Parquet, read into raw cells with strings as column names.
 
-Cells stay text here; what they mean is decided later, in one place for all formats. What goes wrong in a file
-is a ValueError that names the line and the fix.
+Cells stay text here; they are interpreted later, in one place for all formats. An unreadable file raises a
+ValueError that names the line and the fix.
 """
 
 import csv
@@ -31,12 +31,12 @@ def read_file(path: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Text cells for CSV and TSV, values as stored for the other formats.
+        Text cells for CSV and TSV; values as stored for the other formats.
 
     Raises
     ------
     ValueError
-        If there is no such file, it is of another kind, or it cannot be read as what its name says.
+        If the file does not exist, has another format, or cannot be read in the format of its name.
     """
     reader = _READERS.get(path.suffix.lower())
     try:
@@ -46,7 +46,7 @@ def read_file(path: Path) -> pd.DataFrame:
             raise InputError(f"There is no file {path}; {_neighbours(path)}.")
         if reader is None:
             raise InputError(
-                f"{path.name} ends in '{path.suffix}', which is not read; known are {', '.join(_READERS)}. "
+                f"{path.name} ends in '{path.suffix}', which is not a known format ({', '.join(_READERS)}). "
                 "Export the table as CSV."
             )
         return reader(path)
@@ -57,7 +57,7 @@ def read_file(path: Path) -> pd.DataFrame:
 
 
 def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
-    """Return the cells of delimited text; `name` stands for the file in messages."""
+    """Return the cells of delimited text; `name` is the name of the file in messages."""
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         lines = [line for line in reader if any(cell.strip() for cell in line)]
@@ -75,7 +75,7 @@ def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
     ragged = [row for row, cells in enumerate(rows) if len(cells) != len(header)]
     if ragged:
         raise InputError(
-            f"{name} has rows with another number of cells than the {len(header)} of the header "
+            f"{name} has rows whose number of cells differs from the {len(header)} of the header "
             f"({rows_text(ragged, None)}; row {ragged[0] + 1} has {len(rows[ragged[0]])}); "
             "put quotes around cells that hold the separator, and write decimals with a point."
         )
@@ -109,7 +109,7 @@ def _read_json(path: Path) -> pd.DataFrame:
 
 
 def _cells(column: list[Any] | dict[str, Any], columns: dict[str, Any], name: str) -> list[Any]:
-    """Return a column's cells; those of columns with row labels in the order of the first column's labels."""
+    """Return a column's cells; if columns have row labels, in the order of the first column's labels."""
     if isinstance(column, list):
         return column
     labels = next(iter(columns.values()))
@@ -201,14 +201,14 @@ def _check_header(header: list[str], delimiter: str, name: str) -> None:
 
 
 def _padded(row: list[str], width: int) -> list[str]:
-    """Return a row without surplus blank cells at its end, as spreadsheets write them."""
+    """Return a row without the surplus blank cells that spreadsheets write at its end."""
     while len(row) > width and is_blank(row[-1]):
         row = row[:-1]
     return row
 
 
 def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table without nameless columns that say nothing: blank ones, and a row index 0, 1, 2, ..."""
+    """Return the table without unnamed columns that hold no information: blank ones, and a row index 0, 1, 2, ..."""
     rows = [str(row) for row in range(len(frame))]
     names, kept = [], []
     for place, name in enumerate(frame.columns):
@@ -225,7 +225,7 @@ def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
 def _neighbours(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
-        return f"nor a folder {folder}: check the path"
+        return f"the folder {folder} does not exist either: check the path"
     files = sorted(item.name for item in folder.iterdir() if item.suffix.lower() in _READERS)
     return f"in {folder} {nearest(path.name, files)}"
 

@@ -1,4 +1,4 @@
-"""Which column of a file is which: explicit choices first, then exact names, then usual aliases.
+"""Which column of a file is which: explicit choices first, then exact names, then common aliases.
 
 Nothing is guessed: two columns that could both be `loss` are an error that names them.
 """
@@ -20,22 +20,22 @@ def map_columns(
     Parameters
     ----------
     frame : pandas.DataFrame
-        Table with text column names, all different.
+        Table with distinct strings as column names.
     columns : mapping of str to str, optional
-        Name wanted -> column in the file; these win over everything else.
+        Name -> column in the file; these take precedence over everything else.
 
     Returns
     -------
     frame : pandas.DataFrame
-        The same rows; mapped columns renamed (`params_total` is copied to `params`, since it is a column of
-        its own too), known columns without a single value left out.
+        The same rows, with mapped columns renamed (`params_total` is copied to `params`, because it is also a
+        column itself) and known columns without any value left out.
     mapped : dict of str to str
         Name -> name in the file, for the columns that were renamed or copied.
     problems : list of Problem
-        Names that are missing from the file or fit two columns.
+        Names that are missing from the file or match two columns.
     """
     frame, mapped, problems = _explicit(frame, columns or {})
-    # A column without a single value says nothing, so it neither takes a name nor makes one ambiguous.
+    # A column without any value is ignored: it neither takes a name nor makes one ambiguous.
     empty = [str(name) for name in frame if all(is_blank(cell) for cell in frame[name])]
     frame = frame.drop(columns=[name for name in empty if name in COLUMNS and name not in mapped])
     renamed: dict[str, str] = {}
@@ -54,10 +54,10 @@ def map_columns(
 
 
 def names_kinds(frame: pd.DataFrame, candidates: list[str] | None = None) -> str:
-    """Return the column such as `model` that may name kinds of run rather than runs, or "".
+    """Return the column, such as `model`, that may name kinds of run rather than runs, or "".
 
-    A column of sizes repeats in a grid of sizes and lengths. Taken as the name of a run, its rows would be checkpoints and all but the
-    last of each size be left out; checkpoints themselves come with steps.
+    In a grid of sizes and lengths, a column of sizes repeats. If it were read as the name of a run, rows of the same size would be
+    checkpoints, and all but the last would be left out. Real checkpoints come with steps.
     """
     found = candidates if candidates is not None else _candidates([str(column) for column in frame], "run")
     steps = "steps" in frame or bool(_candidates([str(column) for column in frame], "steps"))
@@ -77,14 +77,14 @@ def _explicit(frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataF
         if source not in names
     ]
     chosen = {name: source for name, source in columns.items() if source in names and source != name}
-    # A column that loses its name to an explicit choice stays in the table under another one.
+    # A column that loses its name to an explicit choice is kept under another name.
     moved = {name: _free(f"{name}_in_file", names) for name in chosen if name in names and name not in chosen.values()}
     frame = frame.rename(columns=moved)
     return _apply(frame, chosen), dict(chosen), problems
 
 
 def _apply(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
-    """Return the table with columns under new names; known ones such as `params_total` keep theirs too."""
+    """Return the table with columns under new names; known columns such as `params_total` also stay under the old name."""
     if not renamed:
         return frame
     kept = [
@@ -97,7 +97,7 @@ def _apply(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _candidates(names: list[str], wanted: str) -> list[str]:
-    """Return the columns that mean `wanted`: its own name in another case, else its aliases."""
+    """Return the columns that mean `wanted`: those with its name in another case, otherwise its aliases."""
     same = [name for name in names if PLAIN_NAMES.get(plain(name)) == wanted and name not in COLUMNS]
     return same or [name for name in names if ALIASES.get(plain(name)) == wanted]
 

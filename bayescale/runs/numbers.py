@@ -8,7 +8,7 @@ from .columns import RULES, Column
 from .problems import Problem, counted, rows_text, values_text
 from .values import parse_column
 
-_LARGEST = 1e60  # beyond any count, and far enough from overflow that products of two stay finite
+_LARGEST = 1e60  # above any count, and far enough from overflow for products of two to stay finite
 _TRIPLE = {"params", "tokens", "flops"}
 _REQUIRED = ("run", "params", "tokens", "flops", "loss")
 _LEAST_PLANNED = 1e3  # a plan may well be a tiny model
@@ -18,7 +18,7 @@ _LEAST = (("params", 2e4), ("params_total", 2e4), ("tokens", 1e5))
 def number_problems(
     cells: pd.Series, column: Column, names: pd.Series | None, *, plans: bool
 ) -> tuple[np.ndarray, list[Problem]]:
-    """Return a column as floats and its problems: text, infinities, broken rules; blanks come later."""
+    """Return a column as floats, and its problems: text, infinities, broken rules; blanks are checked later."""
     numbers, unparsable = parse_column(cells)
     rule = RULES[column.rule]
     infinite = np.abs(numbers) > _LARGEST
@@ -43,25 +43,25 @@ def number_problems(
 def required_problems(
     frame: pd.DataFrame, cells: pd.DataFrame, earlier: list[Problem], names: pd.Series | None, *, plans: bool
 ) -> list[Problem]:
-    """Return a problem per given column among run, params, tokens, flops and loss that is blank in some rows.
+    """Return one problem for each column among run, params, tokens, flops and loss that is blank in some rows.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Typed table, with the third of params, tokens and flops filled.
+        Typed table; a missing one of params, tokens and flops is filled.
     cells : pandas.DataFrame
-        The table as it was given.
+        The table as given.
     earlier : list of Problem
-        What was found before: a row with unparsable text is not blank as well.
+        Problems found before: a row with unparsable text is not reported as blank too.
     names : pandas.Series, optional
-        Names of the runs, where the table has them.
+        Names of the runs, if the table has them.
     plans : bool
-        Loss may be blank.
+        Whether the table holds plans, whose loss may be blank.
     """
     said = {(problem.reason, row) for problem in earlier for row in problem.rows}
     problems = []
     for name in _REQUIRED:
-        # Flops follow from params and tokens, so the message on those is enough.
+        # Flops follow from params and tokens, so a message about those is enough.
         if name not in cells or (name == "flops" and set(cells) >= _TRIPLE) or (name == "loss" and plans):
             continue
         blank = frame[name] == "" if name == "run" else frame[name].isna()
@@ -82,7 +82,7 @@ def required_problems(
 
 
 def count_problems(frame: pd.DataFrame, cells: pd.DataFrame, names: pd.Series | None, *, plans: bool) -> list[Problem]:
-    """Return a problem per count column that looks as if it held thousands, millions or billions."""
+    """Return a problem for each count column that seems to hold thousands, millions or billions."""
     problems = []
     for name, least in _LEAST:
         if name not in cells:
@@ -120,5 +120,5 @@ def _fix(plans: bool) -> str:
 
 def _comma_hint(cells: pd.Series) -> str:
     if any(isinstance(cell, str) and "," in cell for cell in cells):
-        return " A comma is neither a decimal mark nor a thousand separator here: write 2.34 or 70000."
+        return " A comma is neither a decimal mark nor a thousands separator here: write 2.34 or 70000."
     return ""

@@ -1,7 +1,7 @@
-"""What is wrong with a table, said in one form: the thing, the rows, the rule, the value, the fix.
+"""Problems of a table, all reported in the same form: the thing, the rows, the rule, the value, the fix.
 
-A problem belongs to rows (which may then be dropped) or to the table as a whole (rows empty). All problems of
-a table are raised together, one line each.
+A problem belongs to rows (which may then be dropped) or to the whole table (rows empty). All problems of a
+table are raised together, one line each.
 """
 
 import shlex
@@ -18,7 +18,7 @@ _LISTED = 5
 
 
 class Problem(NamedTuple):
-    """One line of an error: the message, its rows (from 0; none: the whole table), the reason in short."""
+    """One line of an error: the message, its rows (from 0; empty: the whole table), and a short reason."""
 
     message: str
     rows: tuple[int, ...] = ()
@@ -26,20 +26,20 @@ class Problem(NamedTuple):
 
 
 def raise_problems(problems: Sequence[Problem]) -> None:
-    """Raise one ValueError with a line per problem, or return when there is none."""
+    """Raise one ValueError with a line per problem, or return if there are no problems."""
     if problems:
         raise InputError("\n".join(problem.message for problem in problems))
 
 
 def rows_text(rows: Sequence[int] | np.ndarray, names: pd.Series | None) -> str:
-    """Return rows as a message lists them, counted from 1: "rows 4 (r03), 17 (r16) and 12 more"."""
+    """Return rows as listed in a message, counted from 1: "rows 4 (r03), 17 (r16) and 12 more"."""
     shown = [_row_text(int(row), names) for row in rows[:_LISTED]]
     rest = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
     return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(shown)}{rest}"
 
 
 def values_text(values: Sequence[object] | pd.Series | np.ndarray) -> str:
-    """Return the first few values that a message quotes."""
+    """Return the first few values, as quoted in a message."""
     shown = [brief(value) for value in list(values)[:_LISTED]]
     return ", ".join(shown) + (", ..." if len(values) > _LISTED else "")
 
@@ -50,7 +50,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """Return a clause that offers the nearest of the known names, or lists some of them."""
+    """Return a clause that suggests the nearest known names, or lists some of them."""
     if close := near(name, known, most=3):
         return f"nearest: {', '.join(map(one_line, close))}"
     more = f" and {len(known) - 12} more" if len(known) > 12 else ""
@@ -58,7 +58,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 
 def as_pairs(argument: str, pairs: Mapping[str, str]) -> str:
-    """Return how names are given, in Python and on the command line: "`columns={'loss': 'nll'}` (--column loss=nll)"."""
+    """Return how to give names in Python and on the command line: "`columns={'loss': 'nll'}` (--column loss=nll)"."""
     plain = {one_line(name): one_line(value) for name, value in pairs.items()}
     words = " ".join(f"{option(argument)} {shlex.quote(f'{name}={value}')}" for name, value in plain.items())
     return f"`{argument}={plain}` ({words})"

@@ -1,4 +1,4 @@
-"""Where an imported table comes from: the report that `bayescale import` writes beside it."""
+"""Where an imported table comes from: the report that `bayescale import` writes next to it."""
 
 import hashlib
 import json
@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 _LARGEST = 50_000_000  # bytes
-_EDITED = "; the table was edited since, so that its unit of loss and kind of params are not taken from there"
-_MOST = 50  # reports in a folder that are looked at
+_EDITED = "; the table has been edited since, so its unit of loss and kind of params are not taken from the report"
+_MOST = 50  # reports read per folder
 
 
 def provenance(path: Path) -> dict[str, Any]:
-    """Return the report of the import that wrote a table, {} where there is none; `edited` says whether the table changed since."""
+    """Return the report of the import that wrote a table, or {} without a report; `edited` is True if the table has changed since."""
     if path.suffix.lower() != ".csv" or not path.is_file():
         return {}
     own = path.with_suffix(".import.json")
@@ -20,7 +20,7 @@ def provenance(path: Path) -> dict[str, Any]:
         table = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
         return {}
-    for file in (own, *others):  # a table that was renamed is known by its content
+    for file in (own, *others):  # a renamed table is recognised by its content
         report = _report(file)
         if report and report.get("sha256") == table:
             return {**report, "edited": False}
@@ -39,7 +39,7 @@ def _report(file: Path) -> dict[str, Any]:
 
 
 def provenance_note(report: dict[str, Any]) -> str:
-    """Return the sentence on where the numbers of an imported table come from."""
+    """Return the sentence about the origin of the numbers in an imported table."""
     formats, columns, left_out = (report.get(name) for name in ("formats", "columns", "left_out"))
     named = ", ".join(f"{name} ({count})" for name, count in formats.items()) if isinstance(formats, dict) else "logs"
     loss = [

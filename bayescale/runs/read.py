@@ -18,15 +18,15 @@ Source = str | os.PathLike[str] | pd.DataFrame
 
 
 def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_bad: bool = False) -> pd.DataFrame:
-    """Read a table of training runs, one row a run (or a checkpoint of one), and check it.
+    """Read a table of training runs, one row per run (or checkpoint), and check it.
 
     Parameters
     ----------
     source : str, path or pandas.DataFrame
         A CSV, TSV, JSON, JSONL or Parquet file, a table, or the name of a data set (see `datasets`).
     columns : mapping of str to str, optional
-        Name -> column in the file, e.g. ``{"loss": "eval/loss"}``; otherwise exact names and usual aliases
-        are used.
+        Name -> column in the file, e.g. ``{"loss": "eval/loss"}``; other columns are found by exact names and
+        common aliases.
     drop_bad : bool
         Leave out rows with problems, and list them, instead of raising.
 
@@ -35,7 +35,7 @@ def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_
     pandas.DataFrame
         One row per row read: `run` (text), `params` and `tokens` (raw counts), `flops` (training FLOP),
         `loss` (nats per token unless the file says otherwise), the other known columns, then all others
-        unchanged. Of params, tokens and flops the third is filled by flops = 6 x params x tokens. `attrs`
+        unchanged. The missing one of params, tokens and flops is filled by flops = 6 x params x tokens. `attrs`
         holds `notes` (topic -> sentence), `dropped` (run, row, reason), `columns` (name -> name in the file)
         and `source`.
 
@@ -55,12 +55,12 @@ def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_
     1  run-2  160000000.0  2.000000e+09   2.9
     """
     if not isinstance(drop_bad, bool):
-        raise InputTypeError(f"`drop_bad` must be True or False. Got {type(drop_bad).__name__} instead.")
+        raise InputTypeError(f"`drop_bad` must be True or False. Got {type(drop_bad).__name__}.")
     return _read(source, columns, drop_bad=drop_bad, plans=False)
 
 
 def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Read a table of plans, one row a run that could be trained.
+    """Read a table of plans, one row per run that could be trained.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.D
     Returns
     -------
     pandas.DataFrame
-        As from `read_runs`; `run` is the name of the plan (`plan-1`, ... where there is none), `loss` may be
-        absent or blank (a measured loss to score against), and rows may repeat.
+        As from `read_runs`; `run` is the name of the plan (`plan-1`, ... if not given), `loss` may be absent or
+        blank (a measured loss to score against), and rows may repeat.
 
     Raises
     ------
@@ -113,13 +113,13 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
         return source, "DataFrame"
     if not isinstance(source, str | os.PathLike):
         raise InputTypeError(
-            f"`source` must be a path, a DataFrame or the name of a data set. Got {type(source).__name__} instead."
+            f"`source` must be a path, a DataFrame or the name of a data set. Got {type(source).__name__}."
         )
     name = os.fspath(source)
     if not isinstance(name, str):
-        raise InputTypeError("`source` must be a text path. Got a path of bytes instead.")
+        raise InputTypeError("`source` must be a path as a string. Got bytes.")
     if not name.strip() or "\0" in name:
-        raise InputError("`source` names no file; give a path such as runs.csv, or the name of a data set.")
+        raise InputError("`source` does not name a file; give a path such as runs.csv, or the name of a data set.")
     if name in DATASETS:
         return read_dataset(name), name
     path = Path(name)
@@ -131,9 +131,9 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table under text names and a plain index.
+    """Return the table with strings as column names and a plain index.
 
-    Named levels of the index become columns, and an unnamed index of text names the runs.
+    Named levels of the index become columns; an unnamed index of strings becomes the names of the runs.
     """
     result = frame.reset_index(drop=True)
     result.attrs = {}
@@ -161,10 +161,10 @@ def _check_columns(columns: Mapping[str, str] | None) -> None:
     if columns is None:
         return
     if not isinstance(columns, Mapping):
-        raise InputTypeError(f"`columns` must map names to columns. Got {type(columns).__name__} instead.")
+        raise InputTypeError(f"`columns` must map names to columns. Got {type(columns).__name__}.")
     for name, column in columns.items():
         if not isinstance(name, str) or not isinstance(column, str):
-            raise InputTypeError(f"`columns` must map text to text. Got {name!r}: {column!r} instead.")
+            raise InputTypeError(f"`columns` must map strings to strings. Got {name!r}: {column!r}.")
         if not name.strip():
             raise InputError(
                 f"`columns` has a blank name for '{one_line(column)}'; write e.g. loss={one_line(column)}."

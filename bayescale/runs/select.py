@@ -1,7 +1,7 @@
 """Which rows a fit uses, and why the others are left out.
 
-Filters first, then the rows meant for fitting, one family, one pass over the data, and the last row of each
-run. Nothing is left out without a reason that the caller can show.
+The steps are: filters, the rows meant for fitting, one family, one pass over the data, and the last row of each
+run. Every row that is left out has a reason, which the caller can show.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from .values import one_line, parse_column
 from .where import keep_where
 
 _LEAST_RUNS = 5
-_ONE_PASS = 1.05  # tokens over unique tokens; rounding of counts stays below it
+_ONE_PASS = 1.05  # tokens over unique tokens; leaves room for rounded counts
 _CHECKPOINT = "checkpoint before the last row of its run"
 EVERY_FAMILY = "*"
 
@@ -44,23 +44,23 @@ def select_rows(
     where : str or sequence of str
         Filters such as ``"params<=2.6e9"``; a row must pass all of them.
     family : str, optional
-        The family to fit; "*" keeps every family, for a spec that groups by it. Needed where there are
+        The family to fit; "*" keeps every family, for a spec that groups by family. Required if the table has
         several.
     repeats : bool
-        Keep rows that saw their data more than once, for a law of repeated data.
+        Keep rows that saw their data more than once, for a law for repeated data.
 
     Returns
     -------
     rows : pandas.DataFrame
         The rows to fit, one per run; `attrs["notes"]` gains the topics `rows` and `checkpoints`.
     left_out : pandas.DataFrame
-        Columns `run` and `reason`, one row for each row that is not used.
+        Columns `run` and `reason`, with one row for each row that is not used.
 
     Raises
     ------
     ValueError
-        If a column is missing, a value cannot enter a law, the family is not given, or fewer than five runs
-        are left.
+        If a column is missing, a law cannot use a value, the family is not given, or fewer than five runs are
+        left.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def select_rows(
     (5, ['not params>1e8'])
     """
     if not isinstance(runs, pd.DataFrame):
-        raise InputTypeError(f"`runs` must be a DataFrame from read_runs. Got {type(runs).__name__} instead.")
+        raise InputTypeError(f"`runs` must be a DataFrame from read_runs. Got {type(runs).__name__}.")
     _check_columns(runs, inputs, response)
     reasons = np.full(len(runs), "", dtype=object)
     for text in [where] if isinstance(where, str) else where:
@@ -103,7 +103,7 @@ def _check_columns(runs: pd.DataFrame, inputs: Mapping[str, str], response: str)
     ]
     if response not in runs:
         missing.append(
-            f"The response '{response}' is no column of the table ({nearest(response, names)}); "
+            f"The response '{response}' is not a column of the table ({nearest(response, names)}); "
             f"name it with {as_pairs('columns', {response: 'COLUMN'})}."
         )
     if missing:
@@ -111,7 +111,7 @@ def _check_columns(runs: pd.DataFrame, inputs: Mapping[str, str], response: str)
 
 
 def _leave_out(reasons: np.ndarray, mask: np.ndarray, why: str | list[str]) -> None:
-    """Write a reason (one for all rows, or one per row) where `mask` holds and no earlier reason stands."""
+    """Write a reason (one for all rows, or one per row) for the rows in `mask` that have none yet."""
     for row in np.flatnonzero(mask & (reasons == "")):
         reasons[row] = why if isinstance(why, str) else why[row]
 
@@ -149,7 +149,7 @@ def _leave_out_repeats(runs: pd.DataFrame, reasons: np.ndarray) -> None:
         with np.errstate(all="ignore"):
             epochs = parse_column(runs["tokens"])[0] / parse_column(runs["unique_tokens"])[0]
         if "run" in runs:
-            # A run that ends in repeats has no row in one pass: its earlier rows are mid-schedule.
+            # A run that ends in repeats has no usable row in the first pass: its earlier rows are mid-schedule.
             epochs = pd.Series(np.nan_to_num(epochs)).groupby(run_numbers(runs)).transform("max").to_numpy()
         _leave_out(reasons, epochs > _ONE_PASS, [f"repeats its data ({epoch:.3g} epochs)" for epoch in epochs])
 
@@ -171,7 +171,7 @@ def _leave_out_checkpoints(runs: pd.DataFrame, reasons: np.ndarray) -> int:
 
 
 def _not_their_end(runs: pd.DataFrame, kept: np.ndarray) -> list[str]:
-    """Names of the runs whose row in the fit is followed by later rows that a filter left out."""
+    """Return the names of runs whose later rows were left out by a filter."""
     if "run" not in runs or "tokens" not in runs:
         return []
     tokens = pd.Series(np.nan_to_num(parse_column(runs["tokens"])[0]))
@@ -180,7 +180,7 @@ def _not_their_end(runs: pd.DataFrame, kept: np.ndarray) -> list[str]:
 
 
 def _check_values(runs: pd.DataFrame, kept: np.ndarray, inputs: Mapping[str, str], response: str) -> None:
-    """Raise where a used row has an input without a logarithm or a response that is no number."""
+    """Raise InputError if a used row has an input without a logarithm or a response that is not a number."""
     problems = []
     for role, column in [
         *((f"law input '{name}'", column) for name, column in inputs.items()),
@@ -206,13 +206,13 @@ def _names(runs: pd.DataFrame) -> pd.Series:
 
 
 def _kinds(reasons: np.ndarray) -> str:
-    """Return the reasons with their counts; epochs differ by row, so they are counted together."""
+    """Return the reasons with their counts; reasons that differ only in epochs are counted together."""
     kinds = pd.Series([str(reason).split(" (")[0] if "epochs)" in reason else reason for reason in reasons])
     return ", ".join(f"{one_line(kind)} ({count})" for kind, count in kinds.value_counts(sort=False).items())
 
 
 def _too_few(usable: int, reasons: np.ndarray) -> str:
-    text = f"{counted(usable, 'usable run')}, at least {_LEAST_RUNS} are needed"
+    text = f"{counted(usable, 'usable run')}, but at least {_LEAST_RUNS} are needed"
     return f"{text}; rows left out: {_kinds(reasons)}." if len(reasons) else f"{text}; add runs to the table."
 
 

@@ -1,6 +1,6 @@
-"""The checked table of runs: typed columns, the missing third filled, and every problem found at once.
+"""The checked table of runs: typed columns, params, tokens or flops filled, and all problems reported at once.
 
-`build_table` takes raw cells and gives either a clean table with notes or one ValueError with a line per
+`build_table` takes raw cells and returns a clean table with notes, or raises one ValueError with a line per
 problem.
 """
 
@@ -18,7 +18,7 @@ from .numbers import count_problems, number_problems, required_problems
 from .problems import Problem, as_pairs, counted, raise_problems
 from .values import clean, is_blank, one_line, parse_column
 
-_FINISHED = 0.95  # share of a run's tokens from which its last kept row counts as its end
+_FINISHED = 0.95  # share of a run's tokens above which its last kept row counts as its end
 _NAMED = 12
 
 
@@ -29,18 +29,18 @@ def build_table(
     drop_bad: bool = False,
     plans: bool = False,
 ) -> pd.DataFrame:
-    """Return the clean table that raw cells hold.
+    """Return a clean table from raw cells.
 
     Parameters
     ----------
     raw : pandas.DataFrame
-        Cells of any type under text column names and a plain index.
+        Cells of any type, with strings as column names and a plain index.
     columns : mapping of str to str, optional
         Name -> column in the file.
     drop_bad : bool
         Leave out the rows that have problems instead of raising.
     plans : bool
-        The table holds plans: loss may be blank and rows may repeat.
+        Whether the table holds plans: loss may be blank and rows may repeat.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def build_table(
         found = ", ".join(f"'{one_line(name)}'" for name in raw.columns[:_NAMED])
         problems.append(
             Problem(
-                f"No column with values is known (found: {found}); name them with e.g. "
+                f"No known column has values (found: {found}); name columns with e.g. "
                 f"{as_pairs('columns', dict.fromkeys(('params', 'tokens', 'loss'), 'COLUMN'))}."
             )
         )
@@ -89,7 +89,7 @@ def build_table(
 
 
 def _typed(cells: pd.DataFrame, *, plans: bool) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[Problem]]:
-    """Return the table with numbers and text in place, what was filled, and problems in column order."""
+    """Return the table with typed columns, what was filled, and problems in column order."""
     names = _text(cells["run"]) if "run" in cells else None
     typed: dict[str, pd.Series | np.ndarray] = {}
     problems: list[Problem] = []
@@ -126,7 +126,7 @@ def _bad(problems: list[Problem], rows: int) -> np.ndarray:
 
 
 def _text(cells: pd.Series) -> pd.Series:
-    """Return cells as text: blanks as "", whole numbers without the ".0" that a blank elsewhere gave."""
+    """Return cells as text: blanks as "", whole numbers without the ".0" that pandas adds if other cells are blank."""
     return pd.Series([_as_text(cell) for cell in cells], index=cells.index, dtype="str")
 
 
@@ -139,11 +139,11 @@ def _as_text(cell: object) -> str:
 
 
 def _unknown(cells: pd.Series) -> pd.Series:
-    """Return a column we do not know: numbers if every filled cell is one, otherwise as it came."""
+    """Return an unknown column: as numbers if every filled cell is a number, otherwise unchanged."""
     if not (pd.api.types.is_object_dtype(cells.dtype) or pd.api.types.is_string_dtype(cells.dtype)):
         return cells
     numbers, unparsable = parse_column(cells)
-    # Long digits are identifiers, which a float would change.
+    # Long strings of digits are identifiers, which a float would change.
     if unparsable.any() or np.isnan(numbers).all() or any(_is_identifier(cell) for cell in cells):
         return cells
     return pd.Series(numbers, index=cells.index)
@@ -180,7 +180,7 @@ def _columns_note(mapped: Mapping[str, str]) -> str | None:
 
 def _blank_note(raw: pd.DataFrame, cells: pd.DataFrame, mapped: Mapping[str, str]) -> str | None:
     blank = [name for name in raw if name in COLUMNS and name not in cells and name not in mapped.values()]
-    return f"Left out, as without a single value: {', '.join(blank)}." if blank else None
+    return f"Left out because all cells are blank: {', '.join(blank)}." if blank else None
 
 
 def _dropped_note(dropped: list[dict[str, object]], rows: int) -> str | None:
@@ -192,7 +192,7 @@ def _dropped_note(dropped: list[dict[str, object]], rows: int) -> str | None:
 
 
 def _unfinished_note(frame: pd.DataFrame, kept: np.ndarray) -> str | None:
-    """Return the sentence on runs for which an earlier checkpoint stands, since later rows were dropped."""
+    """Return the sentence about runs that end at an earlier checkpoint because later rows were dropped."""
     if kept.all() or "tokens" not in frame:
         return None
     tokens = frame["tokens"].where(np.isfinite(frame["tokens"]))
@@ -208,5 +208,5 @@ def _unfinished_note(frame: pd.DataFrame, kept: np.ndarray) -> str | None:
     return (
         f"{'Run' if len(names) == 1 else 'Runs'} {listed}{more} {'ends' if len(names) == 1 else 'end'} at "
         f"{low if low == high else f'{low} to {high}'} of {'its' if len(names) == 1 else 'their'} tokens, "
-        "since later rows were dropped; a checkpoint is not a finished run of that length."
+        "because later rows were dropped; a checkpoint is not a finished run of that length."
     )

@@ -1,7 +1,7 @@
 """Numbers as people write them: 70B, 1.4T, 350M, 10k, 1e21, 1,000,000.
 
-Text that could mean two numbers, such as "70,000" (a thousand separator or a decimal comma), is refused
-rather than guessed.
+Text that could mean two numbers, such as "70,000" (a thousands separator or a decimal comma), is rejected,
+not guessed.
 """
 
 import math
@@ -25,13 +25,13 @@ _ONE_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+(?:e[+-]?[0-9]+)?\s*[kmbgt]?", re.IG
 
 
 def parse_number(text: str) -> float:
-    """Return the number that a text means.
+    """Return the number in a string.
 
     Parameters
     ----------
     text : str
         A number such as "70B", "1.4T", "350M", "10k", "1e21" or "1,000,000"; the suffixes k, M, B (or G) and
-        T stand for 1e3, 1e6, 1e9 and 1e12 in either case, spaces around and before the suffix are ignored.
+        T stand for 1e3, 1e6, 1e9 and 1e12 in either case. Spaces around the number and before the suffix are ignored.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def parse_number(text: str) -> float:
     Raises
     ------
     ValueError
-        If the text is no number, is not finite, or could mean two numbers ("70,000", "2,34").
+        If the string is not a number, is not finite, or could mean two numbers ("70,000", "2,34").
 
     Examples
     --------
@@ -51,12 +51,12 @@ def parse_number(text: str) -> float:
     1000000.0
     """
     if not isinstance(text, str):
-        raise InputTypeError(f"A number is parsed from text. Got {type(text).__name__} instead.")
+        raise InputTypeError(f"A number is parsed from a string. Got {type(text).__name__}.")
     stripped = text.strip()
     if _THOUSANDS.fullmatch(stripped):
         stripped = stripped.replace(",", "")
     if match := _SUFFIXED.fullmatch(stripped):
-        # The decimal text is shifted before it is rounded to a float, so 1.4T is exactly 1.4e12.
+        # The decimal point is moved in the text before rounding to a float, so 1.4T is exactly 1.4e12.
         value = float(f"{match[1]}{match[2]}e{_POWERS[match[3].lower()]}")
     elif _PLAIN.fullmatch(stripped):
         value = float(stripped)
@@ -70,19 +70,19 @@ def parse_number(text: str) -> float:
 
 
 def parse_column(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of a column and a mask of the cells that hold none.
+    """Return the numbers of a column and a mask of the cells that do not hold one.
 
     Parameters
     ----------
     values : pandas.Series
-        Cells of any type; text is read by `parse_number`.
+        Cells of any type; strings are read by `parse_number`.
 
     Returns
     -------
     numbers : numpy.ndarray of float
-        NaN where a cell is blank or holds no number; infinities are kept.
+        NaN for cells that are blank or do not hold a number; infinities are kept.
     unparsable : numpy.ndarray of bool
-        True where a cell holds something that is neither a number nor blank.
+        True for cells that hold neither a number nor a blank.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def parse_column(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
 
 def is_blank(value: Any) -> bool:
-    """Return whether a cell holds nothing: None, NaN, or text such as "" and "n/a"."""
+    """Return whether a cell is blank: None, NaN, or a string such as "" or "n/a"."""
     if isinstance(value, str):
         return value.strip().lower() in _BLANKS
     if value is None or value is pd.NA or value is pd.NaT:
@@ -108,7 +108,7 @@ def is_blank(value: Any) -> bool:
 
 
 def brief(value: Any) -> str:
-    """Return a value as a message shows it: on one line, at most 40 characters, text in quotes."""
+    """Return a value as shown in messages: on one line, at most 40 characters, strings in quotes."""
     if isinstance(value, bool):
         return f"'{value}'"
     if isinstance(value, int | np.integer) and abs(int(value)) < 10**15:
@@ -122,19 +122,19 @@ def brief(value: Any) -> str:
 
 
 def clean(value: Any) -> str:
-    """Return a value as text without outer spaces and lone surrogates, which no file or screen takes."""
+    """Return a value as a string without outer spaces and without lone surrogates, which files and screens cannot show."""
     return str(value).strip().encode("utf-8", "replace").decode("utf-8")
 
 
 def one_line(value: Any) -> str:
-    """Return text without line breaks or control characters, cut after 40 characters."""
+    """Return a value as text without line breaks or control characters, cut to 40 characters."""
     text = " ".join(str(value).split())
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _number(value: Any) -> float | None:
-    """Return the number in a cell, NaN for a blank one, None for anything else."""
+    """Return the number in a cell, NaN for a blank cell, or None for anything else."""
     if is_blank(value):
         return math.nan
     if isinstance(value, str):

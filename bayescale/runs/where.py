@@ -29,20 +29,20 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     Parameters
     ----------
     runs : pandas.DataFrame
-        Table from `read_runs`; the original names of its mapped columns are understood too.
+        Table from `read_runs`; the original names of mapped columns are accepted too.
     text : str
-        `COLUMN OP VALUE`, OP one of =, ==, !=, <, <=, >, >=, `in`, `not in`; several values are separated by
+        `COLUMN OP VALUE`, where OP is =, ==, !=, <, <=, >, >=, `in` or `not in`; several values are separated by
         commas.
 
     Returns
     -------
     numpy.ndarray of bool
-        True for the rows to keep; a blank number is kept by != and `not in` only.
+        True for the rows to keep; a blank number is kept only by != and `not in`.
 
     Raises
     ------
     ValueError
-        If the text is no filter, the column is unknown or a value does not fit it.
+        If `text` is not a filter, the column is unknown, or a value does not fit the column.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     is_number = kind in "iuf"
     if not is_number and operator[0] in "<>":
         raise InputError(
-            f"Filter '{one_line(text)}' orders '{one_line(column)}', which holds text; use =, !=, in or not in."
+            f"Filter '{one_line(text)}' needs numbers, but '{one_line(column)}' holds text; use =, !=, in or not in."
         )
     if is_number:
         known: np.ndarray = cells.to_numpy(dtype=float, na_value=np.nan)
@@ -69,9 +69,9 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
 
 
 def _parsed(runs: pd.DataFrame, text: str) -> tuple[str, str, str]:
-    """Return column, operator and value; the longest column name that starts the text wins."""
+    """Return column, operator and value; the longest column name at the start of the text wins."""
     if not isinstance(text, str):
-        raise InputTypeError(f"A filter is text such as 'params<=2.6e9'. Got {type(text).__name__} instead.")
+        raise InputTypeError(f"A filter is a string such as 'params<=2.6e9'. Got {type(text).__name__}.")
     names = {str(name): str(name) for name in runs.columns}
     originals = {source: name for name, source in runs.attrs.get("columns", {}).items() if name in names}
     names = originals | names
@@ -87,7 +87,7 @@ def _parsed(runs: pd.DataFrame, text: str) -> tuple[str, str, str]:
     same = {plain(name): name for name in names}
     if plain(asked) in same and (match := _OPERATOR.fullmatch(bare[len(asked) :])):
         return names[same[plain(asked)]], *_operation(match, text)
-    raise InputError(f"Filter '{one_line(text)}' asks for an unknown column; {nearest(asked, list(names))}.")
+    raise InputError(f"Filter '{one_line(text)}' names an unknown column; {nearest(asked, list(names))}.")
 
 
 def _operation(match: re.Match[str], text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A model as data: the spec of a TOML file in `models/`, its priors, and the graph that is built from it and a table of runs."""
+"""Models as data: the spec in a TOML file in `models/`, its priors, and the graph built from it and a table of runs."""
 
 from .files import list_models, load_spec
 from .spec import Drift, ModelSpec, Noise, parse_spec

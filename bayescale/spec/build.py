@@ -1,4 +1,4 @@
-"""Builds the PyMC model from a spec and the runs."""
+"""Build the PyMC model from a spec and the runs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ from .spec import ModelSpec
 def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
     """Build the model of these runs.
 
-    Every datum is a `pm.Data`, anchors included, so that one compiled model meets many data sets.
+    All data are `pm.Data`, anchors included, so that one compiled model can be used for many data sets.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         noise, arguments = _noise(spec, curve, scale, data)
         observed = noise(observed_name(spec), **arguments, observed=measured, dims="run")
         if not np.all(values["weight"] == 1):
-            # The observed variable itself counts once; the potential adds the rest, so that predictions stay those of one run.
+            # The observed variable itself counts once; the potential adds the rest, so that predictions are still those of one run.
             pm.Potential("weighting", ((data["weight"] - 1) * pm.logp(observed, measured)).sum())
     return model
 
@@ -83,7 +83,7 @@ def _level(
     scale: Any,
     measured: Any,
 ) -> tuple[Any, Any]:
-    """The level of the loss, one for all runs, for each group or for each cell; and the scale of the noise, misfit of cells included."""
+    """Return the level of the loss (one for all runs, per group or per cell) and the scale of the noise, including the misfit of cells."""
     law, prior = spec.get_law(), spec.priors[spec.get_law().level]
     if spec.noise.fade > 0 or law.surface:
         unit = {**sampled, law.level: _pooled(spec, law.level, 1.0)}
@@ -111,7 +111,7 @@ def _deterministic(name: str, value: Any) -> Any:
 
 
 def _pooled(spec: ModelSpec, name: str, common: Any) -> Any:
-    """The parameter of each group, shape (group,), where the spec pools it; else the common one."""
+    """Return the parameter of each group, shape (group,), if the spec pools it, otherwise the common one."""
     if not spec.groups or name not in spec.groups.partial:
         return common
     model = pm.modelcontext(None)
@@ -122,7 +122,7 @@ def _pooled(spec: ModelSpec, name: str, common: Any) -> Any:
 
 
 def _at_runs(spec: ModelSpec, constants: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """The constants of each run: those of its group, moved by its covariates."""
+    """Return the constants of each run: those of its group, moved by its covariates."""
     found = dict(constants)
     if spec.groups:
         found = {k: v[data["group_index"]] if getattr(v, "ndim", 0) else v for k, v in found.items()}
@@ -144,7 +144,7 @@ def _curve(spec: ModelSpec, inputs: Mapping[str, Any], constants: Mapping[str, A
 
 
 def _noise(spec: ModelSpec, curve: Any, scale: Any, data: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Distribution and arguments of a run about the law's curve, on the scale of the link."""
+    """Return the distribution of a run around the law's curve, on the scale of the link, and its arguments."""
     if spec.noise.dist == COUNTS:
         size = BetaBinomial(scale).size
         return pm.BetaBinomial, {"n": data["n_items"], "alpha": curve * size, "beta": (1 - curve) * size}

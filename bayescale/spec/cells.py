@@ -1,4 +1,4 @@
-"""Cells of a table: the combinations of a law's inputs that each have a level of their own, such as params x tokens of a sweep."""
+"""Cells of a table: combinations of a law's inputs, each with its own level, such as params x tokens of a sweep."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from ..errors import InputError
 from ..laws.law import Inputs, Surface
 
-_SAME = 0.01  # of a logarithm: tokens are rounded to whole batches, so that one length has several counts
+_SAME = 0.01  # of a logarithm: tokens are rounded to whole batches, so one length may have several counts
 
 
 def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]:
@@ -16,7 +16,7 @@ def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]
     Parameters
     ----------
     surface : Surface
-        Of a law of best rates.
+        Of a law for the best rates.
     inputs : mapping of str to array
         The law's inputs, each of shape (run,).
 
@@ -25,7 +25,7 @@ def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]
     names : list of str
         Such as "params=1.2e+08 tokens=2.6e+09", in the order of the inputs.
     member : array, shape (cell, run)
-        1 where a run belongs to a cell, else 0.
+        1 if a run belongs to a cell, otherwise 0.
     """
     steps = np.stack([_steps(inputs[name]) for name in surface.cells], axis=1)
     cells, number = np.unique(steps, axis=0, return_inverse=True)
@@ -35,7 +35,7 @@ def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]
 
 
 def _steps(values: Any) -> np.ndarray:
-    """Number the distinct values; those that differ by rounding are one."""
+    """Number the distinct values; those that differ only by rounding count as one."""
     logs = np.log(np.asarray(values, dtype=float))
     order = np.argsort(logs, kind="stable")
     numbers = np.zeros(len(logs), dtype=int)
@@ -44,12 +44,12 @@ def _steps(values: Any) -> np.ndarray:
 
 
 def check_cells(surface: Surface, inputs: Inputs) -> None:
-    """Raise ValueError where no cell compares enough values of what is tuned."""
+    """Raise ValueError if no cell compares enough values of the tuned input."""
     names, member = find_cells(surface, inputs)
     tuned = [name for name in inputs if name not in surface.cells]
     most = max(len(np.unique(inputs[tuned[0]][row > 0])) for row in member)
     if most < 3:
         raise InputError(
             f"No combination of {' and '.join(surface.cells)} has 3 different values of '{tuned[0]}' (the {len(names)} of this table have "
-            f"at most {most}): a best one cannot be learnt. Train the same size on the same tokens with several."
+            f"at most {most}), so a best value cannot be learnt. Train the same size on the same tokens with several values."
         )

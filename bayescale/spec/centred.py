@@ -1,10 +1,10 @@
-"""The level of a law, sampled relative to what the runs say of it.
+"""The level of a law, sampled relative to the level that the runs imply.
 
-With fade, only the few runs near the largest carry much weight, and often just one. They pin the law's level T to within sigma, which is
-itself uncertain by a factor of ten: a funnel, in which NUTS sticks (R-hat 1.01 to 1.4 on ten runs). Given all other parameters, T is
-nearly Normal in logs about the precision-weighted mean of the runs, so we sample its deviation from that mean in units of its own
-standard deviation. Prior and posterior stay as they are: this is a change of variables, with its Jacobian. Leapfrogs fall from 23-41
-to 9-14 and effective draws double to tenfold.
+With fade, only the few runs near the largest carry much weight, often just one. They determine the law's level T to within sigma, which is
+itself uncertain by a factor of ten: a funnel, in which NUTS gets stuck (R-hat 1.01 to 1.4 on ten runs). Given all other parameters, T is
+nearly Normal in logs around the precision-weighted mean of the runs, so we sample its deviation from that mean in units of its own
+standard deviation. Prior and posterior do not change: this is a change of variables, with its Jacobian. Leapfrogs fall from 23-41
+to 9-14, and effective draws increase by a factor of 2 to 10.
 """
 
 from typing import Any
@@ -33,18 +33,18 @@ class _Centred(Transform):
 def centred_lognormal(
     name: str, mu: float, sigma: float, *, measured: Any, shape: Any, scale: Any, weight: Any, member: Any = None
 ) -> Any:
-    """Return a LogNormal(mu, sigma) variable, sampled relative to the level that the runs imply; or one for each cell of runs.
+    """Return a LogNormal(mu, sigma) variable, or one per cell of runs, sampled relative to the level that the runs imply.
 
     Parameters
     ----------
     name : str
         Name of the variable, T.
     mu, sigma : float
-        Of the log, a priori.
+        Prior mean and sd of the log.
     measured, shape, scale, weight : TensorVariable
         Log loss, log of the law at T = 1, scale of the noise and weight of each run; dims (run,).
     member : TensorVariable, optional
-        1 where a run belongs to a cell, else 0, dims (cell, run); without it all runs have one level.
+        1 if a run belongs to a cell, otherwise 0, dims (cell, run); without it all runs have the same level.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a spec takes from a table of runs: the law's inputs, its anchors, the response in logs and the weights, all by name."""
+"""Data that a spec takes from a table of runs, by name: the law's inputs and anchors, the response in logs and the weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +21,7 @@ def model_inputs(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
-    """Return all data of the graph, by the names that they have in it.
+    """Return all data of the graph, by their names in it.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def model_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        Inputs, `weight` (and `n_items` of counts), shape (run,); anchors, scalars; `log_loss_measured`, or what else is modelled,
-        shape (run,).
+        Inputs, `weight` (and `n_items` for counts), shape (run,); anchors, scalars; `log_loss_measured`, or another modelled
+        response, shape (run,).
     """
     inputs = model_inputs(spec, runs)
     law, response = spec.get_law(), runs[spec.response].to_numpy(dtype=float)

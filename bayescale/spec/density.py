@@ -1,7 +1,7 @@
-"""The log density of a model in NumPy, for many points at once: what the graph of `build` says, without PyMC.
+"""The log density of a model in NumPy, for many points at once: the same as that of the graph of `build`, without PyMC.
 
-Points are rows of unconstrained numbers, as a sampler moves them: positive parameters in logs, shares as logits. Models of groups,
-covariates, cells or counts are not for it.
+Points are rows of unconstrained numbers, as a sampler moves them: positive parameters in logs, shares as logits. Models with groups,
+covariates, cells or counts are not supported.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ _SHARE_DRAWS = 20_000
 
 
 class Coordinate(NamedTuple):
-    """One sampled parameter: its value, the number of a value, its log prior density and draws from that prior, in such numbers."""
+    """One sampled parameter: its value from an unconstrained number, the inverse, and its prior's log density and draws in such numbers."""
 
     value: Callable[[Any], Any]
     number: Callable[[Any], Any]
@@ -63,7 +63,7 @@ class Density:
         self.decades = -decades_beyond(reach, self.data["log_reach_max"])[:, None]
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Points from the prior, shape (n, parameters), of a law with bounds from all that its priors cover."""
+        """Return points from the prior, shape (n, parameters); the bounds of a law are not applied."""
         return np.stack([one.draw(rng, n) for one in self.coordinates], axis=1)
 
     def values(self, points: np.ndarray) -> dict[str, np.ndarray]:
@@ -77,7 +77,7 @@ class Density:
         return np.stack([one.log_prior(column) for one, column in columns], axis=1)
 
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
-        """Log likelihood of all runs, shape (n,); minus infinity where the law shuts a curve out or leaves what floats can hold."""
+        """Log likelihood of all runs, shape (n,); minus infinity if the law excludes a curve or leaves the range of floats."""
         values: Any = self.values(points)
         with np.errstate(all="ignore"):
             constants = self.law.constants(values, self.data)
@@ -89,14 +89,14 @@ class Density:
         return np.where(np.isfinite(total) & self.allowed(values), total, -np.inf)
 
     def allowed(self, values: Mapping[str, Any]) -> Any:
-        """Whether each draw is one that the law does not shut out, shape (n,)."""
+        """Whether the law allows each draw, shape (n,)."""
         if self.law.bounds is None:
             return True
         with np.errstate(all="ignore"):
             return allowed(self.law, values, self.data)
 
     def log_share_allowed(self) -> float:
-        """Natural log of the share of the priors' draws that the law does not shut out, to 2%: what its evidence is to be divided by."""
+        """Natural log of the share of the priors' draws that the law allows, to 2%; it is subtracted from the log evidence."""
         if self.law.bounds is None:
             return 0.0
         points = self.draw(np.random.default_rng(0), _SHARE_DRAWS)
@@ -104,14 +104,14 @@ class Density:
 
 
 def has_density(spec: ModelSpec) -> bool:
-    """Whether a model has its density here."""
+    """Whether this module supports a model."""
     plain = spec.get_law().gives_loss and not (spec.groups or spec.covariates)
     return plain and spec.noise.dist != COUNTS and spec.noise.link in ("log", "identity")
 
 
 def coordinate(prior: Prior) -> Coordinate:
-    """How a parameter of this prior looks to a sampler."""
-    from scipy.special import betaln, expit, gammaln, logit  # slow to import, and fits by NUTS need none of it
+    """Return the coordinate of a parameter with this prior."""
+    from scipy.special import betaln, expit, gammaln, logit  # slow to import, and fits by NUTS do not need it
 
     n = prior.numbers
     if prior.dist in ("Normal", "LogNormal"):

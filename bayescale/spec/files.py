@@ -1,4 +1,4 @@
-"""Finds model files: in the wheel's copy inside the package, else in the checkout's `models/`, or by path."""
+"""Find model files: in the wheel's copy inside the package, otherwise in the checkout's `models/`, or by path."""
 
 import tomllib
 from pathlib import Path
@@ -13,7 +13,7 @@ _PROJECT = "bayescale"
 
 
 def model_folders() -> list[Path]:
-    """Folders that hold model files: the wheel's own copy, else the checkout's (an editable install has none of its own)."""
+    """Folders of model files: the wheel's own copy, otherwise the checkout's (an editable install has no copy)."""
     own, beside = _PACKAGE / "models", _PACKAGE.parent / "models"
     if own.is_dir():
         return [own]
@@ -21,10 +21,10 @@ def model_folders() -> list[Path]:
 
 
 def _is_checkout(folder: Path) -> bool:
-    """Whether a folder is this project's; in site-packages the `models/` beside the package is someone else's."""
+    """Whether a folder is this project's; in site-packages a `models/` next to the package belongs to another project."""
     try:
         project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("project")
-    except (OSError, ValueError):  # none, no text, or no TOML
+    except (OSError, ValueError):  # missing, not text, or not TOML
         return False
     return isinstance(project, dict) and project.get("name") == _PROJECT
 
@@ -34,7 +34,7 @@ def _model_files() -> dict[str, Path]:
 
 
 def load_spec(model: str | Path) -> ModelSpec:
-    """Read a model by name, as `bayescale models` lists them, or from a TOML file.
+    """Read a model from a TOML file, or by its name in the list of `bayescale models`.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def load_spec(model: str | Path) -> ModelSpec:
     Raises
     ------
     ValueError
-        If there is no such model, or the file breaks a rule; one line per problem.
+        If there is no such model, or the file is not valid; one line per problem.
 
     Examples
     --------
@@ -63,7 +63,7 @@ def load_spec(model: str | Path) -> ModelSpec:
         files = _model_files()
         if str(model) not in files:
             raise InputError(
-                f"There is no model '{model}'; there are {', '.join(files)}.{suggest(model, files)} A file of your own ends in .toml."
+                f"There is no model '{model}'; the models are {', '.join(files)}.{suggest(model, files)} A file of your own ends in .toml."
             )
         path = files[str(model)]
     try:
@@ -74,7 +74,7 @@ def load_spec(model: str | Path) -> ModelSpec:
 
 
 def list_models() -> pd.DataFrame:
-    """Return the models that ship: one row each, with title, law, inputs and reference.
+    """Return the models of this package: one row each, with title, law, inputs and reference.
 
     Examples
     --------

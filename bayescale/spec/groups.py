@@ -1,7 +1,7 @@
-"""Groups that share a law but for some parameters, and covariates that move a constant: in the graph, and in draws afterwards.
+"""Groups that share a law except for some parameters, and covariates that move a constant: in the graph, and in draws afterwards.
 
 One level of partial pooling, non-centred: a group's parameter is the common one plus spread x z (times e^(spread x z) for the level), with
-z standard Normal. A covariate multiplies a constant by e^(slope x z), z the column's distance from its mean in its own sd.
+z standard Normal. A covariate multiplies a constant by e^(slope x z), with z the column's distance from its mean in its own sd.
 """
 
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from .spec import ModelSpec
 
 
 def group_names(spec: ModelSpec, runs: pd.DataFrame) -> list[str]:
-    """Groups of the runs, in order of first appearance; none for a spec without."""
+    """Groups of the runs, in order of first appearance; empty for a spec without groups."""
     return list(dict.fromkeys(map(group_key, runs[spec.groups.by]))) if spec.groups else []
 
 
 def group_key(value: Any) -> str:
-    """Name of a group as text, the same whether a table, a file or an option gave it: 1, 1.0 and "1" are one group, blank is none."""
+    """Name of a group as a string, the same from a table, a file or an option: 1, 1.0 and "1" are one group; blank gives ""."""
     if pd.isna(value):
         return ""
     return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value).strip()
 
 
 def group_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
-    """Index of each run's group, shape (run,), and each covariate in sds from its mean, with the mean and sd that say so."""
+    """Index of each run's group, shape (run,), and each covariate in sds from its mean, with that mean and sd."""
     data: dict[str, Any] = {}
     if spec.groups:
         names = group_names(spec, runs)
@@ -41,7 +41,7 @@ def group_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
 
 
 def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
-    """Raise where the column of groups or of a covariate is missing, blank, or the same in all rows."""
+    """Raise ValueError if the column of groups or of a covariate is missing, blank, or the same in all rows."""
     for role, columns in (
         ("groups.by", [spec.groups.by] if spec.groups else []),
         ("covariates", spec.covariate_columns),
@@ -60,7 +60,7 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
                 )
             if keys.nunique() < 2:
                 raise InputError(
-                    f"Column '{column}' (`{role}`) has one value in all rows, so it teaches nothing: use a plain model."
+                    f"Column '{column}' (`{role}`) has one value in all rows, so it adds no information: use a plain model."
                 )
     for column in spec.covariate_columns:
         if not pd.api.types.is_numeric_dtype(rows[column]):
@@ -68,7 +68,7 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
 
 
 def fitted_draws(spec: ModelSpec, idata: xr.DataTree) -> xr.Dataset:
-    """Return the posterior with the law's constants as they are for each fitted run, dims run; see `local_draws`."""
+    """Return the posterior with the law's constants of each fitted run, dims run; see `local_draws`."""
     data, columns = idata["constant_data"], {}
     if spec.groups:
         columns[spec.groups.by] = idata["posterior"]["group"].to_numpy()[data["group_index"].to_numpy().astype(int)]
@@ -78,7 +78,7 @@ def fitted_draws(spec: ModelSpec, idata: xr.DataTree) -> xr.Dataset:
 
 
 def unseen_groups(spec: ModelSpec, draws: xr.Dataset, plans: pd.DataFrame) -> list[str]:
-    """For each plan the name of its group where no fitted run has it, else ""."""
+    """For each plan, return the name of its group if no fitted run has it, otherwise ""."""
     if not spec.groups:
         return [""] * len(plans)
     known = {str(name) for name in draws["group"].to_numpy()}
@@ -94,7 +94,7 @@ def local_draws(
     *,
     random_seed: int = 0,
 ) -> xr.Dataset:
-    """Return the posterior with the law's constants as they are for each row of a table.
+    """Return the posterior with the law's constants of each row of a table.
 
     Parameters
     ----------
@@ -109,24 +109,24 @@ def local_draws(
     dim : str
         Name of the rows' dimension.
     random_seed : int
-        For groups that were not fitted: each is drawn from the spread of those that were.
+        Seed for groups that were not fitted: each is drawn from the spread of the fitted groups.
 
     Returns
     -------
     xarray.Dataset
-        Constants of dims (chain, draw), and `dim` where they differ between rows.
+        Constants of dims (chain, draw), and also `dim` if they differ between rows.
 
     Raises
     ------
     ValueError
-        If a column is missing, or a value in it blank or no number.
+        If a column is missing, or a value in it is blank or not a number.
     """
     if not spec.groups and not spec.covariate_columns:
         return draws
     missing = [name for name in spec.local_columns if name not in columns]
     if missing:
         raise InputError(
-            f"The plans lack {', '.join(map(repr, missing))}, which this fit takes beside its inputs. "
+            f"The plans lack {', '.join(map(repr, missing))}, which this fit takes in addition to its inputs. "
             f"Give them as columns of the plans, or in `at` ({' '.join(f'--at {name}=VALUE' for name in missing)})."
         )
     if spec.groups:
@@ -163,9 +163,9 @@ def _of_groups(spec: ModelSpec, data: Any, draws: xr.Dataset, names: Sequence[st
 
 
 def _unseen(spec: ModelSpec, data: Any, draws: xr.Dataset, names: list[str], seed: int) -> xr.Dataset:
-    """Constants of groups without runs, each drawn from the spread of the fitted ones."""
+    """Return constants of groups without runs, each drawn from the spread of the fitted groups."""
     assert spec.groups is not None
-    # A seed for each name, so that a group's numbers do not hang on which others are asked for.
+    # One seed per name, so that a group's numbers do not depend on the other groups.
     streams = [np.random.default_rng([seed, *name.encode()]) for name in names]
     sampled: dict[str, Any] = {name: draws[name] for name in spec.priors}
     for name in spec.groups.partial:
@@ -177,5 +177,5 @@ def _unseen(spec: ModelSpec, data: Any, draws: xr.Dataset, names: list[str], see
 
 
 def pooled(spec: ModelSpec, name: str, common: Any, spread: Any, z: Any) -> Any:
-    """A group's own value of a parameter: the common one moved by spread x z, in logs for a parameter that is positive."""
+    """Return a group's value of a parameter: the common one moved by spread x z, in logs for a positive parameter."""
     return common * np.exp(spread * z) if spec.priors[name].dist == "LogNormal" else common + spread * z

@@ -1,4 +1,4 @@
-"""The scale on which a spec models its response, and the noise there, on labelled draws; the mathematics is in `laws.noise`."""
+"""The scale on which a spec models its response, and the noise on that scale, for labelled draws; the formulas are in `laws.noise`."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from ..laws.distance import Drift
 from ..laws.noise import COUNTS, LINKS, Additive, BetaBinomial, Laplace, Normal, StudentT, inside, inverse_logit, logit
 from .spec import ModelSpec
 
-_DIMS = ("plan", "chain", "draw")  # of what is drawn, so that a plan's numbers depend on no later one
+_DIMS = ("plan", "chain", "draw")  # of random numbers, so that a plan's numbers do not depend on later plans
 
 
 def observed_name(spec: ModelSpec) -> str:
-    """Name of the observed variable: `log_loss`, or what else is modelled."""
+    """Name of the observed variable: `log_loss`, or that of another response."""
     if spec.noise.dist == COUNTS:
         return "correct"
     if spec.noise.link == "log":
@@ -22,45 +22,45 @@ def observed_name(spec: ModelSpec) -> str:
 
 
 def to_link(spec: ModelSpec, value: Any) -> Any:
-    """Return a response on the scale on which its noise is added; counts keep theirs."""
+    """Return a response on the scale on which its noise is added; counts are not changed."""
     return value if spec.noise.dist == COUNTS else LINKS[spec.noise.link][0](value)
 
 
 def from_link(spec: ModelSpec, value: Any) -> Any:
-    """Return a response from the scale of its noise."""
+    """Return a response from its value on the scale of its noise."""
     return value if spec.noise.dist == COUNTS else LINKS[spec.noise.link][1](value)
 
 
 def drifted(spec: ModelSpec, curve: Any, drift: Any) -> Any:
-    """Return the law's response moved by a drift on the link's scale; of counts on the logit, so that a share stays one."""
+    """Return the law's response moved by a drift on the link's scale; for counts on the logit, so that the result is a share."""
     if spec.noise.dist != COUNTS:
         return from_link(spec, to_link(spec, curve) + drift)
     return inverse_logit(logit(inside(curve)) + drift) if np.any(drift != 0) else curve + 0 * drift
 
 
 def drift_of(spec: ModelSpec, shape: tuple[int, ...], rng: np.random.Generator, drift: bool = True) -> Drift:
-    """Draw how the law goes wrong beyond its runs, for posterior draws of a shape (chain, draw); without `drift` it does not.
+    """Draw the error of the law beyond its runs, for posterior draws of a shape (chain, draw); zero without `drift`.
 
-    Drawn before anything whose size depends on the plans, so that the drift does not.
+    Call it before drawing anything with a size that depends on the plans, so that the drift does not depend on them.
     """
     standard = xr.DataArray(rng.standard_normal(shape), dims=("chain", "draw"))
     return Drift(standard, spec.drift.per_decade if drift else 0.0)
 
 
 def undrifted_share(share: Any, drift: Any) -> Any:
-    """Return the share that a drift on its logit has moved to this one."""
+    """Return the share before a drift on its logit moved it to this one."""
     return inverse_logit(logit(inside(share)) - drift)
 
 
 def additive_noise(spec: ModelSpec, draws: Any) -> Additive:
-    """Return the noise of a spec whose response is no count.
+    """Return the noise of a spec with a response that is not a count.
 
     Parameters
     ----------
     spec : ModelSpec
         The model.
     draws : mapping
-        `sigma`, and `nu` of Student-t noise: numbers, arrays, draws or variables of a graph.
+        `sigma`, and `nu` for Student-t noise: numbers, arrays, draws or variables of a graph.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def additive_noise(spec: ModelSpec, draws: Any) -> Additive:
 def noise_scale(
     spec: ModelSpec, draws: xr.Dataset, decades_below: Any, *, expected: Any = None, n_items: Any = None
 ) -> xr.DataArray:
-    """Scale of a run's noise about the law on the link's scale; of counts the sd of the share that is right."""
+    """Scale of a run's noise around the law on the link's scale; for counts, the sd of the share that is right."""
     if spec.noise.dist == COUNTS:
         return BetaBinomial(draws["sigma"]).scale(expected, n_items)
     return additive_noise(spec, draws).scale(decades_below)
@@ -89,7 +89,7 @@ def draw_observed(
     n_items: Any,
     rng: np.random.Generator,
 ) -> xr.DataArray:
-    """Return what a new run would measure, per draw; dims (plan, chain, draw)."""
+    """Return the response of a new run, per draw; dims (plan, chain, draw)."""
 
     def numbers(values: xr.DataArray, like: xr.DataArray) -> np.ndarray:
         return np.asarray(values.broadcast_like(like).transpose(*_DIMS).to_numpy())
@@ -106,9 +106,9 @@ def draw_observed(
 def log_density(
     spec: ModelSpec, draws: xr.Dataset, expected: xr.DataArray, measured: xr.DataArray, decades_below: Any, n_items: Any
 ) -> xr.DataArray:
-    """Log density of a measured response on the link's scale, per draw; of counts the log probability of their number."""
+    """Log density of a measured response on the link's scale, per draw; for counts, the log probability of their number."""
     if spec.noise.dist == COUNTS:
-        n = np.round(n_items)  # unknown, NaN: a share of no number of items has no probability
+        n = np.round(n_items)  # NaN if unknown: without a number of items, a share has no probability
         return BetaBinomial(draws["sigma"]).log_density(np.round(measured * n), inside(expected), n)
     noise = additive_noise(spec, draws)
     return noise.log_density(to_link(spec, measured) - to_link(spec, expected), noise.scale(decades_below))

@@ -1,4 +1,4 @@
-"""Priors as data: a distribution's name and its numbers, as written in a model file."""
+"""Priors as data: a distribution's name and its numbers, as in a model file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import InputError, suggest
 
-# name -> (its numbers, those of them that must be > 0)
+# name -> (its numbers, those that must be > 0)
 DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Normal": (("mu", "sigma"), ("sigma",)),
     "LogNormal": (("median", "sigma"), ("median", "sigma")),
@@ -20,7 +20,7 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Prior:
-    """A prior of one sampled parameter.
+    """Prior of one sampled parameter.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Prior:
         Normal(mu, sigma), LogNormal(median, sigma), HalfNormal(sigma), StudentT(nu, mu, sigma), HalfStudentT(nu, sigma),
         Gamma(alpha, beta) or Beta(alpha, beta).
     numbers : dict of str to float
-        The distribution's numbers; sigma of LogNormal is that of the log.
+        The distribution's numbers; for LogNormal, sigma is the sd of the log.
     """
 
     dist: str

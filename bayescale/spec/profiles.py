@@ -1,8 +1,8 @@
-"""Approaches 1 and 2 in the graph: the parameters of each size or budget, pooled, and the loss that they give to each run.
+"""Approaches 1 and 2 in the graph: the parameters of each size or budget, pooled, and the loss of each run that follows from them.
 
-What a budget or a size has of its own is drawn about a common value with a spread that is itself learnt, so that a budget with few
-sizes borrows its curvature, and a size with few lengths its exponent, from the others. Levels, which the runs pin to within their noise,
-are sampled as they are; all else, which single budgets and sizes hardly teach, in units of its spread.
+Parameters of a budget or a size are drawn around a common value with a spread that is itself learnt, so that a budget with few sizes
+borrows its curvature from the others, and a size with few lengths its exponent. Levels, which the runs determine to within their noise,
+are sampled directly; other parameters, about which single budgets and sizes contain little information, in units of their spread.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ EXPECTED = "expected_loss"
 def profile_curve(
     spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Any:
-    """Return each run's expected loss, dims (run,), inside the model's context; the posterior keeps it as `expected_loss`.
+    """Return each run's expected loss, dims (run,), inside the model's context; the posterior stores it as `expected_loss`.
 
     Parameters
     ----------
@@ -46,16 +46,16 @@ def profile_curve(
 def _budgets(
     spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, Any], values: Mapping[str, Any]
 ) -> Any:
-    """Log loss: a level per budget, about a power of compute, and a parabola in ln params about the budget's vertex."""
+    """Log loss: a level per budget, near a power of compute, and a parabola in ln params around the budget's vertex."""
     params, tokens = values["params"], values["tokens"]
     log_flops = np.log(compute(params, tokens))
     per_run = find_budgets(compute(params, tokens), params, **isoflop_options(**spec.options))
     if np.isnan(per_run).any():
-        raise InputError("Runs that lie on no budget; `fit` leaves them out before it builds approach 2.")
+        raise InputError("Some runs do not belong to any budget; `fit` leaves them out before it builds approach 2.")
     budgets, index = np.unique(per_run, return_inverse=True)
     _group("budget", budgets, index)
     middle = values["log_params_mean"] + values["log_tokens_mean"] + LOG_6
-    # Runs of a budget differ a little in compute: the power of compute takes them to the budget's own.
+    # Runs of a budget differ a little in compute: the power of compute moves them to the budget's compute.
     level = pm.Normal(
         "log_level",
         np.log(sampled["T"]) - sampled["decay"] * (np.log(budgets) - middle),
@@ -74,7 +74,7 @@ def _optimum(constants: Mapping[str, Any], log_flops: Any) -> Any:
 
 
 def _sizes(spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, Any], values: Mapping[str, Any]) -> Any:
-    """Log loss: for each size a floor and a power of tokens; level and ratio of the two go with ln params, up to a deviation."""
+    """Log loss: for each size a floor and a power of tokens; level and ratio of the two are linear in ln params, up to a deviation."""
     index = steps(values["params"])
     log_params = np.log(values["params"])
     sizes = np.array([log_params[index == i].mean() for i in range(index.max() + 1)])
@@ -89,7 +89,7 @@ def _sizes(spec: ModelSpec, sampled: Mapping[str, Any], constants: Mapping[str, 
 
 
 def _group(name: str, values: np.ndarray, index: np.ndarray) -> None:
-    """Name the budgets or sizes, and keep which run belongs to which."""
+    """Name the budgets or sizes, and store to which one each run belongs."""
     pm.modelcontext(None).add_coord(name, np.array([f"{value:.4g}" for value in values]))
     pm.Data(f"{name}s", values, dims=name)
     pm.Data(f"{name}_of_run", index.astype(np.int64), dims="run")

@@ -21,10 +21,10 @@ class _Table(BaseModel):
 
 
 class Noise(_Table):
-    """How one run scatters about the law, on the scale of `link`: sqrt(sigma^2 + (fade x decades below the largest run)^2) is its scale.
+    """How one run scatters around the law, on the scale of `link`: with scale sqrt(sigma^2 + (fade x decades below the largest run)^2).
 
-    `misfit`, of a law with cells, adds that share of the rise of log loss above the cell's level.
-    BetaBinomial counts right answers among `n_items`, with 1 / sigma^2 as the size of the Beta; a table without `n_items` gets StudentT.
+    `misfit`, for a law with cells, adds that share of the rise of log loss above the cell's level.
+    BetaBinomial counts right answers among `n_items`, with 1 / sigma^2 as the size of the Beta; without `n_items`, StudentT is used.
     """
 
     dist: Literal["StudentT", "Normal", "Laplace", "BetaBinomial"]
@@ -38,7 +38,7 @@ class Noise(_Table):
     def _nu_belongs_to_student(self) -> "Noise":
         if (self.dist in ("StudentT", "BetaBinomial")) != (self.nu is not None):
             raise InputError(
-                "`noise.nu` goes with StudentT, and with BetaBinomial for tables without n_items. "
+                "`noise.nu` must be given with StudentT or BetaBinomial (for tables without n_items), and only then. "
                 f"Got dist = {self.dist!r}, nu = {self.nu}."
             )
         if self.dist == "BetaBinomial" and self.fade:
@@ -47,13 +47,13 @@ class Noise(_Table):
 
 
 class Drift(_Table):
-    """How the law itself goes wrong beyond its runs: sd of log loss per decade of reach."""
+    """Error of the law itself beyond its runs: sd of log loss per decade of reach."""
 
     per_decade: NonNegative = 0.0
 
 
 class Groups(_Table):
-    """Runs that share a law but for some parameters, which are partially pooled: `by` is a column, `partial` names sampled parameters."""
+    """Runs that share a law except for some partially pooled parameters: `by` is a column, `partial` names sampled parameters."""
 
     by: str
     partial: tuple[str, ...]
@@ -74,27 +74,27 @@ class ModelSpec(_Table):
     Attributes
     ----------
     title, reference : str
-        For people.
+        For display only.
     law : str
         Name in `bayescale.laws.LAWS`.
     response : str
-        Column that the law explains, modelled in logs.
+        Column that the law explains, modelled on the scale of `noise.link`.
     inputs : dict of str to str
         Law argument -> column.
     priors : dict of str to Prior
         One for each parameter that the law samples.
     noise : Noise
-        Scatter of runs about the law.
+        Scatter of runs around the law.
     drift : Drift
         Error of the law beyond the runs.
     options : dict
-        What the law lets a file choose, such as the number of breaks.
+        Options of the law, such as the number of breaks.
     groups : Groups, optional
         Column of groups and the parameters that differ between them.
     covariates : dict of str to tuple of str
-        Constant -> columns that move its log, by a slope for one sd of the column, Normal(0, 1).
+        Constant -> columns that move its log by a slope per sd of the column; the slope's prior is Normal(0, 1).
     text : str
-        The file, verbatim; `changes` is the overlay of what was changed since.
+        The file, verbatim; `changes` is the overlay of later changes.
     """
 
     title: str
@@ -133,12 +133,12 @@ class ModelSpec(_Table):
                 raise InputError(f"`groups.partial`: law '{self.law}' samples {', '.join(law.sampled)}. Got {name!r}.")
             if self.priors[name].dist not in ("Normal", "StudentT", "LogNormal"):
                 raise InputError(
-                    f"`groups.partial`: {name} has a {self.priors[name].dist} prior, whose range a group would leave; pool parameters with "
-                    "Normal, StudentT or LogNormal priors."
+                    f"`groups.partial`: {name} has a {self.priors[name].dist} prior, and a group would leave its range; pool parameters "
+                    "with Normal, StudentT or LogNormal priors."
                 )
         if (self.groups or self.covariates) and not law.gives_loss:
             raise InputError(
-                f"Law '{self.law}' takes no `groups` or `covariates`: fit each group by itself, with {named('where')}."
+                f"Law '{self.law}' takes no `groups` or `covariates`: fit each group separately, with {named('where')}."
             )
         for name in self.covariates:
             if name not in law.loss_constants:
@@ -147,7 +147,7 @@ class ModelSpec(_Table):
                 )
         if self.noise.misfit and not law.surface:
             raise InputError(
-                f"`noise.misfit` goes with laws that have cells. Got {self.noise.misfit} with '{self.law}'."
+                f"`noise.misfit` is only for laws that have cells. Got {self.noise.misfit} with '{self.law}'."
             )
         level = law.level
         if level and self.priors[level].dist != "LogNormal":
@@ -158,7 +158,7 @@ class ModelSpec(_Table):
 
     @property
     def sampled(self) -> tuple[str, ...]:
-        """Names of all that is sampled: the law's parameters and the noise's."""
+        """Names of all sampled parameters: those of the law and of the noise."""
         grouped = [
             f"{kind}_{name}" for name in (self.groups.partial if self.groups else ()) for kind in ("spread", "z")
         ]
@@ -172,7 +172,7 @@ class ModelSpec(_Table):
 
     @property
     def local_columns(self) -> list[str]:
-        """Columns that a plan needs beside the law's inputs."""
+        """Columns that a plan needs in addition to the law's inputs."""
         return [*([self.groups.by] if self.groups else []), *self.covariate_columns]
 
     def get_law(self) -> Law:
@@ -185,27 +185,27 @@ class ModelSpec(_Table):
             if name not in known:
                 takes = f"takes {', '.join(known)}" if known else "takes none"
                 raise InputError(f"`options.{name}`: law '{self.law}' {takes}.{suggest(name, known)}")
-        # Columns such as exact_match_10 say themselves how long their blocks are.
+        # Names of columns such as exact_match_10 give the length of their blocks.
         tokens, said = {**known, **self.options}.get("tokens"), _BLOCKS.fullmatch(self.response)
         if isinstance(tokens, int) and said and int(said[1]) != tokens:
             raise InputError(
-                f"`options.tokens` is {tokens}, and the response '{self.response}' is of blocks of {said[1]}: give "
+                f"`options.tokens` is {tokens}, but the response '{self.response}' is for blocks of {said[1]}: give "
                 f"`options.tokens = {said[1]}` (--option tokens={said[1]}), or {given(response=f'exact_match_{tokens}')}."
             )
 
     def changed(self, overlay: Mapping[str, Any]) -> "ModelSpec":
-        """Return this spec with other values laid over the model's table.
+        """Return this spec with some values of the model's table changed.
 
         Parameters
         ----------
         overlay : mapping of str to object
-            In the form of a model file: a key of a table such as `noise`, `drift`, `options`, `inputs` or `priors` replaces that key alone,
-            anything else the whole entry; None takes it out.
+            In the form of a model file: a key of a table such as `noise`, `drift`, `options`, `inputs` or `priors` replaces only that
+            key, anything else the whole entry; None removes it.
 
         Returns
         -------
         ModelSpec
-            Whose `changes` keep what was asked, on top of earlier changes.
+            Its `changes` hold this overlay on top of earlier changes.
 
         Raises
         ------
@@ -220,7 +220,7 @@ class ModelSpec(_Table):
 
 
 def _laid_over(table: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """One table over another: tables key by key, all else whole; an empty table changes nothing."""
+    """Merge an overlay into a table: tables key by key, other entries as a whole; an empty table changes nothing."""
     found = dict(table)
     for key, value in deepcopy(dict(overlay)).items():
         if value == {}:
@@ -232,7 +232,7 @@ def _laid_over(table: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str
 
 
 def _check_taken_out(name: str, table: Mapping[str, Any], overlay: Mapping[str, Any]) -> None:
-    """Raise InputError where an overlay takes out what neither the table nor any model has: a misspelt None would do nothing."""
+    """Raise InputError if an overlay removes a key that neither the table nor any model has: a misspelt key would do nothing."""
     for key, value in overlay.items():
         known = [*table, *ModelSpec.model_fields]
         if value is None and key not in known:
@@ -248,7 +248,7 @@ def _check_taken_out(name: str, table: Mapping[str, Any], overlay: Mapping[str, 
 
 
 def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
-    """The table without what an overlay took out."""
+    """Return the table without the entries that an overlay removed."""
     kept = {key: value for key, value in table.items() if value is not None}
     return {
         key: {name: one for name, one in value.items() if one is not None} if isinstance(value, Mapping) else value
@@ -264,9 +264,9 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     text : str
         The file's text.
     changes : mapping, optional
-        An overlay, as of `ModelSpec.changed`.
+        An overlay, as in `ModelSpec.changed`.
     name : str
-        What to call the file in errors.
+        Name of the file in errors.
 
     Returns
     -------
@@ -299,7 +299,7 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
 
 
 def _each_numbered(table: Mapping[str, Any]) -> Any:
-    """Return the priors with one entry for `c` written out for `c_1`, `c_2`, ... of a law that has as many as its options say."""
+    """Return the priors with an entry for `c` repeated for `c_1`, `c_2`, ..., as many as the law has with its options."""
     priors, law = table.get("priors"), LAWS.get(str(table.get("law")))
     if not isinstance(priors, Mapping) or law is None or law.configured is None:
         return priors
@@ -318,12 +318,12 @@ _TABLES: dict[str, type[BaseModel]] = {"noise": Noise, "drift": Drift, "groups":
 
 
 def _problem(name: str, item: Any) -> str:
-    """Write one of pydantic's errors in our form."""
+    """Return one of pydantic's errors in our form."""
     where = ".".join(str(part) for part in item["loc"] if part != "function-before")
     if item["type"] == "extra_forbidden":
         known = _TABLES.get(where.split(".")[0], ModelSpec).model_fields
         keys = [key for key in known if key not in ("text", "changes")]
-        return f"{name}: unknown key `{where}`; known are {', '.join(keys)}.{suggest(where.split('.')[-1], keys)}"
+        return f"{name}: unknown key `{where}`; known keys are {', '.join(keys)}.{suggest(where.split('.')[-1], keys)}"
     message = item["msg"].removeprefix("Value error, ")
     got = "" if item["type"] in ("value_error", "missing") else f" Got {item['input']!r}."
     head = "" if not where or message.startswith(("`", "Prior")) else f"`{where}`: "

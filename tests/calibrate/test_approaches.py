@@ -1,4 +1,4 @@
-"""Allocation from fits of approaches 1 and 2, and all three approaches side by side, without a sampler."""
+"""Allocation from fits of approaches 1 and 2, and a comparison of all three approaches, without a sampler."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_allocate_takes_the_median_of_the_best_sizes(profile):
     assert (table["tokens_per_param_lower"] < table["tokens_per_param"]).all()
     assert (table["tokens_per_param"] < table["tokens_per_param_upper"]).all()
     assert table[OF_LOSS].isna().all(axis=None)
-    assert table["warning"].str.contains("No loss is known").all()
+    assert table["warning"].str.contains("gives only the best size, not a loss").all()
 
 
 def test_the_columns_are_those_of_any_allocation(profile, small_fit):
@@ -55,7 +55,9 @@ def test_too_far_is_refused(profile):
 
 
 def test_it_forecasts_no_loss(profile):
-    with pytest.raises(ValueError, match=r"gives the best size of a compute and no loss: .* such as chinchilla"):
+    with pytest.raises(
+        ValueError, match=r"gives only the best size for a compute budget, not a loss: .* such as chinchilla"
+    ):
         forecast(profile, pd.DataFrame({"params": [1e9], "tokens": [2e10]}))
 
 
@@ -136,7 +138,7 @@ def test_a_failed_check_is_a_reason(fitted, small_runs):
     "options, said",
     [
         ({"flops": 0}, r"`flops` \(--flops\) must be a positive number"),
-        ({"flops": []}, "must hold at least one compute"),
+        ({"flops": []}, "must hold at least one value"),
         ({"prob": 1.5}, "`prob`"),
         ({"within": 2}, "`within` a share"),
         ({"family": "none"}, "cannot be chosen"),
@@ -169,7 +171,7 @@ def test_checkpoints_weigh_as_one_run():
         {"run": ["short"] * 3 + ["long"] * 4, "tokens": [*steps[:3], *steps], "loss": [4, 3, 2.5, 4.2, 3.2, 2.8, 2.3]}
     )
     table = add_checkpoints(runs, curves).set_index("run")
-    # 5e5 is too early; up to 4e6 tokens the short run is the one that ends nearest; its own end is no checkpoint.
+    # 5e5 is too early; up to 4e6 tokens the short run is the one that ends nearest; its own end is not a checkpoint.
     assert table.index.tolist() == ["short", "long", "short@2e+06", "long@8e+06"]
     assert table["weight"].tolist() == [0.5] * 4
     assert table.loc["long@8e+06", "loss"] == 2.3 and table.loc["long@8e+06", "params"] == 1e6

@@ -31,7 +31,7 @@ def test_no_size_reaches_the_target(fit, ask):
     assert "`max_tokens` (--max-tokens) binds" in error
     nearest = float(re.search(r"a loss of ([\d.]+) can be", error).group(1))
     assert 1.94 <= nearest <= 1.97
-    assert "At most P = 0.00 can be asked for within 3 decades of compute" in error
+    assert "The largest possible is P = 0.00 within 3 decades of compute" in error
 
 
 @pytest.mark.parametrize(("flops", "place"), [("1e20", 0), ("1e22", 1), ("1e24", 2)])

@@ -38,7 +38,7 @@ def flops_note(said):
     (note,) = [note for note in said.notes if note.startswith("flops differs from 6 x params x tokens")]
     if "warnings" in said.document:
         assert said.document["warnings"].count(note) == 1
-    assert "compute is 6 x params x tokens for runs and plans alike" in note
+    assert "compute is 6 x params x tokens for both runs and plans" in note
     return note
 
 
@@ -68,7 +68,7 @@ def test_pile_table_has_one_length(table, fitted, open_checks, one_budget):
     assert "pythia-deduped-1.4b: 1.05x" in checks["outlying_rows"]
     assert "tokens of the runs span 0.00 decades" in checks["input_decades"]
     row = one_budget(fit, "1e22")
-    assert decades(row, "params") > 1.5 and "B and beta are not separable from E" in row["warning"]
+    assert decades(row, "params") > 1.5 and "their term cannot be distinguished" in row["warning"]
 
 
 # A unit
@@ -103,7 +103,7 @@ def test_six_sizes_one_length(table, answer, fitted, open_checks, one_budget):
     assert (said.document["runs_used"], said.document["runs_left_out"]) == (6, 30)
     assert "6 rows used, the last of each run; 30 checkpoints left out." in said.notes
     advice = open_checks(said.fit)["input_decades"]
-    assert "tokens of the runs span 0.00 decades, so B and beta are not separable from E" in advice
+    assert "tokens of the runs span 0.00 decades, so their term cannot be distinguished" in advice
     row = one_budget(said.fit, "1e21")
     assert row["tokens_per_param_upper"] / row["tokens_per_param_lower"] >= 30
     truth = answer("six-sizes-one-length")["true_tokens_per_param_at_1e21"]
@@ -120,7 +120,7 @@ def test_fixed_ratio_ladder(table, ask, fitted, open_checks, one_budget):
     checks = ask("check", said.fit).document["checks"]
     assert {row["name"]: row["value"] for row in checks}["params_tokens_collinear"] == pytest.approx(0.99999, abs=5e-6)
     advice = open_checks(said.fit)["params_tokens_collinear"]
-    assert "move together" in advice and "A and B cannot be told apart" in advice
+    assert "move together" in advice and "their terms cannot be distinguished" in advice
     row = one_budget(said.fit, "1e21")
     assert decades(row, "tokens_per_param") >= 2 and advice in row["warning"]
     assert 1e8 < row["params"] < 1e11, "no absurd size"
@@ -200,7 +200,7 @@ def test_pythia_two_counts(table, ask, fitted, one_plan, tmp_path):
         assert row["loss_lower"] <= measured <= row["loss_upper"]
         assert row["loss_median"] == pytest.approx(by_answer, rel=0.005)
     message = refusal(ask("forecast", said.fit, "--params", "70426624", "--params-kind", "total"))
-    assert "Plans count total params, the runs of" in message and "count non-embedding ones" in message
+    assert "Plans count total params, but the runs of" in message and "count non-embedding ones" in message
     message = refusal(ask("fit", table("pythia-two-counts"), "--out", tmp_path / "none.nc"))
     assert "'params_total'" in message and "'params_nonembedding'" in message and "--column" in message
 
@@ -222,7 +222,7 @@ def test_flops_column_drifts(table, fitted, one_plan):
     note = flops_note(said)
     assert "by more than 1.5x in 2 of 7 rows (cerebras-gpt-111m 1.76x, cerebras-gpt-256m 1.65x)" in note
     assert "from 1.15 to 1.76 over all rows, largest in cerebras-gpt-111m (the smallest model)" in note
-    assert "the flops column is used only where it is itself an input of the law" in note
+    assert "the flops column is used only if it is itself an input of the law" in note
     row = one_plan(said.fit, "--at", "flops=2.3e22")
     assert row["loss_lower"] <= 1.572 <= row["loss_upper"]
     # Runs, plans and extrapolation by the given flops: 6ND would give another distance.
@@ -231,11 +231,11 @@ def test_flops_column_drifts(table, fitted, one_plan):
 
 def test_moe_three_anchors(table, ask, tmp_path):
     said = ask("fit", table("moe-three-anchors"), "--params-kind", "active", "--out", tmp_path / "none.nc")
-    assert "3 usable runs, at least 5 are needed" in refusal(said)
+    assert "3 usable runs, but at least 5 are needed" in refusal(said)
     assert "3 of 3 rows (d512 2.34x, d768 1.80x, d1024 1.62x)" in flops_note(said)
     options = ("--column", "params=params_total", "--out", tmp_path / "none.nc")
     note = flops_note(ask("fit", table("moe-three-anchors"), *options))
-    assert "from 0.0489 to 0.0726" in note and "totals of which only a part is active" in note
+    assert "from 0.0489 to 0.0726" in note and "totals but only a part of them is active" in note
     assert list(tmp_path.iterdir()) == [], "no file is left"
 
 
@@ -300,7 +300,7 @@ def test_resumed_flop_counter(table, answer, fitted, one_budget):
     note = flops_note(said)
     assert "4 of 12 rows (r02 8.24x, r05 8.24x, r08 8.24x, r11 8.24x)" in note
     assert "from 1.03 to 8.24" in note and "resumed" in note
-    assert "4 of 12 rows lie a common factor of 8.00 above the rest" in note
+    assert "4 of 12 rows are a common factor of 8.00 above the rest" in note
     assert "Read 'total_flos' as flops." in said.notes
     row = one_budget(said.fit, "1e22")
     low, high = accepted(answer("resumed-flop-counter")["params_at_1e22"])

@@ -31,7 +31,7 @@ def test_the_one_epoch_law_leaves_all_rows_out(table, ask, tmp_path):
     said = ask("fit", table("hundred-million-unique"), "--model", "chinchilla", "--out", tmp_path / "none.nc")
     assert said.code == said.document["exit"] == 2
     message = said.document["error"]
-    assert "0 usable runs, at least 5 are needed; rows left out: repeats its data (31)" in message
+    assert "0 usable runs, but at least 5 are needed; rows left out: repeats its data (31)" in message
 
 
 @pytest.fixture(scope="module")
@@ -119,4 +119,4 @@ def test_constants_of_another_lab(table, ask, answer, published_fit):
     assert len(away) == 11 and min(away) > -0.105 and max(away) < -0.055
     score = said.document["score"]
     assert (score["plans"], score["inside"]) == (11, 0)
-    assert "nearly all to one side: another evaluation, tokeniser or unit?" in score["warning"]
+    assert "nearly all on one side: is the evaluation, tokeniser or unit different?" in score["warning"]

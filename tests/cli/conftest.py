@@ -25,7 +25,7 @@ def run(capsys):
 
 
 def no_constant(name):
-    raise AssertionError(f"{name} is no JSON")
+    raise AssertionError(f"{name} is not JSON")
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +81,7 @@ def runs_file(small_runs, tmp_path):
 
 @pytest.fixture
 def sampled(monkeypatch, small_fit):
-    """Instead of sampling, give the fit that is there; returns what sampling was asked for."""
+    """Give the existing fit instead of sampling; return the arguments of the sampling."""
     asked = {}
 
     def sample(spec, rows, **options):

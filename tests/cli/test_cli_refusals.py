@@ -8,7 +8,7 @@ import xarray as xr
 PLAN = ["--params", "10B", "--tokens", "200B"]
 
 
-# A failed fit decides nothing
+# A failed fit cannot be used
 
 
 @pytest.mark.parametrize("words", [["forecast", *PLAN], ["allocate", "--flops", "1e21"]])
@@ -46,11 +46,11 @@ REFUSED = {
     "no tokens": (["forecast", "FIT", "--params", "1B"], "lack 'tokens'"),
     "params that are no number": (["forecast", "FIT", "--params", "big", "--tokens", "1B"], "'params' of the plan: 'big' is not a number"),
     "negative tokens": (["forecast", "FIT", "--params", "1B", "--tokens=-2B"], "tokens"),
-    "a column without a table": (["forecast", "FIT", *PLAN, "--column", "params=N"], "--column goes with --plans"),
+    "a column without a table": (["forecast", "FIT", *PLAN, "--column", "params=N"], "--column needs --plans"),
     "no table": (["forecast", "FIT", "--plans", "none.csv"], "none.csv"),
     "nothing to score": (["forecast", "FIT", *PLAN, "--score"], "No plan has a measured `loss`"),
     "a band in percent": (["forecast", "FIT", *PLAN, "--band", "90"], "must be in (0, 1)"),
-    "another kind of params": (["forecast", "FIT", *PLAN, "--params-kind", "non-embedding"], "count non-embedding params, the runs"),
+    "another kind of params": (["forecast", "FIT", *PLAN, "--params-kind", "non-embedding"], "count non-embedding params, but the runs"),
     "an unknown kind of params": (["forecast", "FIT", *PLAN, "--params-kind", "all"], "--params-kind must be one of total"),
     "too far": (["forecast", "FIT", "--params", "1T", "--tokens", "20T"], "--max-extrapolation 6"),
     "a budget in words": (["allocate", "FIT", "--flops", "much"], "--flops: 'much' is not a number"),

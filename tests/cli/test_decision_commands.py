@@ -1,4 +1,4 @@
-"""What the commands of decisions print to people, and how they refuse."""
+"""What the decision commands print for people, and how they refuse."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_overheads_for_people(run, fit_file, tmp_path):
     out = said(
         run, "overhead", fit_file, "--params-ratio", "0.5", "--params-ratio", "0.01", "--out", tmp_path / "o.csv"
     )
-    assert "extra compute" in out and "never" in out and "no amount of data will do" in out
+    assert "extra compute" in out and "never" in out and "no amount of data is enough" in out
     assert "0.01:" in out, "its warning"
     assert (tmp_path / "o.csv").is_file()
 
@@ -52,7 +52,7 @@ def test_a_frontier_for_people(run, fit_file, tmp_path):
         "--plot",
         picture,
     )
-    assert "Plans that none beats" in out and "are beaten and left out" in out
+    assert "Plans that no other plan beats" in out and "are beaten and not shown" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -72,7 +72,7 @@ def test_an_allocation_of_everything(run, fit_file, tmp_path):
         run, "allocate", fit_file, "--usd", "20000", "--costs", costs, "--inference-tokens", "1e11:0.4", "--prompt-share", "0.8",
         "--shapes", shapes, "--risk", "cvar:0.1", "--target-loss", "2.5",
     )  # fmt: skip
-    for words in ("USD", "P(target)", "P(best shape)", "P(overspend)", "risk cvar:0.1", "bound by shapes"):
+    for words in ("USD", "P(target)", "P(best shape)", "P(overspend)", "risk cvar:0.1", "limited by shapes"):
         assert words in out
 
 
@@ -95,13 +95,16 @@ def test_what_is_worth_its_cost(run, fit_file, tmp_path):
         (["allocate", "--flops", "1e21", "--inference-tokens", "1e12:much"], "TOKENS:SIGMA"),
         (["allocate", "--flops", "1e21", "--shapes", "none.csv"], "no file"),
         (["allocate", "--flops", "1e21", "--probability", "0.9"], "give --target-loss"),
-        (["cheapest", "--target-loss", "1.0", "--probability", "0.9"], "At most P = 0.00"),
+        (["cheapest", "--target-loss", "1.0", "--probability", "0.9"], "The largest possible is P = 0.00"),
         (["allocate", "--target-loss", "2.0", "--probability", "0.9"], "(bayescale cheapest)"),
-        (["allocate", "--flops", "1e21", "--target-loss", "0.5", "--probability", "0.9"], "at most P = 0.00"),
+        (
+            ["allocate", "--flops", "1e21", "--target-loss", "0.5", "--probability", "0.9"],
+            "the largest possible is P = 0.00",
+        ),
         (["cheapest", "--target-loss", "2.0", "--probability", "0.9", "--risk", "cvar:0.1"], "No such option: --risk"),
         (
             ["cheapest", "--target-loss", "2.0", "--probability", "0.9", "--shapes", "SHAPES"],
-            "`shapes` (--shapes) is of no use to",
+            "`shapes` (--shapes) is not used by",
         ),
         (["cheapest", "--target-loss", "2.0"], "--probability"),
         (["cheapest", "--probability", "0.9"], "--target-loss"),
@@ -109,10 +112,10 @@ def test_what_is_worth_its_cost(run, fit_file, tmp_path):
         (["worth", "--usd-per-nat", "1e6"], "(--usd-per-gpu-hour)"),
         (["worth", "--usd-per-nat", "-1", *PRICES], "`usd_per_nat` (--usd-per-nat) must be a positive number"),
         (["worth", "--usd-per-point", "1e6", *PRICES], "`metric` (--metric)"),
-        (["explain", "--flops", "1e21", "--shapes", "SHAPES"], "`shapes` (--shapes) is of no use to explain"),
-        (["explain", "--flops", "1e21", "--within-compute", "0.1"], "(--within-compute) is of no use to explain"),
+        (["explain", "--flops", "1e21", "--shapes", "SHAPES"], "`shapes` (--shapes) is not used by explain"),
+        (["explain", "--flops", "1e21", "--within-compute", "0.1"], "(--within-compute) is not used by explain"),
         (["explain", "--flops", "1e21", "--plan", "ours=1B"], "NAME=PARAMS,TOKENS"),
-        (["explain", "--flops", "1e21", "--risk", "target"], "no `target` as `risk` (--risk)"),
+        (["explain", "--flops", "1e21", "--risk", "target"], "`risk` (--risk) cannot be `target`"),
         (["pareto", "--flops", "1e28"], "decades of compute"),
         (["overhead", "--params-ratio", "-1"], "`params_ratio`"),
     ],

@@ -110,12 +110,12 @@ def test_answers_by_run_by_name_and_by_column(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["missing"], "There is no file, folder or match"),
-        (["{log}", "--params", "nothing=12M"], "fits no run"),
+        (["missing"], "No file or folder matches"),
+        (["{log}", "--params", "nothing=12M"], "does not match any run"),
         (["{log}", "--params", "many"], "--params: 'many' is not a number"),
-        (["{log}", "--set", "size=3"], "no column of a runs table"),
+        (["{log}", "--set", "size=3"], "is not a column of a runs table"),
         (["{log}", "--format", "wandb"], "`format` (--format) must be one of"),
-        (["{log}", "--name", "N{size}"], "is no column"),
+        (["{log}", "--name", "N{size}"], "is not a column"),
         (["{log}", "--out", "runs.parquet"], "must end in .csv"),
         (["{log}", "--mapping", "missing.toml"], "cannot be read"),
         (["{log}", "--unfinished", "maybe"], "`unfinished` (--unfinished) must be one of"),

@@ -1,4 +1,4 @@
-"""The JSON contract, `bayescale/cli/schema.json`: what commands print obeys it, and it lets no key go."""
+"""The JSON contract, `bayescale/cli/schema.json`: what commands print follows it, and it loses no key."""
 
 import json
 from importlib.resources import files
@@ -32,7 +32,7 @@ def resolved(schema):
 
 
 def form_of(command):
-    """Name of the command whose definition says what this one prints: that of allocate for all that choose a plan."""
+    """Name of the command that defines what this one prints: allocate for all that choose a plan."""
     return SCHEMA["$defs"][command].get("$ref", command).rpartition("/")[2]
 
 
@@ -121,7 +121,7 @@ def test_the_schema_is_one():
 
 
 def described(schema, path):
-    """Give the path of each property that says nothing of itself."""
+    """Give the path of each property without a description."""
     for name, part in schema.get("properties", {}).items():
         if not resolved(part).get("description"):
             yield f"{path}.{name}"
@@ -184,7 +184,7 @@ def test_a_fit_without_a_loss(run, profile_from_constants, tmp_path):
     (row,) = json.loads(out)["allocations"]
     assert row["params"] > 0 and row["loss_median"] is row["expected_regret"] is row["wasted_compute"] is None
     code, out, err = run("forecast", path, *PLAN, "--json")
-    assert code == 2 and "a forecast needs one of a law of the loss, such as chinchilla" in err
+    assert code == 2 and "a forecast needs a law for the loss, such as chinchilla" in err
 
 
 def test_values_out_of_range_fail(printed):

@@ -1,4 +1,4 @@
-"""Fits that several questions are asked of: runs of 4 to 200 tokens per parameter, so that the plans asked for lie among them."""
+"""Fits for several questions, with runs of 4 to 200 tokens per parameter, so that the requested plans lie among them."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Runs of 4 to 200 tokens per parameter, and prices, that several tests of decisions use."""
+"""Runs of 4 to 200 tokens per parameter, and prices, used by several tests of decisions."""
 
 import numpy as np
 

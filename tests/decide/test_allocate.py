@@ -48,7 +48,7 @@ def mean_loss(params, flops, constants):
 
 
 def least(flops, constants):
-    """Least mean loss and its size, on a grid refined twice."""
+    """Lowest mean loss and its size, on a grid refined twice."""
     centre, half = np.log(1e9 * np.sqrt(flops / 1e20)), 12.0
     for _ in range(4):
         grid = np.exp(np.linspace(centre - half, centre + half, 801))
@@ -97,7 +97,7 @@ def test_no_size_has_less_mean_loss(posterior_from_constants, seed, flops):
 def test_what_goes_with_a_choice(posterior_from_constants, seed, flops, within):
     constants = random_constants(seed)
     row = allocate(posterior_from_constants(constants), flops, rules=replace(FAR, within_compute=within)).iloc[0]
-    # Regret is a mean of excesses over each draw's best, which are none of them negative; waste is a share.
+    # Regret is a mean of excesses over each draw's best, none of which is negative; waste is a share.
     excess = curves(row["params"], flops, constants)[0] - np.diag(
         curves(np.exp(LAW.sizing.optimum(flops, **constants)), flops, constants)
     )
@@ -108,7 +108,7 @@ def test_what_goes_with_a_choice(posterior_from_constants, seed, flops, within):
     assert row["params_upper"] == pytest.approx(np.exp(np.quantile(np.log(best_sizes), 0.95)))
     assert row["params_lower"] <= np.median(best_sizes) <= row["params_upper"]
     assert row["tokens_per_param_lower"] <= np.median(flops / (6 * best_sizes**2)) <= row["tokens_per_param_upper"]
-    # The flat interval holds the choice, and its ends reach the least loss of (1 - within) of the compute.
+    # The flat interval holds the choice, and its ends reach the lowest loss of (1 - within) of the compute.
     assert row["flat_params_lower"] < row["params"] < row["flat_params_upper"]
     reach, _ = least((1 - within) * flops, constants)
     ends = mean_loss([row["flat_params_lower"], row["flat_params_upper"]], flops, constants)
@@ -255,12 +255,14 @@ def test_flops_that_differ_run_by_run_betray_nothing(posterior_from_constants, b
 @pytest.mark.parametrize("name", ["params", "family", "unique_tokens", "dropuot"])
 def test_a_column_that_the_fit_does_not_take(uncertain, grouped_posterior, name):
     with pytest.raises(
-        ValueError, match=rf"`at` \(--at\) names '{name}', and this fit takes nothing beside params and t"
+        ValueError, match=rf"`at` \(--at\) names '{name}', but besides params and tokens this fit takes nothing"
     ):
         allocate(uncertain, 1e21, at={name: 1e9})
     if name != "family":
         at = {"family": "web", "dropout": 0.0}
-        with pytest.raises(ValueError, match=rf"names '{name}', and this fit takes family, dropout beside"):
+        with pytest.raises(
+            ValueError, match=rf"names '{name}', but besides params and tokens this fit takes family, dropout"
+        ):
             allocate(grouped_posterior(), 1e21, at={**at, name: 1e9})
         assert len(allocate(grouped_posterior(), 1e21, at=at)) == 1
 
@@ -268,7 +270,7 @@ def test_a_column_that_the_fit_does_not_take(uncertain, grouped_posterior, name)
 def test_columns_that_a_fit_of_the_best_size_does_not_take(profile_from_constants):
     idata = profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
     assert len(allocate(idata, 1e21)) == 1
-    with pytest.raises(ValueError, match="names 'family', and this fit takes nothing beside params and tokens"):
+    with pytest.raises(ValueError, match="names 'family', but besides params and tokens this fit takes nothing"):
         allocate(idata, 1e21, at={"family": "web"})
 
 
@@ -277,6 +279,6 @@ def test_what_is_no_loss_is_not_minimised(posterior_from_constants, besi, respon
     idata = posterior_from_constants(besi, n_draws=5)
     idata.attrs["spec_changes"] = json.dumps({"response": response})
     with pytest.raises(
-        ValueError, match=rf"minimises a loss, and this fit explains '{response}': .*--column loss=COLUMN"
+        ValueError, match=rf"minimises a loss, but this fit explains '{response}': .*--column loss=COLUMN"
     ):
         allocate(idata, 1e21)

@@ -16,7 +16,7 @@ RISING = {**ONE_EPOCH, "P": 0.01, "delta": 1.2, "kappa": 0.5, "R_D": 60.0}
 
 
 def varied(constants, n=40):
-    """Draws about some constants: five per cent each."""
+    """Draws around some constants: five per cent each."""
     rng = np.random.default_rng(sum(map(ord, "varied")))
     return {name: value * np.exp(0.05 * rng.standard_normal(n)) for name, value in constants.items()} | {
         name: np.full(n, constants[name]) for name in ("alpha", "beta", "A", "B")
@@ -89,7 +89,7 @@ def test_the_rising_law_stops_at_its_minimum(make, flops, uses_all):
         assert there == pytest.approx(less, rel=2e-4)
     assert row["params_lower"] < row["params"] < row["params_upper"]
     assert row["expected_regret"] > 0
-    assert np.isnan(row["wasted_compute"]) != uses_all  # more compute than that buys nothing, so none of it is wasted
+    assert np.isnan(row["wasted_compute"]) != uses_all  # more compute does not help, so none of it is wasted
 
 
 def test_a_thousand_times_the_budget_buys_nothing(make):
@@ -105,7 +105,7 @@ def test_a_thousand_times_the_budget_buys_nothing(make):
 
 def test_a_batch_is_asked_for_and_moves_the_choice(make):
     idata = make("batch", {**ONE_EPOCH, "B_crit": 1e6}, n_draws=5)
-    with pytest.raises(ValueError, match=r"'batch_tokens' beside params and tokens: give .*--at batch_tokens=VALUE"):
+    with pytest.raises(ValueError, match=r"The fit also takes 'batch_tokens': give .*--at batch_tokens=VALUE"):
         allocate(idata, 1e21)
     tiny, large = (allocate(idata, 1e21, at={"batch_tokens": batch}).iloc[0] for batch in (1.0, 1e6))
     assert tiny["params"] == pytest.approx(np.exp(chinchilla.optimum(1e21, **ONE_EPOCH)), rel=1e-4)

@@ -1,4 +1,4 @@
-"""Random posteriors and requests beside the best of a fine grid, written anew here: no plan that is allowed has less risk."""
+"""Random posteriors and requests against the best of a fine grid, written separately here: no allowed plan has a lower risk."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Budgets that may buy unique tokens: beside the best of a fine grid, and limits that are known."""
+"""Budgets that may buy unique tokens: against the best of a fine grid, and known limits."""
 
 from dataclasses import replace
 
@@ -61,5 +61,5 @@ def test_what_does_not_go_together(repeated):
     costs = replace(COSTS, usd_per_unique_token=1e-8)
     with pytest.raises(ValueError, match=r"give the budget as `usd` \(--usd\)"):
         allocate(repeated, Budget(flops=1e21, costs=costs))
-    with pytest.raises(ValueError, match="does not go with"):
+    with pytest.raises(ValueError, match="cannot be combined with"):
         allocate(repeated, Budget(usd=BUDGET, costs=costs), limits=Limits(unique_tokens=1e9, max_epochs=2))

@@ -1,4 +1,4 @@
-"""How far from the runs plans may lie, in compute, tokens per parameter and epochs, and what can be asked for within that."""
+"""How far from the runs plans may lie, in compute, tokens per parameter and epochs, and which requests can be met within that."""
 
 import numpy as np
 import pandas as pd
@@ -29,21 +29,21 @@ def refusal(fit, target, **rules):
     with pytest.raises(ValueError, match="No plan reaches") as error:
         cheapest_plan(fit, target, rules=Rules(**rules))
     words = str(error.value)
-    most = float(words.partition("At most P = ")[2].split()[0])
+    most = float(words.partition("The largest possible is P = ")[2].split()[0])
     unlimited = float(words.partition("decades of compute; ")[2].split()[0])
     nearest = float(words.rpartition("a loss of ")[2].split()[0])
     return most, unlimited, nearest, words
 
 
 def test_more_compute_makes_the_nearest_request_no_worse(posterior_from_constants, many_draws):
-    """With drift the far end is not the best: what can be asked for is the best over all compute."""
+    """With drift the far end is not the best: the nearest request is the best over all compute."""
     few = {name: value[:80] for name, value in many_draws.items()}
     fit = posterior_from_constants(few, columns=RUNS, per_decade=0.1)
     found = [refusal(fit, Target(1.9, 0.9), max_extrapolation=decades) for decades in (1, 3, 8)]
     most, unlimited, nearest, _ = (list(column) for column in zip(*found, strict=True))
     assert most == sorted(most) and nearest == sorted(nearest, reverse=True)
     assert all(u >= m for u, m in zip(unlimited, most, strict=True))
-    # What is said can be asked for.
+    # The loss in the message can be reached.
     assert len(cheapest_plan(fit, Target(found[-1][2], 0.9), rules=Rules(max_extrapolation=8)))
 
 
@@ -51,7 +51,7 @@ def test_a_target_below_the_irreducible_loss_is_named(posterior_from_constants, 
     few = {name: value[:80] for name, value in many_draws.items()}
     plain, share = posterior_from_constants(few, columns=RUNS), (few["E"] > 1.8).mean()
     *_, words = refusal(plain, Target(1.8, 0.9))
-    assert share > 0.5 and f"In {share:.0%} of the draws the target lies below the irreducible loss" in words
+    assert share > 0.5 and f"In {share:.0%} of the draws the target is below the irreducible loss" in words
     *_, words = refusal(plain, Target(1.9, 0.9))
     assert (few["E"] > 1.9).mean() < 0.5 and "irreducible" not in words
 
@@ -69,7 +69,7 @@ def test_epochs_beyond_those_of_the_runs_are_refused_limited_and_allowed(repeate
     row = allocate(repeated, 3e21, limits=Limits(unique_tokens=1e9, max_epochs=30)).iloc[0]
     assert row["epochs"] == pytest.approx(30)
     row = allocate(repeated, 3e21, limits=limits, rules=Rules(max_extrapolation=3)).iloc[0]
-    # Repeats are no compute of their own: beyond the runs lie the epochs alone.
+    # Repeats add no compute: only the epochs lie beyond the runs.
     assert LAWS["repeated"].reach(row["params"], row["tokens"], 1e9) < 1e21
     beyond = np.log10(row["epochs"] / 4)
     assert row["extrapolation_decades"] == pytest.approx(beyond)
@@ -77,7 +77,7 @@ def test_epochs_beyond_those_of_the_runs_are_refused_limited_and_allowed(repeate
 
 
 def test_epochs_drift(repeated):
-    """At one compute, more epochs have the wider band: their drift has its sd, and no less."""
+    """At the same compute, more epochs have a wider band: their drift has its full sd."""
     tokens = 1e10
     plans = pd.DataFrame(
         {"run": ["few", "many"], "params": 1e9, "tokens": tokens, "unique_tokens": [tokens / 4, tokens / 400]}
@@ -102,7 +102,7 @@ def test_tokens_per_parameter_drift_on_both_sides(plain):
 
 
 def test_drift_is_that_of_the_forecast(plain):
-    """A choice and its forecast see one distance."""
+    """A choice and its forecast have the same distance."""
     row = allocate(plain, 1e22, limits=Limits(max_params=1.2e9), rules=Rules(max_extrapolation=3)).iloc[0]
     assert row["tokens_per_param"] > 200
     beyond = np.log10([row["flops"] / 1e21, row["tokens_per_param"] / 200])
@@ -124,7 +124,7 @@ def test_compute_beyond_what_is_allowed_is_refused_whatever_the_limits(plain, li
 def test_a_budget_too_far_spares_the_others_under_limits_too(plain):
     table = allocate(plain, [1e21, 1e26], limits=Limits(max_params=1e13))
     assert table["budget"].tolist() == [1e21] and "5.00 decades" in table["warning"].item()
-    # Also where the choice that would have said it is itself refused.
+    # Also if the choice with this message is itself refused.
     table = allocate(plain, [1e21, 1e22, 1e27], limits=Limits(max_params=1.5e9), rules=Rules(max_extrapolation=0.5))
     assert table["budget"].tolist() == [1e21] and table["warning"].item().count("more than 0.5") == 2
 
@@ -134,5 +134,6 @@ def test_an_average_is_asked_as_far_as_its_nearest_fit(posterior_from_constants,
     average = average_fits({"small": small, "large": plain}, {"small": 1, "large": 1})
     row = net_value_plan(average, 1e13, Budget(costs=PRICES)).iloc[0]
     assert (
-        row["extrapolation_decades"] == pytest.approx(3, abs=0.2) and "more compute would still pay" in row["warning"]
+        row["extrapolation_decades"] == pytest.approx(3, abs=0.2)
+        and "more compute would still be worth its cost" in row["warning"]
     )

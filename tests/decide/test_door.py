@@ -1,4 +1,4 @@
-"""The one door to decisions: every question sees the same fit, limits and draws, parses it once, and says what it has no use for."""
+"""The only entry point to decisions: every question sees the same fit, limits and draws, parses it once, and names what it does not use."""
 
 import json
 from dataclasses import replace
@@ -45,7 +45,7 @@ def test_a_fit_is_parsed_once(plain, monkeypatch):
     average = average_fits({"a": plain, "b": plain, "c": plain}, {"a": 1, "b": 1, "c": 0})
     parsed.clear()
     allocate(average, 1e22)
-    assert len(parsed) == 2, "the fits that have any weight"
+    assert len(parsed) == 2, "the fits with a non-zero weight"
 
 
 def test_views_of_an_average(plain):
@@ -89,7 +89,7 @@ def test_leaving_out_a_run_takes_it_too(swept):
 
 # Published repeats, whatever a model file looks like
 
-SPELT_OUT = """title = "The law of one epoch, spelt otherwise"
+SPELT_OUT = """title = "The one-epoch law, spelt otherwise"
 law = "chinchilla"
 reference = "Hoffmann et al. 2022"
 [inputs]  # as a section
@@ -153,7 +153,7 @@ def test_sizes_alone_cost_what_their_compute_costs(profile_from_constants):
 )
 def test_what_sizes_alone_cannot_use_is_refused_by_name(profile_from_constants, asked, name):
     idata = profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
-    with pytest.raises(ValueError, match=rf"`{name}` \(--.*\) is of no use to a fit that gives the best size"):
+    with pytest.raises(ValueError, match=rf"`{name}` \(--.*\) is not used by a fit that gives only the best size"):
         allocate(idata, **{"flops": 1e21, **asked})
 
 
@@ -173,7 +173,7 @@ def test_what_sizes_alone_cannot_use_is_refused_by_name(profile_from_constants, 
     ],
 )
 def test_a_field_that_a_question_has_no_use_for_is_refused_by_name(plain, ask, name):
-    with pytest.raises(ValueError, match=rf"`{name}` \(--.*\) is of no use to .*: leave it out"):
+    with pytest.raises(ValueError, match=rf"`{name}` \(--.*\) is not used by .*: leave it out"):
         ask(plain)
 
 
@@ -227,7 +227,7 @@ def test_shapes_may_carry_inputs_of_the_law(swept, many_draws):
     assert row["params"] == shapes["params"][best] and row["risk_value"] == pytest.approx(losses[best].mean())
     assert row["expected_median"] == pytest.approx(np.median(losses[best]), rel=1e-6)
     assert row["expected_regret"] == pytest.approx((losses[best] - np.min(losses, axis=0)).mean())
-    # Of two shapes that differ in it alone, the smaller batch is the better.
+    # Of two shapes that differ only in the batch, the smaller batch is better.
     twins = Limits(shapes=shapes.iloc[:2])
     assert allocate(swept, 1e22, limits=twins, rules=rules)["risk_value"].item() == pytest.approx(losses[0].mean())
     with pytest.raises(ValueError, match="Column 'batch_tokens' of the shapes must be a number > 0"):
@@ -262,10 +262,10 @@ def test_checks_that_bear_on_a_choice_travel_with_it(plain):
 
 def test_a_probability_with_shapes_is_refused_and_not_dropped(plain, repeated):
     shapes = Limits(shapes=pd.DataFrame({"params": [1e9, 2e9]}))
-    with pytest.raises(ValueError, match=r"`probability` \(--probability\) does not go with `shapes`"):
+    with pytest.raises(ValueError, match=r"`probability` \(--probability\) cannot be combined with `shapes`"):
         allocate(plain, 1e21, limits=shapes, target=Target(1.9, 0.99))
     prices = CostModel("H100-SXM", usd_per_gpu_hour=2.5, mfu=0.4, usd_per_unique_token=1e-7)
-    with pytest.raises(ValueError, match="does not go with `usd_per_unique_token`"):
+    with pytest.raises(ValueError, match="cannot be combined with `usd_per_unique_token`"):
         allocate(repeated, Budget(usd=1e4, costs=prices), target=Target(1.9, 0.99))
 
 
@@ -281,7 +281,7 @@ def test_a_deadline_pays_for_no_serving(plain):
 
 
 def test_a_most_likely_plan_shows_its_own_risk(posterior_from_constants, besi):
-    """Where the plan of least risk falls short of a probability, the most likely one has its place, and its own value of that risk."""
+    """If the plan with the lowest risk falls short of a probability, the most likely one replaces it, with its own value of that risk."""
     rng = np.random.default_rng(5)
     alpha = besi["alpha"] + 0.09 * rng.standard_normal(200)
     beta = besi["beta"] + 0.09 * rng.standard_normal(200)
@@ -320,7 +320,7 @@ def test_a_pool_by_another_name_is_the_pool(posterior_from_constants, many_draws
         (lambda fit: Budget(costs={"mfu": 0.4}), r"`costs` must be CostModel"),
         (lambda fit: Demand(1e12, sigma=50), "more than anybody serves"),
         (lambda fit: explain(fit, 1e22, plans={"mine": ("7B", 2)}), "needs params and tokens > 0"),
-        (lambda fit: pareto(fit, 1.0), "pays for no model"),
+        (lambda fit: pareto(fit, 1.0), "too small for any model"),
         (lambda fit: cheapest_plan(fit, Target(2.3, 0.5), Budget(flops=np.array([1e22, 2e22]))), "`flops`"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Whether a choice is robust: rivals beside it, what it hangs on, and runs left out, on posteriors made by hand and on the one real fit."""
+"""Whether a choice is robust: its rivals, what it depends on, and runs left out, on posteriors made by hand and on the one real fit."""
 
 import numpy as np
 import pytest
@@ -45,8 +45,8 @@ def test_rules_too_far_from_the_runs_are_left_out(uncertain):
 
 def test_refusals(uncertain):
     for options, said in (
-        ({"risk": "target"}, "takes no `target` as `risk`"),
-        ({"plans": {"chosen": (1e9, 1e10)}}, "may not be named 'chosen'"),
+        ({"risk": "target"}, r"`risk` \(--risk\) cannot be `target`"),
+        ({"plans": {"chosen": (1e9, 1e10)}}, "cannot be named 'chosen'"),
         ({"plans": {"ours": (0, 1e10)}}, "needs params and tokens > 0"),
         ({"limits": Limits(max_params=1e7)}, "tokens per parameter"),
     ):
@@ -71,7 +71,7 @@ def test_a_run_left_out_of_the_real_fit(small_fit):
     assert table.loc[~trusted, ["params", "tokens", "params_ratio"]].isna().all().all()
     assert table.loc[~trusted, "warning"].str.contains("exceeds 0.7").all()
     said = what_would_change(explain(small_fit, 1e22, rules=FAR), sensitivity(small_fit, 1e22), table)
-    assert "The nearest rival is" in said and "hangs most on" in said
+    assert "The nearest rival is" in said and "depends most on" in said
 
 
 def test_a_run_that_tells_the_draws_nothing_apart(small_fit):
@@ -151,5 +151,5 @@ def test_a_demand_is_paid_for_by_every_rival(uncertain):
     assert table["expected_regret"].idxmin() == "chosen"
     runs = leave_one_out(uncertain, budget) if "log_likelihood" in uncertain.children else None
     assert runs is None or runs["params"].notna().any()
-    with pytest.raises(ValueError, match=r"pays for no model|budget is missing"):
+    with pytest.raises(ValueError, match=r"too small for any model|budget is missing"):
         explain(uncertain, Budget())

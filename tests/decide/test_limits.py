@@ -50,7 +50,7 @@ def test_a_deadline_is_a_budget_of_its_own(uncertain):
     row = one(uncertain, Budget(costs=HARDWARE), limits=Limits(days=10))
     assert row["flops"] == pytest.approx(100 * 86400 * 10 * 0.5e15) and row["binding"] == "days"
     assert row["gpu_hours"] == pytest.approx(100 * 24 * 10) and row["cost_usd"] == pytest.approx(1.8 * 24000)
-    assert "All accelerators are taken to help" in row["warning"]
+    assert "All accelerators are assumed to help" in row["warning"]
     costs = CostModel(peak_flops=1e15, mfu=0.5, accelerators=100, tokens_per_accelerator=4e4)
     some = one(uncertain, Budget(costs=costs), limits=Limits(days=10, critical_batch_tokens=1e6))
     assert some["flops"] == pytest.approx(row["flops"] / 4) and "Only about 25 of the 100" in some["warning"]
@@ -61,7 +61,7 @@ def test_a_deadline_does_not_pay_for_serving_and_says_so(uncertain):
     served = Budget(costs=HARDWARE, demand=Demand(1e12, prompt_share=0.5))
     row = one(uncertain, served, limits=Limits(days=10))
     assert row["params"] == alone["params"] and row["budget"] == 10 and row["train_days"] == pytest.approx(10)
-    assert "A deadline bounds training alone" in row["warning"] and "deadline bounds" not in alone["warning"]
+    assert "A deadline limits only training" in row["warning"] and "deadline limits" not in alone["warning"]
     short = one(uncertain, Budget(flops=1e20, costs=HARDWARE), limits=Limits(days=10))
     assert short["train_days"] == pytest.approx(10 * 1e20 / alone["flops"])
 
@@ -78,7 +78,7 @@ def test_what_can_be_reached_is_answered_beside_what_cannot(uncertain):
     few = Limits(max_tokens=3e10, max_params=1e9)
     with pytest.raises(ValueError, match=r"With probability 0\.9 a loss") as refused:
         cheapest_plan(uncertain, Target(2.2, 0.9), limits=few, rules=PLAIN)
-    loss = float(str(refused.value).split("a loss of ")[-1].removesuffix(" can be."))
+    loss = float(str(refused.value).split("a loss of ")[-1].removesuffix(" can be reached."))
     assert cheapest_plan(uncertain, Target(loss, 0.9), limits=few, rules=PLAIN)["probability_target"].iloc[0] >= 0.9
     table = cheapest_plan(uncertain, Target(loss - 0.002), probabilities=[0.5, 0.9, 0.999], limits=few, rules=PLAIN)
     assert 0 < len(table) < 3 and "With probability 0.999 a loss of" in table["warning"].iloc[-1]
@@ -107,7 +107,7 @@ def test_money_counts_utilisation(uncertain):
     with pytest.raises(ValueError, match="--prompt-share"):
         one(uncertain, Budget(usd=1e6, costs=HARDWARE, demand=Demand(1e12)))
     apart = one(uncertain, Budget(flops=1e22, costs=HARDWARE, demand=Demand(1e12, prompt_share=0.8)))
-    assert "without their utilisation" in apart["warning"]
+    assert "ignores utilisation" in apart["warning"]
 
 
 def test_what_cannot_be_had_is_said(uncertain):
@@ -192,7 +192,7 @@ def test_a_cheapest_plan_has_a_cost_and_no_budget(uncertain, many_draws):
 
 def test_a_plan_that_limits_fix_says_so(uncertain):
     row = one(uncertain, 1e22, limits=Limits(max_params=1e9, max_tokens=1e11))
-    said = "its interval is that of the limits"
+    said = "its interval comes from the limits"
     assert row["params_lower"] == pytest.approx(row["params_upper"])
     assert f"`max_tokens` (--max-tokens) and `max_params` (--max-params) fix the plan: {said}" in row["warning"]
     assert said not in one(uncertain, 1e22)["warning"]
@@ -226,13 +226,13 @@ def test_a_target_of_a_law_that_can_rise(posterior_from_constants, besi):
         ({"limits": {"max_params": -1}}, r"`max_params` \(--max-params\) must be a positive number"),
         ({"limits": {"days": 3}}, r"give `accelerators` \(--accelerators\)"),
         ({"target": {"loss": 2.0, "probability": 1.5}}, r"in \(0, 1\)"),
-        ({"target": {"loss": 1.0, "probability": 0.9}}, "at most P = 0.00"),
+        ({"target": {"loss": 1.0, "probability": 0.9}}, "the largest possible is P = 0.00"),
         ({"risk": "target"}, r"give `Target.loss` \(--target-loss\)"),
         ({"risk": "cvar:0"}, r"in \(0, 1\]"),
         ({"rules": {"repeats": "published"}}, r"give `unique_tokens` \(--unique-tokens\)"),
         ({"rules": {"flops_rule": "guess"}}, "must be one of 6nd, table"),
         ({"budget": {"flops": 1e22, "usd": 3.0}}, "A plan has one budget"),
-        ({"budget": {"flops": 1e22, "demand": Demand(1e29)}}, "pays for no model"),
+        ({"budget": {"flops": 1e22, "demand": Demand(1e29)}}, "too small for any model"),
     ],
 )
 def test_refusals(uncertain, options, said):

@@ -27,7 +27,7 @@ def uncertain(posterior_from_constants, many_draws):
 
 @pytest.mark.parametrize("usd_per_nat", [1e5, 1e7, 1e9])
 def test_the_closed_form(certain, besi, usd_per_nat):
-    """Along the optima of one law L = E + k C^-g, so that the next dollar buys a dollar's worth at C^(1 + g) = usd_per_nat g k / price."""
+    """Along the optima of one law L = E + k C^-g, so that one more dollar saves a dollar at C^(1 + g) = usd_per_nat g k / price."""
     row = net_value_plan(certain, usd_per_nat, **WIDE).iloc[0]
     gamma = besi["alpha"] * besi["beta"] / (besi["alpha"] + besi["beta"])
 
@@ -65,8 +65,8 @@ def test_a_dearer_nat_buys_more_until_the_end_of_what_is_allowed(uncertain):
     outside = np.log10(rows[2]["tokens_per_param"] / 20)  # all runs have 20, and the largest 1e21 FLOP
     assert rows[2]["flops"] == pytest.approx(1e24)
     assert rows[2]["extrapolation_decades"] == pytest.approx(np.hypot(3, outside), rel=1e-6)
-    assert "more compute would still pay" in rows[2]["warning"]
-    assert rows[2]["binding"].endswith("max-extrapolation") and "still pay" not in rows[0]["warning"]
+    assert "more compute would still be worth its cost" in rows[2]["warning"]
+    assert rows[2]["binding"].endswith("max-extrapolation") and "still be worth" not in rows[0]["warning"]
 
 
 def test_currency_changes_no_choice(uncertain):
@@ -78,7 +78,7 @@ def test_currency_changes_no_choice(uncertain):
 
 @pytest.fixture
 def task(posterior_from_constants):
-    """A fit of accuracy against loss: in every draw a sigmoid of its own about (loss - 2.4)."""
+    """A fit of accuracy against loss: in every draw its own sigmoid in (loss - 2.4)."""
 
     def make(n=200):
         rng = np.random.default_rng(3)
@@ -117,7 +117,7 @@ def test_no_budget_of_a_grid_has_points_that_are_worth_more(uncertain, task):
     loss = draws.loss({"params": n.ravel()[:, None], "tokens": d.ravel()[:, None]})
     missed = metric_of(fits_of(metric), *fits_of(uncertain), draws.size).missed(loss).mean(axis=1).reshape(n.shape)
     best = (value * missed + 6 * np.exp(n + d) * COSTS.usd_per_flop).min()
-    assert row["risk_value"] <= best * (1 + 1e-4)  # sizes of one cost are chosen by the mean loss
+    assert row["risk_value"] <= best * (1 + 1e-4)  # sizes with the same cost are chosen by the mean loss
     assert row["metric_lower"] < row["metric_median"] < row["metric_upper"] < 0.95
     assert "lies outside the 2.2 to 3.2 that accuracy was fitted to" in row["warning"]
     cheap = net_value_plan(uncertain, metric=metric, usd_per_point=1e2, **WIDE).iloc[0]
@@ -137,16 +137,16 @@ def test_points_of_a_metric_that_falls_with_the_loss_count_the_other_way(uncerta
 
 def test_refusals_of_a_metric(uncertain, task):
     metric = task()
-    with pytest.raises(ValueError, match="one of the two"):
+    with pytest.raises(ValueError, match="exactly one value"):
         net_value_plan(uncertain, 1e6, metric=metric, usd_per_point=1e4, **WIDE)
     with pytest.raises(ValueError, match=r"give `metric` \(--metric\)"):
         net_value_plan(uncertain, usd_per_point=1e4, **WIDE)
     with pytest.raises(ValueError, match=r"give `metric` \(--metric\)"):
         net_value_plan(uncertain, 1e6, metric=metric, **WIDE)
-    with pytest.raises(ValueError, match="must take 'loss' alone"):
+    with pytest.raises(ValueError, match="must take only 'loss'"):
         net_value_plan(uncertain, metric=uncertain, usd_per_point=1e4, **WIDE)
     metric.attrs["loss_unit"] = "bits/byte"
-    with pytest.raises(ValueError, match="fit both in one unit"):
+    with pytest.raises(ValueError, match="fit both in the same unit"):
         net_value_plan(uncertain, metric=metric, usd_per_point=1e4, **WIDE)
 
 

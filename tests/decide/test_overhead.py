@@ -61,7 +61,7 @@ def test_a_law_of_repeated_data_is_asked_at_one_epoch(posterior_from_constants, 
 
 def test_the_data_term_far_beyond_the_runs(posterior_from_constants, besi):
     near, far = (overhead_curve(posterior_from_constants(besi, n_draws=5), k).iloc[0] for k in (1.0, 0.2))
-    assert near["warning"] == "" and "tokens a parameter; the runs have at most 20" in far["warning"]
+    assert near["warning"] == "" and "tokens per parameter; the runs have at most 20" in far["warning"]
     assert near["tokens_per_param"] == pytest.approx(1e21 / 6 / np.exp(chinchilla.optimum(1e21, **besi)) ** 2, rel=1e-6)
 
 

@@ -50,8 +50,8 @@ def test_budgets_by_default_reach_as_far_as_is_allowed(uncertain):
 
 def test_refusals(uncertain):
     for options, said in (
-        ({"risk": "target"}, "no one target or regret"),
-        ({"risk": "regret-cvar:0.1"}, "no one target or regret"),
+        ({"risk": "target"}, "no single target or regret"),
+        ({"risk": "regret-cvar:0.1"}, "no single target or regret"),
         ({"params_ratio": [0.0]}, "`params_ratio`"),
         ({"flops": [1e26]}, "5.00 decades"),
     ):

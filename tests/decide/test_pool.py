@@ -1,4 +1,4 @@
-"""The pool of an allocation by its own name: as the column, and refused where a law has no use for it."""
+"""The pool of an allocation by its own name: as the column, and refused if a law does not use it."""
 
 import pytest
 

@@ -107,7 +107,7 @@ def test_an_outlying_row_is_said_with_every_forecast(posterior_from_constants, b
         '{"name": "rhat", "severity": "fail", "passed": false, "bears_on": [], "advice": "Sample longer."}]'
     )
     assert bands(forecast(idata, plan([0.0])))["warning"].tolist() == [
-        "Run r3 is off. The fit failed its check 'rhat': these numbers mean nothing until it passes. Sample longer."
+        "Run r3 is off. The fit failed its check 'rhat': do not use these numbers until it passes. Sample longer."
     ]
 
 

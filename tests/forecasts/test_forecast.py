@@ -96,7 +96,7 @@ def test_seeds(known):
     assert not np.allclose(first["drift"], other["drift"])
     xr.testing.assert_identical(other, forecast(known, plan([1.0]), random_seed=8))
     xr.testing.assert_identical(first, forecast(known, plan([1.0]), random_seed=7))
-    # A Generator gives its next number as the seed, so that all that one question draws is drawn alike.
+    # A Generator gives its next number as the seed, so that all draws of one question are equal.
     generator = np.random.default_rng(8)
     drawn = [forecast(known, plan([1.0]), random_seed=generator) for _ in range(2)]
     seed = int(np.random.default_rng(8).integers(2**31))
@@ -137,7 +137,7 @@ def test_plans_too_far_out_are_refused(known):
 
 
 def test_plans_that_are_no_plans(known):
-    with pytest.raises(TypeError, match=r"`plans` must be a DataFrame\. Got dict instead"):
+    with pytest.raises(TypeError, match=r"`plans` must be a DataFrame\. Got dict"):
         forecast(known, {"params": [1e9], "tokens": [2e10]})
     with pytest.raises(ValueError, match=r"The plans lack 'tokens'.*--tokens VALUE"):
         forecast(known, pd.DataFrame({"params": [1e9]}))

@@ -74,7 +74,7 @@ def test_beyond_the_sweep_the_rule_drifts(rate_fit):
     assert row["extrapolation_decades"] == pytest.approx(decades)
     wanted = 2 * 1.645 * np.hypot(0.1, 0.2 * decades)
     assert np.log(row["lr_upper"] / row["lr_lower"]) == pytest.approx(wanted, rel=0.15)
-    assert "outside those of the sweep" in row["warning"] and "drifts" in row["warning"]
+    assert "outside the range of the sweep" in row["warning"] and "drifts" in row["warning"]
     bare = best_rates(rate_fit, far, drift=False).iloc[0]
     assert np.log(bare["lr_upper"] / bare["lr_lower"]) == pytest.approx(2 * 1.645 * 0.1, rel=0.15)
     with pytest.raises(ValueError, match="more than 1"):
@@ -113,9 +113,9 @@ def test_open_checks_travel_with_the_answer():
 def test_refusals(rate_fit, small_fit):
     with pytest.raises(ValueError, match="lack 'tokens'"):
         best_rates(rate_fit, INSIDE[["params"]])
-    with pytest.raises(ValueError, match="says nothing about learning rates"):
+    with pytest.raises(ValueError, match="does not model learning rates"):
         best_rates(small_fit, INSIDE)
-    with pytest.raises(ValueError, match="no loss: use best_rates"):
+    with pytest.raises(ValueError, match="not a loss: use best_rates"):
         forecast(rate_fit, INSIDE.assign(lr=1e-3))
     with pytest.raises(ValueError, match="no params and tokens to choose"):
         allocate(rate_fit, 1e20)
@@ -152,7 +152,7 @@ def test_on_the_command_line(batch_file, capsys):
 
 def test_no_loss_is_scored(batch_file, capsys):
     code, _, err = said(["forecast", batch_file, "--at", "params=1e9", "--at", "tokens=2e10", "--score"], capsys)
-    assert code == 2 and "nothing about the loss" in err
+    assert code == 2 and "the best learning rate, not a loss" in err
 
 
 def test_a_run_alone_in_its_cell_is_no_cell_of_the_sweep(rate_fit):

@@ -50,7 +50,7 @@ def test_the_loss_draws_arrive_with_their_noise(accuracy, posterior_from_constan
 
 def test_fits_that_do_not_join_are_refused(accuracy, posterior_from_constants, besi):
     loss_fit = posterior_from_constants(besi, n_draws=20)
-    with pytest.raises(ValueError, match=r"gives 'accuracy'.*takes 'params', 'tokens'"):
+    with pytest.raises(ValueError, match=r"predicts 'accuracy'.*takes 'params', 'tokens'"):
         forecast(loss_fit, PLAN, through=accuracy)
 
 
@@ -68,7 +68,7 @@ def test_params_counted_in_two_ways_do_not_join(accuracy, posterior_from_constan
     accuracy.attrs["params_kind"], loss_fit.attrs["params_kind"] = own, other
     if refused:
         with pytest.raises(
-            ValueError, match="count params in two ways, non-embedding and total: fit both with one count"
+            ValueError, match="count params differently, non-embedding and total: fit both with the same count"
         ):
             forecast(accuracy, PLAN, through=loss_fit)
     else:

@@ -1,4 +1,4 @@
-"""What a person says: for whom it counts, what it wins over, and what is refused."""
+"""Answers of the user: for which runs they are used, what they override, and what is rejected."""
 
 import json
 
@@ -59,7 +59,7 @@ def test_a_name_is_read_whole_or_not_at_all(tmp_path):
         ({"set": {"loss": {"*": -1.0}}}, "losses are above 0"),
         ({"set": {"tokens": {"*": "1.5B"}}}, "must be a number"),
         ({"set": {"run": {"*": "x"}}}, "each needs its own"),
-        ({"set": {"size": {"*": 1.0}}}, "no column of a runs table"),
+        ({"set": {"size": {"*": 1.0}}}, "is not a column of a runs table"),
         ({"params": {"*": -1.0}}, "must be a number above 0"),
         ({"eval_set": 3}, "must be text"),
         ({"loss_unit": "bits"}, r"`loss_unit` \(--loss-unit\) must be one of"),
@@ -74,9 +74,9 @@ def test_answers_that_cannot_be(answers, said):
     ("answers", "said"),
     [
         ({"map": {"lr": "nokey"}}, "no log has that key"),
-        ({"params": {"nothing": 1e7}}, "fits no run"),
-        ({"leave_out": ("nothing",)}, "fits no run"),
-        ({"name": "N{params}"}, "fits no run"),
+        ({"params": {"nothing": 1e7}}, "does not match any run"),
+        ({"leave_out": ("nothing",)}, "does not match any run"),
+        ({"name": "N{params}"}, "does not match any run"),
     ],
 )
 def test_answers_that_fit_nothing(logged, answers, said):
@@ -129,7 +129,7 @@ def test_units_of_the_loss(tmp_path):
         import_runs(tmp_path)
     both = import_runs(tmp_path, ImportAnswers(bytes_per_token=4.0))
     assert both.runs.set_index("run")["loss"].to_dict() == pytest.approx({"a": 2.9112181583517702, "b": 3.9})
-    with pytest.raises(ValueError, match="keys of losses say bits/byte"):
+    with pytest.raises(ValueError, match="keys of the losses say bits/byte"):
         import_runs(tmp_path / "bits.csv", ImportAnswers(loss_unit="nats/byte"))
 
 

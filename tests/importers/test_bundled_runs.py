@@ -136,7 +136,7 @@ def test_the_written_table_imports_as_itself(tmp_path, runs):
 
 
 def test_a_folder_of_three_formats_is_imported_and_fitted_without_options(tmp_path, monkeypatch):
-    """As a person does it: two commands, no option."""
+    """As a user does it: two commands, no options."""
     table, curves = read_runs("kernel-bytes"), pd.read_csv(files("bayescale") / "runs/data/curves.csv")
     grid = table[(table["family"] == "kernel-bytes-mlp") & (table["sweep"] == "grid")].head(12)
     assert len(grid) == 12

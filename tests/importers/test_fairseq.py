@@ -138,5 +138,5 @@ def test_the_lines_of_older_versions(tmp_path):
 def test_a_json_log_is_not_this_one(tmp_path):
     line = '2021-01-01 12:00:00 | INFO | train | {"epoch": 1, "train_loss": "9", "train_wpb": "6", "train_num_updates": "3"}\n'
     (tmp_path / "m.log").write_text(line)
-    with pytest.raises(ValueError, match="no known format"):
+    with pytest.raises(ValueError, match="unknown format"):
         find([tmp_path / "m.log"])

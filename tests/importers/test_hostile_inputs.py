@@ -213,7 +213,7 @@ def test_empty_tables(tmp_path, text):
 def test_no_such_source(tmp_path):
     for source in (tmp_path / "missing", tmp_path / "*.csv", "", "a\0b"):
         assert isinstance(told(source), str)
-    assert "nothing that is known" in told(tmp_path)
+    assert "nothing in a known format" in told(tmp_path)
 
 
 def test_unreadable_is_a_value_error():

@@ -80,7 +80,7 @@ def test_steps_of_calls_say_nothing_of_the_end(tmp_path):
     (files / "config.yaml").write_text(yaml.safe_dump({"max_steps": {"value": 1000}}))
     (files / "wandb-summary.json").write_text(json.dumps({"_step": 100, "eval/loss": 4.0, "tokens": 1e6}))
     row, _, _ = one(files.parent)
-    assert "say `step_is='calls'` (--step-is calls)" in row.left_out and "may be older" in row.left_out
+    assert "use `step_is='calls'` (--step-is calls)" in row.left_out and "may be older" in row.left_out
     row, _, _ = one(files.parent, step_is="calls")
     assert not row.left_out and row.finished is None and "steps" not in row.values
 
@@ -446,7 +446,7 @@ def test_a_table_has_its_accuracy_already(tmp_path):
     (tmp_path / "results.json").write_text(json.dumps(tree))
     runs, _, report = import_runs(tmp_path)
     assert runs["accuracy"].tolist() == [0.25] and "n_items" not in runs
-    assert any("has an accuracy already" in warning for warning in report["warnings"])
+    assert any("already has an accuracy" in warning for warning in report["warnings"])
 
 
 @pytest.mark.parametrize("before", [0, 1, 9_999, 10_001, 15_000])

@@ -24,7 +24,7 @@ TOPICS = {  # words of an expected question -> topic of ours
     "seq_length": "tokens",
     "which eval set: c4 or wiki": "eval set",
     "which val_data": "eval set",
-    "is Step an optimizer step or a count of log calls": "steps",
+    "is Step an optimiser step or a count of log calls": "steps",
     "validation loss: none in the log": "validation loss",
     "tokens: num_input_tokens_seen is 0 = not counted; give params (non-embedding) or batch_tokens": "tokens",
 }
@@ -106,7 +106,7 @@ def test_questions(sample):
     _, table, _ = gather(SAMPLES / sample["path"], ImportAnswers())
     topics = {question.topic for question in table.questions.all()}
     assert {TOPICS[text] for text in sample["ask"]} <= topics
-    # what the text of torchtitan's sample says of repeated data is asked too, and the Trainer's params where they give the tokens
+    # torchtitan also asks about repeated data, which its sample log mentions; the Trainer also asks for params if they give the tokens
     assert topics - {TOPICS[text] for text in sample["ask"]} <= {"unique tokens", "params"}
 
 

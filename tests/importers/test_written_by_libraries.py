@@ -12,7 +12,7 @@ from bayescale.importers.importing import import_runs
 from bayescale.importers.interpret.answers import ImportAnswers
 from bayescale.importers.known import FORMATS
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries, which are not ours to mend
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of the libraries, which we cannot fix
 
 STEPS = [250, 500, 750, 1000]
 LOSSES = [5.51234567, 4.5, 4.03, 3.8125]
@@ -37,7 +37,7 @@ def test_tensorboardx(tmp_path):
             for step, loss in list(zip(STEPS, LOSSES, strict=True))[place:]:
                 writer.add_scalar("eval/loss", loss if place else loss + (1.0 if step >= 750 else 0.0), step)
                 writer.add_scalar("nan", math.nan, step)
-            writer.add_text("note", "words are no points", 1)
+            writer.add_text("note", "words are not points", 1)
             writer.add_histogram("weights", np.arange(10.0), 1)
     (log,) = read(tmp_path)
     check_curve(log, "eval/loss", rtol=6e-8)

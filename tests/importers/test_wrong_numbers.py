@@ -270,7 +270,7 @@ def test_minus_one_step_is_none_planned(folder):
     row, _, warnings = folder(
         {"max_steps": -1}, {"_step": 60, "train/global_step": 600, "eval/loss": 4.5, "tokens": 2e7}
     )
-    assert row.finished is None and "cannot be told" in warnings
+    assert row.finished is None and "do not say whether" in warnings
 
 
 def test_a_table_saved_again_keeps_its_states(tmp_path):
@@ -371,7 +371,7 @@ def test_a_suffix_of_its_own_and_counts_without_unit(tmp_path):
     (tmp_path / "s.csv").write_text("run,params (M),tokens,loss\na,0.5M,32M,3.8125\nb,70,32M,3.5125\n")
     assert import_runs(tmp_path / "s.csv").runs["params"].tolist() == [5e5, 7e7]
     (tmp_path / "s.csv").write_text("run,N,D,loss\na,12,0.032,3.8125\nb,70,0.32,3.5125\n")
-    with pytest.raises(ValueError, match=r"say the unit in the header"):
+    with pytest.raises(ValueError, match=r"give the unit in the header"):
         gather(tmp_path / "s.csv", ImportAnswers())
 
 

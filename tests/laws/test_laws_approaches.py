@@ -140,7 +140,7 @@ def test_seeds_are_no_sizes():
 
 @pytest.mark.parametrize("budgets, within", [("1e19,x", 0.15), ("-1", 0.15), ("", 0), ("", "much"), (["inf"], 0.15)])
 def test_options_that_make_no_sense(budgets, within):
-    with pytest.raises(ValueError, match=r"with commas between, e.g. 1e19,1e20, and `within` a share"):
+    with pytest.raises(ValueError, match=r"separated by commas, e.g. 1e19,1e20, and `within` a share"):
         isoflop_options(budgets, within)
 
 
@@ -175,7 +175,7 @@ def keep(name, params, tokens, loss=None):
 def test_rows_of_no_use_say_why():
     params, tokens = isoflop()
     said = keep("approach-2", np.append(params, 1e9), np.append(tokens, 1e11))
-    assert said[:10] == [""] * 10 and said[10] == "on no budget with 4 sizes within 15%"
+    assert said[:10] == [""] * 10 and said[10] == "does not belong to any budget with 4 sizes within 15%"
     params, tokens = np.tile([1e8, 2e8, 4e8, 8e8, 1.6e9], 4), np.repeat([1e9, 4e9, 1.6e10, 6.4e10], 5)
     said = keep("approach-1", np.append(params, 3e9), np.append(tokens, 1e10))
     assert said[:20] == [""] * 20 and said[20] == "its size has fewer than 3 token counts"
@@ -188,5 +188,5 @@ def test_tables_that_do_not_support_an_approach():
     with pytest.raises(ValueError, match=r"at least 3 sizes, each trained on 3 or more token counts. Got 0"):
         keep("approach-1", params, tokens)
     params, tokens = np.tile([1e6, 2e6, 4e6], 3), np.repeat([1e12, 2e12, 4e12], 3)
-    with pytest.raises(ValueError, match="finds no envelope: at each compute"):
+    with pytest.raises(ValueError, match="finds no envelope: wherever three sizes"):
         keep("approach-1", params, tokens)

@@ -1,4 +1,4 @@
-"""The broken law as a model: its constants, its options, and what the priors say of curves before any run."""
+"""The broken law as a model: its constants, its options, and what the priors say about curves before any run."""
 
 import numpy as np
 import pandas as pd

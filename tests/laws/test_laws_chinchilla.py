@@ -1,4 +1,4 @@
-"""The additive law of params and tokens: published values, one function for all arrays, limits, identities of its optimum."""
+"""The additive law in params and tokens: published values, one function for all arrays, limits, identities of its optimum."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Sizing beyond the compute-optimal tokens: over-training, Go smol, and the cost of inference."""
+"""Sizing beyond the compute-optimal tokens: overtraining, Go smol, and the cost of inference."""
 
 import numpy as np
 import pytest

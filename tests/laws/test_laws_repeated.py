@@ -27,7 +27,7 @@ def test_published_examples():
 def test_one_epoch_is_chinchilla_up_to_the_useful_size():
     tokens = 25e9
     useful = repeated.useful_params(tokens, **TERMS)
-    assert useful == pytest.approx(0.0509865 * tokens, rel=1e-6), "alpha = beta: 19.6 tokens a parameter"
+    assert useful == pytest.approx(0.0509865 * tokens, rel=1e-6), "alpha = beta: 19.6 tokens per parameter"
     params = useful * np.array([0.01, 0.5, 1.0])
     for pool in (tokens, 10 * tokens):  # a pool larger than the run is one epoch
         np.testing.assert_allclose(

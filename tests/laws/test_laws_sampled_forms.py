@@ -1,4 +1,4 @@
-"""Laws of repeated data and of batch as they are sampled: constants give T and the shares back at the anchors, and limits hold."""
+"""Laws for repeated data and the batch as sampled: constants give T and the shares at the anchors, and limits hold."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_the_penalty_is_its_share_of_T_in_the_middle_of_the_repeated_runs():
     assert 0 < some.sum() < 12
     worth = repeated.effective_tokens(inputs["tokens"], inputs["unique_tokens"], R_D=40.0)
     assert anchors["log_repeats_mean"] == pytest.approx(np.log((worth / inputs["unique_tokens"])[some] - 1).mean())
-    constants |= {"R_D": 1e12}  # with endless repeats they are as many as they count
+    constants |= {"R_D": 1e12}  # with infinitely many useful repeats, all tokens count
     tokens = POOL * (1 + repeats)
     plain = chinchilla.loss(ratio * POOL, tokens, **{key: constants[key] for key in ONE_EPOCH})
     assert law.loss(ratio * POOL, tokens, POOL, **constants) - plain == pytest.approx(0.07 * 2.7, rel=1e-9)

@@ -9,7 +9,7 @@ import pytest
 from bayescale.laws import LAWS
 from bayescale.laws.law import Sizing, all_anchors, compute
 
-SMALL = ("loss", "accuracy")  # inputs that are no counts
+SMALL = ("loss", "accuracy")  # inputs that are not counts
 
 
 @pytest.mark.parametrize("name", LAWS)

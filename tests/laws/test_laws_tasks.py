@@ -1,4 +1,4 @@
-"""Laws of tasks: forms, limits, and constants that put the law where its sampled parameters say."""
+"""Laws for tasks: forms, limits, and constants that put the law where its sampled parameters say."""
 
 import numpy as np
 import pytest

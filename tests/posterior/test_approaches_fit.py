@@ -72,7 +72,7 @@ def test_what_is_kept(model, fits, simulated, tmp_path):
     check = pd.DataFrame(json.loads(again.attrs["check"])).set_index("name")
     assert {"rhat", "ess_bulk", "divergences", "explained", "outlying_rows"} <= set(check.index)
     assert check.loc["explained", "value"] > 0.99
-    assert not {"params_tokens_collinear", "input_decades"} & set(check.index), "these ask for a law of the loss"
+    assert not {"params_tokens_collinear", "input_decades"} & set(check.index), "these need a law for the loss"
 
 
 def test_rows_that_an_approach_leaves_out(fits, simulated):

@@ -96,7 +96,7 @@ def test_without_runs_it_gives_the_prior_cut_down(breaks):
 
 @pytest.mark.parametrize("breaks", [1, 2, 4])
 def test_what_is_allowed_is_monotone_between_the_points_as_well(breaks):
-    """Prior draws, with every sharpness: those allowed nowhere turn; those shut out do, but for a sliver."""
+    """Prior draws, with every sharpness: those allowed never turn; almost all of those excluded do."""
     density = Density(spec_of(breaks, monotone="falling"), table("falls"))
     prior = density.values(density.draw(np.random.default_rng(3), 3000))
     kept = allowed(density.law, prior, density.data)
@@ -155,9 +155,9 @@ def test_other_words_are_refused(small_runs):
             match=r"`options\.monotone` must be one of no, falling, rising\. Got .*--option monotone=falling",
         ):
             load_spec("bnsl").changed({"options": {"monotone": word}})
-    with pytest.raises(ValueError, match=r"`nuts_sampler` must be 'smc' where `options\.monotone` is 'falling'"):
+    with pytest.raises(ValueError, match=r"`nuts_sampler` must be 'smc' if `options\.monotone` is 'falling'"):
         fit(spec_of(1, monotone="falling"), table("falls"), nuts_sampler="pymc")
-    with pytest.raises(ValueError, match=r"`options` \(--option\) must not hold 'breaks'.*\(--breaks 0,1,2\)"):
+    with pytest.raises(ValueError, match=r"`options` \(--option\) must not contain 'breaks'.*\(--breaks 0,1,2\)"):
         bayescale.fit_breaks(small_runs, x="tokens", options={"breaks": 1})
 
 

@@ -115,7 +115,7 @@ def test_log_prior_has_the_density_of_the_level(small_fit):
 
 
 def quietly(function, *arguments, **options):
-    """Call ArviZ with its advice on this posterior silenced: that it has an influential run is no fault of the tree."""
+    """Call ArviZ with its advice on this posterior silenced: an influential run is not a fault of the tree."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*(Pareto k|shape parameter|k values|importance sampling).*")
         return function(*arguments, **options)

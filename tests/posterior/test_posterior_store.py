@@ -1,4 +1,4 @@
-"""Fits in files: written whole or not at all, read back equal, and one clear line for whatever is no fit."""
+"""Fits in files: written completely or not at all, read back equal, and one clear line for anything that is not a fit."""
 
 import os
 
@@ -71,7 +71,7 @@ def test_an_older_fit_stays_when_writing_stops(small_fit, tmp_path, monkeypatch)
 def test_folders_that_cannot_take_a_fit(small_fit, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"is a folder; give a file, e\.g\. .*fit\.nc"):
         save_fit(small_fit, tmp_path)
-    with pytest.raises(ValueError, match=r"There is no folder '.*missing' to write fit\.nc into"):
+    with pytest.raises(ValueError, match=r"There is no folder '.*missing' to write fit\.nc to"):
         save_fit(small_fit, tmp_path / "missing" / "fit.nc")
     monkeypatch.setattr(os, "access", lambda *_: False)  # permissions do not bind root
     with pytest.raises(ValueError, match="is not writable; give another path"):
@@ -113,9 +113,9 @@ def broken(kind, small_fit, fit_file, folder):
         ("random bytes", "is not a readable fit"),
         ("empty", "is not a readable fit"),
         ("text", "is not a readable fit"),
-        ("foreign netCDF", "is netCDF but no bayescale fit"),
-        ("foreign netCDF with a posterior", "is netCDF but no bayescale fit"),
-        ("no posterior", "is netCDF but no bayescale fit"),
+        ("foreign netCDF", "is netCDF but not a bayescale fit"),
+        ("foreign netCDF with a posterior", "is netCDF but not a bayescale fit"),
+        ("no posterior", "is netCDF but not a bayescale fit"),
         ("later format", r"has fit format 3; this version reads 2\. Fit again, or"),
         ("folder", "There is no fit"),
         ("missing", r"There is no fit '.*'; `save_fit` \(bayescale fit RUNS --out .*\) makes one"),

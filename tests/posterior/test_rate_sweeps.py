@@ -1,4 +1,4 @@
-"""Rate surfaces on the bundled sweeps and on simulated ones: best per cell with its band, and what a sweep cannot teach."""
+"""Rate surfaces on the bundled sweeps and on simulated ones: best per cell with its band, and what a sweep cannot determine."""
 
 import numpy as np
 import pandas as pd
@@ -63,7 +63,9 @@ def test_batches():
     advice = open_checks(idata)
     for what in ("params (", "tokens (", "the batch (", "tokens in the best batch ("):
         assert what in advice["exponents_from_prior"]
-    assert "batch_tokens of params=1.475e+05" in advice["optimum_bracketed"], "the loss falls down to the least batch"
+    assert "batch_tokens of params=1.475e+05" in advice["optimum_bracketed"], (
+        "the loss falls down to the smallest batch"
+    )
     table = best_rates(idata)
     assert table["batch_tokens_upper"].iloc[0] < 2048, "large batches are worse at few tokens"
     plan = pd.DataFrame({"params": [147456.0], "tokens": [2e6]})
@@ -82,7 +84,7 @@ TRUTH = {"exponent_params": -0.5, "exponent_tokens": 0.2, "curvature": 0.03, "lr
 
 
 def simulated(rng):
-    """Nine cells off any line, five rates a factor 2.5 apart around each best but for a common miss, half a percent of noise."""
+    """Nine cells off any line, five rates a factor 2.5 apart around each best except for a common miss, noise of half a per cent."""
     rows = []
     for params in (1e8, 4e8, 1.6e9):
         for tokens in (2e9, 8e9, 3.2e10):

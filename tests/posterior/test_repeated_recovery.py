@@ -1,4 +1,4 @@
-"""Laws of repeated data and of batch give known constants back from simulated runs."""
+"""Laws for repeated data and for the batch recover known constants from simulated runs."""
 
 import numpy as np
 import pandas as pd

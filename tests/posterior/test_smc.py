@@ -78,7 +78,7 @@ def test_nuts_keywords_are_refused(small_runs):
     spec = load_spec("bnsl").changed({"inputs": {"x": "tokens"}})
     with pytest.raises(ValueError, match=r"`target_accept` is for NUTS.*add nuts_sampler='pymc'"):
         fit(spec, small_runs, target_accept=0.99)
-    with pytest.raises(ValueError, match="takes no groups, covariates, cells or counts"):
+    with pytest.raises(ValueError, match="does not support groups, covariates, cells or counts"):
         fit(load_spec("chinchilla-families"), small_runs.assign(family=["a", "b"] * 10), nuts_sampler="smc")
 
 

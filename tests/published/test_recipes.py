@@ -1,4 +1,4 @@
-"""Published recipes as data, and what published rules say of a plan: LAWS.md §8 and §11."""
+"""Published recipes as data, and what published rules say about a plan."""
 
 import numpy as np
 import pytest
@@ -92,14 +92,14 @@ def test_inside_the_range_of_the_rules():
 
 
 def test_outside_the_range_of_the_rules():
-    """A plan beyond every rule gets no number, but each reason, and what the rule would say, which part by a factor."""
+    """A plan beyond every rule gets no value, but each reason and the extended value; these differ by a large factor."""
     answer = recipe_for(7e9, 2e12)
     assert all(row["value"] is None and row["reason"] for row in answer["rules"])
     assert (
         answer["lr_lower"] is answer["lr_upper"] is answer["batch_tokens_lower"] is answer["weight_decay_lower"] is None
     )
-    assert "params 7e+09 above 1e+09; extended there it would say 0.00102" in rules(answer, "lr")["step-law"]["reason"]
-    assert "would say 0.000425" in rules(answer, "lr")["deepseek"]["reason"]
+    assert "params 7e+09 above 1e+09; extended there it would give 0.00102" in rules(answer, "lr")["step-law"]["reason"]
+    assert "would give 0.000425" in rules(answer, "lr")["deepseek"]["reason"]
     assert any("there is no range" in text for text in answer["notes"])
     assert answer["nearest"][0] == "llama-2-7b"
     assert (answer["warmup"], answer["schedule"]) == ("2000 steps", "cosine to 10%")

@@ -76,7 +76,7 @@ def test_isoflop_axes(idata, allocation, ax):
     assert ax.get_title() == "1e22 FLOP"
     assert labels(ax) == [
         "law, 90% band",
-        "flat: hardly worse than the choice",
+        "flat: almost as good as the choice",
         "choice, 90% interval of the best size",
     ]
     other, plain = idata.copy(), Figure().subplots()

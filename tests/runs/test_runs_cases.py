@@ -43,7 +43,7 @@ def test_resumed_flop_counter(case):
     note = runs.attrs["notes"]["flops"]
     assert "4 of 12 rows (r02 8.24x, r05 8.24x, r08 8.24x, r11 8.24x)" in note
     assert "resumed" in note
-    assert "compute is 6 x params x tokens for runs and plans alike" in note
+    assert "compute is 6 x params x tokens for both runs and plans" in note
 
 
 def test_flops_column_drifts(case):
@@ -55,7 +55,7 @@ def test_flops_column_drifts(case):
 def test_three_anchors(case):
     runs = read_runs(case("moe-three-anchors"))
     assert "3 of 3 rows (d512 2.34x, d768 1.80x, d1024 1.62x)" in runs.attrs["notes"]["flops"]
-    with pytest.raises(ValueError, match="3 usable runs, at least 5 are needed"):
+    with pytest.raises(ValueError, match="3 usable runs, but at least 5 are needed"):
         select_rows(runs, inputs=INPUTS)
 
 
@@ -77,7 +77,7 @@ def test_six_sizes_one_length(case):
 
 def test_repeated_data(case):
     runs = read_runs(case("hundred-million-unique"))
-    with pytest.raises(ValueError, match=r"0 usable runs, at least 5 .* repeats its data \(31\)"):
+    with pytest.raises(ValueError, match=r"0 usable runs, but at least 5 .* repeats its data \(31\)"):
         select_rows(runs, inputs=INPUTS)
     assert len(select_rows(runs, inputs=INPUTS, repeats=True)[0]) == 31
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bayescale.runs import read_plans, read_runs
 
 COUNT = st.floats(1e7, 1e13)
-RULE = "compute is 6 x params x tokens for runs and plans alike"
+RULE = "compute is 6 x params x tokens for both runs and plans"
 
 
 def note(ratio, read=read_runs, **columns):
@@ -71,12 +71,12 @@ def test_a_common_factor_in_few_rows_reads_as_a_resumed_counter():
     ratio = np.where(np.arange(12) % 3 == 2, 8.24, 1.03)
     text = note(ratio)
     assert "in 4 of 12 rows (r2 8.24x, r5 8.24x, r8 8.24x, r11 8.24x)" in text
-    assert "4 of 12 rows lie a common factor of 8.00 above the rest" in text
+    assert "4 of 12 rows are a common factor of 8.00 above the rest" in text
     assert "resumed" in text
 
 
 def test_ratios_below_one_read_as_active_params():
-    assert "only a part is active" in note([0.05, 0.06, 0.07])
+    assert "only a part of them is active" in note([0.05, 0.06, 0.07])
 
 
 def test_up_to_eight_rows_are_named():

@@ -43,7 +43,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A server of the source file of chinchilla; returns the list of paths it was asked for."""
+    """Serve the source file of chinchilla; return the list of requested paths."""
     (tmp_path / "www").mkdir()
     (tmp_path / "www" / "source.csv").write_text(SOURCE)
     handler = type("Handler", (_Quiet,), {"asked": []})
@@ -132,7 +132,7 @@ def test_no_folder_unless_it_is_named(monkeypatch, tmp_path, named):
     assert MODULE.data_folder() is None
     assert datasets().query("available")["name"].tolist() == ["kernel-bytes"]
     with pytest.raises(
-        ValueError, match=r"'overtraining' is read only from .*BAYESCALE_DATA .*; it names none\. Source"
+        ValueError, match=r"'overtraining' is read only from .*BAYESCALE_DATA.*; the variable is not set\. Source"
     ):
         read_runs("overtraining")
 

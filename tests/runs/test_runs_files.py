@@ -70,7 +70,7 @@ def test_a_missing_file_names_the_nearest(tmp_path):
     (tmp_path / "runs.csv").write_text(CSV)
     with pytest.raises(ValueError, match=r"There is no file .*rnus\.csv; in .* nearest: runs\.csv\."):
         read_runs(tmp_path / "rnus.csv")
-    with pytest.raises(ValueError, match=r"nor a folder .*nowhere: check the path"):
+    with pytest.raises(ValueError, match=r"the folder .*nowhere does not exist either: check the path"):
         read_runs(tmp_path / "nowhere" / "runs.csv")
     with pytest.raises(ValueError, match="is a folder; give one file"):
         read_runs(tmp_path)
@@ -83,7 +83,7 @@ def test_a_name_too_long_for_the_system():
 
 def test_a_file_without_an_extension(tmp_path):
     (tmp_path / "runs").write_text(CSV)
-    with pytest.raises(ValueError, match=r"runs ends in '', which is not read; known are \.csv"):
+    with pytest.raises(ValueError, match=r"runs ends in '', which is not a known format \(\.csv"):
         read_runs(tmp_path / "runs")
 
 

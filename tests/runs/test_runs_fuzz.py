@@ -89,7 +89,7 @@ def plausible(draw):
 def _typed(cells, dtype):
     try:
         return cells if dtype is None else cells.astype(dtype)
-    except (TypeError, ValueError, OverflowError):  # text that is no number, or one beyond the type
+    except (TypeError, ValueError, OverflowError):  # text that is not a number, or a number beyond the type
         return cells
 
 

@@ -71,7 +71,7 @@ def test_columns_without_a_value_take_no_name():
     assert runs["loss"].tolist() == [3.0]
     runs = read_runs(frame.drop(columns=["val_loss", "eval_loss"]))
     assert "loss" not in runs
-    assert runs.attrs["notes"]["blank"] == "Left out, as without a single value: loss."
+    assert runs.attrs["notes"]["blank"] == "Left out because all cells are blank: loss."
 
 
 def test_a_chosen_column_without_a_value_is_an_error():

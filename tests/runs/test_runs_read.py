@@ -29,7 +29,7 @@ def test_an_unknown_data_set_names_the_nearest():
 
 @pytest.mark.parametrize("source", ["", "  ", "a\0b.csv"])
 def test_names_of_nothing(source):
-    with pytest.raises(ValueError, match="`source` names no file"):
+    with pytest.raises(ValueError, match="`source` does not name a file"):
         read_runs(source)
 
 
@@ -42,7 +42,7 @@ def test_other_sources_are_type_errors(source):
 @pytest.mark.parametrize(
     ("columns", "error", "message"),
     [
-        *[("loss=x", TypeError, "must map names"), ({"loss": 3}, TypeError, "must map text to text")],
+        *[("loss=x", TypeError, "must map names"), ({"loss": 3}, TypeError, "must map strings to strings")],
         *[({" ": "loss"}, ValueError, "has a blank name"), ({"loss": "x"}, ValueError, "'x' .* is not in the table")],
     ],
 )

@@ -109,7 +109,7 @@ def test_steps_order_checkpoints_without_tokens():
         ),
         ("A", "There is no family 'A'; nearest: a"),
         (3, "There is no family '3'"),
-        ("a", "4 usable runs, at least 5 are needed"),
+        ("a", "4 usable runs, but at least 5 are needed"),
     ],
 )
 def test_families(runs, family, message):
@@ -134,7 +134,7 @@ def test_missing_columns_are_named_together(runs):
     assert "name it with `columns={'widht': 'COLUMN'}` (--column widht=COLUMN) or `inputs={'x': 'COLUMN'}`" in str(
         caught.value
     )
-    assert "The response 'lose' is no column of the table (nearest: loss, flops)" in str(caught.value)
+    assert "The response 'lose' is not a column of the table (nearest: loss, flops)" in str(caught.value)
 
 
 def test_values_that_no_law_takes_are_named(runs):

@@ -104,7 +104,7 @@ def test_runs_that_lost_their_end_are_noted():
     frame = checkpoints(a=[5, 4, None, None], b=[5, 4, None, 3], c=[5, 4, 3, float("inf")])
     notes = read_runs(frame, drop_bad=True).attrs["notes"]
     assert notes["unfinished"] == (
-        "Run a ends at 0.49 of its tokens, since later rows were dropped; "
+        "Run a ends at 0.49 of its tokens, because later rows were dropped; "
         "a checkpoint is not a finished run of that length."
     )  # b has its end, and c lacks only the last 2%
 

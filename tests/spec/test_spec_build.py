@@ -13,7 +13,7 @@ from bayescale.spec.data import model_data
 from bayescale.spec.noise import observed_name
 
 MODELS = sorted(list_models().index)
-# Laws of a loss of which the level T is a factor, with a floor.
+# Laws for the loss with a floor; the level T is a factor of the loss.
 SHARES = [name for name in MODELS if {"T", "u1"} <= set(load_spec(name).priors) and not load_spec(name).groups]
 
 

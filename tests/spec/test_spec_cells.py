@@ -43,7 +43,7 @@ def test_the_graph_has_a_level_for_each_cell():
 
 def test_misfit_is_of_laws_with_cells():
     assert load_spec("lr-surface").noise.misfit > 0
-    with pytest.raises(ValueError, match=r"`noise\.misfit` goes with laws that have cells"):
+    with pytest.raises(ValueError, match=r"`noise\.misfit` is only for laws that have cells"):
         load_spec("power").changed({"noise": {"misfit": 0.2}})
 
 

@@ -113,7 +113,9 @@ def test_models_of_another_project_are_none_of_ours(package, project):
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match=r"There is no model 'chinchila'; there are .*Did you mean 'chinchilla'\?"):
+    with pytest.raises(
+        ValueError, match=r"There is no model 'chinchila'; the models are .*Did you mean 'chinchilla'\?"
+    ):
         load_spec("chinchila")
 
 

@@ -188,7 +188,7 @@ def pooled(name):
 @pytest.mark.parametrize(("model", "name", "dist"), [("accuracy", "chance", "Beta"), ("error", "gap", "Beta")])
 def test_a_range_that_a_group_would_leave(model, name, dist):
     with pytest.raises(
-        ValueError, match=rf"`groups.partial`: {name} has a {dist} prior, whose range a group would leave"
+        ValueError, match=rf"`groups.partial`: {name} has a {dist} prior, and a group would leave its range"
     ):
         load_spec(model).changed(pooled(name))
 

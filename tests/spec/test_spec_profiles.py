@@ -97,5 +97,5 @@ def evaluate(model, drawn, name):
 
 
 def test_runs_off_any_budget_are_refused(runs):
-    with pytest.raises(ValueError, match="lie on no budget; `fit` leaves them out"):
+    with pytest.raises(ValueError, match="do not belong to any budget; `fit` leaves them out"):
         build_model(load_spec("approach-2"), runs.assign(params=runs["params"] * np.geomspace(1, 30, 15)))

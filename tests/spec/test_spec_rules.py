@@ -38,22 +38,22 @@ def level(**numbers):
 BROKEN = {
     "unknown key at the top": (
         {"title": None, "tilte": "A law"},
-        r"unknown key `tilte`; known are title, .*Did you mean 'title'\?",
+        r"unknown key `tilte`; known keys are title, .*Did you mean 'title'\?",
     ),
     "unknown key in noise": (
         {"noise": {"fade": None, "fad": 0.06}},
-        r"unknown key `noise\.fad`; known are .*fade.*Did you mean 'fade'\?",
+        r"unknown key `noise\.fad`; known keys are .*fade.*Did you mean 'fade'\?",
     ),
     "unknown key in drift": (
         {"drift": {"per_decade": None, "per_decad": 0.02}},
-        r"unknown key `drift\.per_decad`; known are per_decade\. Did you mean 'per_decade'\?",
+        r"unknown key `drift\.per_decad`; known keys are per_decade\. Did you mean 'per_decade'\?",
     ),
     "unknown key in groups": (
         {"groups": {"by": "family", "partial": ["T"], "spred": NORMAL}},
-        r"unknown key `groups\.spred`; known are by, partial, spread\. Did you mean 'spread'\?",
+        r"unknown key `groups\.spred`; known keys are by, partial, spread\. Did you mean 'spread'\?",
     ),
     "unknown table": ({"drift": None, "drfit": {"per_decade": 0.02}}, r"unknown key `drfit`.*Did you mean 'drift'\?"),
-    "key of a table at the top": ({"fade": 0}, r"unknown key `fade`; known are title, .*noise, drift"),
+    "key of a table at the top": ({"fade": 0}, r"unknown key `fade`; known keys are title, .*noise, drift"),
     "unknown option": ({"options": {"breaks": 2}}, r"`options\.breaks`: law 'chinchilla' takes none"),
     "unknown covariate": ({"covariates": {"R": ["x"]}}, r"`covariates\.R`: law 'chinchilla' has constants"),
     "misspelt prior": (
@@ -100,11 +100,11 @@ BROKEN = {
     ),
     "nu with Normal": (
         {"noise": {"dist": "Normal"}},
-        r"`noise\.nu` goes with StudentT, and with BetaBinomial .*Got dist = 'Normal'",
+        r"`noise\.nu` must be given with StudentT or BetaBinomial .*Got dist = 'Normal'",
     ),
     "StudentT without nu": (
         {"noise": {"nu": None}},
-        r"`noise\.nu` goes with StudentT.*Got dist = 'StudentT', nu = None",
+        r"`noise\.nu` must be given with StudentT.*Got dist = 'StudentT', nu = None",
     ),
     "unknown noise": ({"noise": {"dist": "Cauchy"}}, r"`noise\.dist`: .*'Normal'.*Got 'Cauchy'\."),
     "negative fade": ({"noise": {"fade": -0.06}}, r"`noise\.fade`: .*greater than or equal to 0\. Got -0\.06\."),
@@ -112,9 +112,9 @@ BROKEN = {
     "fade of nan": ({"noise": {"fade": float("nan")}}, r"`noise\.fade`: .*Got nan\."),
     "negative drift": ({"drift": {"per_decade": -1}}, r"`drift\.per_decade`: .*greater than or equal to 0"),
     "inputs that are a list": ({"inputs": ["params"]}, r"`inputs`: .*dictionary"),
-    "inputs that are no table": ({"inputs": 3}, r"`inputs`: .*dictionary\. Got 3\."),
-    "priors that are no table": ({"priors": 3}, r"`priors` must be a table with one entry per sampled parameter"),
-    "noise that is no table": ({"noise": 3}, r"`noise`: .*dictionary.*Got 3\."),
+    "inputs that are not a table": ({"inputs": 3}, r"`inputs`: .*dictionary\. Got 3\."),
+    "priors that are not a table": ({"priors": 3}, r"`priors` must be a table with one entry per sampled parameter"),
+    "noise that is not a table": ({"noise": 3}, r"`noise`: .*dictionary.*Got 3\."),
 }
 BROKEN_TEXTS = {
     "bad TOML": (HEAD + "[noise\n", r"is not TOML: .*line 5"),
@@ -299,7 +299,7 @@ def test_suggest():
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
-        ({"options": {"tokens": 5}}, "`options.tokens` is 5, and the response 'exact_match_10' is of blocks of 10"),
+        ({"options": {"tokens": 5}}, "`options.tokens` is 5, but the response 'exact_match_10' is for blocks of 10"),
         (
             {"response": "exact_match_5"},
             r"is 10, .* blocks of 5: give `options\.tokens = 5` \(--option tokens=5\), or "

@@ -1,4 +1,4 @@
-"""`Chosen`: one choice, with what the question that made it knows of it."""
+"""`Chosen`: one choice, with what its question knows about it."""
 
 from dataclasses import dataclass
 from math import exp
@@ -11,24 +11,24 @@ from ..plans.shapes import Shapes
 
 @dataclass(frozen=True)
 class Chosen:
-    """A choice, and where it was made.
+    """A choice and its context.
 
     Attributes
     ----------
     draws : LossDraws
-        The loss of plans, with the drift that all of them share.
+        The loss of plans, with the drift that they all share.
     feasible : Feasible
         What could be spent.
     choice : Choice
         The plan and each draw's own best.
     flat : tuple of float, optional
-        Natural logs of the sizes that cost hardly more, of a plan whose cost was sought: it has no budget.
+        Natural logs of the sizes that cost little more, if the cost was minimised: such a plan has no budget.
     shapes : Shapes, optional
-        The sizes that there were, of which `shape` is the row that was chosen, the best in a share `probability_best` of the draws.
+        The available sizes; `shape` is the row that was chosen, the best in a share `probability_best` of the draws.
     pool : float, optional
-        Unique tokens with those bought, for `data_usd` dollars.
+        Unique tokens, including those bought for `data_usd` dollars.
     said : str
-        What is to be said of the choice.
+        Warnings about the choice.
     """
 
     draws: LossDraws
@@ -44,10 +44,10 @@ class Chosen:
 
     @property
     def money(self) -> Feasible:
-        """What the chosen shape could spend, or the budget itself."""
+        """The budget of the chosen shape, or the budget itself."""
         return self.feasible if self.shapes is None else self.shapes.feasible_of(self.shape, self.feasible)
 
     @property
     def params(self) -> float:
-        """The size, as it stands in a list of shapes where there is one."""
+        """The size, from the list of shapes if there is one."""
         return exp(self.choice.log_params) if self.shapes is None else float(self.shapes.params[self.shape])

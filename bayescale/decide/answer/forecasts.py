@@ -17,25 +17,25 @@ def bands_of(
     pools: Sequence[float | None] | None = None,
     inputs: Mapping[str, Sequence[float]] | None = None,
 ) -> pd.DataFrame:
-    """Return bands of plans that were found near enough to the runs.
+    """Return bands of plans that are known to lie near enough to the runs.
 
     Parameters
     ----------
     problem : Problem
-        The fits, and how they are asked.
+        The fits and the request.
     plans : pandas.DataFrame
         `params` and `tokens`.
     names : sequence of str
-        Of the plans.
+        Names of the plans.
     pools : sequence of float, optional
-        Unique tokens of each plan; those of the limits where none are given.
+        Unique tokens of each plan; by default those of the limits.
     inputs : mapping of str to sequence of float, optional
-        Law input -> values, of what a list of shapes gives.
+        Law input -> values, from a list of shapes.
 
     Returns
     -------
     pandas.DataFrame
-        From `bands`, rows as in `plans`.
+        From `bands`, with rows as in `plans`.
     """
     request = problem.request
     table = plans[["params", "tokens"]].rename(columns=problem.fits[0].spec.inputs)

@@ -1,4 +1,4 @@
-"""The numbers of one choice, by the columns of the table."""
+"""The numbers of one choice, by column of the table."""
 
 from dataclasses import replace
 from typing import Any
@@ -21,11 +21,11 @@ from ..question.request import Request
 from .chosen import Chosen
 from .warnings import cap_warning, fixed, served_beyond, unused
 
-_NEAR = 0.02  # wasted compute at which a plan is near the best
+_NEAR = 0.02  # wasted compute up to which a plan is near the best
 
 
 def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str, Any]:
-    """Return the row of a choice; `said` are the warnings that these numbers call for."""
+    """Return the row of a choice; `said` holds the warnings that these numbers call for."""
     request, draws, feasible, choice = problem.request, one.draws, one.feasible, one.choice
     n, d, own, money = choice.log_params, choice.log_tokens, choice.own, one.money
     spent = money.spent(n, d)
@@ -43,7 +43,7 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
         said += unused(spent, money.amount, tokens, pool, binding)
     said += cap_warning(request, binding) + fixed(draws.size, intervals, binding, feasible.budget)
     said += served_beyond(request, feasible.budget, costs["inference_flops"])
-    sought = one.flat is not None  # a cost is what was sought
+    sought = one.flat is not None  # the cost was minimised
     return {
         "budget": np.nan if sought else asked + one.data_usd,
         "budget_unit": feasible.budget,
@@ -73,14 +73,14 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
 
 
 def _asked(request: Request, one: Chosen) -> float:
-    """The budget as it was asked: a deadline in days, NaN where there was none."""
+    """Return the budget as requested: a deadline in days; NaN if there was none."""
     if np.isfinite(one.feasible.amount):
         return one.feasible.amount
     return request.limits.days or np.nan if one.feasible.budget == "days" else np.nan
 
 
 def _binding(request: Request, one: Chosen, money: Feasible) -> list[str]:
-    """Options whose limits the plan reaches."""
+    """Return the options with limits that the plan reaches."""
     binding = money.binding(one.choice.log_params, one.choice.log_tokens)
     if one.flat is not None:
         binding = [name for name in binding if name != one.feasible.budget]
@@ -90,7 +90,7 @@ def _binding(request: Request, one: Chosen, money: Feasible) -> list[str]:
 
 
 def _shut_out(request: Request, one: Chosen) -> list[str]:
-    """Say that the largest size binds where it shuts out shapes beyond the one that was chosen, the largest that it allows."""
+    """Return `max-params` as binding if it excludes larger shapes and the chosen one is the largest that it allows."""
     most, table, shapes = request.limits.max_params, request.limits.shapes, one.shapes
     if most is None or table is None or shapes is None:
         return []
@@ -101,7 +101,7 @@ def _shut_out(request: Request, one: Chosen) -> list[str]:
 
 
 def _spread(one: Chosen, measure: Risk, spent: float, within: float) -> tuple[np.ndarray, tuple[float, float]]:
-    """Share of the spending that is wasted, of draws, and natural logs of the flat sizes."""
+    """Return the share of the spending that is wasted in each draw, and natural logs of the flat sizes."""
     draws, feasible, choice, shapes = one.draws, one.feasible, one.choice, one.shapes
     if shapes is not None:
         lost = wasted_by_shape(draws, feasible, shapes, choice.loss, spent)
@@ -111,7 +111,7 @@ def _spread(one: Chosen, measure: Risk, spent: float, within: float) -> tuple[np
 
 
 def _intervals(own: Own, prob: float, pool: float | None) -> dict[str, float]:
-    """Intervals of each draw's own best params, tokens a parameter and, on a pool, epochs."""
+    """Return intervals of each draw's own best params, tokens per parameter and, with a pool, epochs."""
     tails = [(1 - prob) / 2, (1 + prob) / 2]
     n, d = (np.broadcast_to(x, own.loss.shape) for x in (own.log_params, own.log_tokens))
     epochs = d - np.inf if pool is None else np.maximum(d - np.log(pool), 0)
@@ -123,17 +123,17 @@ def _intervals(own: Own, prob: float, pool: float | None) -> dict[str, float]:
 
 
 def _days(request: Request, train_flops: float) -> float:
-    """Return the days that training takes on the accelerators that help; NaN where their number is not known."""
+    """Return the days of training on the accelerators that help; NaN if their number is not known."""
     if request.budget.costs.accelerators is None:
         return np.nan
     try:
         return train_flops / deadline_flops(replace(request.limits, days=1.0), request.budget.costs)
-    except InputError:  # their peak or its share is not known, and a deadline is not asked for
+    except InputError:  # their peak or utilisation is not known, and there is no deadline
         return np.nan
 
 
 def _no_use(draws: LossDraws, own: Own, feasible: Feasible) -> bool:
-    """Whether more compute buys some draws nothing, so that no share of it counts as wasted."""
+    """Whether more compute does not help some draws, so that no share of it counts as wasted."""
     if not draws.rises:
         return False
     most = feasible.log_tokens(own.log_params)
@@ -143,12 +143,12 @@ def _no_use(draws: LossDraws, own: Own, feasible: Feasible) -> bool:
 def _costs(
     feasible: Feasible, request: Request, log_params: float, tokens: float
 ) -> tuple[dict[str, float], list[str]]:
-    """What the plan costs in FLOP, accelerator-hours and dollars, at the expected demand; NaN for what prices are missing for."""
+    """Return the cost of a plan in FLOP, accelerator-hours and dollars, at the expected demand; NaN if prices are missing."""
     per_token = float(np.exp(feasible.log_flops_per_token(np.asarray(log_params))))
     train, demand, costs = per_token * tokens, request.budget.demand, request.budget.costs
     served = np.nan if demand is None else per_token / 3 * demand.expected
     spent = feasible.spent(log_params, float(np.log(tokens)))
-    if feasible.budget == "flops" and abs(spent - feasible.amount) < 1e-9 * spent:  # say the budget as it was asked
+    if feasible.budget == "flops" and abs(spent - feasible.amount) < 1e-9 * spent:  # report the budget as requested
         train = feasible.amount - feasible.serving * per_token
     found = {"flops": train + (0.0 if demand is None else served), "train_flops": train, "inference_flops": served}
     prices, said = prices_of(train, per_token, costs, demand, request.budget.train_only, feasible.budget)
@@ -156,8 +156,8 @@ def _costs(
         shares = {costs.mfu, costs.mfu_prefill, costs.mfu_decode} - {None}
         if len(shares) > 1:
             said.append(
-                "A budget in FLOP adds training and serving without their utilisation, which differ here: "
-                f"{named('gpu_hours')} or {named('usd')} count it."
+                "A budget in FLOP ignores utilisation, which differs here between training and serving: "
+                f"{named('gpu_hours')} or {named('usd')} takes it into account."
             )
     return {**found, **prices}, said
 
@@ -165,7 +165,7 @@ def _costs(
 def prices_of(
     train_flops: float, per_token: float, costs: CostModel, demand: Demand | None, train_only: bool, budget: str
 ) -> tuple[dict[str, float], list[str]]:
-    """Accelerator-hours and dollars of a plan, NaN for what prices are missing for, and sentences that say so where they were meant."""
+    """Return accelerator-hours and dollars of a plan, NaN if prices are missing, and a warning for each that was expected."""
     found, said = {}, []
     wanted = {
         "gpu_hours": costs.peak_flops is not None or costs.mfu is not None,
@@ -187,7 +187,7 @@ def prices_of(
 
 
 def _overspend(feasible: Feasible, request: Request, log_params: float, tokens: float) -> float:
-    """Probability that the demand asks for more than the budget pays for."""
+    """Return the probability that the demand exceeds what the budget pays for."""
     demand: Any = request.budget.demand
     if demand is None or request.budget.train_only or feasible.budget == "days":
         return np.nan

@@ -1,4 +1,4 @@
-"""The table of approaches 1 and 2, which give the best size of a compute and no loss of a plan."""
+"""The table of approaches 1 and 2, which give only the best size for a compute budget, not the loss of a plan."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from ..question.request import Request
 from .row import prices_of
 from .warnings import FAR, count_warning
 
-# What such a fit cannot say, and cannot be asked.
+# Columns that such a fit cannot fill, and fields that it does not use.
 _UNKNOWN = (
     "inference_flops",
     "unique_tokens",
@@ -46,14 +46,14 @@ _UNUSED = (
 
 
 def sizes_alone(fits: Sequence[Fit], request: Request) -> pd.DataFrame:
-    """Return one row per budget: the median of ln N* of the draws, and nothing of losses.
+    """Return one row per budget, with the median of ln N* over the draws and no losses.
 
     Parameters
     ----------
     fits : sequence of Fit
         One, of approach 1 or 2.
     request : Request
-        Budgets in FLOP; prices say what they cost.
+        Budgets in FLOP; prices give their cost.
 
     Returns
     -------
@@ -63,11 +63,11 @@ def sizes_alone(fits: Sequence[Fit], request: Request) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If more is asked than such a fit can say, or a budget lies too far out.
+        If the request needs more than such a fit gives, or a budget lies too far out.
     """
     check_fits(fits, request.at)
     request.refuse_unused(
-        *_UNUSED, by="a fit that gives the best size of a compute and no loss (fit chinchilla for it)"
+        *_UNUSED, by="a fit that gives only the best size for a compute budget, not a loss (fit chinchilla for a loss)"
     )
     _, budgets = request.budget.amounts(request.limits)
     (fit,) = fits
@@ -114,17 +114,17 @@ def _row(fit: Fit, request: Request, flops: float, decades: float, best: np.ndar
 
 def _warnings(fit: Fit, decades: float) -> list[str]:
     said = [
-        "No loss is known: this fit gives the best size alone, so the cost of missing it and the flat bottom are left out "
+        "This fit gives only the best size, not a loss, so the cost of missing that size and the flat bottom are left out "
         "(a fit of chinchilla gives them).",
         *profile_advice(fit),
     ]
     if decades > FAR:
         said.append(
-            f"{decades:.2f} decades beyond the runs: the interval knows nothing of how the power law itself may bend."
+            f"{decades:.2f} decades beyond the runs: the interval does not cover a bend of the power law itself."
         )
     return said
 
 
 def profile_advice(fit: Fit) -> list[str]:
-    """Advice of the open checks that bear on N*(C) of approaches 1 and 2; nothing for other fits."""
+    """Advice of the checks not passed that affect N*(C) of approaches 1 and 2; empty for other fits."""
     return [str(row["advice"]) for row in bearing_on(fit.check, "sizes")] if fit.law.profile else []

@@ -1,4 +1,4 @@
-"""`answer`: the table that choices come out as: each plan, what it spends, what the draws say of it, and the warnings that bear on it."""
+"""`answer`: the table of choices: each plan, what it spends, what the draws say about it, and the warnings that affect it."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def answer(
 ) -> pd.DataFrame:
     """Return one row per choice; see `allocate` for the columns.
 
-    A choice too far from the runs is left out, as are those `refused` before; the last row's warning says why. InputError where none is
+    A choice too far from the runs is left out, as are those already `refused`; the warning of the last row says why. InputError if none is
     left.
     """
     kept, why_not = [], list(refused)
@@ -48,7 +48,7 @@ def answer(
 
 
 def _refused(problem: Problem, one: Chosen, row: dict[str, object]) -> str:
-    """Say why a plan lies too far beyond the runs; an empty text where it does not."""
+    """Return why a plan lies too far beyond the runs, or an empty string."""
     inputs = {} if one.shapes is None else {name: float(v[one.shape]) for name, v in one.shapes.inputs.items()}
     why = problem.too_far(one.params, float(np.exp(one.choice.log_tokens)), one.pool, **inputs)
     return served(problem.request, row) + why if why else ""

@@ -1,4 +1,4 @@
-"""Every sentence that warns of a choice, or says why there is none."""
+"""Every sentence that warns about a choice, or says why there is none."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,12 +15,12 @@ from ..problem.feasible import helpful_accelerators
 from ..question.request import Request, options_of
 from ..question.target import Target
 
-FAR = 1.5  # decades beyond which intervals of N* were checked to be too narrow
-_SAME_SIZE = 1.01  # ratio of the ends of an interval that is none
+FAR = 1.5  # decades beyond which intervals of N* were found too narrow
+_SAME_SIZE = 1.01  # ratio of the ends of an interval that counts as a point
 
 
 def served(request: Request, row: Mapping[str, Any]) -> str:
-    """Say how much of a budget the demand takes, where that leaves too little to train on."""
+    """Return how much of a budget the demand takes, if that leaves too little for training."""
     if request.budget.demand is None or request.budget.train_only or not row["budget"] > 0:
         return ""
     share = row["inference_flops"] / row["flops"]
@@ -28,46 +28,46 @@ def served(request: Request, row: Mapping[str, Any]) -> str:
 
 
 def fixed(n_draws: int, intervals: Mapping[str, float], binding: Sequence[str], budget: str) -> list[str]:
-    """Say so where limits leave each draw the same plan, whose interval then looks like certainty."""
+    """Warn if limits leave every draw the same plan: its interval then looks like certainty."""
     limits = [name for name in binding if name not in (budget, "shapes")]
     if n_draws == 1 or not limits or intervals["params_upper"] > intervals["params_lower"] * _SAME_SIZE:
         return []
     fixes = "fixes" if len(limits) == 1 else "fix"
-    return [f"{options_of(limits)} {fixes} the plan: its interval is that of the limits, not of the law."]
+    return [f"{options_of(limits)} {fixes} the plan: its interval comes from the limits, not from the law."]
 
 
 def served_beyond(request: Request, budget: str, inference_flops: float) -> list[str]:
-    """Say that a deadline as the budget does not pay for serving."""
+    """Warn that a deadline as the budget does not pay for serving."""
     if request.budget.demand is None or request.budget.train_only or budget != "days":
         return []
     return [
-        f"A deadline bounds training alone, so that the demand does not shape this plan: its {inference_flops:.3g} FLOP of serving come on "
-        f"top. A budget that pays for both is {named('flops')}, {named('gpu_hours')} or {named('usd')}, with {named('days')} as a limit."
+        f"A deadline limits only training, so the demand does not affect this plan: its {inference_flops:.3g} FLOP of serving are extra. "
+        f"For a budget that pays for both, give {named('flops')}, {named('gpu_hours')} or {named('usd')}, with {named('days')} as a limit."
     ]
 
 
 def unused(spent: float, amount: float, tokens: float, pool: float | None, binding: Sequence[str]) -> list[str]:
-    """Say so where a plan of a law that can rise leaves a part of the budget unused."""
+    """Warn if a plan of a law that can rise leaves part of the budget unused."""
     if spent > 0.99 * amount or pool is None or binding:
         return []
     return [
-        f"The plan uses {spent:.3g} of {amount:.3g}: on {pool:.3g} unique tokens more than {tokens / pool:.3g} epochs, or a "
-        "larger model, is expected to make the loss worse. More compute buys nothing without more data (or dropout, weight decay)."
+        f"The plan uses {spent:.3g} of {amount:.3g}: on {pool:.3g} unique tokens, more than {tokens / pool:.3g} epochs or a "
+        "larger model is expected to raise the loss. More compute does not help without more data (or dropout, weight decay)."
     ]
 
 
 def cap_warning(request: Request, binding: Sequence[str]) -> list[str]:
-    """Say where the worth of repeats comes from, that a pool limits the run, and how many accelerators help."""
+    """Warn if repeats come from a published prior, a pool limits the run, or not all accelerators may help."""
     said = []
     if request.rules.repeats is not None:
         said.append(
-            f"What repeats are worth comes from the published prior ({given(repeats='published')}), not from these runs: R_D about 15, R_N "
+            f"The value of repeats comes from the published prior ({given(repeats='published')}), not from these runs: R_D about 15, R_N "
             "about 5."
         )
     if "unique-tokens" in binding:
         said.append(
-            "The unique tokens limit the run, for this law does not know what repeated data do: fit repeated or repeated-rising, or "
-            f"take the published decay with {given(repeats='published')}."
+            "The unique tokens limit the run, because this law does not model repeated data: fit repeated or repeated-rising, or "
+            f"use the published decay with {given(repeats='published')}."
         )
     if request.limits.days is not None:
         helpful, there_are = (
@@ -76,21 +76,21 @@ def cap_warning(request: Request, binding: Sequence[str]) -> list[str]:
         )
         if helpful is None:
             said.append(
-                "All accelerators are taken to help: how many do hangs on the critical batch "
-                f"({named('critical_batch_tokens')}, or a fit of batch) and on the tokens that one holds "
+                "All accelerators are assumed to help: how many do depends on the critical batch "
+                f"({named('critical_batch_tokens')}, or a fit of batch) and on the tokens that each one holds "
                 f"({named('tokens_per_accelerator')})."
             )
         elif there_are and helpful < there_are:
             said.append(
-                f"Only about {helpful:.3g} of the {there_are} accelerators help: beyond, the batch is critical."
+                f"Only about {helpful:.3g} of the {there_are} accelerators help: with more, the batch exceeds the critical one."
             )
     return said
 
 
 def count_warning(fits: Sequence[Fit]) -> str:
-    """Say so where the flops of all fitted runs differ from 6 x params x tokens by one factor.
+    """Warn if the flops of all fitted runs differ from 6 x params x tokens by the same factor.
 
-    A wrong count of tokens fits as well as the right one and moves the choice by about its factor: only the flops betray it.
+    A wrong count of tokens fits as well as the right one and moves the choice by about its factor: only the flops reveal it.
     """
     data = fits[0].data
     if "flops" not in data or "params" not in data:
@@ -106,27 +106,27 @@ def count_warning(fits: Sequence[Fit]) -> str:
 
 
 def choice_warning(fits: Sequence[Fit], row: pd.Series, counted: str) -> str:
-    """Join what bears on a choice: the forecast's warning, the design and the counts of the runs, and how such intervals did."""
+    """Join the warnings about a choice: of the forecast, the design and counts of the runs, and the record of such intervals."""
     said = [row["warning"], *design_advice(fits)]
     if fits[0].spec.noise.fade == 0:
         said.append(
-            "With fade 0 the interval of params is too narrow: on public suites 90% intervals of such fits held the measured optimum in "
-            "28 to 39% of cases."
+            "With fade 0 the interval of params is too narrow: on public suites 90% intervals of such fits contained the measured optimum "
+            "in 28 to 39% of cases."
         )
     elif row["extrapolation_decades"] > FAR:
         said.append(
-            f"Beyond {FAR} decades, 90% intervals of params held the measured optimum of public suites in 72 to 89% of cases."
+            f"Beyond {FAR} decades, 90% intervals of params contained the measured optimum of public suites in 72 to 89% of cases."
         )
     said.append(counted)
     return " ".join(text for text in said if text)
 
 
 def design_advice(fits: Sequence[Fit]) -> list[str]:
-    """Advice of the open checks of a design that bear on a choice; what each fit of an average says alike is said once."""
+    """Advice of the checks of a design, not passed, that affect a choice; advice common to all fits of an average appears once."""
     each = [[str(row["advice"]) for row in bearing_on(fit.check, "choice")] for fit in fits]
     common = [text for text in each[0] if all(text in others for others in each)]
     own = [
-        f"Of fit '{fit.name}', weight {fit.weight:.2f}: {text}"
+        f"Fit '{fit.name}', weight {fit.weight:.2f}: {text}"
         for fit, texts in zip(fits, each, strict=True)
         for text in texts
         if text not in common
@@ -135,24 +135,26 @@ def design_advice(fits: Sequence[Fit]) -> list[str]:
 
 
 def out_of_reach(target: Target, nearest: Nearest, loss: float, max_extrapolation: float | None) -> str:
-    """Say which limits bind where a target cannot be reached, and the nearest request that can be met, a loss among them."""
+    """Return the limits that bind if a target cannot be reached, and the nearest requests that can be met, including a loss."""
     assert target.probability is not None
     binds = ""
     if nearest.binding:
         binds = f": {options_of(nearest.binding)} {'binds' if len(nearest.binding) == 1 else 'bind'}"
     floor = ""
     if nearest.floor > 0.5:
-        floor = f" In {nearest.floor:.0%} of the draws the target lies below the irreducible loss, which no compute reaches."
+        floor = (
+            f" In {nearest.floor:.0%} of the draws the target is below the irreducible loss, which no compute reaches."
+        )
     return (
-        f"No plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}{binds}. At most P = "
-        f"{np.floor(100 * nearest.probability) / 100:.2f} can be asked for within {most_compute(max_extrapolation):g} decades of compute; "
+        f"No plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}{binds}. The largest possible "
+        f"is P = {np.floor(100 * nearest.probability) / 100:.2f} within {most_compute(max_extrapolation):g} decades of compute; "
         f"{np.floor(100 * nearest.unlimited) / 100:.2f} with unlimited compute.{floor} With probability {target.probability:g} a loss of "
-        f"{loss:.{_digits(loss)}f} can be."
+        f"{loss:.{_digits(loss)}f} can be reached."
     )
 
 
 def rounded_up(loss: float) -> float:
-    """Return a loss rounded up in the fourth digit, so that what is written is not less than it."""
+    """Return a loss rounded up in the fourth digit, so that the printed value is not below it."""
     scale = 10.0 ** _digits(loss)
     return float(np.ceil(loss * scale) / scale)
 

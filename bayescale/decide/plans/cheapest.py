@@ -1,4 +1,4 @@
-"""The cheapest plan that enough draws say will reach a target."""
+"""The cheapest plan that reaches a target in enough draws."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from .regret import edge
 from .targets import Misses
 
 _STEPS = 36  # of a bisection over at most 60 of ln tokens, to 1e-9
-_CLOSER = ((129, 1 / 4), (65, 1 / 16))  # as in `search`, sparser: each size asks for a bisection
-_SCAN = 25  # numbers of tokens tried where the most are not enough: drift can make more of them worse
+_CLOSER = ((129, 1 / 4), (65, 1 / 16))  # as in `choose`, but sparser: each size needs a bisection
+_SCAN = 25  # numbers of tokens tried if the maximum is not enough: drift can make more of them worse
 _GRID = 41
 _DRAWS = 400
 
 
 @dataclass(frozen=True)
 class Cheapest:
-    """Natural logs of params and tokens of a plan, and of the sizes that cost hardly more."""
+    """Natural logs of params and tokens of a plan, and of the sizes that cost little more."""
 
     log_params: float
     log_tokens: float
@@ -31,16 +31,16 @@ class Cheapest:
 def tokens_needed(
     probability: Callable[[np.ndarray, np.ndarray], np.ndarray], wanted: float, low: np.ndarray, high: np.ndarray
 ) -> np.ndarray:
-    """Least ln tokens of each size at which a probability reaches what is wanted; infinite where it does not by `high`.
+    """Return the smallest ln tokens of each size at which a probability reaches the one wanted; infinite if it does not by `high`.
 
     Parameters
     ----------
     probability : callable
-        Of places in the arrays and ln tokens.
+        Function of places in the arrays and ln tokens.
     wanted : float
         Probability to reach.
     low, high : numpy.ndarray, shape (size,)
-        Natural logs of tokens between which it is sought.
+        Natural logs of tokens between which to search.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def tokens_needed(
 
 
 def least_tokens(draws: LossDraws, within: Feasible, target: Target, log_params: np.ndarray) -> np.ndarray:
-    """Natural log of the least tokens with which each size reaches the target as probably as it asks; infinite where none do."""
+    """Return the natural log of the fewest tokens with which each size reaches the target with its probability; infinite if none do."""
     high = within.log_tokens(log_params)
     possible, misses = np.isfinite(high), Misses(draws, target)
 
@@ -90,18 +90,18 @@ def cheapest(
     draws : LossDraws
         The loss of plans.
     feasible : Feasible
-        Prices and limits; the amount is the most that may be spent.
+        Prices and limits; the amount is the maximum that may be spent.
     target : Target
         With a probability.
     log_most_flops : float
-        Natural log of the most training FLOP.
+        Natural log of the maximum training FLOP.
     share : float
-        Of the cost, that the flat sizes may waste.
+        Share of the cost that the flat sizes may waste.
 
     Returns
     -------
     Cheapest or None
-        None where no plan within the limits will do.
+        None if no plan within the limits reaches the target.
     """
     assert target.probability is not None
     within = feasible.within(max_extrapolation=float(np.exp(log_most_flops)))
@@ -119,12 +119,12 @@ def cheapest(
         best = int(np.argmin(rough))
         step = grid[1] - grid[0]
         grid = np.linspace(grid[best] - 2 * step, min(grid[best] + 2 * step, top), _GRID)
-    else:  # the few may just miss what all reach
+    else:  # the few draws may just miss what all draws reach
         grid = grid[::2]
     costs = log_cost(grid, draws)
     if not np.isfinite(costs).any():
         return None
-    # The tokens that enough draws ask for are a quantile over draws, so that the cost has many minima.
+    # The tokens that enough draws need are a quantile over draws, so the cost has many minima.
     grid, costs = closer(lambda x: log_cost(x, draws), grid, costs, _CLOSER)
     n, least = refine(lambda x: log_cost(x, draws), grid, costs)
     reach = least - float(np.log1p(-share))

@@ -1,7 +1,7 @@
-"""The search for the best plan: over the sizes that a budget allows, each trained on as many tokens as serve it best.
+"""The search for the best plan: over the sizes that a budget allows, each trained on the best number of tokens.
 
-For most laws that leaves one free variable, ln params. A grid finds the region and a golden section the place, so that neither a second
-minimum nor a corner, where another limit takes over, is missed. Every draw's own best plan is found along the way.
+For most laws that leaves one free variable, ln params. A grid finds the region and a golden section the exact place, so that neither a
+second minimum nor a corner, where another limit takes over, is missed. Every draw's own best plan is found along the way.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,18 +17,18 @@ from .loss import LossDraws
 from .risk import Risk, mean
 
 _COARSE = 0.4  # step of ln params at which a few draws are scanned from one param upwards
-_SCANNED = 200  # such draws
+_SCANNED = 200  # number of these draws
 _FINE = 0.12
 _MOST, _LEAST = 65, 17  # sizes of the fine grid
 _STEPS = 28  # of a golden section over a few steps of the fine grid: to 1e-6
 _OWN_STEPS = 16  # to 5e-4, where a loss is flat to 1e-8
 _FEWER_STEPS = 12  # to 2e-3 of ln params, where a loss is flat to 1e-7
-_TOKENS_DRAWS = 1000  # over which the best tokens of a size are averaged, where more can do harm
+_TOKENS_DRAWS = 1000  # draws over which the best tokens of a size are averaged, if more can raise the loss
 _TOKENS_STEPS = 26
-_ABOUT = 400  # draws that say about where the best plan lies
-# Sizes added about the best, and the part of the grid on either side of it that they lie in, for a risk of many minima.
+_ABOUT = 400  # draws that show roughly where the best plan lies
+# Sizes added around the best, and the part of the grid on either side of it that they cover, for a risk with many minima.
 _CLOSER = ((257, 1 / 4), (129, 1 / 8), (257, 1 / 16))
-_MINIMA = 16  # local minima that are followed
+_MINIMA = 16  # local minima that are refined
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Own:
 
 @dataclass(frozen=True)
 class Choice:
-    """The plan of least risk, its loss in every draw, and each draw's own best plan."""
+    """The plan with the lowest risk, its loss in every draw, and each draw's own best plan."""
 
     log_params: float
     log_tokens: float
@@ -52,7 +52,7 @@ class Choice:
 
 
 def sizes(draws: LossDraws, feasible: Feasible, *, scanned: int = _SCANNED) -> np.ndarray:
-    """Natural logs of the sizes among which every draw's best lies, with the corners between limits among them."""
+    """Return natural logs of sizes that enclose every draw's best, including the corners between limits."""
     top = feasible.log_params_most()
     grid = np.linspace(min(0.0, top - 1), top, max(int(max(top, 0) / _COARSE) + 2, 9))
     few = draws.thinned(scanned)
@@ -63,7 +63,7 @@ def sizes(draws: LossDraws, feasible: Feasible, *, scanned: int = _SCANNED) -> n
 
 
 def _along(draws: LossDraws, feasible: Feasible, log_params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Loss and ln tokens of sizes, shape (size,), each on the tokens that serve a draw best; shape (size, draw)."""
+    """Return loss and ln tokens of sizes, shape (size,), each with the best tokens of a draw; shape (size, draw)."""
     most = feasible.log_tokens(log_params)
     n, d = log_params[:, None], np.where(np.isfinite(most), most, 0.0)[:, None]
     tokens = draws.log_useful_tokens({"params": n, "tokens": d}) if draws.rises else d
@@ -72,7 +72,7 @@ def _along(draws: LossDraws, feasible: Feasible, log_params: np.ndarray) -> tupl
 
 
 def own_best(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.ndarray) -> Own:
-    """Best plan of each draw, from the losses on a grid of sizes; shape (size, draw)."""
+    """Return the best plan of each draw, from the losses on a grid of sizes; shape (size, draw)."""
     place = np.argmin(loss, axis=0)
     low, high = grid[np.maximum(place - 1, 0)], grid[np.minimum(place + 1, len(grid) - 1)]
 
@@ -87,7 +87,7 @@ def own_best(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.nd
 
 
 def plain_flops(draws: LossDraws, feasible: Feasible) -> float | None:
-    """Training FLOP of a request whose best plans have a closed form: one law of 6ND and a budget that nothing else cuts; else None."""
+    """Return training FLOP if the best plans have a closed form (a single law with compute 6ND, a budget and no other limits), or None."""
     limited = feasible.max_tokens or feasible.train_flops or feasible.serving or feasible.log_params
     if len(draws.parts) != 1 or limited or feasible.max_params < np.inf or not np.isfinite(feasible.amount):
         return None
@@ -98,7 +98,7 @@ def plain_flops(draws: LossDraws, feasible: Feasible) -> float | None:
 
 
 def held_drift(draws: LossDraws, feasible: Feasible) -> LossDraws:
-    """Return the draws with the drift that they have at the compute of about the best plan of the bare law."""
+    """Return the draws with their drift at roughly the best plan of the bare law."""
     if not any(part.drift.per_decade for part in draws.parts):
         return draws
     flops = plain_flops(draws, feasible)
@@ -110,14 +110,14 @@ def held_drift(draws: LossDraws, feasible: Feasible) -> LossDraws:
 
 
 def _optima(draws: LossDraws, flops: float) -> np.ndarray:
-    """Natural log of each draw's best params for a compute, by the closed form of the one law that there is."""
+    """Return the natural log of each draw's best params for a compute budget, by the closed form of the only law."""
     part = draws.parts[0]
     assert part.law.sizing.optimum is not None
     return np.broadcast_to(part.law.sizing.optimum(flops, **part.others, **part.constants), (draws.size,))
 
 
 def own_plans(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.ndarray) -> Own:
-    """As `own_best`, also for draws whose best lies outside the grid; in closed form where there is one, which drift leaves alone."""
+    """As `own_best`, but also for draws with a best plan outside the grid; in closed form if there is one (drift does not change it)."""
     flops = plain_flops(draws, feasible)
     if flops is not None:
         n = _optima(draws, flops)
@@ -144,7 +144,7 @@ def own_plans(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.n
 
 
 def choose(draws: LossDraws, feasible: Feasible, risk: Risk) -> Choice:
-    """Return the plan of least risk within a budget and its limits.
+    """Return the plan with the lowest risk within a budget and its limits.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def closer(
     values: np.ndarray,
     steps: Sequence[tuple[int, float]] = _CLOSER,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Add sizes about the best of a grid, ever closer: a quantile of draws has many minima, small ones beside one another."""
+    """Add sizes ever closer around the best of a grid: a quantile of draws has many small minima next to each other."""
     for points, share in steps:
         best = int(np.argmin(values))
         reach = max(int(len(grid) * share), 3)
@@ -204,7 +204,7 @@ def closer(
 
 
 def refine(value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Place and value of the least of a function whose values on a grid are known, which may have several minima."""
+    """Return place and value of the minimum of a function with known values on a grid; it may have several minima."""
     padded = np.concatenate([[np.inf], values, [np.inf]])
     minima = np.flatnonzero((values <= padded[:-2]) & (values <= padded[2:]) & np.isfinite(values))
     minima = minima[np.argsort(values[minima], kind="stable")][:_MINIMA]
@@ -223,9 +223,9 @@ def best_tokens(
     log_params: np.ndarray,
     others: Mapping[str, float] | None = None,
 ) -> np.ndarray:
-    """Natural log of the tokens of least risk for each size, where more than enough can do harm; shape (size,).
+    """Return the natural log of the tokens with the lowest risk for each size, if too many can raise the loss; shape (size,).
 
-    `others` are natural logs of what else the law takes, where it is not the same for all plans.
+    `others` are natural logs of other inputs of the law, if they are not the same for all plans.
     """
     same = {name: np.full((1, 1), value) for name, value in (others or {}).items()}
     n = {"params": log_params[:, None], **same}
@@ -236,7 +236,7 @@ def best_tokens(
 
 
 def fewer(draws: LossDraws, feasible: Feasible, own: Own, shares: np.ndarray) -> np.ndarray:
-    """Loss of each draw's own best plan when only shares of a budget may be spent; shape (share, draw)."""
+    """Return the loss of each draw's own best plan if only shares of a budget may be spent; shape (share, draw)."""
     found: list[Any] = []
     for share in shares:
         less = feasible.scaled(feasible.amount * share)

@@ -1,4 +1,4 @@
-"""How many further unique tokens to buy, where each has a price and a budget in dollars pays for them too."""
+"""How many more unique tokens to buy, if each has a price and a budget in dollars pays for them too."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,17 +12,17 @@ from .feasible import Feasible
 from .loss import LossDraws
 from .risk import Risk
 
-_SHARES = np.r_[0.0, np.geomspace(1e-4, 0.9, 16)]  # of the budget that data may take
-_DRAWS = 400  # over which shares are compared
+_SHARES = np.r_[0.0, np.geomspace(1e-4, 0.9, 16)]  # shares of the budget that data may take
+_DRAWS = 400  # draws over which shares are compared
 _STEPS = 10
 
-FeasibleOf = Callable[[float, LossDraws, float], Feasible]  # of the dollars left, the draws and the pool
+FeasibleOf = Callable[[float, LossDraws, float], Feasible]  # from the dollars left, the draws and the pool
 
 
 def choose_with_data(
     draws: LossDraws, amount: float, pool: float | None, price: float, risk: Risk, feasible_of: FeasibleOf
 ) -> tuple[LossDraws, Feasible, Choice, float]:
-    """Return the plan of least risk when a part of the budget may buy unique tokens.
+    """Return the plan with the lowest risk if part of the budget may buy unique tokens.
 
     Parameters
     ----------
@@ -31,9 +31,9 @@ def choose_with_data(
     amount : float
         The budget, USD.
     pool : float or None
-        Unique tokens that there are already; None for none.
+        Unique tokens already available, or None.
     price : float
-        Of one more, USD.
+        Price of one more, USD.
     risk : callable
         ``risk(loss, best)``.
     feasible_of : callable
@@ -42,8 +42,8 @@ def choose_with_data(
     Returns
     -------
     tuple
-        The draws with the pool that is bought, the budget that is left for compute, the choice, and the share spent on data. Each draw's
-        own best plan buys what it wants.
+        The draws with the pool after buying, the budget left for compute, the choice, and the share spent on data. Each draw's own best
+        plan buys as much as it needs.
     """
     have = pool or 0.0
 
@@ -56,7 +56,7 @@ def choose_with_data(
     few = draws.thinned(_DRAWS)
     shares = _SHARES if have else _SHARES[1:]
     tried = [choose(*at(float(share), few), risk) for share in shares]
-    # Regrets are counted from plans that buy freely, which the grid of shares stands for.
+    # Regrets are counted from plans that buy freely, approximated by the grid of shares.
     free = np.min([choice.own.loss for choice in tried], axis=0)
     values = np.array([float(risk(choice.loss, free)) for choice in tried])
     best = int(np.argmin(values))
@@ -78,7 +78,7 @@ def choose_with_data(
 
 
 def _best(owns: list[Own]) -> Own:
-    """Of several plans for each draw its best."""
+    """Return the best of several plans for each draw."""
     losses = np.array([own.loss for own in owns])
     place = losses.argmin(axis=0)
 

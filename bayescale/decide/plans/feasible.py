@@ -1,6 +1,6 @@
-"""`Feasible`: what plans may spend and do spend in one unit, and so the most tokens that each size can be trained on.
+"""`Feasible`: what plans may spend and do spend in one unit, and so the maximum tokens of each size.
 
-Nothing here hangs on the draws: in each of them the same plans are feasible.
+Nothing here depends on the draws: the same plans are feasible in each of them.
 """
 
 from collections.abc import Mapping
@@ -22,19 +22,20 @@ class Feasible:
     budget : str
         Name of the option that set the amount: flops, gpu-hours, usd or days.
     amount : float
-        The budget, infinite without one.
+        The budget; infinite if there is none.
     per_train_flop : float
         Cost of one training FLOP.
     serving : float
-        Cost of all that the budget pays for beside training, for a model of one training FLOP a token (it serves with a third of that).
+        Cost of all that the budget pays for in addition to training, for a model with one training FLOP per token (serving takes a third of
+        that).
     max_tokens : mapping of str to float
-        Most tokens by option.
+        Maximum tokens by option.
     train_flops : mapping of str to float
-        Most training FLOP by option.
+        Maximum training FLOP by option.
     max_params : float
         Largest size.
     log_params, log_ratio : numpy.ndarray
-        Natural log of FLOP / (6 x params x tokens) at these natural logs of params; between them it is interpolated. Empty for 1.
+        Natural log of FLOP / (6 x params x tokens) at these natural logs of params, interpolated between them. Empty for a ratio of 1.
     """
 
     budget: str
@@ -48,13 +49,13 @@ class Feasible:
     log_ratio: tuple[float, ...] = ()
 
     def log_flops_per_token(self, log_params: np.ndarray) -> np.ndarray:
-        """Natural log of the training FLOP a token."""
+        """Return the natural log of the training FLOP per token."""
         if not self.log_params:
             return LOG_6 + log_params
         return LOG_6 + log_params + np.interp(log_params, self.log_params, self.log_ratio)
 
     def log_tokens(self, log_params: np.ndarray) -> np.ndarray:
-        """Natural log of the most tokens that sizes can see within all limits; -inf for a size that cannot be paid for."""
+        """Return the natural log of the maximum tokens of sizes within all limits; -inf for a size that the budget cannot pay for."""
         flops = np.exp(self.log_flops_per_token(log_params))
         most = np.full(np.shape(log_params), min(self.max_tokens.values(), default=np.inf))
         for value in self.train_flops.values():
@@ -65,7 +66,7 @@ class Feasible:
             return np.log(np.maximum(most, 0))
 
     def log_params_most(self) -> float:
-        """Natural log of the largest size that can be paid for and sees at least one token."""
+        """Return the natural log of the largest size that the budget can train on at least one token."""
         least = 1.0
         ends = [value / least for value in self.train_flops.values()]
         if np.isfinite(self.amount):
@@ -74,7 +75,7 @@ class Feasible:
         if not np.isfinite(by_flops):
             return float(np.log(self.max_params))
         low, high = -80.0, float(np.log(by_flops)) + 20
-        for _ in range(60):  # flops a token rise with the size
+        for _ in range(60):  # FLOP per token rise with the size
             middle = (low + high) / 2
             low, high = (
                 (middle, high)
@@ -84,7 +85,7 @@ class Feasible:
         return float(min(low, np.log(self.max_params)))
 
     def kinks(self, log_params: np.ndarray) -> np.ndarray:
-        """Natural logs of the sizes between those given where another limit takes over; optima like to lie there."""
+        """Return natural logs of the sizes between those given at which another limit takes over; optima often lie there."""
         names = [self._first(np.asarray(n)) for n in log_params]
         found = []
         for left, right, a, b in zip(log_params, log_params[1:], names, names[1:], strict=False):
@@ -98,7 +99,7 @@ class Feasible:
         return np.array(found)
 
     def _limits(self, log_params: np.ndarray) -> dict[str, float]:
-        """Most tokens of one size by option."""
+        """Return the maximum tokens of one size by option."""
         flops = float(np.exp(self.log_flops_per_token(log_params)))
         found = {}
         if np.isfinite(self.amount):
@@ -110,29 +111,29 @@ class Feasible:
         return min(limits, key=lambda name: limits[name], default="")
 
     def binding(self, log_params: float, log_tokens: float) -> list[str]:
-        """Names of the options whose limits a plan reaches."""
+        """Return the names of the options whose limits a plan reaches."""
         return self._beyond(log_params, log_tokens, 1 - _SAME)
 
     def exceeded(self, log_params: float, log_tokens: float) -> list[str]:
-        """Names of the options whose limits a plan breaks."""
+        """Return the names of the options whose limits a plan breaks."""
         return self._beyond(log_params, log_tokens, 1 + _SAME)
 
     def _beyond(self, log_params: float, log_tokens: float, share: float) -> list[str]:
-        """Names of the options of whose limits a plan takes at least a share."""
+        """Return the names of the options for which a plan uses at least a share of the limit."""
         limits = self._limits(np.asarray(log_params))
         found = [name for name, most in limits.items() if np.exp(log_tokens) >= most * share]
         return [*found, *(["max-params"] if np.exp(log_params) >= self.max_params * share else [])]
 
     def spent(self, log_params: float, log_tokens: float) -> float:
-        """Cost of a plan in the unit of the budget."""
+        """Return the cost of a plan in the unit of the budget."""
         flops = float(np.exp(self.log_flops_per_token(np.asarray(log_params))))
         return flops * (self.per_train_flop * float(np.exp(log_tokens)) + self.serving)
 
     def within(self, **train_flops: float) -> "Feasible":
-        """Return the same with further limits on training FLOP, by option."""
+        """Return a copy with further limits on training FLOP, by option."""
         more = {name.replace("_", "-"): value for name, value in train_flops.items()}
         return replace(self, train_flops={**self.train_flops, **more})
 
     def scaled(self, amount: float) -> "Feasible":
-        """Return the same with another amount."""
+        """Return a copy with another amount."""
         return replace(self, amount=amount)

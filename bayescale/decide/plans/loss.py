@@ -1,7 +1,7 @@
 """`LossDraws`: the loss in every draw of a fit, or of an average of fits, as one function of a law's inputs.
 
-All choices are made of it. The draws are on the last axis; the loss is the law's curve times the drift beyond the runs, the same draws as
-`forecast` has of the same seed.
+All choices are made from it. The draws are on the last axis; the loss is the law's curve times the drift beyond the runs, with the same
+draws of drift as `forecast` for the same seed.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class Part:
 
     law: Law
     constants: Mapping[str, np.ndarray]
-    others: Mapping[str, float]  # inputs beside params, tokens and unique_tokens
+    others: Mapping[str, float]  # inputs other than params, tokens and unique_tokens
     drift: Drift  # of log loss
     reached: Reached
     noise: Additive  # of log loss
@@ -56,7 +56,7 @@ class LossDraws:
     parts : tuple of Part
         One per fit; their draws follow one another on the last axis.
     pool : float
-        Unique tokens that there are, for laws of repeated data.
+        Unique tokens available, for laws that model repeated data.
     """
 
     parts: tuple[Part, ...]
@@ -69,17 +69,17 @@ class LossDraws:
 
     @property
     def rises(self) -> bool:
-        """Whether more tokens can make a loss worse."""
+        """Whether more tokens can raise a loss."""
         return any(part.law.sizing.most_tokens for part in self.parts)
 
     @property
     def counts_epochs(self) -> bool:
-        """Whether every law knows what repeated data do."""
+        """Whether every law models repeated data."""
         return all(part.law.counts_epochs for part in self.parts)
 
     @property
     def outside(self) -> tuple[float, ...]:
-        """Decades in tokens per parameter and epochs that all plans share, by fit; 0 where each has its own."""
+        """Decades in tokens per parameter and epochs that all plans share, by fit; 0 if each has its own."""
         return tuple(part.outside or 0.0 for part in self.parts)
 
     def loss(self, inputs: Logs) -> np.ndarray:
@@ -88,7 +88,7 @@ class LossDraws:
         Parameters
         ----------
         inputs : mapping of str to array, shape (..., 1) or (..., draw)
-            Natural logs of params and tokens, and of what else the law takes where it differs between plans.
+            Natural logs of params and tokens, and of other inputs of the law if they differ between plans.
 
         Returns
         -------
@@ -98,11 +98,11 @@ class LossDraws:
         return self._each(_loss, inputs)
 
     def probability(self, inputs: Logs, target: float) -> np.ndarray:
-        """Probability in every draw that a new run of the plan measures at most `target`; shapes as in `loss`."""
+        """Return the probability in every draw that a new run of the plan measures at most `target`; shapes as in `loss`."""
         return self._each(partial(_probability, target), inputs)
 
     def log_useful_tokens(self, inputs: Logs) -> np.ndarray:
-        """Natural log of the tokens that serve each draw best, those given or fewer where more would make its loss worse."""
+        """Return the natural log of each draw's best tokens: those given, or fewer if more would raise its loss."""
         return self._each(_useful, inputs)
 
     @property
@@ -111,10 +111,10 @@ class LossDraws:
         return replace(self, parts=tuple(replace(part, drift=_none(part.drift)) for part in self.parts))
 
     def holding(self, inputs: Mapping[str, float]) -> "LossDraws":
-        """Return the same draws with the drift that each has at one plan, for all plans.
+        """Return the same draws with the drift of each at one plan, for all plans.
 
-        So plans are compared: what drift there is at a distance bears on all of them alike. Were it let loose, a draw whose law drifts down
-        would praise any waste of compute, and one whose law drifts up would save it.
+        Plans are compared in this way: the drift at a given distance applies equally to all of them. With independent drift, a draw whose
+        law drifts down would favour any waste of compute, and one whose law drifts up would avoid spending it.
         """
         one = {name: np.array([value]) for name, value in inputs.items()}
         parts = []
@@ -124,10 +124,10 @@ class LossDraws:
         return replace(self, parts=tuple(parts))
 
     def sharing_outside(self, inputs: Mapping[str, float] | None) -> "LossDraws":
-        """Return the same draws with the decades that one plan has in tokens per parameter and epochs, for all plans; None for none.
+        """Return the same draws with one plan's decades in tokens per parameter and epochs, for all plans; None means 0 decades.
 
-        So plans of different compute are compared, each with the drift of its own: what lies beside that must not be gone after for its
-        drift's sake.
+        Plans of different compute are compared in this way, each with its own drift in compute: other directions must not be chosen only
+        because of their drift.
         """
         parts = [
             replace(part, outside=0.0 if inputs is None else _outside(part, self.pool, inputs)) for part in self.parts
@@ -165,7 +165,7 @@ def _none(drift: Drift) -> Drift:
 
 
 def _arrays(noise: Additive) -> list[tuple[str, np.ndarray]]:
-    """What a noise has of each draw."""
+    """Return the fields of a noise that have one value per draw."""
     return [(field.name, getattr(noise, field.name)) for field in fields(noise) if field.name != "fade"]
 
 
@@ -174,7 +174,7 @@ def _spread(size: int, n: float) -> np.ndarray:
 
 
 def _raw(part: Part, pool: float, inputs: Logs) -> dict[str, Any]:
-    """The law's own inputs, not in logs."""
+    """Return the law's own inputs, not in logs."""
     given = {name: np.exp(value) for name, value in inputs.items() if name in part.law.inputs}
     return {**part.others, **({"unique_tokens": pool} if part.law.counts_epochs else {}), **given}
 
@@ -196,7 +196,7 @@ def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
 
 
 def _outside(part: Part, pool: float, inputs: Mapping[str, float]) -> float:
-    """Decades in tokens per parameter and epochs of one plan."""
+    """Return the decades in tokens per parameter and epochs of one plan."""
     raw = _raw(part, pool, {name: np.array([value]) for name, value in inputs.items()})
     return float(total(np.array([0.0]), decades_outside(raw, part.reached))[0])
 

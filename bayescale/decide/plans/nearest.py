@@ -1,4 +1,4 @@
-"""What can be asked for where no plan reaches a target: the best over all compute, of which more is not always better once laws drift."""
+"""The nearest requests that can be met if no plan reaches a target: the best over compute, since with drift more is not always better."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ from .loss import ALL_NEW, Logs, LossDraws
 from .risk import quantile
 from .targets import Misses, most_likely
 
-_DRAWS = 400  # over which compute is searched
+_DRAWS = 400  # draws over which compute is searched
 _STEPS = 36  # of a bisection of ln loss
-_BUDGETS, _BUDGET_STEPS = 9, 8  # of compute without end, and steps of a search between neighbours
+_BUDGETS, _BUDGET_STEPS = 9, 8  # up to unlimited compute, and steps of a search between neighbours
 _FAR = "max-extrapolation"
 _ENDLESS = float(np.log(1e45))  # FLOP
 _ALL = float(np.log(1e40))  # params and tokens at which only the irreducible loss is left
@@ -24,20 +24,20 @@ _ALL = float(np.log(1e40))  # params and tokens at which only the irreducible lo
 
 @dataclass(frozen=True)
 class Nearest:
-    """What can be asked for where a target cannot be reached.
+    """The nearest requests that can be met if a target cannot be reached.
 
     Attributes
     ----------
     probability : float
-        The largest with which the target is reached, over all compute that is allowed.
+        The largest probability of reaching the target, over all compute allowed.
     unlimited : float
-        The same over all compute that there is.
+        The same with unlimited compute.
     loss : float
-        The least loss that is reached with the probability that was asked for, over all compute that is allowed.
+        The lowest loss reached with the required probability, over all compute allowed.
     floor : float
-        Share of draws whose irreducible loss lies above the target.
+        Share of draws with an irreducible loss above the target.
     log_flops, log_flops_loss : float
-        Natural logs of the training FLOP at which that probability and that loss are the best.
+        Natural logs of the training FLOP at which that probability and that loss are best.
     binding : tuple of str
         Options whose limits the most likely plan reaches.
     """
@@ -54,7 +54,7 @@ class Nearest:
 def nearest(
     draws: LossDraws, feasible: Feasible, target: Target, log_least_flops: float, log_most_flops: float
 ) -> Nearest:
-    """Return the nearest requests that can be met, each the best over compute: with drift, more of it is not always better.
+    """Return the nearest requests that can be met, each the best over compute: with drift, more is not always better.
 
     Parameters
     ----------
@@ -65,8 +65,8 @@ def nearest(
     target : Target
         With a probability.
     log_least_flops, log_most_flops : float
-        Natural logs of the training FLOP of the largest run, and of the most that is allowed: below the runs there is no drift, and more
-        compute always helps.
+        Natural logs of the training FLOP of the largest run and of the maximum allowed: below the runs there is no drift, and more compute
+        always helps.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def nearest(
         return _loss_reached(some, plan, target)
 
     few = draws.thinned(_DRAWS)
-    # From the largest run by half decades, so that what is found within more decades is found among more.
+    # By half decades from the largest run, so that a larger limit searches the points of a smaller one and more.
     grid = np.append(np.arange(log_least_flops, log_most_flops, LN_10 / 2), log_most_flops)
     where = _least_over(lambda x: likely(x, few).value, grid), log_most_flops
     choices = {x: likely(x) for x in where}
@@ -115,7 +115,7 @@ def nearest(
 
 
 def _loss_reached(draws: LossDraws, plan: Logs, target: Target) -> float:
-    """The least loss that a plan reaches with the probability of a target, whether of the law's curve or of a run."""
+    """Return the lowest loss that a plan reaches with the probability of a target, for the law's curve or for a run."""
     assert target.probability is not None
     loss = draws.loss(plan)
     if target.on == "expected":
@@ -129,7 +129,7 @@ def _loss_reached(draws: LossDraws, plan: Logs, target: Target) -> float:
 
 
 def _least_over(function: Callable[[float], float], grid: np.ndarray) -> float:
-    """Place of the least value on a grid, refined between its neighbours; of equals the first."""
+    """Return the place of the lowest value on a grid, refined between its neighbours; the first if several are equal."""
     values = np.array([function(float(x)) for x in grid])
     place = int(np.argmin(values))
     low, high = grid[max(place - 1, 0)], grid[min(place + 1, len(grid) - 1)]

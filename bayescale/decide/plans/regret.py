@@ -1,4 +1,4 @@
-"""What a chosen plan means: the compute that it wastes by not knowing the law, and how flat the bottom is."""
+"""What a chosen plan means: the compute wasted because the law is uncertain, and how flat the bottom is."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from .loss import LossDraws
 from .risk import Risk
 
 SHARES = np.array([1, 0.98, 0.9, 0.75, 0.5, 0.25, 0.08, 0.01])
-_DRAWS = 500  # over which wasted compute is averaged
+_DRAWS = 500  # draws over which wasted compute is averaged
 
 
 def wasted(draws: LossDraws, feasible: Feasible, own: Own, loss: np.ndarray, spent: float) -> np.ndarray:
-    """Share of what a plan spends with which each draw's own best plan would reach its loss, short of one.
+    """Return one minus the share of a plan's spending at which each draw's own best plan would reach its loss.
 
     Parameters
     ----------
@@ -26,20 +26,21 @@ def wasted(draws: LossDraws, feasible: Feasible, own: Own, loss: np.ndarray, spe
     own : Own
         Each draw's own best plan.
     loss : numpy.ndarray, shape (draw,)
-        Of the plan.
+        Loss of the plan.
     spent : float
-        What it costs, in the unit of the budget.
+        Cost of the plan, in the unit of the budget.
 
     Returns
     -------
     numpy.ndarray
-        In [0, 1): of every draw where there is a closed form, else of at most about 500, interpolated between a few shares, at most 0.99.
+        In [0, 1): for every draw if there is a closed form; otherwise for at most about 500 draws, interpolated between a few shares, at
+        most 0.99.
     """
     flops = plain_flops(draws, feasible)
     if flops is not None:
         part = draws.parts[0]
         assert part.law.sizing.compute_saved is not None
-        factor = np.exp(part.held)  # the closed form is of the bare curve
+        factor = np.exp(part.held)  # the closed form is for the bare curve
         saved = part.law.sizing.compute_saved(loss / factor, own.loss / factor, **part.others, **part.constants)
         return 1 - np.asarray(saved)
     mask = some_draws(draws.size)
@@ -48,14 +49,14 @@ def wasted(draws: LossDraws, feasible: Feasible, own: Own, loss: np.ndarray, spe
 
 
 def some_draws(size: int) -> np.ndarray:
-    """Mask of at most about 500 draws, evenly spread."""
+    """Return a mask of at most about 500 draws, evenly spread."""
     mask = np.zeros(size, bool)
     mask[np.linspace(0, size - 1, min(size, _DRAWS)).astype(int)] = True
     return mask
 
 
 def short_of_one(best: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """One less the share of the spending at which the best loss, known at `SHARES`, shape (share, draw), is that of a plan."""
+    """Return one minus the share of the spending at which the best loss, known at `SHARES`, shape (share, draw), is that of a plan."""
     best = np.maximum.accumulate(best, axis=0)
     place = np.clip((best <= loss).sum(axis=0) - 1, 0, len(SHARES) - 2)
     columns = np.arange(len(loss))
@@ -67,7 +68,7 @@ def short_of_one(best: np.ndarray, loss: np.ndarray) -> np.ndarray:
 
 
 def flat(draws: LossDraws, feasible: Feasible, risk: Risk, choice: Choice, within: float) -> tuple[float, float]:
-    """Natural logs of the smallest and largest size that still reach what (1 - within) of the plan's cost can."""
+    """Return natural logs of the smallest and largest size that reach what the best one reaches at (1 - within) of the plan's cost."""
     spent = feasible.scaled(feasible.spent(choice.log_params, choice.log_tokens))
     less = feasible.scaled(spent.amount * (1 - within))
     best = choice.own.loss
@@ -79,7 +80,7 @@ def flat(draws: LossDraws, feasible: Feasible, risk: Risk, choice: Choice, withi
         return np.where(possible, risk(losses, best), np.inf)
 
     n, top = choice.log_params, less.log_params_most()
-    smaller = -np.log1p(-within)  # the best size shrinks by a power of the spending below one
+    smaller = -np.log1p(-within)  # the best size shrinks as a power of the spending, with an exponent below one
     low, high = np.array([min(n - smaller - 0.3, top - 0.1)]), np.array([min(n + 0.3, top)])
     reach = float(golden(lambda x: value(x, less), low, high, 20 + int(2 * smaller))[1][0])
     last = spent.log_params_most()
@@ -87,7 +88,7 @@ def flat(draws: LossDraws, feasible: Feasible, risk: Risk, choice: Choice, withi
 
 
 def edge(value: Any, start: float, side: int, reach: float, room: float) -> float:
-    """Where a function first rises above a level on one side of its minimum, by doubling and bisection."""
+    """Return the place at which a function first rises above a level on one side of its minimum, by doubling and bisection."""
     steps = 0.1 * 2.0 ** np.arange(9)
     inner, outer = 0.0, np.inf
     for step in steps:

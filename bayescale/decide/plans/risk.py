@@ -1,8 +1,9 @@
-"""Risks: one number for a plan from its loss in every draw; the plan with the least is chosen, so lower is better everywhere.
+"""Risks: one number for a plan from its loss in every draw; the plan with the lowest is chosen, so lower is always better.
 
 A risk is a function ``risk(loss, best)`` of arrays with the draws on the last axis: `loss` of the plans, shape (..., draw), and `best`, the
-loss of each draw's own best plan under the same budget and limits, shape (draw,), from which regrets are counted. Expected regret is none
-of them: `best` does not hang on the plan, so that it chooses as the mean does. Nor is the largest regret, which grows with the draws.
+loss of each draw's own best plan under the same budget and limits, shape (draw,), from which regrets are counted. Expected regret is not
+one of them: `best` does not depend on the plan, so it gives the same choice as the mean. The largest regret is not one either, because it
+grows with the number of draws.
 """
 
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def quantile(q: float) -> Risk:
 
 
 def cvar(tail: float) -> Risk:
-    """Mean loss over the worst share `tail` of the draws, in (0, 1]; that of 1 is the mean.
+    """Mean loss over the worst share `tail` of the draws, in (0, 1]; a tail of 1 gives the mean.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def cvar(tail: float) -> Risk:
     quantile attains.
     """
     if not 0 < tail <= 1:
-        raise InputError(f"`tail` of cvar must be in (0, 1], the worst share of draws, e.g. 0.1. Got {tail!r} instead.")
+        raise InputError(f"`tail` of cvar must be in (0, 1], the worst share of draws, e.g. 0.1. Got {tail!r}.")
 
     def risk(loss: np.ndarray, best: Any = None) -> np.ndarray:
         n = loss.shape[-1]
@@ -89,13 +90,13 @@ def regret_cvar(tail: float) -> Risk:
 
 
 def _convex(risk: Risk) -> Risk:
-    """Mark a risk that is convex where the losses are, so that it has one minimum; others are searched more closely."""
+    """Mark a risk that is convex if the losses are, so that it has one minimum; others are searched more closely."""
     vars(risk)["convex"] = True
     return risk
 
 
 def parse_risk(text: str) -> Risk | None:
-    """Return the risk that a text names, None for `target`, which needs a target to be one.
+    """Return the risk that a string names; None for `target`, which needs a target to become a function.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def parse_risk(text: str) -> Risk | None:
     Raises
     ------
     ValueError
-        If the text names no risk, or its number is out of range.
+        If the string does not name a risk, or its number is out of range.
 
     Examples
     --------
@@ -128,7 +129,7 @@ def parse_risk(text: str) -> Risk | None:
         return mean() if name == "mean" else None
     if name not in makers:
         hint = "" if name in ("mean", "target") else suggest(name, ["mean", "target", *makers])
-        why = " Expected regret chooses as the mean does, and is always given beside it." if name == "regret" else ""
+        why = " Expected regret gives the same choice as the mean, and is always reported." if name == "regret" else ""
         raise InputError(f"{named('risk')} must be one of {FORMS}. Got '{text}'.{hint}{why}")
     try:
         number = float(value)
@@ -140,4 +141,4 @@ def parse_risk(text: str) -> Risk | None:
 
 def _check_open(name: str, value: float) -> None:
     if not 0 < value < 1:
-        raise InputError(f"`{name}` of quantile must be in (0, 1), e.g. 0.9. Got {value!r} instead.")
+        raise InputError(f"`{name}` of quantile must be in (0, 1), e.g. 0.9. Got {value!r}.")

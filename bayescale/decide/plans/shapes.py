@@ -1,4 +1,4 @@
-"""Choosing among the sizes that can be trained: a list of shapes, each with FLOP a token and inputs of the law of its own, where given."""
+"""Choosing among the sizes that can be trained: a list of shapes, each with its own FLOP per token and inputs of the law, if given."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ from .loss import LossDraws
 from .regret import SHARES, short_of_one, some_draws
 from .risk import Risk
 
-_DRAWS = 1000  # over which the best tokens of a shape are averaged, where more can do harm
+_DRAWS = 1000  # draws over which the best tokens of a shape are averaged, if more can raise the loss
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class Shapes:
     params : array
         Raw counts.
     counted : array
-        What a largest size limits: all params of a mixture of experts, else `params`.
+        The params that a limit on size counts: all those of a mixture of experts, otherwise `params`.
     counted_as : str
-        The column that this is.
+        Name of the column with these counts.
     flops_per_token : array, optional
-        Training FLOP a token.
+        Training FLOP per token.
     inputs : mapping of str to array
-        Law input -> value, of what the law takes beside params and tokens.
+        Law input -> value, for inputs other than params and tokens.
     """
 
     params: np.ndarray
@@ -56,13 +56,13 @@ class Shapes:
         )
 
     def logs(self, log_tokens: np.ndarray) -> dict[str, np.ndarray]:
-        """Natural logs of the law's inputs at natural logs of tokens, shape (shape,) or (shape, draw); shape (shape, 1 or draw)."""
+        """Return natural logs of the law's inputs at natural logs of tokens, shape (shape,) or (shape, draw); shape (shape, 1 or draw)."""
         values = {"params": self.params, **self.inputs}
         tokens = log_tokens[:, None] if np.ndim(log_tokens) == 1 else log_tokens
         return {**{name: np.log(value)[:, None] for name, value in values.items()}, "tokens": tokens}
 
     def feasible_of(self, row: int, feasible: Feasible) -> Feasible:
-        """Return the budget as one shape meets it, with its own FLOP a token."""
+        """Return the budget for one shape, with its own FLOP per token."""
         feasible = replace(feasible, max_params=np.inf)
         if self.flops_per_token is None:
             return feasible
@@ -71,13 +71,13 @@ class Shapes:
         return replace(feasible, log_params=(log_params,), log_ratio=(ratio,))
 
     def log_tokens(self, feasible: Feasible) -> np.ndarray:
-        """Natural log of the most tokens of each shape, shape (shape,); -inf where it cannot be paid for."""
+        """Return the natural log of the maximum tokens of each shape, shape (shape,); -inf if the budget cannot pay for it."""
         most = [self.feasible_of(row, feasible).log_tokens(np.log(self.params[[row]]))[0] for row in range(self.size)]
         return np.array(most)
 
 
 def feasible_shapes(shapes: Shapes, feasible: Feasible) -> Shapes:
-    """Shapes that the largest size allows and that the budget can pay for; InputError where there is none names the nearest request."""
+    """Return the shapes within the largest size and the budget; if there are none, InputError names the nearest request."""
     small = shapes.at(shapes.counted <= feasible.max_params * (1 + 1e-9))
     if not small.size:
         raise InputError(
@@ -87,14 +87,14 @@ def feasible_shapes(shapes: Shapes, feasible: Feasible) -> Shapes:
     paid = small.at(np.isfinite(small.log_tokens(feasible)))
     if not paid.size:
         raise InputError(
-            f"The budget, {named(feasible.budget.replace('-', '_'))}, pays for no shape: serving even {small.params.min():.4g} params "
-            f"costs more. Raise the budget, lower the demand ({named('inference_tokens')}), or add smaller shapes."
+            f"The budget, {named(feasible.budget.replace('-', '_'))}, is too small for any shape: serving even {small.params.min():.4g} "
+            f"params costs more. Raise the budget, lower the demand ({named('inference_tokens')}), or add smaller shapes."
         )
     return paid
 
 
 def choose_shape(draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes) -> tuple[Choice, int, np.ndarray]:
-    """Return the choice among shapes, its row, and the share of draws in which each shape is the best of them."""
+    """Return the choice among shapes, its row, and the share of draws in which each shape is the best."""
     d = _own_tokens(draws, feasible, shapes)
     own_loss = draws.loss(shapes.logs(d))
     place, best = own_loss.argmin(axis=0), own_loss.min(axis=0)
@@ -110,7 +110,7 @@ def choose_shape(draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shape
 
 
 def wasted_by_shape(draws: LossDraws, feasible: Feasible, shapes: Shapes, loss: np.ndarray, spent: float) -> np.ndarray:
-    """As `regret.wasted`, each draw's own best plan being one of the shapes."""
+    """As `regret.wasted`, but each draw's own best plan is one of the shapes."""
     mask = some_draws(draws.size)
     few = draws.at(mask)
     best = []
@@ -124,7 +124,7 @@ def wasted_by_shape(draws: LossDraws, feasible: Feasible, shapes: Shapes, loss: 
 def flat_shapes(
     draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes, choice: Choice, spent: float, within: float
 ) -> tuple[float, float]:
-    """Natural logs of the smallest and largest shape that reach what the best one can with (1 - within) of the spending."""
+    """Return natural logs of the smallest and largest shape that reach what the best one reaches at (1 - within) of the spending."""
     n = np.log(shapes.params)
 
     def values(amount: float) -> np.ndarray:
@@ -137,13 +137,13 @@ def flat_shapes(
 
 
 def _own_tokens(draws: LossDraws, feasible: Feasible, shapes: Shapes) -> np.ndarray:
-    """Natural log of the tokens of each shape that serve each draw best; shape (shape, draw) or (shape, 1)."""
+    """Return the natural log of each draw's best tokens for each shape; shape (shape, draw) or (shape, 1)."""
     most = shapes.log_tokens(feasible)
     return draws.log_useful_tokens(shapes.logs(most)) if draws.rises else most[:, None]
 
 
 def _tokens(draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes) -> np.ndarray:
-    """Natural log of the tokens that each shape is trained on; shape (shape,)."""
+    """Return the natural log of the tokens that each shape is trained on; shape (shape,)."""
     if not draws.rises:
         return shapes.log_tokens(feasible)
     few = draws.thinned(_DRAWS)

@@ -1,4 +1,4 @@
-"""Reaching a loss: the plan that most draws say will, and how probably a plan does."""
+"""Reaching a loss: the plan that reaches it in most draws, and the probability that a plan does."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from .risk import mean
 
 _STEPS = 36  # of a bisection over at most 60 of ln tokens, to 1e-9
 _DRAWS = 400
-_TIE = 1e-9  # weight of the mean loss between plans of one probability
+_TIE = 1e-9  # weight of the mean loss between plans with the same probability
 
 
 @dataclass(frozen=True)
 class Misses:
-    """Whether, or how likely, each draw misses the target, in the place of its loss."""
+    """Whether, or how likely, each draw misses the target, instead of its loss."""
 
     draws: LossDraws
     target: Target
@@ -30,13 +30,13 @@ class Misses:
 
 
 def most_likely(draws: LossDraws, feasible: Feasible, target: Target) -> Choice:
-    """Return the plan that reaches the target with the largest probability; among equals the one nearest to that of least mean loss."""
+    """Return the plan most likely to reach the target; if several are, the one nearest to the plan with the lowest mean loss."""
     middle = choose(draws, feasible, mean())
 
     def tokens(log_params: np.ndarray) -> np.ndarray:
         if not draws.rises:
             return feasible.log_tokens(log_params)
-        # Those of least mean loss: more than enough would miss the target as well.
+        # Those with the lowest mean loss: too many tokens would miss the target as well.
         return best_tokens(draws.thinned(_DRAWS), feasible, mean(), np.zeros(1), log_params)
 
     if target.on == "expected" and not draws.rises:
@@ -50,7 +50,7 @@ def most_likely(draws: LossDraws, feasible: Feasible, target: Target) -> Choice:
 
 
 def _least_missed(misses: Misses, grid: np.ndarray, tokens: Callable[[np.ndarray], np.ndarray]) -> float:
-    """Size at which a run misses the target least often; among equals the one of least mean loss."""
+    """Return the size at which a run misses the target least often; if several do, the one with the lowest mean loss."""
 
     def value(log_params: np.ndarray) -> np.ndarray:
         plans = {"params": log_params[:, None], "tokens": tokens(log_params)[:, None]}
@@ -60,7 +60,7 @@ def _least_missed(misses: Misses, grid: np.ndarray, tokens: Callable[[np.ndarray
 
 
 def _most_covered(draws: LossDraws, feasible: Feasible, target: Target, middle: Choice) -> float:
-    """Size at which most draws reach the target: each does between two sizes, so that the ends of these intervals are counted."""
+    """Return the size at which most draws reach the target: each does between two sizes, so count the ends of these intervals."""
     can = middle.own.loss <= target.loss
     if not can.any():
         return middle.log_params
@@ -93,14 +93,14 @@ def _most_covered(draws: LossDraws, feasible: Feasible, target: Target, middle: 
 
 
 def _covered(low: np.ndarray, high: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Number of intervals that hold each place."""
+    """Return the number of intervals that contain each place."""
     begun = np.searchsorted(np.sort(low), places, side="right")
     ended = np.searchsorted(np.sort(high), places, side="left")
     return begun - ended
 
 
 def probability_of(draws: LossDraws, target: Target, log_params: float, log_tokens: float) -> float:
-    """Probability that a plan reaches the target, over the draws."""
+    """Return the probability that a plan reaches the target, over the draws."""
     return 1 - float(
         Misses(draws, target).loss({"params": np.array([log_params]), "tokens": np.array([log_tokens])}).mean()
     )

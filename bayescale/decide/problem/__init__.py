@@ -1,1 +1,1 @@
-"""From fits and a request to a problem that plans can be chosen in: `open_problem` is the only door."""
+"""From fits and a request to a problem in which plans can be chosen: `open_problem` is the only entry point."""

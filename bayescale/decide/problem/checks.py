@@ -1,4 +1,4 @@
-"""Whether fits can answer a question of sizes, and whether a plan lies near enough to their runs."""
+"""Whether fits can answer a question about sizes, and whether a plan lies near enough to their runs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,29 +13,29 @@ from ...posterior import Fit
 from ..plans.feasible import Feasible
 from ..plans.loss import ALL_NEW
 
-_ROUNDING = 1e-6  # decades, within which a plan at the end of what is allowed is allowed
-_DECADES = 1.0  # outside the runs, of tokens a parameter and of epochs, unless more extrapolation is asked for
+_ROUNDING = 1e-6  # decades by which a plan may exceed the extrapolation limit
+_DECADES = 1.0  # outside the runs, of tokens per parameter and of epochs, unless `max_extrapolation` allows more
 
 
 def gives_sizes_alone(fits: Sequence[Fit]) -> bool:
-    """Whether a fit, of approach 1 or 2, gives the best size of a compute and no loss."""
+    """Whether a fit, of approach 1 or 2, gives only the best size for a compute budget, not a loss."""
     return fits[0].law.profile is not None
 
 
 def check_fits(fits: Sequence[Fit], at: Mapping[str, Any]) -> None:
-    """Raise InputError where a fit chooses no sizes, or `at` names what no fit takes."""
+    """Raise InputError if a fit does not choose sizes, or `at` names a column that no fit takes."""
     known: list[str] = []
     for fit in fits:
         law, spec, averaged = fit.law, fit.spec, len(fits) > 1
         if not _chooses(law, averaged):
             why = "has no params and tokens to choose" if law.profile is None else "gives no loss to average"
             raise InputError(
-                f"Law '{law.name}'{fit.title} {why}. Fit a law of the loss of params and tokens, such as chinchilla: "
+                f"Law '{law.name}'{fit.title} {why}. Fit a law for the loss in params and tokens, such as chinchilla: "
                 f"{given(model='chinchilla')}."
             )
         if spec.response != "loss" and law.gives_loss:
             raise InputError(
-                f"A decision minimises a loss, and this fit explains '{spec.response}': fit a column named loss "
+                f"A decision minimises a loss, but this fit explains '{spec.response}': fit a column named loss "
                 "(`columns={'loss': COLUMN}` of read_runs, --column loss=COLUMN)."
             )
         known += [*(spec.inputs[key] for key in law.others if key != "unique_tokens"), *spec.local_columns]
@@ -44,7 +44,7 @@ def check_fits(fits: Sequence[Fit], at: Mapping[str, Any]) -> None:
     for column in at:
         if column not in known:
             takes = f"takes {', '.join(dict.fromkeys(known))}" if known else "takes nothing"
-            raise InputError(f"{named('at')} names '{column}', and this fit {takes} beside params and tokens.")
+            raise InputError(f"{named('at')} names '{column}', but besides params and tokens this fit {takes}.")
 
 
 def _chooses(law: Law, averaged: bool) -> bool:
@@ -52,7 +52,7 @@ def _chooses(law: Law, averaged: bool) -> bool:
 
 
 def check_budget(fits: Sequence[Fit], feasible: Feasible, max_extrapolation: float | None) -> None:
-    """Refuse before choosing what lies too far out: there the terms of a law vanish in rounding. Plans that limits end are seen later."""
+    """Refuse budgets that lie too far out, where the terms of a law vanish in rounding. Plans cut by limits are checked later."""
     if feasible.max_tokens or feasible.train_flops or feasible.max_params < np.inf:
         return
     flops = feasible.amount / feasible.per_train_flop
@@ -67,30 +67,30 @@ def _beyond(fit: Fit, log_flops: np.ndarray) -> np.ndarray:
 
 
 def most_compute(max_extrapolation: float | None) -> float:
-    """Decades of compute beyond the largest fitted run that are allowed."""
+    """Return the decades of compute allowed beyond the largest fitted run."""
     return MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
 
 
 def most_outside(max_extrapolation: float | None) -> float:
-    """Decades of tokens per parameter, or epochs, outside the runs that are allowed."""
+    """Return the decades of tokens per parameter, or of epochs, allowed outside the runs."""
     return max(_DECADES, max_extrapolation or 0.0)
 
 
 def too_far(
     fits: Sequence[Fit], plan: Mapping[str, float], at: Mapping[str, Any], max_extrapolation: float | None
 ) -> str:
-    """Say so where a plan lies further beyond the runs than is allowed; else an empty text.
+    """Return why a plan lies further beyond the runs than allowed, or an empty string.
 
     Parameters
     ----------
     fits : sequence of Fit
-        All of them must have seen runs near enough.
+        All of them must have runs near enough.
     plan : mapping of str to float
-        Law input -> value: params, tokens, and where they are given unique tokens and what a list of shapes has.
+        Law input -> value: params, tokens and, if given, unique tokens and the inputs of a list of shapes.
     at : mapping
-        Column -> value of what else the fits take.
+        Column -> value of other inputs of the fits.
     max_extrapolation : float, optional
-        Decades that are allowed.
+        Decades allowed.
 
     Returns
     -------

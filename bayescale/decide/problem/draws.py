@@ -1,4 +1,4 @@
-"""From fits to the loss of plans: `loss_draws` gives `LossDraws` the arrays that it is made of."""
+"""From fits to the loss of plans: `loss_draws` builds the arrays of `LossDraws`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,17 +28,17 @@ def loss_draws(
     Parameters
     ----------
     fits : sequence of Fit
-        Of laws of params and tokens.
+        Fits of laws in params and tokens.
     at : mapping
-        Column -> value of what the fits take beside params, tokens and unique tokens.
+        Column -> value of inputs of the fits other than params, tokens and unique tokens.
     pool : float, optional
-        Unique tokens; None for as many as a run may want.
+        Unique tokens; None for as many as a run needs.
     drift : bool
         Whether the law may go wrong beyond its runs.
     random_seed : int or None
-        Of the drift, as in `forecast`.
+        Seed of the drift, as in `forecast`.
     listed : sequence of str
-        Columns that a list of shapes has, so that `at` need not give them.
+        Columns of a list of shapes, which `at` need not give.
 
     Returns
     -------
@@ -73,18 +73,16 @@ def _part(fit: Fit, at: Mapping[str, Any], drift: bool, random_seed: int | None,
 
 
 def _others(fit: Fit, at: Mapping[str, Any], listed: Sequence[str]) -> dict[str, float]:
-    """Values of what the law takes beside params, tokens and unique tokens; InputError where one is missing or not positive."""
+    """Return inputs of the law other than params, tokens and unique tokens; InputError if one is missing or not positive."""
     found = {}
     for name in fit.law.others:
         column = fit.spec.inputs[name]
         if name == "unique_tokens" or column in listed:
             continue
         if column not in at:
-            raise InputError(
-                f"The fit takes '{column}' beside params and tokens: give `at={{'{column}': VALUE}}` (--at {column}=VALUE)."
-            )
+            raise InputError(f"The fit also takes '{column}': give `at={{'{column}': VALUE}}` (--at {column}=VALUE).")
         value = at[column]
         if not isinstance(value, int | float | np.number) or not np.isfinite(value) or value <= 0:
-            raise InputError(f"`at['{column}']` must be a positive number. Got {value!r} instead.")
+            raise InputError(f"`at['{column}']` must be a positive number. Got {value!r}.")
         found[name] = float(value)
     return found

@@ -1,4 +1,4 @@
-"""From what was asked (a budget in some unit, limits, demand, prices) to the `Feasible` that the search works with."""
+"""From a request (a budget in some unit, limits, demand, prices) to the `Feasible` that the search uses."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from ..question.limits import Limits
 from ..question.request import Request
 
 Ratio = tuple[tuple[float, ...], tuple[float, ...]]
-_BINS = 12  # sizes at most at which the table's FLOP a token are held
+_BINS = 12  # maximum number of sizes at which FLOP per token of a table are kept
 
 
 def feasible_of(unit: str, amount: float, draws: LossDraws, request: Request, ratio: Ratio = ((), ())) -> Feasible:
@@ -27,13 +27,13 @@ def feasible_of(unit: str, amount: float, draws: LossDraws, request: Request, ra
     unit : str
         flops, gpu-hours, usd or days.
     amount : float
-        In that unit; infinite for none.
+        Amount in that unit; infinite if there is none.
     draws : LossDraws
-        Says whether the law knows repetition; where it does not, unique tokens are a limit.
+        These show whether the law models repetition; if it does not, unique tokens are a limit.
     request : Request
         Limits, demand and prices.
     ratio : tuple
-        Natural logs of params and of FLOP / (6 x params x tokens) there; empty for 1.
+        Natural logs of params and of FLOP / (6 x params x tokens) there; empty for a ratio of 1.
 
     Returns
     -------
@@ -55,13 +55,13 @@ def feasible_of(unit: str, amount: float, draws: LossDraws, request: Request, ra
             caps["unique-tokens"] = limits.unique_tokens
     price = train_price(unit, costs)
     train = {} if limits.days is None else {"days": deadline_flops(limits, costs)}
-    if unit != "days":  # what the budget cannot reach limits nothing, and without it there are closed forms
+    if unit != "days":  # limits beyond the budget have no effect, and without them there are closed forms
         train = {name: value for name, value in train.items() if value * price < amount}
     return Feasible(
         budget=unit,
         amount=amount,
         per_train_flop=price,
-        # A deadline bounds training alone.
+        # A deadline limits only training.
         serving=0.0 if demand is None or unit == "days" else demand.paid * serving_price(unit, costs, demand),
         max_tokens={name: value for name, value in caps.items() if value is not None},
         train_flops=train,
@@ -72,47 +72,47 @@ def feasible_of(unit: str, amount: float, draws: LossDraws, request: Request, ra
 
 
 def as_budget(feasible: Feasible, amount: float) -> Feasible:
-    """Return a deadline as the amount, which is how a deadline that is the budget is compared."""
+    """Return a deadline as the amount, so that a deadline that is the budget can be compared."""
     return replace(feasible.scaled(amount), train_flops={k: v for k, v in feasible.train_flops.items() if k != "days"})
 
 
 def train_price(unit: str, costs: CostModel) -> float:
-    """Cost of a training FLOP in a unit."""
+    """Return the cost of a training FLOP in a unit."""
     if unit == "usd":
         return costs.usd_per_flop
     return costs.gpu_hours_per_flop if unit == "gpu-hours" else 1.0
 
 
 def serving_price(unit: str, costs: CostModel, demand: Demand) -> float:
-    """Cost of one token served, for a model of one training FLOP a token: a third of that, at the utilisation of its kind."""
+    """Return the cost of serving one token, for one training FLOP per token: a third of that, at the utilisation of its kind."""
     if unit == "flops":
         return 1 / 3
-    if demand.prompt_share in (0, 1):  # one kind alone, and nothing is asked of the other
+    if demand.prompt_share in (0, 1):  # only one kind, so the other needs no price
         return _inference_price(unit, costs, "prefill" if demand.prompt_share else "decode") / 3
     prefill, decode = (_inference_price(unit, costs, kind) for kind in ("prefill", "decode"))
     if demand.prompt_share is None and abs(prefill - decode) > 1e-9 * prefill:
         raise InputError(
-            f"Prompt and generated tokens cost differently here ({named('mfu_prefill')}, {named('mfu_decode')}): give the share of the "
-            f"demand that is prompt tokens, {named('prompt_share')}, e.g. 0.75."
+            f"Prompt and generated tokens have different costs here ({named('mfu_prefill')}, {named('mfu_decode')}): give the share of "
+            f"prompt tokens in the demand, {named('prompt_share')}, e.g. 0.75."
         )
     share = 0.0 if demand.prompt_share is None else demand.prompt_share
     return (share * prefill + (1 - share) * decode) / 3
 
 
 def _inference_price(unit: str, costs: CostModel, kind: str) -> float:
-    """Cost of a FLOP of reading (prefill) or writing (decode)."""
+    """Return the cost of a FLOP of reading (prefill) or writing (decode)."""
     return float(getattr(costs, f"{'usd' if unit == 'usd' else 'gpu_hours'}_per_{kind}_flop"))
 
 
 def helpful_accelerators(limits: Limits, costs: CostModel) -> float | None:
-    """Accelerators that a batch of the critical size can keep busy; None where that is not known."""
+    """Return how many accelerators a batch of the critical size can keep busy, or None if that is not known."""
     if limits.critical_batch_tokens is None or costs.tokens_per_accelerator is None:
         return None
     return limits.critical_batch_tokens / costs.tokens_per_accelerator
 
 
 def deadline_flops(limits: Limits, costs: CostModel) -> float:
-    """Most training FLOP before the deadline, on as many accelerators as help."""
+    """Return the maximum training FLOP before the deadline, on as many accelerators as help."""
     if costs.accelerators is None:
         raise InputError(
             f"{named('days')} needs the number of accelerators: give {named('accelerators')}, with {named('accelerator')} and "
@@ -125,7 +125,7 @@ def deadline_flops(limits: Limits, costs: CostModel) -> float:
 
 
 def flops_ratio(fits: Sequence[Fit], rule: str) -> Ratio:
-    """Natural log of params and of FLOP / (6 x params x tokens) of the fitted runs; empty where 6ND is the rule.
+    """Return natural logs of params and of FLOP / (6 x params x tokens) of the fitted runs; empty if the rule is 6ND.
 
     Raises
     ------
@@ -137,14 +137,14 @@ def flops_ratio(fits: Sequence[Fit], rule: str) -> Ratio:
     data = fits[0].data
     if "flops" not in data or not np.isfinite(data["flops"].to_numpy()).any():
         raise InputError(
-            f"{named('flops_rule')} 'table' takes the FLOP from a column 'flops' of the fitted runs, which have none: fit a table with it, "
-            "or use '6nd'."
+            f"{named('flops_rule')} 'table' takes the FLOP from a column 'flops' of the fitted runs, but they have none: fit a table with "
+            "it, or use '6nd'."
         )
     n = np.log(data["params"].to_numpy())
     ratio = np.log(data["flops"].to_numpy() / compute(data["params"].to_numpy(), data["tokens"].to_numpy()))
     known = np.isfinite(ratio)
     places = np.unique(np.round(n[known], 6))
-    if len(places) > _BINS:  # many sizes: medians of neighbours, so that one odd count bends nothing
+    if len(places) > _BINS:  # many sizes: medians of neighbours, so that one wrong count has little effect
         edges = np.quantile(n[known], np.linspace(0, 1, _BINS + 1))
         groups = np.clip(np.searchsorted(edges, n[known], side="right") - 1, 0, _BINS - 1)
     else:

@@ -1,4 +1,4 @@
-"""`Metric`: a metric of a task in every draw of the loss, by a second fit."""
+"""`Metric`: a metric of a task in every draw of the loss, from a second fit."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Metric:
     name : str
         The response of its fit.
     share : callable
-        From losses of shape (..., draw) to the metric there.
+        From losses of shape (..., draw) to the metric.
     rises : bool
         Whether a lower loss raises it.
     fitted : tuple of float
-        Least and largest loss that its fit has seen.
+        Smallest and largest loss in its fit.
     unit : str
-        Of the loss.
+        Unit of the loss.
     """
 
     name: str
@@ -35,31 +35,31 @@ class Metric:
     unit: str
 
     def missed(self, loss: np.ndarray) -> np.ndarray:
-        """Return the percentage points that are missed: less is better, whichever way the metric goes."""
+        """Return the percentage points missed: fewer is better, whichever way the metric goes."""
         share = self.share(loss)
         return 100 * (1 - share if self.rises else share)
 
     def outside(self, loss: np.ndarray) -> str:
-        """Return a warning where the middle of the losses lies outside those that the metric was fitted to."""
+        """Return a warning if the median loss lies outside the losses that the metric was fitted to."""
         least, most = self.fitted
         middle = float(np.median(loss))
         if least <= middle <= most:
             return ""
         seen = f"{least:.4g} to {most:.4g} that {self.name} was fitted to"
-        return f"The loss of {middle:.4g} {self.unit} lies outside the {seen}: it has no drift."
+        return f"The loss of {middle:.4g} {self.unit} lies outside the {seen}: the metric has no drift."
 
 
 def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
-    """Return the metric of a fit, with one of its draws for each of the loss.
+    """Return the metric of a fit, with one of its draws for each draw of the loss.
 
     Parameters
     ----------
     metrics : sequence of Fit
-        One fit of a share (accuracy, error, exact match) against the loss alone.
+        One fit of a share (accuracy, error, exact match) against only the loss.
     fit : Fit
-        The fit, or the first of an average, that gives the loss.
+        The fit that gives the loss, or the first of an average.
     n_draws : int
-        Draws of the loss. Each gets one of the metric's at random: the two were fitted apart, so they are independent.
+        Draws of the loss. Each gets a random draw of the metric: the two were fitted separately, so they are independent.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
     Raises
     ------
     ValueError
-        If the fit is an average, takes more than the loss, gives no share, or was made for another unit of loss.
+        If the fit is an average, takes more than the loss, gives no share, or is for another unit of loss.
     """
     metric, *more = metrics
     what = f"The fit of the metric, {named('metric')},"
@@ -78,7 +78,7 @@ def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
     spec, law, losses = metric.spec, metric.law, fit.spec.response
     if list(spec.inputs.values()) != [losses] or spec.groups is not None:
         takes = ", ".join(map(repr, spec.inputs.values())) + (" by group" if spec.groups is not None else "")
-        raise InputError(f"{what} must take '{losses}' alone; this one takes {takes}.")
+        raise InputError(f"{what} must take only '{losses}'; this one takes {takes}.")
     check_units(metric, fit)
     name = next(iter(spec.inputs))
     constants = {key: metric.draws[key].to_numpy().ravel() for key in law.loss_constants}
@@ -89,7 +89,7 @@ def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
     ends = [float(np.mean(law.loss(**{name: loss}, **constants))) for loss in (fitted.min(), fitted.max())]
     if not (min(ends) >= 0 and max(ends) <= 1):
         raise InputError(
-            f"A point, {named('usd_per_point')}, is a hundredth of a share from 0 to 1; '{spec.response}' runs from {min(ends):.3g} to "
+            f"A point, {named('usd_per_point')}, is a hundredth of a share from 0 to 1; '{spec.response}' goes from {min(ends):.3g} to "
             f"{max(ends):.3g} in its fit, {named('metric')}."
         )
     return Metric(

@@ -1,7 +1,7 @@
-"""`open_problem`: the only door from a fit and a request to what can be chosen.
+"""`open_problem`: the only entry point from a fit and a request to what can be chosen.
 
-Here, once for each question, the fit is parsed and checked, completed by what the request asks of it (published repeats) and completes the
-request by what it knows itself (its critical batch), and its draws become a function of plans.
+Here, once for each question, the fit is parsed and checked, what the request needs is added to it (published repeats), what it contains is
+added to the request (its critical batch), and its draws become a function of plans.
 """
 
 from collections.abc import Sequence
@@ -27,20 +27,20 @@ from .repeats import with_published_repeats
 
 @dataclass(frozen=True)
 class Problem:
-    """What plans are chosen in.
+    """The setting in which plans are chosen.
 
     Attributes
     ----------
     fits : tuple of Fit
-        As they are asked of.
+        The fits, with what the request adds to them.
     request : Request
-        With what the fit itself adds to it.
+        The request, with what the fit adds to it.
     draws : LossDraws
         The loss of plans.
     ratio : tuple
         Natural logs of params and of FLOP / (6 x params x tokens) there.
     shapes : Shapes, optional
-        The only sizes that there are.
+        The only available sizes.
     """
 
     fits: tuple[Fit, ...]
@@ -50,20 +50,20 @@ class Problem:
     shapes: Shapes | None = None
 
     def feasible(self, unit: str, amount: float, draws: LossDraws | None = None) -> Feasible:
-        """Return what plans may spend: an amount in a unit, infinite for none, at the request's prices and limits."""
+        """Return what plans may spend: an amount in a unit, infinite if there is none, at the request's prices and limits."""
         return feasible_of(unit, amount, draws or self.draws, self.request, self.ratio)
 
     def within(self, limits: Limits, pool: float) -> "Problem":
-        """Return the same under other limits, with another pool of unique tokens."""
+        """Return the same problem under other limits, with another pool of unique tokens."""
         return replace(self, request=replace(self.request, limits=limits), draws=replace(self.draws, pool=pool))
 
     def budgets(self) -> list[Feasible]:
-        """Return what each of the budgets asked for may spend."""
+        """Return what plans may spend for each budget of the request."""
         unit, amounts = self.request.budget.amounts(self.request.limits)
         return [self.feasible(unit, amount) for amount in amounts]
 
     def one_budget(self) -> Feasible:
-        """Return the one budget of a question about a choice; InputError where there are several, or it pays for no model."""
+        """Return the only budget of a question about a choice; InputError if there are several, or it is too small for any model."""
         feasible, *more = self.budgets()
         if more:
             raise InputError(f"{self.request.question} takes one budget. Got {len(more) + 1}.")
@@ -71,15 +71,15 @@ class Problem:
         return feasible
 
     def check_pays(self, feasible: Feasible) -> None:
-        """Raise InputError where a budget pays for no model."""
+        """Raise InputError if a budget is too small for any model."""
         if not feasible.log_params_most() > 0:  # one param
             raise InputError(
-                f"The budget, {options_of([feasible.budget])}, pays for no model at all: raise it, or lower the demand "
+                f"The budget, {options_of([feasible.budget])}, is too small for any model: raise it, or lower the demand "
                 f"({named('inference_tokens')})."
             )
 
     def too_far(self, params: float, tokens: float, pool: float | None = None, **inputs: float) -> str:
-        """Say why a plan lies too far beyond the runs; an empty text where it does not."""
+        """Return why a plan lies too far beyond the runs, or an empty string."""
         pool = self.request.limits.unique_tokens if pool is None else pool
         plan = {"params": params, "tokens": tokens, **({} if pool is None else {"unique_tokens": pool}), **inputs}
         return too_far(self.fits, plan, self.request.at, self.request.rules.max_extrapolation)
@@ -96,12 +96,12 @@ class Problem:
 
     @property
     def log_reach(self) -> float:
-        """Natural log of the largest reach among the runs of the fit that has seen least."""
+        """Natural log of the largest reach of the runs, for the fit with the smallest."""
         return min(part.reached.log_reach for part in self.draws.parts)
 
     @property
     def log_most_flops(self) -> float:
-        """Natural log of the most training FLOP that is allowed where no budget says it."""
+        """Natural log of the maximum training FLOP allowed if there is no budget."""
         return self.log_reach + most_compute(self.request.rules.max_extrapolation) * LN_10
 
 
@@ -111,9 +111,9 @@ def open_problem(idata: xr.DataTree, request: Request) -> Problem:
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law of params and tokens, or an average of such.
+        A fit of a law in params and tokens, or an average of such fits.
     request : Request
-        What is asked.
+        The question, with its budget and limits.
 
     Returns
     -------
@@ -122,17 +122,17 @@ def open_problem(idata: xr.DataTree, request: Request) -> Problem:
     Raises
     ------
     ValueError
-        If a fit chooses no sizes, gives no loss, or lacks what was asked; the message says what would do.
+        If a fit does not choose sizes, gives no loss, or lacks what the request needs; the message says what to do.
     """
     return problem_of(fits_of(idata), request)
 
 
 def problem_of(fits: Sequence[Fit], request: Request) -> Problem:
-    """As `open_problem`, of fits that are in memory."""
+    """As `open_problem`, for fits in memory."""
     check_fits(fits, request.at)
     if gives_sizes_alone(fits):
         raise InputError(
-            f"This fit gives the best size alone and no loss of a plan, which {request.question} needs: fit a law of the loss, "
+            f"This fit gives only the best size, not the loss of a plan, which {request.question} needs: fit a law for the loss, "
             f"{given(model='chinchilla')}."
         )
     limits, rules = request.limits, request.rules
@@ -152,7 +152,7 @@ def problem_of(fits: Sequence[Fit], request: Request) -> Problem:
 
 
 def _with_critical_batch(fits: Sequence[Fit], limits: Limits) -> Limits:
-    """Take the critical batch of the user's own fit where it has one and none was given."""
+    """Use the critical batch of the user's own fit, if it has one and the limits do not."""
     if limits.critical_batch_tokens is not None or not all(fit.law.critical_batch for fit in fits):
         return limits
     each = [float(fit.draws[fit.law.critical_batch].median()) for fit in fits]
@@ -160,7 +160,7 @@ def _with_critical_batch(fits: Sequence[Fit], limits: Limits) -> Limits:
 
 
 def _shapes(fits: Sequence[Fit], limits: Limits) -> Shapes:
-    """Return a list of shapes as arrays, with the columns that a law takes as its inputs."""
+    """Return a list of shapes as arrays, with the columns that are inputs of a law."""
     table = limits.shapes
     assert table is not None
     counted = "params_total" if "params_total" in table else "params"

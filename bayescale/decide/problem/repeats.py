@@ -1,4 +1,4 @@
-"""Repeated data for a fit of one epoch: the published decay of repeats, drawn from its prior and not from the fitted runs."""
+"""Repeated data for a one-epoch fit: the published decay of repeats, drawn from its prior and not from the fitted runs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,35 +13,35 @@ _PRIORS = {
     "R_D": {"dist": "Normal", "mu": 2.7081, "sigma": 0.5},
     "R_N": {"dist": "Normal", "mu": 1.6094, "sigma": 0.6},
 }
-_EPOCHS = 500.0  # most of the runs that the published decay was fitted to: 182 of 7M to 9B params on 1 to 500 epochs
+_EPOCHS = 500.0  # largest number in the runs that the published decay was fitted to: 182 of 7M to 9B params on 1 to 500 epochs
 
 
 def with_published_repeats(
     fits: Sequence[Fit], repeats: str | None, unique_tokens: float | None, random_seed: int | None
 ) -> tuple[Fit, ...]:
-    """Return a fit of the one-epoch law as one of the law of repeated data, whose decay comes from the published prior.
+    """Return a fit of the one-epoch law as one of the law for repeated data, with a decay from the published prior.
 
     Parameters
     ----------
     fits : sequence of Fit
         One, of law `chinchilla`.
     repeats : {"published"} or None
-        None gives the fits back as they are.
+        None returns the fits unchanged.
     unique_tokens : float or None
-        The pool, which must be known.
+        The pool, which must be given.
     random_seed : int or None
-        Of the draws; None takes the fit's own.
+        Seed of the draws; None for the fit's own.
 
     Returns
     -------
     tuple of Fit
-        With `R_D` and `R_N` in its draws, which forecasts and allocates as any fit of `repeated`. Epochs count as seen as far as those who
-        published the decay went.
+        With `R_D` and `R_N` in its draws; it forecasts and allocates like any fit of `repeated`. Its runs count as having up to as many
+        epochs as the runs behind the published decay.
 
     Raises
     ------
     ValueError
-        If the law is another one, or there is no pool.
+        If the law is not `chinchilla`, or there is no pool.
     """
     if repeats is None:
         return tuple(fits)
@@ -49,7 +49,7 @@ def with_published_repeats(
     law = "an average" if others or fit.name else fit.spec.law
     if law != "chinchilla":
         raise InputError(
-            f"{given(repeats='published')} completes a fit of chinchilla, which knows one epoch alone. This is a fit of {law}."
+            f"{given(repeats='published')} needs a fit of chinchilla, a one-epoch law. This is a fit of {law}."
         )
     if unique_tokens is None:
         raise InputError(f"{given(repeats='published')} needs the pool: give {named('unique_tokens')}.")

@@ -1,1 +1,1 @@
-"""What is asked: budgets, limits, demand, targets, prices and rules. Imports nothing else of decisions."""
+"""What is asked: budgets, limits, demand, targets, prices and rules. Imports nothing else from `decide`."""

@@ -1,6 +1,6 @@
-"""Accelerators by name: peak dense bf16 FLOP/s and memory, from public data sheets. Prices are the user's: there are none here.
+"""Accelerators by name: peak dense bf16 FLOP/s and memory, from public data sheets. Prices come from the user: there are none here.
 
-Data sheets of NVIDIA print the peak with sparsity, twice the dense one, which is what training reaches for.
+NVIDIA's data sheets print the peak with sparsity, twice the dense peak that applies to training.
 """
 
 from functools import cache
@@ -17,8 +17,8 @@ def accelerators() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Index name. `peak_flops`, FLOP/s of one accelerator, dense bf16 (fp16 where there is no bf16); `memory_bytes`, as printed (a
-        GB is 1e9 bytes, a GiB 2^30); `source`, a public data sheet; `note`, where the numbers were read.
+        Index name. `peak_flops`, FLOP/s of one accelerator, dense bf16 (fp16 if there is no bf16); `memory_bytes`, as printed (a GB is 1e9
+        bytes, a GiB 2^30); `source`, a public data sheet; `note`, where the numbers were read.
 
     Examples
     --------
@@ -29,12 +29,12 @@ def accelerators() -> pd.DataFrame:
 
 
 def accelerator_named(name: str, option: str = "accelerator") -> pd.Series:
-    """Return the row of an accelerator, its index name as the table spells it; ValueError lists the names where there is none."""
+    """Return the row of an accelerator, named as in the table; if there is none, ValueError lists the names."""
     known = {key.casefold(): key for key in _table().index}
     word = str(name).casefold()
     if word not in known:
         raise InputError(
-            f"`{option}` must be one of {', '.join(known.values())}. Got {name!r} instead.{suggest(name, known.values())} "
+            f"`{option}` must be one of {', '.join(known.values())}. Got {name!r}.{suggest(name, known.values())} "
             f"For another, give `{option.replace('accelerator', 'peak_flops')}`."
         )
     return _table().loc[known[word]]

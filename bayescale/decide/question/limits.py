@@ -1,4 +1,4 @@
-"""Limits on a plan, and the sizes that there are."""
+"""Limits on a plan, and the available sizes."""
 
 from dataclasses import dataclass
 
@@ -10,25 +10,25 @@ from ...errors import InputError, named, positive
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits on a plan; None is no limit.
+    """Limits on a plan; None means no limit.
 
     Attributes
     ----------
     max_params : float, optional
-        Largest size, raw count, as the memory of a server gives it; of shapes with `params_total`, that is what is limited.
+        Largest size, raw count, e.g. from the memory of a server; for shapes with `params_total`, it limits that column.
     max_tokens : float, optional
         Largest number of training tokens, raw count.
     unique_tokens : float, optional
-        Distinct tokens that there are. A law that does not know repetition takes them as a limit on tokens.
+        Distinct tokens available. A law that does not model repetition takes them as a limit on tokens.
     max_epochs : float, optional
-        Largest tokens / unique_tokens.
+        Largest ratio tokens / unique_tokens.
     days : float, optional
-        Deadline of the training, in days, on the `accelerators` of the costs.
+        Deadline for training, in days, on the `accelerators` of the costs.
     critical_batch_tokens : float, optional
-        Tokens of a step at which a larger batch no longer pays, which limits how many accelerators help.
+        Tokens per step beyond which a larger batch no longer helps; it limits how many accelerators help.
     shapes : pandas.DataFrame, optional
-        The only sizes that can be trained, one a row: `params`, and where wanted `flops_per_token` (training FLOP), `params_total`, columns
-        that the fit takes (such as a batch), and any other.
+        The only sizes that can be trained, one per row: `params` and, optionally, `flops_per_token` (training FLOP), `params_total`,
+        columns that the fit takes (such as a batch), and any other.
     """
 
     max_params: float | None = None
@@ -56,7 +56,7 @@ class Limits:
 
 
 def check_shapes(shapes: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of feasible sizes with numbers that are positive; ValueError names the column, the rule and the row."""
+    """Return the table of feasible sizes with positive numbers; ValueError names the column, the rule and the row."""
     if "params" not in shapes or not len(shapes):
         raise InputError(
             f"{named('shapes')} needs a column 'params' and at least one row; it has {len(shapes)} rows and columns "

@@ -1,4 +1,4 @@
-"""`Request`: one question about plans, the same for all that can be asked; each uses some of its fields and refuses the others by name."""
+"""`Request`: one question about plans, in the same form for all; each question uses some fields and refuses the others by name."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -25,12 +25,12 @@ class Budget:
     Attributes
     ----------
     flops, gpu_hours, usd : float or sequence of float, optional
-        One of them, an upper limit on all that a plan spends: FLOP are 6 x params x tokens, and 2 x params a token served. None with a
-        deadline in the limits, and for questions that ask for the cost.
+        One of them, an upper limit on all that a plan spends: FLOP are 6 x params x tokens, and 2 x params per token served. None with a
+        deadline in the limits, and for questions about the cost.
     demand : Demand, optional
         Tokens to be served, which the budget pays for too.
     train_only : bool
-        Whether the budget is for training alone; what serving costs is still reported.
+        Whether the budget is only for training; the cost of serving is still reported.
     costs : CostModel
         Prices and hardware.
 
@@ -51,14 +51,14 @@ class Budget:
         for name, kind in (("demand", Demand), ("costs", CostModel)):
             value = getattr(self, name)
             if not isinstance(value, kind) and (name == "costs" or value is not None):
-                raise InputTypeError(f"`{name}` must be {kind.__name__}(...). Got {type(value).__name__} instead.")
+                raise InputTypeError(f"`{name}` must be {kind.__name__}(...). Got {type(value).__name__}.")
 
     def amounts(self, limits: Limits) -> tuple[str, list[float]]:
-        """Return the unit of the budget and its amounts; InputError unless one unit is given. A deadline alone is a budget of days."""
+        """Return the unit of the budget and its amounts; InputError unless exactly one is given. A deadline alone is a budget of days."""
         given = {unit: value for unit in UNITS if (value := getattr(self, unit.replace("-", "_"))) is not None}
         if len(given) > 1:
             listed = ", ".join(named(unit.replace("-", "_")) for unit in given)
-            raise InputError(f"A plan has one budget. Got {listed}: give one of them, and limits for the rest.")
+            raise InputError(f"A plan has one budget. Got {listed}: give one of them, and use limits for the rest.")
         if not given:
             if limits.days is not None and self.costs.accelerators is not None:
                 return "days", [np.inf]
@@ -70,24 +70,26 @@ class Budget:
         unit, value = next(iter(given.items()))
         amounts = np.atleast_1d(np.asarray(value)).tolist()
         if not amounts:
-            raise InputError(f"{named(unit.replace('-', '_'))} must hold at least one budget, e.g. 5.76e23. Got none.")
+            raise InputError(
+                f"{named(unit.replace('-', '_'))} must contain at least one budget, e.g. 5.76e23. Got none."
+            )
         return unit, [positive(unit.replace("-", "_"), amount, UNITS[unit], _EXAMPLES[unit]) for amount in amounts]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How plans are judged, beside the risk.
+    """How plans are judged, apart from the risk.
 
     Attributes
     ----------
     repeats : {"published"}, optional
-        Give a law without repetition the published decay of repeats, from its prior (Muennighoff et al. 2023); the answer says so.
+        Use the published decay of repeats, from its prior (Muennighoff et al. 2023), with a one-epoch law; the answer says so.
     flops_rule : {"6nd", "table"}
-        FLOP a token: 6 x params, or from the fitted runs' own flops, interpolated in ln params.
+        FLOP per token: 6 x params, or from the flops of the fitted runs, interpolated in ln params.
     drift : bool
         Whether the law may go wrong beyond its runs.
     max_extrapolation : float, optional
-        Decades beyond the fitted runs that are allowed; by default 3 of compute, and 1 of tokens per parameter and of epochs.
+        Decades allowed beyond the fitted runs; by default 3 of compute, and 1 of tokens per parameter and of epochs.
     within_compute : float
         Share of the spending that sizes in the flat range (`flat_params_*`) may waste.
     """
@@ -100,47 +102,45 @@ class Rules:
 
     def __post_init__(self) -> None:
         if self.repeats not in (None, "published"):
-            raise InputError(f"{named('repeats')} must be published, or left out. Got {self.repeats!r} instead.")
+            raise InputError(f"{named('repeats')} must be published, or left out. Got {self.repeats!r}.")
         if self.flops_rule not in ("6nd", "table"):
-            raise InputError(f"{named('flops_rule')} must be one of 6nd, table. Got {self.flops_rule!r} instead.")
+            raise InputError(f"{named('flops_rule')} must be one of 6nd, table. Got {self.flops_rule!r}.")
         for name in ("within_compute", "max_extrapolation"):
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float | np.number)):
-                raise InputError(f"{named(name)} must be a number. Got {value!r} instead.")
+                raise InputError(f"{named(name)} must be a number. Got {value!r}.")
         if not 0 < self.within_compute < 1:
-            raise InputError(
-                f"{named('within_compute')} must be in (0, 1), e.g. 0.02. Got {self.within_compute!r} instead."
-            )
+            raise InputError(f"{named('within_compute')} must be in (0, 1), e.g. 0.02. Got {self.within_compute!r}.")
         if self.max_extrapolation is not None and not 0 <= self.max_extrapolation < np.inf:
             raise InputError(
-                f"{named('max_extrapolation')} must be a number of decades >= 0, e.g. 3. Got {self.max_extrapolation!r} instead."
+                f"{named('max_extrapolation')} must be a number of decades >= 0, e.g. 3. Got {self.max_extrapolation!r}."
             )
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked.
+    """A question, with everything that it needs.
 
     Attributes
     ----------
     question : str
-        Name of the function that asks it.
+        Name of its function.
     budget : Budget
         What may be spent, on what, at which prices.
     limits : Limits
-        On the plan.
+        Limits on the plan.
     target : Target, optional
         A loss to reach.
     risk : str or callable
-        What is minimised, as `plans.risk` reads it.
+        What is minimised, in the form of `plans.risk`.
     at : mapping
-        Column -> value of what the fit takes beside params and tokens.
+        Column -> value of inputs of the fit other than params and tokens.
     prob : float
         Probability of the equal-tailed intervals.
     rules : Rules
         How plans are judged.
     random_seed : int, optional
-        Of drift and noise; None for the fit's own.
+        Seed of drift and noise; None for the fit's own.
     """
 
     question: str
@@ -154,12 +154,12 @@ class Request:
     random_seed: int | None = None
 
     def refuse_unused(self, *unused: str, by: str = "") -> None:
-        """Raise InputError where one of these fields is given; `by` names what has no use for it, by default the question."""
+        """Raise InputError if one of these fields is given; `by` names what does not use it, by default the question."""
         for name in unused:
             if self._is_given(name):
                 others = [question for question, names in UNUSED.items() if name not in names and not by]
                 fix = f"leave it out; {others[0]} takes it" if others else "leave it out"
-                raise InputError(f"{named(name)} is of no use to {by or self.question}: {fix}.")
+                raise InputError(f"{named(name)} is not used by {by or self.question}: {fix}.")
 
     def _is_given(self, name: str) -> bool:
         for part in (self.budget, self.budget.costs, self.limits, self.rules, self):
@@ -172,7 +172,7 @@ class Request:
 
 _NEEDED: dict[type, dict[str, Any]] = {Request: {"question": ""}}
 _AMOUNTS = ("flops", "gpu_hours", "usd")
-# Question -> fields that it has no use for.
+# Question -> fields that it does not use.
 UNUSED: dict[str, tuple[str, ...]] = {
     "allocate": (),
     "cheapest_plan": (*_AMOUNTS, "train_only", "risk", "shapes", "usd_per_unique_token"),
@@ -202,7 +202,7 @@ def ask(
     random_seed: int | None = None,
     **others: Any,
 ) -> Request:
-    """Return the request of a question, of which a number as budget is FLOP; InputError where it has no use for a field that is given."""
+    """Return the request of a question; a number as budget is FLOP. InputError if a given field is not used by the question."""
     check_prob(prob)
     for name, value, kind in (
         ("limits", limits, Limits),
@@ -210,7 +210,7 @@ def ask(
         ("target", others.get("target"), Target),
     ):
         if value is not None and not isinstance(value, kind):
-            raise InputTypeError(f"`{name}` must be {kind.__name__}(...). Got {type(value).__name__} instead.")
+            raise InputTypeError(f"`{name}` must be {kind.__name__}(...). Got {type(value).__name__}.")
     request = Request(
         question,
         budget if isinstance(budget, Budget) else Budget(flops=budget),
@@ -226,5 +226,5 @@ def ask(
 
 
 def options_of(names: Sequence[str]) -> str:
-    """Return option names, as `binding` has them, in a sentence: "`max_params` (--max-params) and ..."."""
+    """Return option names as in `binding`, joined for a sentence: "`max_params` (--max-params) and ..."."""
     return " and ".join(named(name.replace("-", "_")) for name in names)

@@ -13,11 +13,11 @@ class Target:
     Attributes
     ----------
     loss : float
-        In the unit of the fit.
+        Loss, in the unit of the fit.
     probability : float, optional
-        With which it must be reached.
+        Required probability of reaching it.
     on : {"expected", "observed"}
-        The law's curve with its drift, or what a new run measures, noise and all.
+        The law's curve with its drift, or the loss measured in a new run, including noise.
     """
 
     loss: float

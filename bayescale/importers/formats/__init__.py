@@ -1,1 +1,1 @@
-"""Readers: a file for each format of a logger, an export or a table; each gives logs, and interprets nothing."""
+"""Readers: one file per format of a logger, an export or a table; each returns logs and interprets nothing."""

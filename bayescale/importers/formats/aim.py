@@ -11,7 +11,7 @@ TITLE = "aim"
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are Aim's columns."""
+    """Return whether the file has Aim's columns."""
     return path.suffix.lower() == ".csv" and {"run.hash", "metric.name", "step", "value"} <= set(header(path))
 
 

@@ -1,4 +1,4 @@
-"""Comet `get_metrics()`, kept as JSON: a list of points whose values are text."""
+"""Comet `get_metrics()`, saved as JSON: a list of points with values as strings."""
 
 import re
 from pathlib import Path
@@ -12,16 +12,16 @@ TITLE = "comet"
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are Comet's names of fields."""
+    """Return whether the file has Comet's field names."""
     text = head_text(path)
     return text.lstrip().startswith("[") and '"metricName"' in text and '"metricValue"' in text
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; a context (train, validate) that the name lacks is put before it."""
+    """Return the run; if a name lacks its context (train, validate), the context is put before it."""
     points = read_json(path)
     if not isinstance(points, list):
-        raise Unreadable(f"{path.name} holds no list of points.")
+        raise Unreadable(f"{path.name} does not contain a list of points.")
     rows: list[tuple[float, dict[str, Any]]] = []
     without = 0
     for point in points:
@@ -42,7 +42,7 @@ def read(path: Path) -> list[Log]:
                 },
             )
         )
-    notes = (f"{without} points have no step and were passed over.",) if without else ()
+    notes = (f"{without} points have no step and were skipped.",) if without else ()
     return [Log(run=path.stem, source=path.name, format=TITLE, series=series_of(rows), notes=notes)]
 
 

@@ -13,7 +13,7 @@ _RATE = re.compile(rf"^.*?\[Rank 0\] step=(\d+), skipped=(\d+), lr=\[({NUMBER})"
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are lines of DeepSpeed's engine."""
+    """Return whether the log has lines of DeepSpeed's engine."""
     text = sample(path)
     return bool(_LOSS.search(text) or _RATE.search(text)) and "consumed samples:" not in text
 
@@ -32,7 +32,7 @@ def read(path: Path) -> list[Log]:
             format=TITLE,
             series=series_of((step, cells) for _, step, cells in sorted(points, key=lambda point: point[0])),
             asks=(TRAINING_LOSS,),
-            notes=(f"{skipped} skipped steps were no updates.",) if skipped else (),
+            notes=(f"{skipped} skipped steps are not counted as updates.",) if skipped else (),
         )
     ]
 

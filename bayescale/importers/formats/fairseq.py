@@ -1,8 +1,8 @@
 """fairseq, console log (simple or no progress bar): losses in bits, words per batch.
 
-`nll_loss` is the cross entropy without label smoothing and `loss` what is minimised; of cross entropy alone there is `loss` only. The
-words of `wpb` are those of the target side of an update over all workers, without padding. Lines of `train_inner` are means since the
-last such line; those of older versions, and that of an epoch's end, are means over the epoch.
+`nll_loss` is the cross entropy without label smoothing and `loss` is what is minimised; if both are the same, only `loss` is logged.
+`wpb` counts the words on the target side of an update over all workers, without padding. Lines of `train_inner` are means since the
+last such line. Lines of older versions, and the line at the end of an epoch, are means over the epoch.
 """
 
 import re
@@ -23,24 +23,24 @@ _LINE = re.compile(
 )
 _FIELD = re.compile(rf"(?<![^|, ])(\w+?_)??(nll_loss|loss|wpb|num_updates|lr)[= ]({NUMBER})")
 _LOSSES = ("nll_loss", "loss")
-_OF_EPOCH = "epoch_"  # before what is a mean over the epoch
+_OF_EPOCH = "epoch_"  # prefix of means over the epoch
 _PARAMS = re.compile(r"\bnum\. (?:shared )?model params: ([\d,]+)")
 _EXPERTS = re.compile(r"\bnum\. expert model params: ([1-9][\d,]*)")
 _DONE = re.compile(r"\| done training in ")
-# of `Namespace(max_update=...)` or of a dictionary, as versions print them; 0 updates are "not set"
+# in `Namespace(max_update=...)` or in a dictionary, depending on the version; 0 updates mean "not set"
 _PLANNED = re.compile(r"\bmax_update'?[=:] ?([1-9]\d*)\b")
 _SEED = re.compile(r"\bseed'?[=:] ?(\d+)\b")
 _DATA = re.compile(r"\bdata'?[=:] ?'([^'\n]*)'")
 
 
 def recognises(path: Path) -> bool:
-    """Whether lines of an epoch tell losses, words per batch and updates."""
+    """Return whether epoch lines hold losses, words per batch and updates."""
     text = sample(path)
     return any({"loss", "wpb", "num_updates"} <= _fields(match).keys() for match in _LINE.finditer(text))
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; losses stay in bits, which the log says of itself."""
+    """Return the run; losses stay in bits, the unit of the log."""
     text = log_text(path)
     lines = list(_LINE.finditer(text))
     ends = [0, *(match.end() for match in lines)]
@@ -78,7 +78,7 @@ def _fields(match: re.Match[str]) -> dict[str, str]:
 
 
 def _cells(match: re.Match[str], fields: dict[str, str], shards: int) -> dict[str, Any]:
-    """Return what a line tells, by the keys that say of what it is."""
+    """Return the values of a line under keys that name their kind."""
     before, epoch, done, planned, subset, _ = match.groups()
     losses = {name: fields[name] for name in _LOSSES if name in fields}
     if subset:
@@ -109,7 +109,7 @@ def _params(counts: list[str]) -> dict[str, Fact]:
 
 
 def _shards(text: str) -> int:
-    """Return the parts of the data, parted by colons, of which an epoch reads one."""
+    """Return the number of parts of the data, separated by colons; an epoch reads one part."""
     found = _DATA.search(text)
     return 1 + len(re.findall(r":(?!//)", found[1])) if found else 1
 

@@ -13,14 +13,14 @@ _FLOPS = OwnFlops(flops="total_flos", tokens="num_input_tokens_seen")
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or an output folder of the Trainer."""
+    """Return whether the path is such a file, or an output folder of the Trainer."""
     if path.is_dir():
         return not path.name.startswith("checkpoint-") and bool(_files(path))
     return path.suffix == ".json" and '"log_history"' in head_text(path)
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run as its furthest state tells it."""
+    """Return the run from its most advanced state."""
     file, state, furthest, wrong = path, dict[str, Any](), -1.0, []
     for candidate in _files(path) if path.is_dir() else [path]:
         try:
@@ -29,7 +29,7 @@ def read(path: Path) -> list[Log]:
             wrong.append(f"{candidate.parent.name}/{error}")
             continue
         reached = number_of(found.get("global_step")) or 0
-        if reached > furthest:  # one state is held at a time: each checkpoint has the whole history
+        if reached > furthest:  # only one state is held in memory: each checkpoint has the whole history
             file, state, furthest = candidate, found, reached
     if not state:
         raise Unreadable(" ".join(wrong))
@@ -45,7 +45,7 @@ def read(path: Path) -> list[Log]:
             continue
         if step != last:
             last, logged = step, set()
-        # an evaluation of the best checkpoint, loaded after the last step, is logged at that step once more: the first stands
+        # the best checkpoint, loaded after the last step, is evaluated at that step once more: the first value is kept
         cells = {
             key: value for key, value in row.items() if key not in ("step", *logged) and not _is_zero_count(key, value)
         }

@@ -11,7 +11,7 @@ _DONE = 0.99
 
 
 def recognises(path: Path) -> bool:
-    """Whether lines hold a configuration and a summary."""
+    """Return whether the lines hold a configuration and a summary."""
     text = head_text(path).lstrip()
     return (
         text.startswith("{")
@@ -23,7 +23,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """Return its runs; steps are counted from 0, and a value of 0.0 stands for none."""
+    """Return the runs; levanter counts steps from 0, and 0.0 means no value."""
     logs = []
     for record in read_json_lines(path):
         config, summary = flat(record.get("config")), record.get("summary")

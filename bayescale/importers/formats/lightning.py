@@ -1,4 +1,4 @@
-"""Lightning and litgpt `metrics.csv`, and CSV files of home-made loops with a row per logged step."""
+"""Lightning and litgpt `metrics.csv`, and CSV files of custom training loops with one row per logged step."""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ _NAMES_OF_RUNS = {"run", "run_name", "run_id", "name", "experiment", "model", "s
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a table of steps and losses of one run, or a folder with `metrics.csv`."""
+    """Return whether the path is a table of steps and losses of one run, or a folder with `metrics.csv`."""
     if path.is_dir():
         return (path / "metrics.csv").is_file() and recognises(path / "metrics.csv")
     if path.suffix.lower() != ".csv":
@@ -34,7 +34,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; Lightning counts steps from 0, litgpt's are micro-batches and only order the rows."""
+    """Return the run; Lightning counts steps from 0, and litgpt's steps are micro-batches that only order the rows."""
     file = path / "metrics.csv" if path.is_dir() else path
     folder = file.parent
     columns = read_numbers(file)
@@ -106,7 +106,7 @@ def _hparams(folder: Path) -> dict[str, Any]:
 
 
 def _name(file: Path) -> str:
-    """Return the folder's name for a metrics.csv, else the file's."""
+    """Return the name of the folder for a metrics.csv, otherwise that of the file."""
     return file.parent.resolve().name if file.name == "metrics.csv" else file.stem
 
 

@@ -1,4 +1,4 @@
-"""lm-evaluation-harness results: accuracies and how many items they rest on."""
+"""lm-evaluation-harness results: accuracies and their number of items."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ _PARAMS = "model_num_parameters"
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a results file."""
+    """Return whether the path is a results file."""
     text = head_text(path)
     return (
         path.suffix == ".json"
@@ -25,10 +25,10 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Score]:
-    """Return a score per task and metric; the parts of a group are not given beside it."""
+    """Return one score per task and metric; for a group, its parts are not returned separately."""
     tree = read_json(path)
     if not isinstance(tree, dict) or not isinstance(tree.get("results"), dict):
-        raise Unreadable(f"{path.name} holds no results.")
+        raise Unreadable(f"{path.name} does not contain results.")
     config: dict[str, Any] = tree["config"] if isinstance(tree.get("config"), dict) else {}
     name = _model(config, path)
     counts = {task: _count(item) for task, item in (tree.get("n-samples") or {}).items()}
@@ -99,13 +99,13 @@ def _total(counts: list[float | None]) -> float | None:
 
 
 def _notes(task: str, metric: str, value: float, items: float | None, cells: dict[str, Any]) -> tuple[str, ...]:
-    """Return what follows from the standard error where the count is missing: n = 1 + p (1 - p) / se^2 for 0/1 items."""
+    """Return a note with the count implied by the standard error if it is missing: n = 1 + p (1 - p) / se^2 for 0/1 items."""
     error = number_of(cells.get(f"{metric}_stderr"))
     if items is not None or metric in NO_ACCURACY or not error or not 0 < value < 1:
         return ()
     count = 1 + value * (1 - value) / error**2
     return (
-        f"{task}: no number of items; the standard error of {metric} fits {count:.0f}. Give n_items by {named('set')}.",
+        f"{task}: the number of items is missing; the standard error of {metric} implies {count:.0f}. Give n_items with {named('set')}.",
     )
 
 

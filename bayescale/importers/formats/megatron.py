@@ -28,12 +28,12 @@ _ARGUMENTS = (
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are iteration lines with fields between bars."""
+    """Return whether the log has iteration lines with fields between bars."""
     return bool(re.search(r"iteration\s+\d+/\s*\d+ \| consumed samples:", sample(path)))
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; an iteration line without a loss is one of a NaN."""
+    """Return the run; an iteration line without a loss means NaN."""
     text = log_text(path)
     lines = list(_LINE.finditer(text))
     start = text[: lines[0].start()] if lines else text  # before the first iteration
@@ -53,7 +53,7 @@ def read(path: Path) -> list[Log]:
     points: list[tuple[int, float, dict[str, Any]]] = [
         (match.start(), float(match[1]), {"lm loss validation": float(match[3])}) for match in checks
     ]
-    # the lines before each validation, so that samples are known at its step
+    # the lines before each validation, which give the samples at its step
     before = np.searchsorted([match.start() for match in lines], [match.start() for match in checks]) - 1
     for place in some(steps, before[before >= 0]):
         found = _fields(lines[place][3])
@@ -66,7 +66,7 @@ def read(path: Path) -> list[Log]:
     state = ends_early([step for _, step, _ in points], planned or None)
     left_out = ""
     if missing and points and missing[-1] >= max(step for _, step, _ in points):
-        left_out = f"'lm loss' is missing from {len(missing)} iteration lines, the last at {missing[-1]:.0f}: that is how a NaN is logged"
+        left_out = f"'lm loss' is missing from {len(missing)} iteration lines, the last at {missing[-1]:.0f}: Megatron logs NaN this way"
     facts, notes = _params(start, config)
     return [
         Log(
@@ -85,7 +85,7 @@ def read(path: Path) -> list[Log]:
 
 
 def _fields(line: str) -> dict[str, float]:
-    """Return the fields of an iteration line that are used; "a/b" is now/average."""
+    """Return the fields of an iteration line that are used; "a/b" is current/average."""
     found = {}
     for part in line.split("|"):
         name, _, text = part.partition(":")
@@ -95,7 +95,7 @@ def _fields(line: str) -> dict[str, float]:
 
 
 def _params(text: str, config: dict[str, str]) -> tuple[dict[str, Fact], tuple[str, ...]]:
-    """Return the total params: the sum over the ranks that were printed, or one rank times the number of ranks."""
+    """Return the total params: the sum over the printed ranks, or their mean times the number of ranks."""
     ranks = {(tensor, pipe): float(count.replace(",", "")) for tensor, pipe, count in _RANK.findall(text)}
     if not ranks:
         return {}, ()
@@ -104,8 +104,8 @@ def _params(text: str, config: dict[str, str]) -> tuple[dict[str, Fact], tuple[s
         return {"params_total": Fact(sum(ranks.values()), f"sum over {len(ranks)} model-parallel ranks")}, ()
     total = sum(ranks.values()) / len(ranks) * sizes[0] * sizes[1]
     note = (
-        f"params are those of {len(ranks)} of {sizes[0] * sizes[1]:.0f} model-parallel ranks, scaled up: embeddings lie on the first and "
-        "last stage only, so the sum is not exact."
+        f"params come from {len(ranks)} of {sizes[0] * sizes[1]:.0f} model-parallel ranks, scaled up: only the first and last stage hold "
+        "embeddings, so the sum is not exact."
     )
     return {"params_total": Fact(total, "model-parallel rank x ranks")}, (note,)
 

@@ -11,12 +11,12 @@ TITLE = "mlflow sqlite"
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a database."""
+    """Return whether the file is such a database."""
     return {"runs", "metrics", "params", "latest_metrics"} <= tables(path)
 
 
 def read(path: Path) -> list[Log]:
-    """Return its runs; deleted ones are left out."""
+    """Return the runs; deleted ones are left out."""
     logs = []
     with opened(path) as connection:
         runs = connection.execute(

@@ -10,17 +10,17 @@ from .reading.safe import Unreadable, inside, read_bytes, read_text, read_yaml, 
 
 TITLE = "mlflow file store"
 STATES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
-_NO_STEPS = "All steps are 0: the code did not pass step=, so that points are of no known step."
+_NO_STEPS = "All steps are 0: the code did not pass step=, so the steps of the points are unknown."
 _MOST_PARAM = 10_000  # bytes of a parameter's file
 
 
 def recognises(path: Path) -> bool:
-    """Whether the folder holds runs, experiments with runs, or is a run itself."""
+    """Return whether the folder holds runs, holds experiments with runs, or is itself a run."""
     return path.is_dir() and bool(_runs(path, quick=True))
 
 
 def read(path: Path) -> list[Log]:
-    """Return its runs; deleted ones are left out."""
+    """Return the runs; deleted ones are left out."""
     logs = []
     for run in _runs(path):
         try:
@@ -52,7 +52,7 @@ def _runs(path: Path, *, quick: bool = False) -> list[Path]:
 def _read_run(folder: Path, root: Path) -> Log:
     meta = read_yaml(folder / "meta.yaml")
     if not isinstance(meta, dict):
-        raise Unreadable(f"{folder.name}/meta.yaml holds no record of a run.")
+        raise Unreadable(f"{folder.name}/meta.yaml does not describe a run.")
     notes: list[str] = []
     series, config = {}, {}
     for file in _files(folder / "params", root):
@@ -64,7 +64,7 @@ def _read_run(folder: Path, root: Path) -> Log:
         if points is not None:
             series[key] = points
         if bad:
-            notes.append(f"{bad} lines of metric '{key}' are cut off and were passed over.")
+            notes.append(f"{bad} lines of metric '{key}' are cut off and were skipped.")
     name_file = folder / "tags" / "mlflow.runName"
     name = str(meta.get("run_name") or "") or (read_text(name_file, _MOST_PARAM).strip() if name_file.is_file() else "")
     family = folder / "tags" / "family"
@@ -92,7 +92,7 @@ def _files(folder: Path, root: Path) -> list[Path]:
 
 
 def _points(file: Path) -> tuple[Series | None, int]:
-    """Return the points of `<ms> <value> <step>` lines in order of time; very old lines have no step, newer ones a data set after it."""
+    """Return the points of `<ms> <value> <step>` lines in order of time; very old lines lack the step, newer ones add a data set."""
     rows, bad = [], 0
     for line in read_text(file).split("\n"):
         parts = line.split(" ")
@@ -107,7 +107,7 @@ def _points(file: Path) -> tuple[Series | None, int]:
     if not rows:
         return None, bad
     times, steps, values = (np.array(part) for part in zip(*rows, strict=True))
-    order = np.lexsort((steps, times))  # lines are in order of logging, which need not be that of steps
+    order = np.lexsort((steps, times))  # lines are in the order of logging, which may differ from that of steps
     return without_overwritten({"": (times[order], steps[order], values[order])})[""], bad
 
 

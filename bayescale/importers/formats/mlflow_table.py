@@ -11,7 +11,7 @@ TITLE = "mlflow search_runs"
 
 
 def recognises(path: Path) -> bool:
-    """Whether columns are named metrics.* and params.*."""
+    """Return whether the columns are named metrics.* and params.*."""
     if path.suffix.lower() != ".csv":
         return False
     names = header(path)
@@ -23,7 +23,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """Return a log of one point per run."""
+    """Return one log with a single point per run."""
     logs = []
     for cells in read_csv(path).to_dict(orient="records"):
         row = {str(key): cell for key, cell in cells.items() if not is_blank_text(cell)}

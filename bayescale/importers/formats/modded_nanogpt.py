@@ -1,4 +1,4 @@
-"""modded-nanogpt, text log: begins with a copy of its own script, so that only whole lines count."""
+"""modded-nanogpt, text log: it begins with a copy of its own script, so only whole lines are matched."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ _LINE = re.compile(rf"^step:(\d+)/(\d+) val_loss:({NUMBER})(?: val_bpb:{NUMBER})
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are its validation lines."""
+    """Return whether the log has modded-nanogpt's validation lines."""
     return bool(_LINE.search(sample(path)))
 
 

@@ -15,7 +15,7 @@ _STEP = re.compile(r"^step (\d+)/(\d+) \(", re.MULTILINE)
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are nanochat's validation lines."""
+    """Return whether the log has nanochat's validation lines."""
     return bool(_VALIDATION.search(sample(path)))
 
 
@@ -29,7 +29,7 @@ def read(path: Path) -> list[Log]:
     steps_in_order = [int(step) for step, _ in _VALIDATION.findall(text)]
     if any(later < earlier for earlier, later in pairwise(steps_in_order)):
         raise Unreadable(
-            f"{path.name} holds several trainings (its steps start again), e.g. base and mid training: give each a file of its own."
+            f"{path.name} holds several training jobs (its steps start again), e.g. base and mid training: put each into its own file."
         )
     check_one_job(
         path.name,

@@ -13,12 +13,12 @@ _EVALUATION = re.compile(rf"^step (\d+): train loss ({NUMBER}), val loss ({NUMBE
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are nanoGPT's evaluation lines."""
+    """Return whether the log has nanoGPT's evaluation lines."""
     return bool(_EVALUATION.search(sample(path)))
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; `iter` lines are the loss of one micro-batch and not used."""
+    """Return the run; `iter` lines hold the loss of one micro-batch and are not used."""
     text = log_text(path)
     params = first(r"^number of parameters: ([\d.]+[MBK]?)\s*$", text)
     batch = first(r"^tokens per iteration will be: ([\d,]+)", text)
@@ -31,7 +31,7 @@ def read(path: Path) -> list[Log]:
     notes: tuple[str, ...] = ()
     if params:
         facts["params"] = Fact(parse_number(params), "number of parameters")
-        notes = (f"'number of parameters: {params}' is rounded and leaves out position embeddings only.",)
+        notes = (f"'number of parameters: {params}' is rounded and leaves out only position embeddings.",)
     if batch:
         facts["batch_tokens"] = Fact(whole(batch), "tokens per iteration will be")
     return [

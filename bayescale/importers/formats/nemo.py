@@ -12,12 +12,12 @@ _LINE = re.compile(r"^.*?Training epoch (\d+), iteration (\d+)/(\d+) \| (.*)$", 
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are NeMo's training lines."""
+    """Return whether the log has NeMo's training lines."""
     return bool(re.search(r"^.*?Training epoch \d+, iteration \d+/\d+ \|.*global_step:", sample(path), re.MULTILINE))
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; a validation loss counts where it first appears, since later lines repeat it."""
+    """Return the run; a validation loss is used only where it first appears, because later lines repeat it."""
     planned = ""
     rows: list[tuple[float, dict[str, str]]] = []
     seen, config = None, {}

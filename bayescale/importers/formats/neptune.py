@@ -14,14 +14,14 @@ _VALUES = {"float": "float_value", "int": "int_value", "string": "string_value"}
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are the exporter's columns."""
+    """Return whether the file has the exporter's columns."""
     return head(path).startswith(b"PAR1") and {"attribute_path", "attribute_type", "run_id"} <= set(
         parquet_columns(path)
     )
 
 
 def read(path: Path) -> list[Log]:
-    """Return its runs; several parts of one run are joined."""
+    """Return the runs; several parts of one run are joined later."""
     frame = read_parquet(path)
     logs = []
     for identity, rows in frame.groupby("run_id", sort=False):

@@ -1,4 +1,4 @@
-"""OLMES `metrics-all.jsonl`: a line per task."""
+"""OLMES `metrics-all.jsonl`: one line per task."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ TITLE = "olmes"
 
 
 def recognises(path: Path) -> bool:
-    """Whether lines hold a task and its primary score."""
+    """Return whether the lines hold a task and its primary score."""
     text = head_text(path)
     return text.lstrip().startswith("{") and '"task_name"' in text and '"primary_score"' in text
 
 
 def read(path: Path) -> list[Score]:
-    """Return a score per task; lines that average others are passed over."""
+    """Return one score per task; lines that average others are skipped."""
     scores = []
     for record in read_json_lines(path):
         task, model = record.get("task_config"), record.get("model_config")
@@ -29,7 +29,7 @@ def read(path: Path) -> list[Score]:
         meta = task.get("metadata")
         alias = meta.get("alias") if isinstance(meta, dict) else None
         if value > 1:
-            value /= 100  # some tables hold per cent
+            value /= 100  # some tables are in per cent
         scores.append(
             Score(
                 run=str(model.get("model") or path.parent.resolve().name).rsplit("/", 1)[-1],

@@ -1,4 +1,4 @@
-"""OLMo and OLMo-core, console log: a header line with the step, then an indented line per metric."""
+"""OLMo and OLMo-core, console log: a header line with the step, then one indented line per metric."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ _KEPT = re.compile(r"loss|tokens|LR|learning_rate|petaflops", re.IGNORECASE)
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are such blocks."""
+    """Return whether the log has such blocks."""
     return bool(re.search(r"\[step=\d+/\d+[^\n]*\]\s*\n\s{2,}\S[^=\n]*=", sample(path)))
 
 
@@ -39,7 +39,7 @@ def read(path: Path) -> list[Log]:
             series=series_of(rows),
             config={"max_steps": planned} if planned else {},
             state=ends_early([step for step, _ in rows], planned or None),
-            notes=("Losses of the console are rounded to 0.001; a W&B export has all digits.",),
+            notes=("Losses in the console log are rounded to 0.001; a W&B export has all digits.",),
         )
     ]
 

@@ -1,4 +1,4 @@
-"""open_lm: a run's folder with `params.txt` and `checkpoints/results.jsonl`."""
+"""open_lm: the folder of a run, with `params.txt` and `checkpoints/results.jsonl`."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ _CONFIG = ("accum_freq", "epochs", "global_batch_size", "lr", "seed", "seq_len",
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a folder."""
+    """Return whether the path is such a folder."""
     results = path / "checkpoints" / "results.jsonl"
     return path.is_dir() and results.is_file() and '"train_tokens"' in head_text(results)
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; `tokens` of an evaluation is the size of its set, `train_tokens` what was trained on."""
+    """Return the run; in an evaluation, `tokens` is the size of its set and `train_tokens` the number of training tokens."""
     file = path / "params.txt"
     lines = read_text(file).split("\n") if file.is_file() else []
     config = {key: value.strip() for key, _, value in (line.partition(": ") for line in lines)}
@@ -26,7 +26,7 @@ def read(path: Path) -> list[Log]:
     rows, epochs = [], []
     for record in read_json_lines(path / "checkpoints" / "results.jsonl"):
         tokens, loss = number_of(record.get("train_tokens")), number_of(record.get("loss"))
-        if tokens is None or loss is None or record.get("average"):  # of averaged weights: another recipe
+        if tokens is None or loss is None or record.get("average"):  # loss of averaged weights: a different recipe
             continue
         data = record.get("val_data")
         name = Path(str(data[0] if isinstance(data, list) and data else data or "")).name
@@ -43,7 +43,7 @@ def read(path: Path) -> list[Log]:
         else f"checkpoint {done:.0f} of {planned:.0f}"
     )
     facts = {"batch_tokens": Fact(batch * sequence, "global_batch_size x seq_len")} if batch and sequence else {}
-    # open_lm calls a slice of its data an epoch: that is no repetition
+    # open_lm calls a slice of its data an epoch: this is not repetition
     config_left = {key: value for key, value in kept.items() if key != "epochs"}
     rows.sort(key=lambda row: row[0])
     return [

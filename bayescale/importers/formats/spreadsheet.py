@@ -1,4 +1,4 @@
-"""Tables that people keep themselves: XLSX, ODS, and CSV as a spreadsheet shows it in any locale."""
+"""Tables made by hand: XLSX, ODS, and CSV as exported by a spreadsheet in any locale."""
 
 import csv
 import io
@@ -27,15 +27,15 @@ _BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _TEXTS = (".csv", ".tsv", ".txt")
 _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
 _SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
-_OF_A_RUN = ("params", "params_total", "params_non_embedding", "seed", "lr")  # same in all checkpoints of a run
-_NEEDED = ("params", "params_total", "params_non_embedding", "tokens", "flops")  # without which a row is none
+_OF_A_RUN = ("params", "params_total", "params_non_embedding", "seed", "lr")  # the same in all checkpoints of a run
+_NEEDED = ("params", "params_total", "params_non_embedding", "tokens", "flops")  # without these, a row is not a run
 _SHARE = " (its cell says %)"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_LOOKED_AT = 30  # lines by which the separator is told
+_LOOKED_AT = 30  # lines from which the separator is recognised
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is a workbook, or delimited text with a header of known names."""
+    """Return whether the path is a workbook, or delimited text with a header of known names."""
     if path.suffix.lower() in _BOOKS:
         return path.is_file()
     if path.suffix.lower() not in _TEXTS or (b"\0" in head(path) and not head(path).startswith(_UTF_16)):
@@ -48,7 +48,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path, options: Options = Options()) -> list[Log]:
-    """Return a log per row."""
+    """Return one log per row."""
     if options.decimal not in ("", ".", ","):
         raise Unreadable(f"{named('decimal')} must be . or , for {path.name}. Got '{options.decimal}'.")
     is_book = path.suffix.lower() in _BOOKS
@@ -67,7 +67,7 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
         (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(text_of(cell) for cell in row)
     ]
     if not body:
-        raise Unreadable(f"{path.name} has a header but no rows; give one line per run.")
+        raise Unreadable(f"{path.name} has a header but no rows; add one row per run.")
     marks, notes = marks_of(heads, [row for _, row in body], options.decimal, path.name, is_book)
     if not is_book:
         notes += rounded(heads, [row for _, row in body], path.name)
@@ -85,7 +85,7 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
 
 
 class _Table(NamedTuple):
-    """What all rows of a table share."""
+    """Properties shared by all rows of a table."""
 
     heads: list[Head]
     marks: dict[str, str]
@@ -97,11 +97,11 @@ class _Table(NamedTuple):
 
 @dataclass
 class _Said:
-    """What the cells of a row say, read one after another."""
+    """The content of the cells of a row, read one after another."""
 
     facts: dict[str, Fact] = field(default_factory=dict)
     losses: list[tuple[str, float, str]] = field(default_factory=list)  # header, value, what the cell says
-    unusable: set[str] = field(default_factory=set)  # columns whose cell says something that cannot be taken
+    unusable: set[str] = field(default_factory=set)  # columns with a cell that cannot be used
     left_out: str = ""
     state: str = ""
     notes: list[str] = field(default_factory=list)
@@ -159,17 +159,17 @@ def _said(row: list[Any], number: int, table: _Table) -> _Said:
 
 
 def _put_number(said: _Said, cell: Any, item: Head, value: float | None) -> None:
-    """Put the number of a cell where it belongs; one that cannot be used is a reason or a note."""
+    """Store the number of a cell; one that cannot be used becomes a reason to leave the run out, or a note."""
     why = f"{item.name} is {brief(cell)}"
     if item.name == "loss":
         said.losses.append((item.text, np.nan if value is None else value, why if value is None else ""))
     elif value is not None and item.name in COLUMNS and not _holds(item.name, value):
         said.unusable.add(item.name)
-        said.left_out = said.left_out or f"{why}, and {COLUMNS[item.name].meaning}"
+        said.left_out = said.left_out or f"{why}, but {COLUMNS[item.name].meaning}"
     elif value is None and item.name in _NEEDED:
         said.left_out = said.left_out or why
     elif value is None:
-        said.notes.append(f"{why}, which is no number; it is left blank.")
+        said.notes.append(f"{why}, which is not a number; it is left blank.")
     else:
         is_same = item.factor == 1 and not item.log10
         key = item.text if is_same else f"{item.text} (converted)"
@@ -178,22 +178,22 @@ def _put_number(said: _Said, cell: Any, item: Head, value: float | None) -> None
 
 
 def _no_run(said: _Said, has_names: bool) -> str:
-    """Return why a row is none of a run, "" where it is one."""
+    """Return why a row is not a run, or "" if it is one."""
     if not {"params", "params_total", "params_non_embedding", "flops"} & (set(said.facts) | said.unusable):
         return "no params: a summary row"
     if has_names and ("run" not in said.facts or str(said.facts["run"].value).lower() in _SUMMARIES):
-        return "no name of a run: a summary row"
+        return "no run name: a summary row"
     return ""
 
 
 def _holds(name: str, value: float) -> bool:
     rule = RULES.get(COLUMNS[name].rule)
-    per_cent = name == "accuracy"  # told for the whole column, later
+    per_cent = name == "accuracy"  # decided later, for the whole column
     return rule is None or per_cent or bool(rule.holds(np.array([value]))[0])
 
 
 def _series(losses: list[tuple[str, float, str]], heads: list[Head]) -> dict[str, Series]:
-    """Return the losses of a table that has several, or one of a named set, as series: one is chosen for all runs together."""
+    """Return the losses as series if a table has several, or one of a named set: one is then chosen for all runs together."""
     columns = [item.text for item in heads if item.name == "loss"]
     keys_ = {text: text if loss_key(text) and plain(text) != "loss" else f"eval/{text}" for text in columns}
     if len(columns) == 1 and not ((meaning := loss_key(keys_[columns[0]])) and meaning.set):
@@ -204,7 +204,7 @@ def _series(losses: list[tuple[str, float, str]], heads: list[Head]) -> dict[str
 
 
 def _value(cell: Any, item: Head, mark: str, where: str) -> float | None:
-    """Return the number of a cell under its header's factor; a suffix of its own (0.5M) says its factor itself."""
+    """Return the number of a cell times the factor of its header; a suffix in the cell (0.5M) replaces that factor."""
     is_number = isinstance(cell, int | float) and not isinstance(cell, bool)
     value = float(cell) if is_number else locales.convert(text_of(cell), mark)
     if value is None or not np.isfinite(value):
@@ -215,16 +215,16 @@ def _value(cell: Any, item: Head, mark: str, where: str) -> float | None:
         return value
     if item.factor > 1 and abs(value) > 1e6:
         raise Unreadable(
-            f"{where}: {item.name} {brief(cell)} stands under '{one_line(item.text)}' and exceeds 1e6; is it a raw count? "
-            "Mend the header or the cell."
+            f"{where}: {item.name} {brief(cell)} is in column '{one_line(item.text)}' and exceeds 1e6; is it a raw count? "
+            "Fix the header or the cell."
         )
     return round(value * item.factor, 9)
 
 
 def _shares(logs: list[Log], heads: list[Head], is_book: bool) -> list[Log]:
-    """Return the rows with accuracy as a share: per cent are told for the whole column, never cell by cell.
+    """Return the rows with accuracy as a share: per cent is recognised for the whole column, never cell by cell.
 
-    A cell of a workbook that is formatted as per cent holds the share itself, and so does a text that ends in %.
+    A workbook cell formatted as per cent already holds the share, and so does a text cell that ends in %.
     """
     head_ = next((item for item in heads if item.name == "accuracy"), None)
     bare = [log for log in logs if "accuracy" in log.facts and not log.facts["accuracy"].key.endswith(_SHARE)]
@@ -242,17 +242,17 @@ def _shares(logs: list[Log], heads: list[Head], is_book: bool) -> list[Log]:
 
 
 def _check_counts(logs: list[Log], file: str) -> None:
-    """Refuse counts that are surely in millions or billions, where no header says so."""
+    """Reject counts that must be in millions or billions although no header says so."""
     for name, least in (("params", 1e4), ("params_total", 1e4), ("tokens", 1e5)):
         counts = [log.facts[name].value for log in logs if name in log.facts]
         if counts and max(counts) < least:
             raise Unreadable(
-                f"{file}: the largest {name} is {max(counts):g}; say the unit in the header, e.g. '{name} (M)' or '{name} (B)'."
+                f"{file}: the largest {name} is {max(counts):g}; give the unit in the header, e.g. '{name} (M)' or '{name} (B)'."
             )
 
 
 def _checkpoints(logs: list[Log]) -> list[Log]:
-    """Return one log per run where the rows of a run are its checkpoints: same params, seed and rate, other tokens or steps."""
+    """Return one log per run if its rows are checkpoints: same params, seed and rate, but different tokens or steps."""
     groups: dict[tuple[str, ...], list[Log]] = {}
     for place, log in enumerate(logs):
         same = tuple(str(log.facts[name].value) if name in log.facts else "" for name in _OF_A_RUN)
@@ -265,7 +265,7 @@ def _checkpoints(logs: list[Log]) -> list[Log]:
         if len(rows) == 1 or len(set(places)) < len(rows):
             found += rows
             continue
-        # the last row stands for the run, also where its loss is none: an earlier one is no end of it
+        # the last row represents the run, even without a loss: an earlier one is not its end
         points = tuple(
             (at[1], at[0], _fact(log, "loss"))
             for at, log in zip(places, ordered, strict=True)
@@ -289,7 +289,7 @@ def _delimited(data: bytes, name: str) -> list[list[Any]]:
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            # Excel writes the code page of the machine; a character cut in two at the end of a sample is none of that
+            # Excel writes in the code page of the machine; a character cut in two at the end of a sample is a different case
             text = (
                 data.decode("utf-8-sig", "ignore") if error.start > len(data) - 4 else data.decode("cp1252", "replace")
             )

@@ -1,6 +1,6 @@
 """TensorBoard event files: one folder is one run, several files in it are restarts.
 
-Own reader: the libraries that read these files sample them or split them by how a scalar was stored, and bring 160 MB along.
+This reader replaces the libraries for these files, which sample them or split them by how a scalar was stored, and need 160 MB.
 """
 
 import re
@@ -20,7 +20,7 @@ from .reading.safe import Unreadable, read_bytes, read_yaml
 TITLE = "tfevents"
 _SPLIT = re.compile(r"(?:.*_)?(train|training|validation|val|valid|eval|test)")
 _FLOAT = struct.Struct("<f")
-# wall time, step, a summary of one value: its tag (below 128 bytes, as its length is one byte) and a float
+# wall time, step, and a summary with one value: its tag (below 128 bytes, since its length is one byte) and a float
 _SCALAR = re.compile(
     rb"\x09.{8}\x10([\x80-\xff]*[\x00-\x7f])\x2a[\x00-\x7f]\x0a[\x00-\x7f]\x0a([\x00-\x7f])([^\x00-\x1f]+)\x15(.{4})",
     re.DOTALL,
@@ -29,21 +29,21 @@ _ARRAYS = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is an event file or a folder with some."""
+    """Return whether the path is an event file or a folder with event files."""
     if path.is_dir():
         return any(_is_event_file(file) for file in path.iterdir())
     return _is_event_file(path)
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; hyper-parameters from an hparams.yaml beside the files."""
+    """Return the run; hyperparameters come from an hparams.yaml in the same folder."""
     files = sorted(file for file in path.iterdir() if _is_event_file(file)) if path.is_dir() else [path]
     folder = path if path.is_dir() else path.parent
     home = folder.resolve()
     split = _SPLIT.fullmatch(home.name)
     if split and home.name != split[1] and not loss_key(home.name):
         split = None  # a run that happens to be called lr_test
-    if split:  # `validation/`, or `loss_val/` that add_scalars makes; `loss/val/` lies two below its run
+    if split:  # `validation/`, or `loss_val/` made by add_scalars; `loss/val/` is two levels below its run
         home = home.parent.parent if loss_key(home.parent.name) else home.parent
     config = {}
     hparams = folder / "hparams.yaml"
@@ -75,12 +75,12 @@ def read(path: Path) -> list[Log]:
 
 
 def _shown(name: str) -> str:
-    """Return the name of an event file without that of a host, in which it ends."""
+    """Return the name of an event file without the host name at its end."""
     return re.sub(r"(\.tfevents\.\d+)\..*", r"\1", name)
 
 
 def _tag(tag: str, split: str) -> str:
-    """Return the tag with the split that only the folder's name tells."""
+    """Return the tag with the split, if only the name of the folder gives it."""
     known = {"train", "training", "val", "valid", "validation", "eval", "test"} & set(re.split(r"[^a-z]+", tag.lower()))
     return f"{split}/{tag}" if split and not known else tag
 
@@ -95,11 +95,11 @@ def _series(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     except (struct.error, ValueError, IndexError) as error:
         if isinstance(error, Unreadable):
             raise
-        raise Unreadable(f"{file.name} is no event file that can be read.") from error
+        raise Unreadable(f"{file.name} is not a readable event file.") from error
 
 
 def _scalars(data: bytes) -> Iterator[tuple[float, dict[str, float]]]:
-    """Yield (step, values by tag) of each event; the one layout that all writers use for a scalar is read without the general parser."""
+    """Yield (step, values by tag) of each event; the usual layout of a scalar is read without the general parser."""
     place, size = 0, len(data)
     while place + 12 <= size:
         start = place + 12

@@ -1,4 +1,4 @@
-"""CSV that TensorBoard's page offers: one tag of one run, at most 1,000 sampled points."""
+"""CSV downloaded from TensorBoard's page: one tag of one run, at most 1,000 sampled points."""
 
 import re
 from pathlib import Path
@@ -12,18 +12,18 @@ _MOST = 1000
 
 
 def recognises(path: Path) -> bool:
-    """Whether the columns are those of the page's download."""
+    """Return whether the columns are those of such a download."""
     return path.suffix.lower() == ".csv" and header(path) == ["Wall time", "Step", "Value"]
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; the tag stands in the file's name alone."""
+    """Return the run; the tag is only in the name of the file."""
     match = re.fullmatch(r"(?:run[-_])?(.+?)-tag-(.+)", path.stem)
     run, tag = (match[1], match[2]) if match else (path.stem, path.stem)
     frame = read_csv(path)
     rows = [(number_of(step), value) for step, value in zip(frame["Step"], frame["Value"], strict=True)]
     notes = (
-        (f"{path.name} has {len(rows)} points: TensorBoard's page gives a sample of at most {_MOST}.",)
+        (f"{path.name} has {len(rows)} points: TensorBoard's page exports a sample of at most {_MOST}.",)
         if len(rows) >= _MOST
         else ()
     )

@@ -10,11 +10,11 @@ from .reading.text import NUMBER, check_one_job, first, log_text, sample, whole
 TITLE = "torchtitan"
 _STEP = re.compile(rf"^.*?(?<!validate )\bstep:\s*(\d+)\s+loss:\s*({NUMBER})\s+(?:grad_norm|memory)", re.MULTILINE)
 _VALIDATE = re.compile(rf"^.*?validate step:\s*(\d+)\s+loss:\s*({NUMBER})", re.MULTILINE)
-_NO_LOSS = "-1.0000"  # of the ranks of a pipeline that have none
+_NO_LOSS = "-1.0000"  # from pipeline ranks that have no loss
 
 
 def recognises(path: Path) -> bool:
-    """Whether there are torchtitan's step lines."""
+    """Return whether the log has torchtitan's step lines."""
     return bool(re.search(r"\bstep:\s*\d+\s+loss:\s*\S+\s+(?:grad_norm:.*)?memory:.*tps:", sample(path)))
 
 
@@ -37,7 +37,7 @@ def read(path: Path) -> list[Log]:
             format=TITLE,
             series=series_of((step, cells) for _, step, cells in sorted(points, key=lambda point: point[0])),
             facts={"params_total": Fact(whole(params), "total parameters")} if params else {},
-            notes=("The log says that the data set was looped again: more than one epoch.",) if looped else (),
+            notes=("The log says that the data set was read again: more than one epoch.",) if looped else (),
             asks=(UNIQUE_TOKENS,) if looped else (),
         )
     ]

@@ -14,13 +14,13 @@ TITLE = "trackio"
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a database."""
+    """Return whether the file is such a database."""
     found = tables(path)
     return {"metrics", "configs"} <= found and "runs" not in found
 
 
 def read(path: Path) -> list[Log]:
-    """Return its runs; older files tell runs apart by name alone."""
+    """Return the runs; older files distinguish runs only by name."""
     logs = []
     with opened(path) as connection:
         key = "run_id" if {"run_id"} <= columns(connection, "metrics") & columns(connection, "configs") else "run_name"

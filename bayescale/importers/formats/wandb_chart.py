@@ -13,7 +13,7 @@ from .reading.safe import Unreadable, head_text
 from .reading.tables import header, read_csv
 from .reading.wandb_steps import DOUBT
 
-# x axis -> what must be added to count updates done
+# x axis -> offset that gives completed updates
 _AXES = {
     "step": 0,
     "_step": 0,
@@ -27,7 +27,7 @@ TITLE = "wandb chart"
 
 
 def recognises(path: Path) -> bool:
-    """Whether columns come with their __MIN and __MAX."""
+    """Return whether columns come with their __MIN and __MAX."""
     return (
         path.suffix.lower() == ".csv"
         and "__MIN" in head_text(path)
@@ -36,7 +36,7 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """Return a log per run of the chart, over steps or over tokens."""
+    """Return one log per run of the chart, over steps or tokens."""
     frame = read_csv(path)
     names = [str(name) for name in frame]
     axis = names[0]
@@ -47,7 +47,7 @@ def read(path: Path) -> list[Log]:
     offset = _AXES.get(plain(axis))
     if offset is None and plain(axis) not in keys.TOKENS:
         raise Unreadable(
-            f"{path.name} has '{axis}' as its x axis, which counts no steps; export the chart over Step or over tokens."
+            f"{path.name} has '{axis}' as its x axis, which does not count steps; export the chart over Step or over tokens."
         )
     at = [number_of(cell) for cell in frame.iloc[:, 0]]
     places = [place for place, name in enumerate(names) if place and not name.endswith(("__MIN", "__MAX"))]
@@ -58,7 +58,7 @@ def read(path: Path) -> list[Log]:
         name = names[place]
         metric = next((metric for metric in metrics if name.endswith(f" - {metric}")), name)
         run = name.removesuffix(f" - {metric}") if metric != name else path.stem
-        while metric in runs.get(run, {}):  # two runs of one name
+        while metric in runs.get(run, {}):  # two runs with the same name
             run += "'"
         points = [
             (step, value)
@@ -73,7 +73,7 @@ def read(path: Path) -> list[Log]:
         edges = [edge for edge in (place + 1, place + 2) if edge < len(names) and names[edge].startswith(f"{name}__")]
         if len(edges) == 2 and not frame.iloc[:, edges[0]].equals(frame.iloc[:, edges[1]]):
             notes.setdefault(run, []).append(
-                f"{path.name}: points of '{metric}' are means over a bucket of steps (MIN and MAX differ): sampled."
+                f"{path.name}: points of '{metric}' are sampled: means over a bucket of steps (MIN and MAX differ)."
             )
     return [
         Log(
@@ -95,7 +95,7 @@ def _counter(found: dict[str, Series]) -> Series:
 
 
 def _metrics(columns: list[str]) -> list[str]:
-    """Return the right sides of " - " that most columns share, the longest first: a run's name may hold " - " too."""
+    """Return the right sides of " - " that most columns share, longest first: the name of a run may contain " - " too."""
     sides = Counter(name.split(" - ", cut)[-1] for name in columns for cut in range(1, name.count(" - ") + 1))
     return sorted(sides, key=lambda side: (-sides[side], side.count(" - ")))
 

@@ -13,7 +13,7 @@ TITLE = "wandb run folder"
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a folder, or a config.yaml as W&B writes it."""
+    """Return whether the path is such a folder, or a config.yaml written by W&B."""
     if path.is_dir():
         return any((path / "files" / name).is_file() for name in ("wandb-summary.json", "config.yaml"))
     return path.suffix in (".yaml", ".yml") and bool(
@@ -22,14 +22,14 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """Return the run; of a configuration alone, a log without points."""
+    """Return the run; a configuration without a summary gives a log without points."""
     files = path / "files" if path.is_dir() else path.parent
     config_file = files / "config.yaml" if path.is_dir() else path
     summary_file = files / "wandb-summary.json"
     config = configuration(config_file) if config_file.is_file() else {}
     summary: Any = read_json(summary_file) if path.is_dir() and summary_file.is_file() else {}
     if not isinstance(summary, dict):
-        raise Unreadable(f"{summary_file.name} holds no record of metrics.")
+        raise Unreadable(f"{summary_file.name} does not contain metrics.")
     row = {key: value for key, value in summary.items() if not isinstance(value, dict)}
     found = wandb_steps.history([row] if row else [])
     name = path.name.rsplit("-", 1)[-1] if path.is_dir() else path.stem
@@ -48,10 +48,10 @@ def read(path: Path) -> list[Log]:
 
 
 def configuration(path: Path) -> dict[str, Any]:
-    """Return the flat configuration of a config.yaml of the new or the old style, without W&B's bookkeeping."""
+    """Return the flat configuration of a config.yaml in the new or old style, without W&B's bookkeeping."""
     tree = read_yaml(path)
     if not isinstance(tree, dict):
-        raise Unreadable(f"{path.name} holds no configuration.")
+        raise Unreadable(f"{path.name} does not contain a configuration.")
     bare = {
         str(key): item["value"] if isinstance(item, dict) and "value" in item else item
         for key, item in tree.items()

@@ -1,4 +1,4 @@
-"""Histories of W&B's programming interface: JSONL, Parquet or CSV with a `_step` column."""
+"""Histories from W&B's API: JSONL, Parquet or CSV with a `_step` column."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ TITLE = "wandb history"
 
 
 def recognises(path: Path) -> bool:
-    """Whether rows carry `_step`."""
+    """Return whether the rows have `_step`."""
     start = head(path)
     if start.startswith(b"PAR1"):
         return "_step" in parquet_columns(path)

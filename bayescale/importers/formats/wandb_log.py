@@ -1,7 +1,7 @@
 """Weights & Biases `run-<id>.wandb`: the full history, configuration and exit code of a run, online or offline.
 
-Own reader, since the package has no public way to read these files: blocks of 32 KiB that hold chunks of records, each a protobuf
-message. A file that is cut off gives the records up to there.
+We have our own reader because the package has no public way to read these files: blocks of 32 KiB that hold chunks of records, each a
+protobuf message. If a file is cut off, the records up to that point are returned.
 """
 
 import json
@@ -24,7 +24,7 @@ _HISTORY, _SUMMARY, _CONFIG, _RUN, _EXIT = 2, 3, 5, 17, 18
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is such a file, or a run folder that holds one."""
+    """Return whether the path is such a file, or a run folder with one."""
     if path.is_dir():
         return bool(re.search(r"run-\d{8}_\d{6}-\w+$", path.name)) and _file(path) is not None
     return path.suffix == ".wandb" and head(path).startswith(b":W&B")
@@ -34,7 +34,7 @@ def read(path: Path) -> list[Log]:
     """Return the run."""
     file = _file(path) if path.is_dir() else path
     if file is None:
-        raise Unreadable(f"{path.name} holds no .wandb file.")
+        raise Unreadable(f"{path.name} does not contain a .wandb file.")
     config: dict[str, Any] = {}
     project = ""
     rows: list[dict[str, Any]] = []
@@ -72,7 +72,7 @@ def read(path: Path) -> list[Log]:
             **found._asdict(),
             config=config,
             state=state,
-            identity=f"{project or home.parent.resolve()} {identity}",  # an id is one of a project
+            identity=f"{project or home.parent.resolve()} {identity}",  # an id is unique only within a project
             started=wandb_steps.started(home),
         )
     ]

@@ -1,4 +1,4 @@
-"""Weights & Biases runs-table CSV: a row a run, with the last value of each visible column."""
+"""Weights & Biases runs-table CSV: one row per run, with the last value of each visible column."""
 
 import re
 from pathlib import Path
@@ -29,18 +29,18 @@ _OWN = (
 
 
 def recognises(path: Path) -> bool:
-    """Whether the header begins with a quoted Name, or has W&B's own columns (a table that was saved again)."""
+    """Return whether the header begins with a quoted Name, or has W&B's own columns (a table that was saved again)."""
     if path.suffix.lower() != ".csv":
         return False
     return head_text(path).startswith('"Name"') or len(set(_OWN) & set(header(path))) >= _SEVERAL
 
 
 def read(path: Path) -> list[Log]:
-    """Return a log of one point per run."""
+    """Return one log with a single point per run."""
     frame = read_csv(path)
     logs = []
     if "Name" not in frame:
-        raise Unreadable(f"{path.name} has no column Name; export the table with it.")
+        raise Unreadable(f"{path.name} has no column Name; include it in the export.")
     for place, cells in enumerate(frame.to_dict(orient="records"), 1):
         row = {str(key): cell for key, cell in cells.items() if key not in _OWN and not is_blank_text(cell)}
         found = wandb_steps.history([row])

@@ -1,1 +1,1 @@
-"""From what was read, whatever format it was in, and what a person answered, to rows of a table: one interpretation for all."""
+"""From logs in any format, and the answers of the user, to rows of a table: one interpretation for all."""

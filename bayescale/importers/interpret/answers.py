@@ -1,4 +1,4 @@
-"""What a person says about an import: values that no log holds, and choices that nothing may guess."""
+"""Answers of the user to an import: values that no log contains, and choices that are never guessed."""
 
 import dataclasses
 import re
@@ -16,7 +16,7 @@ from ...runs.columns import COLUMNS, NUMERIC, PARAMS_KINDS, RULES
 from ...runs.problems import nearest
 from ...runs.values import one_line, parse_number
 
-EVERY = "*"  # the pattern that fits every run
+EVERY = "*"  # the pattern that matches every run
 LOSS_UNITS = ("nats/token", "nats/byte", "bits/byte", "bits/token")
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -25,47 +25,47 @@ ByRun = Mapping[str, float]
 
 @dataclass(frozen=True)
 class ImportAnswers:
-    """Answers to what an import asks; values "by run" map a run's name, or a pattern such as ``m70*``, to a value.
+    """Answers to the questions of an import; values "by run" map a run's name, or a pattern such as ``m70*``, to a value.
 
-    A value for ``"*"`` is for the runs that do not know it themselves; one for a name or another pattern wins over what was logged.
+    A value for ``"*"`` is used for runs that did not log it; one for a name or another pattern overrides the log.
 
     Parameters
     ----------
     params : mapping of str to float
         Parameters by run, in raw counts; ``{"*": 1.2e7}`` for every run that logs none.
     params_kind : {"", "total", "non-embedding", "active", "unknown"}
-        What `params` counts, where the key does not say.
+        What `params` counts, if the key does not say.
     batch_tokens, sequence, unique_tokens : mapping of str to float
         By run: tokens per update over all ranks, tokens per sequence, distinct tokens of the data set.
     eval_set : str
-        The evaluation set whose loss is taken, where there are several; names in order of preference, parted by commas, and "any" for
-        a run's own, e.g. "c4,any".
+        The evaluation set to use, if there are several: names in order of preference, separated by commas, and "any" for a run's
+        own set, e.g. "c4,any".
     loss_unit : str
-        Unit of the logged losses, where it is not nats per token.
+        Unit of the logged losses, if it is not nats per token.
     bytes_per_token : float, optional
         Converts bits per byte: nats/token = bits/byte x ln 2 x bytes/token.
     loss_factor : mapping of str to float
-        Multiplies the loss, by run: a loss that is a sum over 8 heads has 0.125.
+        Multiplies the loss, by run: 0.125 for a loss that is a sum over 8 heads.
     step_is : {"", "updates", "calls"}
-        What W&B's `_step` counts: updates of the optimizer, or calls of `wandb.log`.
+        What W&B's `_step` counts: updates of the optimiser, or calls of `wandb.log`.
     training_loss : bool
-        Take training losses where a format has no validation loss.
+        Use training losses if a format has no validation loss.
     name : str
         Pattern of run names, e.g. ``N{params}_D{tokens}``.
     set : mapping of str to mapping
-        Column -> run or pattern -> value; wins over what is logged.
+        Column -> run or pattern -> value; overrides the log.
     map : mapping of str to str
         Column -> key in the log, or column of a table.
     unfinished : {"leave-out", "keep"}
-        Whether unfinished runs become checkpoints.
+        Whether unfinished runs are written as checkpoints.
     leave_out : tuple of str
         Runs, or patterns, to leave out.
     task, metric : str
-        Of evaluation results: which accuracy.
+        For evaluation results: which accuracy to use.
     join : mapping of str to str
         Model of an evaluation -> run.
     sheet, decimal : str
-        Sheet of a workbook, decimal mark of text.
+        Sheet of a workbook, and decimal mark of text.
     """
 
     params: ByRun = field(default_factory=dict)
@@ -91,7 +91,7 @@ class ImportAnswers:
     decimal: str = ""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for an answer that cannot be one."""
+        """Raise ValueError for an invalid answer."""
         _one_of("params_kind", self.params_kind, ("", *PARAMS_KINDS))
         _one_of("step_is", self.step_is, ("", "updates", "calls"))
         _one_of("unfinished", self.unfinished, ("leave-out", "keep"))
@@ -114,7 +114,7 @@ class ImportAnswers:
         for column in [*self.set, *self.map]:
             if column not in COLUMNS:
                 raise InputError(
-                    f"'{one_line(column)}' is no column of a runs table; {nearest(column, list(COLUMNS))}."
+                    f"'{one_line(column)}' is not a column of a runs table; {nearest(column, list(COLUMNS))}."
                 )
         for column, by_run in self.set.items():
             for value in by_run.values():
@@ -127,10 +127,10 @@ class ImportAnswers:
 
 
 def _check_cell(column: str, value: Any) -> None:
-    """Raise ValueError for a value that its column cannot have."""
+    """Raise ValueError for a value that is not allowed in its column."""
     if column == "run":
         raise InputError(
-            f"{named('set')} cannot give runs a name, of which each needs its own; rename the files, or edit the table."
+            f"{named('set')} cannot name runs, since each needs its own name; rename the files, or edit the table."
         )
     if column not in NUMERIC:
         if not isinstance(value, str | int | float):
@@ -143,12 +143,12 @@ def _check_cell(column: str, value: Any) -> None:
 
 
 def named_for(values: Mapping[str, Any], run: str) -> Any:
-    """Return the value that was given for a run by its name or a pattern, and not for every run; it wins over what is logged."""
+    """Return the value given for a run by its name or a pattern, not for every run; it overrides the log."""
     return of_run({pattern: value for pattern, value in values.items() if pattern != EVERY}, run)
 
 
 def of_run(values: Mapping[str, Any], run: str) -> Any:
-    """Return the value for a run: its own name first, then the longest pattern that fits it."""
+    """Return the value for a run: by its own name first, then by the longest pattern that matches it."""
     if run in values:
         return values[run]
     fitting = [pattern for pattern in values if fnmatchcase(run, pattern)]
@@ -156,7 +156,7 @@ def of_run(values: Mapping[str, Any], run: str) -> Any:
 
 
 def name_pattern(text: str) -> re.Pattern[str]:
-    """Return the pattern that reads columns from run names; ValueError says what is wrong with the text."""
+    """Return the pattern that reads columns from run names; raises ValueError for an invalid text."""
     names = _PLACE.findall(text)
     if not names:
         raise InputError(
@@ -165,14 +165,14 @@ def name_pattern(text: str) -> re.Pattern[str]:
     for name in names:
         if name not in COLUMNS:
             raise InputError(
-                f"{named('name')} has '{{{one_line(name)}}}', which is no column; {nearest(name, list(COLUMNS))}."
+                f"{named('name')} has '{{{one_line(name)}}}', which is not a column; {nearest(name, list(COLUMNS))}."
             )
     if len(set(names)) < len(names):
         raise InputError(f"{named('name')} has a column twice. Got '{one_line(text)}'.")
     parts, place = [], 0
     for match in _PLACE.finditer(text):
         parts.append(re.escape(text[place : match.start()]))
-        # a number ends where its word does: not within 1b3, nor before the rest of 1_5B
+        # a number ends where its word ends: not inside 1b3, nor before the rest of 1_5B
         number = r"(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?[kKmMbBgGtT]?(?![0-9A-Za-z]|\.\d|_\d+[kKmMbBgGtT]?(?![0-9A-Za-z]))"
         parts.append(f"(?P<{match[1]}>{number if match[1] in NUMERIC else '.+?'})")
         place = match.end()
@@ -180,7 +180,7 @@ def name_pattern(text: str) -> re.Pattern[str]:
 
 
 def from_name(pattern: str, run: str) -> dict[str, Any]:
-    """Return the values that a pattern reads from a run's name, {} where it does not fit."""
+    """Return the values that a pattern reads from a run's name, or {} if it does not match."""
     match = name_pattern(pattern).search(run) if pattern else None
     if match is None:
         return {}
@@ -190,18 +190,18 @@ def from_name(pattern: str, run: str) -> dict[str, Any]:
     for name, least in (("params", 1e4), ("params_total", 1e4), ("tokens", 1e5)):
         if name in values and values[name] < least:
             raise InputError(
-                f"{named('name')} reads {name} = {values[name]:g} from '{one_line(run)}', which is no count of them; mend the pattern."
+                f"{named('name')} reads {name} = {values[name]:g} from '{one_line(run)}', which is not a valid count; fix the pattern."
             )
     return values
 
 
 def load_mapping(path: str | Path) -> ImportAnswers:
-    """Return the answers kept in a TOML file by `save_mapping`.
+    """Return the answers saved in a TOML file by `save_mapping`.
 
     Raises
     ------
     ValueError
-        If the file is missing, no TOML, or has a key that is no answer.
+        If the file is missing, is not valid TOML, or has a key that is not an answer.
     """
     file = Path(path)
     try:
@@ -213,13 +213,15 @@ def load_mapping(path: str | Path) -> ImportAnswers:
     known = {item.name: item for item in dataclasses.fields(ImportAnswers)}
     for name in tree:
         if name not in known:
-            raise InputError(f"{file} has '{one_line(name)}', which is no answer; {nearest(name, list(known))}.")
+            raise InputError(
+                f"{file} has '{one_line(name)}', which is not a known answer; {nearest(name, list(known))}."
+            )
     if not isinstance(tree.get("leave_out", []), list):
         raise InputError(f"{file}: leave_out must be a list of names.")
     tables = [tree.get(name) for name in ("params", "batch_tokens", "sequence", "unique_tokens", "loss_factor")]
     columns = tree["set"] if isinstance(tree.get("set"), dict) else {}
     tables += [by_run for column, by_run in columns.items() if column in NUMERIC]
-    for by_run in tables:  # 12M is a number here too
+    for by_run in tables:  # 12M is also a number here
         if isinstance(by_run, dict):
             by_run |= {run: parse_number(value) for run, value in by_run.items() if isinstance(value, str)}
     given: dict[str, Any] = {name: tuple(value) if name == "leave_out" else value for name, value in tree.items()}
@@ -230,7 +232,7 @@ def load_mapping(path: str | Path) -> ImportAnswers:
 
 
 def mapping_text(answers: ImportAnswers) -> str:
-    """Return the answers as TOML; what was not answered is left out."""
+    """Return the answers as TOML, without fields that were not answered."""
     blank = ImportAnswers()
     plain, tables = [], []
     for item in dataclasses.fields(answers):
@@ -274,7 +276,7 @@ def _positive(name: str, value: Any) -> None:
 
 
 def merged(base: ImportAnswers, given: Mapping[str, Any]) -> ImportAnswers:
-    """Return answers with others over them: those by run or by column are added, lists are joined, all else is replaced."""
+    """Return the answers updated with others: answers by run or column are merged, lists are joined, all others are replaced."""
     changed: dict[str, Any] = {}
     for name, value in given.items():
         old = getattr(base, name)

@@ -1,4 +1,4 @@
-"""Whether a run belongs into the table: it finished, and its loss is a number."""
+"""Whether a run belongs in the table: it finished, and its loss is a number."""
 
 import math
 
@@ -20,13 +20,13 @@ def judge(row: Row, log: Log, choice: Choice, answers: ImportAnswers) -> None:
     if log.left_out:
         row.left_out = log.left_out
     elif "loss" in row.values:
-        pass  # said by --set, which wins over what was logged
+        pass  # given by --set, which overrides the log
     elif choice.reason or not choice.key:
         row.left_out = choice.reason or "no loss was logged"
     elif "loss" in log.facts:
         row.left_out = _unusable(number_of(log.facts["loss"].value), "")
     elif choice.points is None or not len(choice.points[0]):
-        row.left_out = "its loss is always 0.0, which stands for no value"
+        row.left_out = "its loss is always 0.0, which means no value"
     else:
         step, loss, _ = end_of(choice)
         row.left_out = _unusable(
@@ -46,18 +46,18 @@ def _unusable(loss: float | None, where: str) -> str:
         return f"loss is NaN{where}"
     if math.isinf(loss):
         return f"loss is infinite{where}"
-    return "" if loss > 0 else f"loss is {loss:.4g}{where}, and a cross entropy is above 0"
+    return "" if loss > 0 else f"loss is {loss:.4g}{where}, but a cross entropy must be above 0"
 
 
 def planned_steps(log: Log) -> tuple[float, str] | None:
-    """Return the steps that were planned and the key, None where no number above 0 was (-1 is the Trainer's "not set")."""
+    """Return the planned steps and their key, or None without a number above 0 (-1 is the Trainer's "not set")."""
     found = keys.config_value(log.config, "planned")
     value = number_of(found[0]) if found else None
     return (value, found[1]) if found and value and value > 0 else None
 
 
 def _state(log: Log, answers: ImportAnswers) -> str:
-    """Return "finished", why it is not, or "" where nothing is known: planned steps count for more than a state that says "finished"."""
+    """Return "finished", the reason why not, or "" if unknown; planned steps take precedence over a state that says "finished"."""
     if log.state and log.state != FINISHED:
         planned = planned_steps(log)
         return (
@@ -81,6 +81,4 @@ def _state(log: Log, answers: ImportAnswers) -> str:
     if log.state == FINISHED:
         said += ", although its state is finished"
     doubt = log.step_doubt
-    return said + (
-        f" (where {doubt.counter} counts calls of {doubt.call}, say {given(step_is='calls')})" if doubt else ""
-    )
+    return said + (f" (if {doubt.counter} counts calls of {doubt.call}, use {given(step_is='calls')})" if doubt else "")

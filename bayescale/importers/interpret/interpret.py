@@ -1,7 +1,7 @@
-"""From logs to rows: one row per finished run whose loss, tokens and steps come from the same logged step.
+"""From logs to rows: one row per finished run, with loss, tokens and steps from the same logged step.
 
-Nothing is guessed that changes an answer: what is missing becomes a question, what cannot be trusted a warning or a reason to leave the
-run out.
+Nothing that changes an answer is guessed: a missing value becomes a question, an unreliable one a warning or a reason to leave the run
+out.
 """
 
 import re
@@ -30,12 +30,12 @@ from .units import as_loss, settle_units
 
 DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
 _PLAIN = re.compile(r"[\w .+-]{1,40}")  # of a family
-_EARLY = 0.3  # share of a log's steps by which it must have begun for its largest learning rate to be the peak
+_EARLY = 0.3  # share of a log's steps before which it must begin for its largest learning rate to be the peak
 _LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
 
 
 def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
-    """Return the rows that logs and answers give; what is open is in `questions`."""
+    """Return the rows from logs and answers; open points are in `questions`."""
     logs = _told_once(joined(logs), answers)
     _check_keys(logs, answers)
     chosen = choose(logs, answers)
@@ -50,13 +50,14 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
             questions.ask(
                 "eval set",
                 f"which evaluation set's loss, the same for all runs: {', '.join(chosen.sets)}?",
-                "--eval-set NAME (NAME,any takes a run's own where it has no NAME)",
+                "--eval-set NAME (NAME,any takes a run's own set if it has no NAME)",
                 row.run,
             )
     table.training_loss = any(is_training(choice) for choice in chosen.choices)
     if any(log.summary and is_used(row, answers) and row.points for log, row in zip(logs, table.rows, strict=True)):
         table.warnings.append(
-            "Tables and summaries hold the last value of each metric: a loss may be older than the tokens beside it. A history tells."
+            "Tables and summaries hold the last value of each metric: a loss may be older than the tokens in its row. "
+            "Import the history to be sure."
         )
     settle_units(table, answers)
     settle_params(table, answers)
@@ -65,7 +66,7 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
 
 
 def _told_once(logs: Sequence[Log], answers: ImportAnswers) -> list[Log]:
-    """Return the logs under names of their own; those that a person leaves out, or that tell a run again, have their reason."""
+    """Return the logs under distinct names; those that the user leaves out, or that repeat a run, have a reason."""
 
     def under_own_names(logs: Sequence[Log]) -> list[Log]:
         return distinct(logs, [seed(log) for log in logs])
@@ -100,7 +101,7 @@ def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions,
     if row.left_out and not row.unfinished:
         return row
     if not is_used(row, answers):
-        questions, warnings = Questions(), []  # of a run that is left out nothing is asked
+        questions, warnings = Questions(), []  # nothing is asked about a run that is left out
     file = log.source.split("/")[-1].split(" row ")[0]
     warnings += [note if note.startswith(file) else f"{log.run}: {note}" for note in log.notes]
     _put_loss_and_tokens(row, log, choice, answers, questions, warnings)
@@ -109,12 +110,12 @@ def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions,
     check_flops(row, warnings)
     if "--set" in {row.origins.get(name) for name in ("tokens", "loss", "steps")} and "loss" in row.values:
         end = (row.values.get("steps", 0.0), row.values.get("tokens", 0.0), row.values["loss"])
-        row.points = [end]  # its other points do not know what was set
+        row.points = [end]  # its other points do not have the values that were set
     return row
 
 
 def _mapped(log: Log, column: str, key: str) -> tuple[Any, str]:
-    """Return the value under a key that the person named: of the configuration, else the last logged one (the largest rate)."""
+    """Return the value under a key given by the user: from the configuration, otherwise the last logged one (for a rate, the largest)."""
     for name, value in log.config.items():
         if name == key or plain(name) == plain(key):
             return typed(column, value), key
@@ -125,7 +126,7 @@ def _mapped(log: Log, column: str, key: str) -> tuple[Any, str]:
 
 
 def _check_keys(logs: Sequence[Log], answers: ImportAnswers) -> None:
-    """Raise ValueError where --map names a key that no log has."""
+    """Raise ValueError if --map names a key that no log has."""
     known = list(
         dict.fromkeys(
             key for log in logs for key in [*log.series, *log.config, *(fact.key for fact in log.facts.values())]
@@ -142,11 +143,11 @@ def _put_config(row: Row, log: Log) -> None:
         if found := keys.config_value(log.config, column):
             value = typed(column, found[0])
             if isinstance(value, str) and (column == "seed" or not _PLAIN.fullmatch(value)):
-                continue  # a path or an address is nobody's business
+                continue  # a path or an address is private
             if column != "lr" or value:
                 row.put(column, value, found[1])
     for key, (steps, values) in log.series.items():
-        # the largest of a log that begins late is one that has decayed
+        # in a log that begins late, the largest rate has already decayed
         if (
             plain(key) in keys.LR_SERIES
             and not log.summary
@@ -162,14 +163,14 @@ def _put_loss_and_tokens(
 ) -> None:
     if choice.meaning:
         row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
-    if row.unit == keys.NATS and log.loss_unit:  # the key names no other
+    if row.unit == keys.NATS and log.loss_unit:  # the key names no other unit
         row.unit = log.loss_unit
     if "loss" in log.facts:
         _put_row_of_table(row, log, choice.key, answers, questions)
         return
     if vocabulary := keys.config_value(log.config, "vocabulary"):
         row.vocabulary = number_of(vocabulary[0]) or row.vocabulary
-    if choice.points is None or not len(choice.points[0]):  # the loss was said by --set alone
+    if choice.points is None or not len(choice.points[0]):  # the loss was given only by --set
         if "tokens" not in row.values:
             ask_tokens(row, log, questions, False)
         return
@@ -177,7 +178,7 @@ def _put_loss_and_tokens(
     if is_training(choice) and TRAINING_LOSS in log.asks and not answers.training_loss:
         questions.ask(
             "validation loss",
-            f"none in a log of {log.format}; may its training loss stand in?",
+            f"a log of {log.format} has none; use its training loss instead?",
             "--training-loss",
             row.run,
         )
@@ -220,7 +221,7 @@ def _put_loss_and_tokens(
 
 
 def _put_row_of_table(row: Row, log: Log, key: str, answers: ImportAnswers, questions: Questions) -> None:
-    """Take the loss of a table's row, which has no history but the points of its checkpoints."""
+    """Take the loss from a row of a table, which has no history except the points of its checkpoints."""
     row.unit = log.loss_unit or row.unit
     row.put("loss", as_loss(float(log.facts["loss"].value), row, answers), key)
     row.points = [(step, tokens_, as_loss(value, row, answers)) for step, tokens_, value in log.points]
@@ -234,8 +235,8 @@ def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None
     last = max((float(points[0][-1]) for points in log.series.values() if len(points[0])), default=step)
     if last > 0 and step < _LATE * last and row.finished is not False:
         warnings.append(
-            f"{row.run}: its last evaluation is of step {step:.0f} of {last:.0f}; its learning rate had not decayed by then, "
-            "so that the loss is too high for its tokens."
+            f"{row.run}: its last evaluation is at step {step:.0f} of {last:.0f}; the learning rate had not decayed by then, "
+            "so the loss is too high for its tokens."
         )
 
 
@@ -245,8 +246,8 @@ def _warn(table: Table) -> None:
     if unknown:
         more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
         table.warnings.append(
-            f"Whether these runs finished cannot be told from their logs: {', '.join(unknown[:6])}{more}. "
-            f"A run that ended early has too high a loss for its tokens; leave it out with {named('leave_out')}."
+            f"The logs do not say whether these runs finished: {', '.join(unknown[:6])}{more}. "
+            f"The loss of a run that ended early is too high for its tokens; leave such runs out with {named('leave_out')}."
         )
     if table.loss_unit == keys.BITS_PER_BYTE:
         table.warnings.append(

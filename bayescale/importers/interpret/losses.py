@@ -11,17 +11,17 @@ from ..keys import NATS, TRAINING, VALIDATION, LossKey, loss_key
 from ..log import Log, Series, number_of
 from .answers import ImportAnswers
 
-ANY_SET = "any"  # each run's own, where they are the same text under different names
+ANY_SET = "any"  # each run's own set, if they are the same text under different names
 UNNAMED = "unnamed"
 _END = 0.01  # share of a run's steps over which a training loss is averaged
 _LEAST_ROWS = 5
-_WIDEST_END = 0.1  # share in which those rows must lie
+_WIDEST_END = 0.1  # share of the steps in which those rows must be
 
 
 class Choice(NamedTuple):
-    """The series taken as a run's loss: its key, what the key says, the points.
+    """The series used as a run's loss: its key, what the key says, and the points.
 
-    `reason` says why there is none; `is_open` that the answer fits several sets of this run.
+    `reason` says why there is no loss; `is_open` is True if the answer matches several sets of this run.
     """
 
     key: str = ""
@@ -32,7 +32,7 @@ class Choice(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """A choice per log, the sets between which a person must choose, and warnings."""
+    """One choice per log, the sets from which the user must choose, and warnings."""
 
     choices: list[Choice]
     sets: list[str]
@@ -40,10 +40,10 @@ class Choices(NamedTuple):
 
 
 def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
-    """Return the loss of each log; where sets are open, the one that most runs have stands in until it is answered."""
+    """Return the loss of each log; until the user chooses between open sets, the one that most runs have is used."""
     found = [
         {} if log.left_out else _keys(log, answers.map.get("loss", "")) for log in logs
-    ]  # what is left out has no say
+    ]  # logs that are left out are ignored
     any_validation = any(meaning.split == VALIDATION for keys in found for meaning in keys.values())
     any_validation = any_validation or any(_is_validation_column(log) for log in logs)
     by_set = [_by_set(keys) for keys in found]
@@ -67,10 +67,10 @@ def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
     warnings = []
     if any(is_training(choice) for choice in choices):
         warnings.append(
-            "No run has a validation loss: these are training losses, averaged over the last 1% of each run. They say less of a model "
-            "where data repeat or a run is short."
+            "No run has a validation loss: these are training losses, averaged over the last 1% of each run. They say less about a model "
+            "if data repeat or a run is short."
         )
-    # a run that diverged has no say in which sets there are
+    # runs that diverged are ignored when sets are compared
     whole = [
         place
         for place, choice in enumerate(choices)
@@ -85,13 +85,13 @@ def _is_validation_column(log: Log) -> bool:
 
 
 def _of_column(key: str) -> LossKey:
-    """Return what the header of a table says; a column called `loss` is taken at its word."""
+    """Return what the header of a table says; a column called `loss` is trusted to be one."""
     meaning = loss_key(key) or loss_key(f"eval/{key}") or LossKey(VALIDATION, "", NATS, 0)
     return meaning if "train" in plain(key) else meaning._replace(split=VALIDATION)
 
 
 def end_of(choice: Choice) -> tuple[float, float, int]:
-    """Return the step, the loss there and the number of rows behind it; a training loss is a mean over its last rows."""
+    """Return the last step, the loss there and the number of rows averaged; a training loss is a mean over its last rows."""
     assert choice.points is not None and choice.meaning is not None
     steps, values = choice.points
     if choice.meaning.split == VALIDATION:
@@ -104,7 +104,7 @@ def end_of(choice: Choice) -> tuple[float, float, int]:
 
 
 def end_value(log: Log, choice: Choice) -> float | None:
-    """Return the loss that a log ends with, None where it has none."""
+    """Return the loss at the end of a log, or None if it has no loss."""
     if "loss" in log.facts:
         return number_of(log.facts["loss"].value)
     return None if choice.points is None or not len(choice.points[0]) else end_of(choice)[1]
@@ -122,13 +122,13 @@ def _keys(log: Log, wanted: str) -> dict[str, LossKey]:
 
 
 def _usable(points: Series) -> Series:
-    """Return the points without those of exactly 0, which stand for "no value" (levanter, Trainer)."""
+    """Return the points without exact zeros, which mean "no value" (levanter, Trainer)."""
     kept = points[1] != 0
     return points[0][kept], points[1][kept]
 
 
 def _by_set(keys: dict[str, LossKey]) -> dict[str, str]:
-    """Return evaluation set -> its best key; averages over sets count only where nothing else does."""
+    """Return evaluation set -> its best key; averages over sets are used only if there is nothing else."""
     sets: dict[str, str] = {}
     for key, meaning in sorted(keys.items(), key=lambda item: item[1].rank):
         if meaning.split == VALIDATION:
@@ -138,7 +138,7 @@ def _by_set(keys: dict[str, LossKey]) -> dict[str, str]:
 
 
 def _open_sets(by_set: list[dict[str, str]], choices: list[Choice], answers: ImportAnswers) -> list[str]:
-    """Return the sets between which a person must choose: a run has several, or runs differ in theirs ("" has no name)."""
+    """Return the sets from which the user must choose: a run has several, or runs have different ones ("" has no name)."""
     taken = {
         choice.meaning.set for choice in choices if choice.meaning and not is_training(choice) and not choice.reason
     }
@@ -167,7 +167,7 @@ def _validation(log: Log, sets: dict[str, str], answers: ImportAnswers, common: 
 
 
 def _wanted(sets: dict[str, str], answer: str) -> list[str]:
-    """Return the sets that an answer names, by its first name that fits; several where it does not tell them apart."""
+    """Return the sets that match the first matching name of an answer; several if the name is ambiguous."""
     for part in (part.strip() for part in answer.split(",")):
         if plain(part) == ANY_SET:
             return [""] if "" in sets else list(sets)
@@ -179,5 +179,5 @@ def _wanted(sets: dict[str, str], answer: str) -> list[str]:
 
 
 def is_training(choice: Choice) -> bool:
-    """Whether a choice is a training loss."""
+    """Return whether a choice is a training loss."""
     return choice.meaning is not None and choice.meaning.split == TRAINING

@@ -1,4 +1,4 @@
-"""Names of runs: segments of one run are joined, and runs that share a name told apart."""
+"""Names of runs: segments of one run are joined, and runs that share a name get different ones."""
 
 import re
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from .rows import Row
 
 _LONGEST_NAME = 60
 _SAME_COUNT = 0.01  # relative, of params and tokens
-_SAME_LOSS = 1e-4  # relative, to which a table may have rounded it
-# Names that loggers give to files and folders, which say nothing of the run
+_SAME_LOSS = 1e-4  # relative, for losses that a table may have rounded
+# Names that loggers give to files and folders, without information about the run
 _GENERIC = re.compile(
     r"(?:version_\d+|metrics|log|logs|train|training|output|out|slurm.*|history|runs?|main|results)", re.IGNORECASE
 )
 
 
 def joined(logs: Sequence[Log]) -> list[Log]:
-    """Return one log per run: segments of a resumed run are joined, unless their params or seeds say that they are none."""
+    """Return one log per run: segments of a resumed run are joined, unless they differ in params or seed."""
     groups: dict[str, list[Log]] = {}
     for place, log in enumerate(logs):
         groups.setdefault(log.identity or f"\0{place}", []).append(log)
@@ -42,10 +42,10 @@ def joined(logs: Sequence[Log]) -> list[Log]:
 
 
 def told_twice(logs: Sequence[Log], losses: Sequence[float | None]) -> dict[int, str]:
-    """Return place -> reason of logs that tell a run again which another file tells.
+    """Return position -> reason for logs of a run that appears in another file too.
 
-    Name and final loss are the same, and params, tokens and seed where both know them. A history counts for more than a summary, an
-    earlier file for more than a later one. Equal rows of one file are replicates; a name that loggers give says nothing.
+    Name and final loss are equal, and so are params, tokens and seed if both files have them. A history takes precedence over a summary,
+    an earlier file over a later one. Equal rows of one file are replicates; names that loggers give are not compared.
     """
     groups: dict[str, list[int]] = {}
     for place, (log, loss) in enumerate(zip(logs, losses, strict=True)):
@@ -81,7 +81,7 @@ def _same(
 
 
 def _says(log: Log) -> dict[str, float]:
-    """Return what a log says of its run that another must not contradict."""
+    """Return the facts of a log that another log of the same run must not contradict."""
     found = {"seed": number_of(seed(log))}
     for name in ("params_non_embedding", "params_total", "params"):
         known = keys.config_value(log.config, name)
@@ -102,9 +102,9 @@ def _file(log: Log) -> str:
 
 
 def distinct(logs: Sequence[Log], seeds: Sequence[str]) -> list[Log]:
-    """Return the logs under names that differ: by seed, by format, by the folders that differ, or by number.
+    """Return the logs under different names: distinguished by seed, format, folder, or number.
 
-    A run that finished keeps its name where only attempts that did not share it.
+    A finished run keeps its name if it shares it only with unfinished attempts.
     """
     groups: dict[str, list[int]] = {}
     for place, log in enumerate(logs):
@@ -143,7 +143,7 @@ def _told_apart(name: str, logs: list[Log], seeds: list[str]) -> list[str]:
 
 
 def _differing(sources: list[str]) -> list[str]:
-    """Return the parts of paths in which they differ: "a/logs/version_0", "b/logs/version_0" -> "a", "b"."""
+    """Return the parts in which paths differ: "a/logs/version_0", "b/logs/version_0" -> "a", "b"."""
     parts = [source.split(" row ")[0].split("/") for source in sources]
     while all(parts) and len({item[0] for item in parts}) == 1:
         parts = [item[1:] for item in parts]
@@ -153,17 +153,18 @@ def _differing(sources: list[str]) -> list[str]:
 
 
 def seed(log: Log) -> str:
-    """Return the seed of a run as text, "" where it has none."""
+    """Return the seed of a run as a string, or "" if it has no seed."""
     found = keys.config_value(log.config, "seed")
     number = number_of(found[0] if found else log.facts["seed"].value if "seed" in log.facts else None)
     return "" if number is None else f"{number:.0f}"
 
 
 def check_names(rows: list[Row], answers: ImportAnswers) -> None:
-    """Raise ValueError where an answer names a run that there is not, or a pattern of names fits none."""
+    """Raise ValueError if an answer names an unknown run, or a pattern of names does not match any."""
     if answers.name and rows and not any("--name" in row.origins.values() for row in rows):
         raise InputError(
-            f"{given(name=one_line(answers.name))} fits no run; names are e.g. {', '.join(one_line(row.run) for row in rows[:3])}."
+            f"{given(name=one_line(answers.name))} does not match any run; "
+            f"names are e.g. {', '.join(one_line(row.run) for row in rows[:3])}."
         )
     runs = [row.run for row in rows]
     for name, values in (
@@ -178,5 +179,6 @@ def check_names(rows: list[Row], answers: ImportAnswers) -> None:
         for pattern in values:
             if pattern != EVERY and not any(of_run({pattern: True}, run) for run in runs):
                 raise InputError(
-                    f"{name} names '{one_line(pattern)}', which fits no run; there are {', '.join(one_line(run) for run in runs[:8])}."
+                    f"{name} names '{one_line(pattern)}', which does not match any run; "
+                    f"there are {', '.join(one_line(run) for run in runs[:8])}."
                 )

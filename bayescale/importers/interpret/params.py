@@ -1,4 +1,4 @@
-"""Params: what is logged, with its kind; one kind for all runs of a table."""
+"""Params: the logged counts and their kinds; one kind for all runs of a table."""
 
 from ...runs.columns import plain
 from .. import keys
@@ -8,9 +8,9 @@ from .rows import Row, Table, is_used
 
 
 def put_params(row: Row, log: Log, answers: ImportAnswers) -> None:
-    """Collect the counts of params by kind; which kind the table gives is settled once for all runs.
+    """Collect the counts of params by kind; the kind of the table is decided once for all runs.
 
-    What a person says of this run wins; what they say of all runs counts for those that log none.
+    A count that the user gives for this run takes precedence; one given for all runs is used for those that log none.
     """
     named = named_for(answers.params, log.run)
     if "params" in row.values:  # by --set, --name or --map
@@ -46,7 +46,7 @@ def _last(log: Log, column: str) -> tuple[float, str] | None:
 
 
 def settle_params(table: Table, answers: ImportAnswers) -> None:
-    """Give all runs the same kind of params, and ask where no kind is known of all."""
+    """Give all runs the same kind of params, and ask if no kind is known for all."""
     rows = [row for row in table.rows if is_used(row, answers)]
     for row in rows:
         if not row.kinds:
@@ -58,14 +58,14 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
     common = max(wanted, key=lambda item: sum(item in row.kinds for row in logged))
     for row in rows:
         if not row.kinds and "flops" in row.values and row.is_kept_by_hand:
-            continue  # they follow by 6ND, which `read_runs` does and says
+            continue  # `read_runs` fills them by 6ND and says so
         if not row.kinds:
             table.questions.ask("params", f"no count was logged.{_shape(row)}", "--params RUN=COUNT", row.run)
         elif logged and not kind and common not in row.kinds and "given" not in row.kinds:
             table.questions.ask(
                 "params",
                 f"the log has {' and '.join(row.kinds)} params, others have {common} ones; all must count the same: give {common} ones.",
-                f"--params RUN=COUNT{f' or --params-kind {common} where these are' if 'unknown' in row.kinds else ''}",
+                f"--params RUN=COUNT{f' or --params-kind {common} if these are' if 'unknown' in row.kinds else ''}",
                 row.run,
             )
     for row in rows:
@@ -76,14 +76,14 @@ def settle_params(table: Table, answers: ImportAnswers) -> None:
         elif kind and kind != "total" and kind in row.kinds:
             row.values["params"] = row.kinds[kind]
         elif kind == "total" and any("given" in other.kinds for other in rows):
-            row.values["params"] = row.kinds["total"]  # beside counts that a person gave
+            row.values["params"] = row.kinds["total"]  # as others have counts given by the user
         elif kind == "total":
             row.origins.pop("params", None)
     table.params_kind = kind or answers.params_kind or "unknown"
 
 
 def _from_flops(row: Row) -> None:
-    """Take params from the logger's own 6 x params x tokens."""
+    """Take params from the logger's own FLOP, which are 6 x params x tokens."""
     flops, tokens = row.values.get("flops"), row.values.get("tokens")
     if "--set" in (row.origins.get("flops"), row.origins.get("tokens")):
         return  # only the logger's own counts belong together

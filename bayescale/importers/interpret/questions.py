@@ -1,4 +1,4 @@
-"""What an import must ask: every question is one option, asked once with all runs that it concerns."""
+"""The questions of an import: each is answered by one option and asked once for all its runs."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ _RUN = re.compile(r"\bRUN(?=[=:]|\b)")
 
 
 class Question(NamedTuple):
-    """One open point: the topic, what is asked, the option that answers it, and the runs."""
+    """One question: the topic, the text, the option that answers it, and the runs."""
 
     topic: str
     text: str
@@ -22,7 +22,7 @@ class Question(NamedTuple):
 
 
 class Questions:
-    """Collects questions of many runs, a topic once."""
+    """Collects the questions of many runs, each question once."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], tuple[str, list[str]]] = {}
@@ -32,7 +32,7 @@ class Questions:
         self._found.setdefault((topic, text), (option, []))[1].append(run)
 
     def all(self) -> list[Question]:
-        """Return the questions in the order in which they first came up."""
+        """Return the questions in the order in which they first appeared."""
         return [
             Question(topic, text, option, tuple(dict.fromkeys(runs)))
             for (topic, text), (option, runs) in self._found.items()
@@ -40,7 +40,7 @@ class Questions:
 
 
 def line(question: Question) -> str:
-    """Return a question as one line that ends with what answers it: fields of `ImportAnswers`, and the options of the command."""
+    """Return a question as one line that ends with how to answer it: fields of `ImportAnswers`, and options of the command."""
     runs = [one_line(run) for run in question.runs]
     named = ", ".join(runs[:_NAMED]) + (f" and {len(runs) - _NAMED} more" if len(runs) > _NAMED else "")
     answers = ", ".join(f"`{name.replace('-', '_')}`" for name in dict.fromkeys(_OPTION.findall(question.option)))
@@ -48,12 +48,12 @@ def line(question: Question) -> str:
 
 
 def options_of(question: Question) -> str:
-    """Return the option with the run in place of RUN where there is one alone."""
+    """Return the option, with RUN replaced by the run if there is only one."""
     return _filled(question.option, question.runs[0]) if len(question.runs) == 1 else question.option
 
 
 def words_of(questions: Sequence[Question]) -> str:
-    """Return the options of all questions in one line, to be filled in and added to the command."""
+    """Return the options of all questions on one line, to be filled in and added to the command."""
     found: list[str] = []
     for question in questions:
         option = re.split(r" or |,| \((?!\d)", question.option)[0]

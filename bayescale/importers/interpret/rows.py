@@ -16,7 +16,7 @@ from .questions import Questions
 
 @dataclass
 class Row:
-    """One run as it will be written, and where its numbers stood; `points` are (step, tokens, loss)."""
+    """One run as it will be written, and where its numbers come from; `points` are (step, tokens, loss)."""
 
     run: str
     source: str
@@ -29,7 +29,7 @@ class Row:
     loss_set: str = ""
     unit: str = keys.NATS
     first_loss: float = 0.0
-    vocabulary: float = 300_000  # as large as they come, where the log does not say
+    vocabulary: float = 300_000  # about the largest in use, for logs that do not say
     finished: bool | None = None
     left_out: str = ""
     unfinished: bool = False
@@ -37,7 +37,7 @@ class Row:
     is_kept_by_hand: bool = False
 
     def put(self, column: str, value: Any, origin: str) -> None:
-        """Set a value that is not set yet; what is no finite number stays out of a column of numbers."""
+        """Set a value that is not set yet; a numeric column accepts only finite numbers."""
         if column in NUMERIC and not (isinstance(value, int | float | np.number) and np.isfinite(value)):
             return
         if value is not None and column not in self.values:
@@ -58,12 +58,12 @@ class Table:
 
 
 def is_used(row: Row, answers: ImportAnswers) -> bool:
-    """Whether a row is written, as a run or as checkpoints."""
+    """Return whether a row is written, as a run or as checkpoints."""
     return not row.left_out or (row.unfinished and answers.unfinished == "keep")
 
 
 def typed(column: str, value: Any) -> Any:
-    """Return a value as its column has it: a float, text, or a seed."""
+    """Return a value in the type of its column: a float, a string, or a seed."""
     if value is None or column not in NUMERIC:
         return _seed_number(value) if column == "seed" else value
     return number_of(value)
@@ -75,7 +75,7 @@ def _seed_number(value: Any) -> Any:
 
 
 def origins(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return, per column, the keys that it was read from and for how many runs."""
+    """Return, per column, the keys from which it was read, and for how many runs."""
     found: dict[str, Counter[tuple[str, str]]] = {}
     for row in rows:
         for column, key in row.origins.items():

@@ -14,7 +14,7 @@ from .rows import Row, Table
 
 
 def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
-    """Add accuracies to the rows of a table; which task and metric is asked once where there are several."""
+    """Add accuracies to the rows of a table; if there are several tasks or metrics, ask once which to use."""
     scores = [score for score in scores if score.metric not in NO_ACCURACY]
     if not scores:
         return
@@ -22,11 +22,11 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
     nowhere = [run for run in answers.join.values() if plain(run) not in {plain(row.run) for row in table.rows}]
     if unknown or nowhere:
         raise InputError(
-            f"{named('join')} names '{one_line((unknown or nowhere)[0])}', which is no {'model of these results' if unknown else 'run'}."
+            f"{named('join')} names '{one_line((unknown or nowhere)[0])}', which is not a {'model of these results' if unknown else 'run'}."
         )
     alone = not table.rows
     taken: dict[int, Score] = {}
-    for score in sorted(_chosen(table, scores, answers), key=lambda score: score.date):  # the newest last, which stands
+    for score in sorted(_chosen(table, scores, answers), key=lambda score: score.date):  # the newest last: it is kept
         row = _row(table, score, answers)
         if row is None and alone:
             row = Row(score.run, score.source, score.format)
@@ -41,16 +41,16 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
             )
         elif _of_other_step(score, row):
             table.warnings.append(
-                f"{row.run}: {score.source} is of revision {score.revision}, not of step {row.values['steps']:.0f}; it is not used."
+                f"{row.run}: {score.source} is for revision {score.revision}, not for step {row.values['steps']:.0f}; it is not used."
             )
         else:
             if re.search("step|checkpoint", score.revision) and not row.values.get("steps"):
                 table.warnings.append(
-                    f"{row.run}: {score.source} is of revision {score.revision}; is that its last step?"
+                    f"{row.run}: {score.source} is for revision {score.revision}; is that its last step?"
                 )
             if id(row) in taken:
                 table.warnings.append(
-                    f"{row.run}: several results for {score.task}; that of {score.source} is the newest and is used."
+                    f"{row.run}: several results for {score.task}; the one in {score.source} is the newest and is used."
                 )
             taken[id(row)] = score
     rows = {id(row): row for row in table.rows}
@@ -58,7 +58,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
         row = rows[place]
         if "accuracy" in row.values:
             table.warnings.append(
-                f"{row.run}: has an accuracy already ({row.origins['accuracy']}); that of {score.source} is not used."
+                f"{row.run}: already has an accuracy ({row.origins['accuracy']}); the one in {score.source} is not used."
             )
             continue
         row.put("accuracy", score.value, f"{score.task} {score.metric}")
@@ -69,7 +69,7 @@ def add(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> None:
 
 
 def _of_other_step(score: Score, row: Row) -> bool:
-    """Whether an evaluation says that it is of another step than the run's."""
+    """Return whether the step of an evaluation differs from that of the run."""
     step = re.search(r"(?:step|checkpoint)[-_]?(\d+)", score.revision)
     return bool(step and row.values.get("steps") and float(step[1]) != row.values["steps"])
 
@@ -81,7 +81,7 @@ def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> li
             kept = [score for score in scores if plain(getattr(score, topic)) == plain(wanted)]
             if not kept:
                 raise InputError(
-                    f"{given(**{topic: one_line(wanted)})} is in no result; there are: {', '.join(map(one_line, known))}."
+                    f"{given(**{topic: one_line(wanted)})} is not in any result; there are: {', '.join(map(one_line, known))}."
                 )
             scores = kept
         elif len(known) > 1:
@@ -96,7 +96,7 @@ def _chosen(table: Table, scores: Sequence[Score], answers: ImportAnswers) -> li
     shots = list(dict.fromkeys(score.shots for score in scores if score.shots))
     if len(shots) > 1:
         raise InputError(
-            f"Results with {' and '.join(shots)} shots cannot be compared; give the files of one kind alone."
+            f"Results with {' and '.join(shots)} shots cannot be compared; give only the files of one kind."
         )
     return list(scores)
 

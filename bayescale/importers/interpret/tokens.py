@@ -1,4 +1,4 @@
-"""Tokens and FLOP at the steps of the loss: counters first, then samples, then steps; all ways that there are must agree."""
+"""Tokens and FLOP at the steps of the loss: from counters first, then samples, then steps; all available counts must agree."""
 
 import math
 
@@ -14,16 +14,16 @@ from .questions import Questions
 from .rows import Row
 
 _TOLERANCE = 0.01  # by which two counts of tokens may differ
-_JITTER = 0.05  # within which a rate stays
+_JITTER = 0.05  # relative range of a rate
 _FLOPS_RATIO = 30  # between logged FLOP and 6 x params x tokens, either way
-_NEAR_FLOPS = 3  # beyond which the ratio is said
+_NEAR_FLOPS = 3  # beyond which the ratio is reported
 _LARGEST_BATCH = 3e8  # tokens per update
 
 
 def tokens(
     row: Row, log: Log, choice: Choice, answers: ImportAnswers, batch: tuple[float, str] | None, warnings: list[str]
 ) -> tuple[np.ndarray, str] | None:
-    """Return the tokens at the steps of the loss and how they were counted, by the first way that there is."""
+    """Return the tokens at the steps of the loss and how they were counted, by the first available method."""
     assert choice.points is not None
     steps = choice.points[0]
     ways: list[tuple[np.ndarray, str]] = []
@@ -37,11 +37,11 @@ def tokens(
             continue
         if np.any(np.diff(points[1]) < 0):
             warnings.append(
-                f"{row.run}: '{one_line(key)}' falls while steps rise: the counter was restarted, and is not used."
+                f"{row.run}: '{one_line(key)}' falls while steps rise: the counter was restarted, so it is not used."
             )
         elif len(points[1]) > 1 and np.ptp(points[1]) == 0:
             warnings.append(
-                f"{row.run}: '{one_line(key)}' is {points[1][0]:.6g} at all steps, so that it counts no tokens of the run; it is not used."
+                f"{row.run}: '{one_line(key)}' is {points[1][0]:.6g} at all steps, so it does not count the run's tokens; it is not used."
             )
         else:
             ways.append(_at(steps, points, key))
@@ -68,7 +68,7 @@ def tokens(
 
 
 def _at(steps: np.ndarray, points: tuple[np.ndarray, np.ndarray], key: str) -> tuple[np.ndarray, str]:
-    """Return a counter at some steps; between and beyond its own points in proportion to steps."""
+    """Return a counter at given steps; between and beyond its own points it is proportional to steps."""
     known, counts = points
     exact = np.isin(steps, known)
     if exact.all():
@@ -84,14 +84,14 @@ def _at(steps: np.ndarray, points: tuple[np.ndarray, np.ndarray], key: str) -> t
 
 
 def put_flops(row: Row, log: Log, steps: np.ndarray, answers: ImportAnswers, warnings: list[str]) -> None:
-    """Take a counter of FLOP; a constant one is a rate."""
+    """Use a counter of FLOP; a constant one is a rate and is not used."""
     for key, points in log.series.items():
         factor = 1.0 if plain(key) == plain(answers.map.get("flops", "-")) else keys.FLOPS.get(plain(key))
         if not factor or not len(points[0]) or not np.isfinite(points[1]).all() or points[1][-1] <= 0:
             continue
         if len(points[1]) > 1 and np.ptp(points[1]) <= _JITTER * points[1].max():
             warnings.append(
-                f"{row.run}: '{one_line(key)}' hardly changes: a rate, not the FLOP of the run; it is not used."
+                f"{row.run}: '{one_line(key)}' hardly changes, so it is a rate, not the FLOP of the run; it is not used."
             )
             continue
         counts, how = _at(steps, points, key)
@@ -99,14 +99,14 @@ def put_flops(row: Row, log: Log, steps: np.ndarray, answers: ImportAnswers, war
 
 
 def check_flops(row: Row, warnings: list[str]) -> None:
-    """Drop FLOP that are no total of this run, going by 6 x params x tokens: a rate, or another run's."""
+    """Drop FLOP that cannot be the total of this run, judged by 6 x params x tokens: a rate, or FLOP of another run."""
     params = next(iter(row.kinds.values()), None)
     if row.own_flops or not params or not row.values.get("flops") or not row.values.get("tokens"):
         return
     ratio = row.values["flops"] / (6 * params * row.values["tokens"])
     if not 1 / _FLOPS_RATIO < ratio < _FLOPS_RATIO:
         warnings.append(
-            f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens: not the FLOP of this run; it is not used."
+            f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens, so it is not this run's FLOP; it is not used."
         )
         del row.values["flops"]
     elif not 1 / _NEAR_FLOPS < ratio < _NEAR_FLOPS:
@@ -128,7 +128,7 @@ def _sequence(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
 
 
 def batch_tokens(row: Row, log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
-    """Return tokens per update: as said, as logged, or as the product of all its parts; never from some of them."""
+    """Return tokens per update: as given, as logged, or as the product of all its parts, never of only some of them."""
     named = named_for(answers.batch_tokens, log.run)
     if named is not None:
         return float(named), "--batch-tokens"
@@ -149,7 +149,7 @@ def _logged_batch(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
         return None
     if "global_batch" in numbers:
         tokens_ = numbers["global_batch"][0] * sequence[0]
-        # more would be a batch that counts tokens already (OLMo-core)
+        # a larger product means that the batch already counts tokens (OLMo-core)
         return (tokens_, f"{numbers['global_batch'][1]} x {sequence[1]}") if tokens_ <= _LARGEST_BATCH else None
     ranks = numbers.get("data_ranks") or _data_ranks(log, numbers.get("ranks"))
     parts = [numbers.get("micro_batch"), numbers.get("accumulation"), ranks]
@@ -161,7 +161,7 @@ def _logged_batch(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:
 
 
 def _data_ranks(log: Log, ranks: tuple[float, str] | None) -> tuple[float, str] | None:
-    """Return the data-parallel ranks: all ranks over those that share a model."""
+    """Return the data-parallel ranks: all ranks divided by those that share a model."""
     if ranks is None:
         return None
     shared = {
@@ -175,7 +175,7 @@ def _data_ranks(log: Log, ranks: tuple[float, str] | None) -> tuple[float, str] 
 
 
 def put_batch(row: Row, tokens: np.ndarray, steps: np.ndarray, unknown: bool) -> None:
-    """Take tokens over steps as the batch where that was the same throughout."""
+    """Use tokens over steps as the batch if it was constant throughout."""
     if unknown or len(steps) < 2 or steps[0] <= 0:
         return
     rates = tokens / steps
@@ -184,22 +184,20 @@ def put_batch(row: Row, tokens: np.ndarray, steps: np.ndarray, unknown: bool) ->
 
 
 def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) -> None:
-    """Ask for what would give the tokens, by what the log has."""
+    """Ask for the missing value that gives the tokens; which one depends on the log."""
     doubt = log.step_doubt
     if doubt and needs_meaning:
         questions.ask(
             "steps",
             f"{doubt.logger}'s {doubt.counter} counts calls of {doubt.call} unless the code passed step=; "
-            "is it updates of the optimizer here?",
+            "does it count updates of the optimiser here?",
             "--step-is updates (or calls)",
             row.run,
         )
         return
     has_samples = any(plain(key) in keys.SAMPLES for key in log.series)
     if has_samples:
-        questions.ask(
-            "tokens", "samples were counted; how many tokens has a sequence?", "--sequence RUN=TOKENS", row.run
-        )
+        questions.ask("tokens", "samples were counted; how many tokens per sequence?", "--sequence RUN=TOKENS", row.run)
         return
     if log.own_flops and log.own_flops.flops in log.series:
         questions.ask(
@@ -212,20 +210,20 @@ def ask_tokens(row: Row, log: Log, questions: Questions, needs_meaning: bool) ->
     if doubt:
         questions.ask(
             "steps",
-            f"does {doubt.logger}'s {doubt.counter} count updates of the optimizer, or calls of {doubt.call}?",
+            f"does {doubt.logger}'s {doubt.counter} count updates of the optimiser, or calls of {doubt.call}?",
             "--step-is updates (or calls)",
             row.run,
         )
     questions.ask(
         "tokens",
-        "no count was logged; how many tokens has an update (over all ranks)?",
+        "no count was logged; how many tokens per update (over all ranks)?",
         "--batch-tokens RUN=COUNT",
         row.run,
     )
 
 
 def put_data(row: Row, log: Log, step: float, answers: ImportAnswers, questions: Questions) -> None:
-    """Set epochs and unique tokens: of one epoch all tokens are unique, of more only the person or a counter knows."""
+    """Set epochs and unique tokens: in one epoch all tokens are unique; for more, they come from the user or a counter."""
     named, every = named_for(answers.unique_tokens, log.run), answers.unique_tokens.get(EVERY)
     tokens = row.values.get("tokens")
     if named is not None:
@@ -254,7 +252,7 @@ def put_data(row: Row, log: Log, step: float, answers: ImportAnswers, questions:
 
 
 def _epochs(log: Log, step: float) -> tuple[bool, float | None, str]:
-    """Return whether the counter is of epochs done (and not the index of the current one), its value at a step, and its key."""
+    """Return whether the counter counts completed epochs (not the index of the current one), its value at a step, and its key."""
     for key, points in log.series.items():
         if plain(key) in keys.EPOCH and len(points[1]) and np.isfinite(points[1]).all():
             are_done = log.counts_epochs_done or plain(key) in keys.EPOCHS_DONE

@@ -1,4 +1,4 @@
-"""The unit of the loss: what a key or a log says, else what the person does; one unit for all runs of a table."""
+"""The unit of the loss: from a key or a log, otherwise from the user; one unit for all runs of a table."""
 
 import math
 from collections import Counter
@@ -9,18 +9,18 @@ from .. import keys
 from .answers import ImportAnswers, of_run
 from .rows import Row, Table, is_used
 
-# unit -> what makes it nats per token, of the bytes of a token
+# unit -> factor that converts it to nats per token, as a function of bytes per token
 _PER_TOKEN: dict[str, Callable[[float], float]] = {
     "bits/byte": lambda size: math.log(2) * size,
     "nats/byte": lambda size: size,
     "bits/token": lambda _: math.log(2),
 }
-_MOST_BITS = 16.0  # per byte, of any model that was trained
-_FIRST = 1.5  # times ln(vocabulary) that a first loss may be
+_MOST_BITS = 16.0  # per byte, more than any trained model has
+_FIRST = 1.5  # limit of a first loss, in units of ln(vocabulary)
 
 
 def as_loss(value: float, row: Row, answers: ImportAnswers) -> float:
-    """Return a logged loss in the unit of the table; the factor that a person gave for a run comes first."""
+    """Return a logged loss in the unit of the table; the factor that the user gives for a run is applied first."""
     value *= of_run(answers.loss_factor, row.run) or 1.0
     if row.unit == keys.PERPLEXITY:
         return math.log(value) if value > 0 else math.nan
@@ -33,14 +33,14 @@ def _is_converted(unit: str, answers: ImportAnswers) -> bool:
 
 
 def unit_of(row: Row, answers: ImportAnswers) -> str:
-    """Return the unit in which a run's loss was logged: what the key says, else what the person does."""
+    """Return the unit in which a run's loss was logged: from the key, otherwise from the user."""
     if row.unit not in (keys.NATS, keys.PERPLEXITY):
         return row.unit
     return answers.loss_unit or "nats/token"
 
 
 def settle_units(table: Table, answers: ImportAnswers) -> None:
-    """Give all runs the same unit of loss, and ask where that takes what no log says, or a loss can be none."""
+    """Give all runs the same unit of loss; ask if the conversion needs a value that no log has, or if a loss is implausible."""
     rows = [row for row in table.rows if is_used(row, answers) and "loss" in row.values]
     units = Counter(unit_of(row, answers) for row in rows)
     converted = {unit for unit in units if _is_converted(unit, answers)}
@@ -50,14 +50,14 @@ def settle_units(table: Table, answers: ImportAnswers) -> None:
             if unit_of(row, answers) != units.most_common(1)[0][0]:
                 table.questions.ask(
                     "loss unit",
-                    f"losses are in {unit_of(row, answers)}, those of others in {units.most_common(1)[0][0]}; how many bytes has a token?",
-                    "--bytes-per-token NUMBER, or import them apart",
+                    f"losses are in {unit_of(row, answers)}, those of others in {units.most_common(1)[0][0]}; how many bytes per token?",
+                    "--bytes-per-token NUMBER, or import them separately",
                     row.run,
                 )
     says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
     if says_other and not answers.bytes_per_token:
         raise InputError(
-            f"{given(loss_unit=answers.loss_unit)}, but keys of losses say bits/byte; {named('bytes_per_token')} converts them."
+            f"{given(loss_unit=answers.loss_unit)}, but the keys of the losses say bits/byte; {named('bytes_per_token')} converts them."
         )
     table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
     for row in rows:
@@ -74,7 +74,8 @@ def settle_units(table: Table, answers: ImportAnswers) -> None:
         if row.values["loss"] > most or row.first_loss > _FIRST * most:
             table.questions.ask(
                 "loss",
-                "its first or last value is above ln(vocabulary), that of an untrained model: a sum, or another unit; what multiplies it?",
-                "--loss-factor RUN=NUMBER (1 where it is right), or --leave-out RUN",
+                "its first or last value is above ln(vocabulary), the loss of an untrained model, so it is a sum or in another unit; "
+                "which factor corrects it?",
+                "--loss-factor RUN=NUMBER (1 if it is right), or --leave-out RUN",
                 row.run,
             )

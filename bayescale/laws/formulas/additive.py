@@ -1,4 +1,4 @@
-"""What follows from the additive law of params and tokens: sizes off the optimum, compute and tokens for a loss, derivatives."""
+"""What follows from the additive law in params and tokens: sizes off the optimum, compute and tokens for a loss, derivatives."""
 
 from typing import Any
 
@@ -15,13 +15,13 @@ def balance(*, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
 
 
 def compute_for_loss(loss: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
-    """Least training FLOP that reaches a loss, 6 [(A G^-alpha + B G^beta) / (loss - E)]^(1 / gamma); `loss` must be above E."""
+    """Minimum training FLOP to reach a loss, 6 [(A G^-alpha + B G^beta) / (loss - E)]^(1 / gamma); `loss` must be above E."""
     reducible = best_loss(6.0, E=0.0, A=A, alpha=alpha, B=B, beta=beta)
     return 6 * np.exp((np.log(reducible) - np.log(loss - E)) / loss_exponent(alpha=alpha, beta=beta))
 
 
 def tokens_for_loss(params: Any, loss: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
-    """Tokens with which a model of given size reaches a loss; infinite where it never does.
+    """Tokens that a model of given size needs to reach a loss; infinite if it never does.
 
     Parameters
     ----------
@@ -63,18 +63,18 @@ def vertex_shift(half_width: Any, *, alpha: Any, beta: Any) -> Any:
     half_width : float or array
         w: the runs of a budget are dense and uniform in ln params, within +-w of the optimum. (Seven runs: 30% more.)
     alpha, beta : float or array
-        Exponents of `loss`, of which the profile has the shape.
+        Exponents of `loss`, which gives the profile its shape.
 
     Returns
     -------
     float or array
-        Fitted minus true ln N*. Second order in w: profiles off centre are far worse (arXiv:2603.22339).
+        Fitted minus true ln N*. Second order in w; off-centre profiles have far larger errors (arXiv:2603.22339).
     """
     return -(half_width**2) * (beta - alpha) / 10
 
 
 def curvature(flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
-    """Second derivative of the loss by ln params along a budget, at its optimum: alpha beta (L* - E).
+    """Second derivative of the loss in ln params along a budget, at its optimum: alpha beta (L* - E).
 
     Parameters
     ----------
@@ -86,14 +86,14 @@ def curvature(flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
     Returns
     -------
     float or array
-        In the unit of the loss: a size off by x in ln params costs about half of it x^2, so within delta of the optimum lie the sizes
+        In the unit of the loss: a size off by x in ln params costs about curvature x^2 / 2, so sizes within delta of the lowest loss are
         ln N* +- sqrt(2 delta / curvature).
     """
     return alpha * beta * best_loss(flops, E=0.0, A=A, alpha=alpha, B=B, beta=beta)
 
 
 def fixed_budget_regret(size_ratio: Any, flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
-    """Loss above the optimum of a budget, of a model of `size_ratio` times the optimal params on the tokens that are left.
+    """Loss above the optimum of a budget, for a model of `size_ratio` times the optimal params on the remaining tokens.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def fixed_budget_regret(size_ratio: Any, flops: Any, *, A: Any, alpha: Any, B: A
 
 
 def jacobian(params: Any, tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> dict[str, Any]:
-    """Return the derivatives of the loss by E, ln A, ln B, alpha and beta.
+    """Return the derivatives of the loss in E, ln A, ln B, alpha and beta.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def jacobian(params: Any, tokens: Any, *, A: Any, alpha: Any, B: Any, beta: Any)
 
 
 def optimum_gradient(flops: Any, *, A: Any, alpha: Any, B: Any, beta: Any) -> dict[str, Any]:
-    """Return the derivatives of `optimum`, ln N*, by E, ln A, ln B, alpha and beta.
+    """Return the derivatives of `optimum`, ln N*, in E, ln A, ln B, alpha and beta.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ def bracket_loss(
     params, tokens : float or array
         Size, and amount of data.
     E, N_c, alpha_N, D_c, alpha_D, alpha : float or array
-        Irreducible loss (> 0), scales and exponents. The exact bracket was not checked against the paper.
+        Irreducible loss (> 0), scales and exponents. The exact form of the bracket was not checked against the paper.
 
     Returns
     -------

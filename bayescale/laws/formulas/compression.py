@@ -1,4 +1,4 @@
-"""Coarser, sparser and taught models: laws of precision, of sparsity and of distillation."""
+"""Compressed models: laws for precision, sparsity and distillation."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,16 +7,16 @@ import numpy as np
 
 
 def effective_params(params: Any, bits: Mapping[str, Any], *, gamma: Mapping[str, Any]) -> Any:
-    """Params of full precision that are worth as much, N prod (1 - e^(-bits / gamma)) (Kumar et al. 2024, arXiv:2411.04330).
+    """Equivalent params at full precision, N prod (1 - e^(-bits / gamma)) (Kumar et al. 2024, arXiv:2411.04330).
 
     Parameters
     ----------
     params : float or array
         N.
     bits : mapping
-        Training precision in bits of some of weights, activations and key-value cache, by the names of `gamma`.
+        Training precision in bits of weights, activations, key-value cache, or some of these; named as in `gamma`.
     gamma : mapping
-        Scale in bits of each.
+        Scale in bits for each.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def effective_params(params: Any, bits: Mapping[str, Any], *, gamma: Mapping[str
 def quantisation_penalty(
     params: Any, tokens: Any, bits: Any, *, C_T: Any, gamma_D: Any, gamma_N: Any, gamma_post: Any
 ) -> Any:
-    """Rise of the loss by quantisation after training, C_T D^gamma_D / N^gamma_N e^(-bits / gamma_post) (arXiv:2411.04330).
+    """Rise of the loss due to quantisation after training, C_T D^gamma_D / N^gamma_N e^(-bits / gamma_post) (arXiv:2411.04330).
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""From the loss to tasks: why sharp metrics of smooth improvement look emergent, and laws of accuracy against loss.
+"""From the loss to tasks: why sharp metrics look emergent although models improve smoothly, and laws for accuracy against loss.
 
-Schaeffer, Miranda and Koyejo 2023 (arXiv:2304.15004): with a cross-entropy CE a token, a token is right with probability
-e^-CE, an answer of k tokens with e^-kCE. Gadre et al. 2024 (arXiv:2403.08540) and the OLMo ladder (arXiv:2412.04403) go from
-loss to error by an exponential and by a sigmoid.
+Schaeffer, Miranda and Koyejo 2023 (arXiv:2304.15004): with a cross-entropy CE per token, a token is right with probability
+e^-CE, an answer of k tokens with e^-kCE. From loss to error, Gadre et al. 2024 (arXiv:2403.08540) use an exponential, the OLMo
+ladder (arXiv:2412.04403) a sigmoid.
 """
 
 from typing import Any
@@ -25,12 +25,12 @@ def exact_match(loss: Any, length: Any) -> Any:
     loss : float or array
         Cross-entropy of answer tokens, nats/token.
     length : float or array
-        Tokens of the answer. Where errors are correlated, an effective length below the true one.
+        Tokens of the answer. If errors are correlated, an effective length below the true one.
 
     Returns
     -------
     float or array
-        In (0, 1). On a log axis of size its greatest slope is |alpha| / e whatever the length: longer answers come later.
+        In (0, 1). On a log axis of size its steepest slope is |alpha| / e for any length: longer answers only come later.
     """
     return np.exp(-length * loss)
 
@@ -41,7 +41,7 @@ def edit_distance(loss: Any, length: Any) -> Any:
 
 
 def params_for_exact_match(target: Any, length: Any, *, N_c: Any, alpha: Any) -> Any:
-    """Params at which exact match reaches `target` where the loss is (N_c / N)^alpha.
+    """Params at which exact match reaches `target` if the loss is (N_c / N)^alpha.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def params_for_exact_match(target: Any, length: Any, *, N_c: Any, alpha: Any) ->
     length : float or array
         Tokens of the answer.
     N_c, alpha : float or array
-        Scale and exponent (> 0) of the loss a token.
+        Scale and exponent (> 0) of the loss per token.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def sigmoid_accuracy(loss: Any, *, a: Any, b: Any, k: Any, L0: Any) -> Any:
     loss : float or array
         Loss on the answers of the task.
     a, b, k, L0 : float or array
-        With k > 0 and a < 0: b is the ceiling, a + b the floor (chance), L0 the loss half-way between.
+        With k > 0 and a < 0: b is the ceiling, a + b the floor (chance), L0 the loss halfway between.
 
     Returns
     -------

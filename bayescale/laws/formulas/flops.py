@@ -1,7 +1,7 @@
-"""Counting parameters and training compute of dense transformers, and what the choice of count does to the optimal allocation.
+"""Counts of parameters and training compute of dense transformers, and the effect of the chosen count on the optimal allocation.
 
-6 x params x tokens leaves out attention scores, and is wrong for small models, in which embeddings and logits dominate. Counting
-params without embeddings bends N* ~ C^a at small scale: Pearce and Song 2024 (arXiv:2406.12907) explain Kaplan's 0.73 by it.
+6 x params x tokens leaves out attention scores, and is wrong for small models, which embeddings and logits dominate. Counting
+params without embeddings bends N* ~ C^a at small scale: this is how Pearce and Song 2024 (arXiv:2406.12907) explain Kaplan's 0.73.
 """
 
 from typing import Any
@@ -12,21 +12,21 @@ import numpy as np
 def train_flops_per_token(
     *, n_layer: Any, d_model: Any, n_heads: Any, d_head: Any, d_ff: Any, seq_len: Any, vocab: Any = 0
 ) -> Any:
-    """Exact training FLOP a token of a dense transformer, forward and backward (Hoffmann et al. 2022, App. F).
+    """Exact training FLOP per token of a dense transformer, forward and backward (Hoffmann et al. 2022, App. F).
 
     Parameters
     ----------
     n_layer, d_model, n_heads, d_head, d_ff : int
         Layers, width, attention heads, width of a head, width of the feed-forward block.
     seq_len : int
-        Tokens a sequence; attention is counted in full, not halved for the causal mask.
+        Tokens per sequence; attention is counted in full, not halved for the causal mask.
     vocab : int
-        Entries of the vocabulary; 0 leaves out embeddings and logits, as the paper's table A4 does, although its text counts them.
+        Entries of the vocabulary; 0 leaves out embeddings and logits, as in the paper's table A4, although its text counts them.
 
     Returns
     -------
     float
-        FLOP a token, 2 a multiply-add; the backward pass costs twice the forward pass.
+        FLOP per token, 2 per multiply-add; the backward pass costs twice the forward pass.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def train_flops_per_token(
 
 
 def flops_per_token_deepseek(*, n_layer: Any, d_model: Any, seq_len: Any) -> Any:
-    """Training FLOP a token without embeddings, 72 n_layer d^2 + 12 n_layer d seq_len: M of DeepSeek LLM (arXiv:2401.02954)."""
+    """Training FLOP per token without embeddings, 72 n_layer d^2 + 12 n_layer d seq_len: M of DeepSeek LLM (arXiv:2401.02954)."""
     return 72 * n_layer * d_model**2 + 12 * n_layer * d_model * seq_len
 
 
@@ -49,12 +49,12 @@ def params_nonembedding(*, n_layer: Any, d_model: Any) -> Any:
 
 
 def params_chinchilla(*, n_layer: Any, d_model: Any, vocab: Any) -> Any:
-    """Params as Hoffmann et al. 2022 count them (table A9), 13 n_layer d_model^2 + vocab d_model: relative positions add a d^2."""
+    """Params as Hoffmann et al. 2022 count them (table A9), 13 n_layer d_model^2 + vocab d_model: relative positions add one d_model^2."""
     return 13 * n_layer * d_model**2 + vocab * d_model
 
 
 def embedding_omega(*, vocab: Any, width_per_layer: Any) -> Any:
-    """Return omega of N_total = N + omega N^(1/3), vocab (width_per_layer / 12)^(1/3), for models of one shape d_model / n_layer."""
+    """Return omega of N_total = N + omega N^(1/3), vocab (width_per_layer / 12)^(1/3), for models with the same shape d_model / n_layer."""
     return vocab * (width_per_layer / 12) ** (1 / 3)
 
 
@@ -66,7 +66,7 @@ def total_params(params: Any, *, omega: Any) -> Any:
     params : float or array
         Count without embeddings.
     omega : float or array
-        See `embedding_omega`; 47491 for a vocabulary of 32000 and 39.2 units of width a layer.
+        See `embedding_omega`; 47491 for a vocabulary of 32000 and 39.2 units of width per layer.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def params_without_embeddings(params: Any, *, omega: Any) -> Any:
 
 
 def best_tokens(params: Any, *, A: Any, alpha: Any, B: Any, beta: Any, omega: Any) -> Any:
-    """Tokens for which `params` without embeddings are optimal at compute 6 x params x tokens, when the loss takes all params.
+    """Tokens for which `params` without embeddings are optimal at compute 6 x params x tokens, if the loss counts all params.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def best_tokens(params: Any, *, A: Any, alpha: Any, B: Any, beta: Any, omega: An
 
 
 def local_exponent(params: Any, *, alpha: Any, beta: Any, omega: Any) -> Any:
-    """Local exponent d ln N* / d ln C when both leave out embeddings and the loss takes all params (Pearce and Song 2024).
+    """Local exponent d ln N* / d ln C if both leave out embeddings and the loss counts all params (Pearce and Song 2024).
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def local_exponent(params: Any, *, alpha: Any, beta: Any, omega: Any) -> Any:
     Returns
     -------
     float or array
-        Not monotone: beta / (alpha / 3 + beta) for tiny models, near 1 about 1e6 params, beta / (alpha + beta) for large ones.
+        Not monotone: beta / (alpha / 3 + beta) for tiny models, near 1 around 1e6 params, beta / (alpha + beta) for large ones.
     """
     embedding = omega * np.exp(np.log(params) / 3)
     total, slope = params + embedding, params + embedding / 3  # slope is N T'(N)

@@ -1,9 +1,9 @@
-"""Batch size: the trade of steps against tokens, the critical batch, and gradient noise (McCandlish et al. 2018, arXiv:1812.06162).
+"""Batch size: the trade-off of steps against tokens, the critical batch, and gradient noise (McCandlish et al. 2018, arXiv:1812.06162).
 
     (S / S_min - 1) (E / E_min - 1) = 1,   B_crit = E_min / S_min
 
-Two overheads are in use. That in steps, S / S_min - 1 = B_crit / B, falls with the batch; that in tokens, E / E_min - 1 =
-B / B_crit, rises with it. Zhang et al. 2024 call critical the batch at which the second is 20%. Each function says which it takes.
+Two overheads are in use. The overhead in steps, S / S_min - 1 = B_crit / B, falls with the batch; that in tokens, E / E_min - 1 =
+B / B_crit, rises with it. Zhang et al. 2024 define the critical batch by a token overhead of 20%. Each function names its overhead.
 """
 
 from typing import Any
@@ -12,14 +12,14 @@ import numpy as np
 
 
 def steps(batch: Any, *, S_min: Any, E_min: Any) -> Any:
-    """Steps to a loss, S_min (1 + B_crit / B) (eq. 2.11).
+    """Steps to reach a loss, S_min (1 + B_crit / B) (eq. 2.11).
 
     Parameters
     ----------
     batch : float or array
-        B, in the unit of E_min a step (tokens or examples).
+        B, in the unit of E_min per step (tokens or examples).
     S_min, E_min : float or array
-        Least steps (huge batches) and least tokens (tiny batches) to the loss.
+        Fewest steps (huge batches) and fewest tokens (tiny batches) to reach the loss.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def steps(batch: Any, *, S_min: Any, E_min: Any) -> Any:
 
 
 def tokens(batch: Any, *, S_min: Any, E_min: Any) -> Any:
-    """Tokens to a loss, E_min (1 + B / B_crit); arguments as in `steps`."""
+    """Tokens to reach a loss, E_min (1 + B / B_crit); arguments as in `steps`."""
     return E_min + S_min * batch
 
 
@@ -45,21 +45,21 @@ def for_step_overhead(overhead: Any, *, B_crit: Any) -> Any:
 
 
 def for_token_overhead(overhead: Any, *, B_crit: Any) -> Any:
-    """Batch at which E / E_min - 1 is `overhead`: B_crit x overhead (Zhang et al. 2024 report that of 0.2)."""
+    """Batch at which E / E_min - 1 is `overhead`: B_crit x overhead (Zhang et al. 2024 report it for 0.2)."""
     return B_crit * overhead
 
 
 def for_value_of_time(*, S_min: Any, E_min: Any, cost_per_token: Any, cost_per_step: Any) -> Any:
-    """Batch that minimises the cost of tokens plus that of waiting, sqrt(E_min cost_per_step / (S_min cost_per_token)).
+    """Batch that minimises the cost of tokens plus the cost of time, sqrt(E_min cost_per_step / (S_min cost_per_token)).
 
     Parameters
     ----------
     S_min, E_min : float or array
         As in `steps`.
     cost_per_token : float or array
-        Price of computing a token.
+        Price of computing one token.
     cost_per_step : float or array
-        Worth of the time of a step, which under data parallelism does not depend on the batch.
+        Cost of the time of one step, which does not depend on the batch under data parallelism.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def gradient_variance(*, small: Any, large: Any, batch_small: Any, batch_large: 
 
 
 def noise_scale(*, small: Any, large: Any, batch_small: Any, batch_large: Any) -> Any:
-    """Simple noise scale tr(Sigma) / |G|^2, the mean estimate of the one over that of the other; arguments as in `gradient_square`.
+    """Simple noise scale tr(Sigma) / |G|^2, the mean estimate of the first over that of the second; arguments as in `gradient_square`.
 
     Squared norms of many steps are averaged first: the mean of ratios would be biased.
     """

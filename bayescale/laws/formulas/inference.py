@@ -1,6 +1,6 @@
-"""Sizing a model by the cost of its life, training and inference, at a given quality (Sardana et al. 2024, arXiv:2401.00448).
+"""Sizing a model by its lifetime cost, training and inference, at a given quality (Sardana et al. 2024, arXiv:2401.00448).
 
-The quality is a loss under the Chinchilla law. Inference costs 2 x params FLOP a token, training 6.
+The quality is a loss under the Chinchilla law. Inference costs 2 x params FLOP per token, training 6 x params.
 """
 
 from typing import Any
@@ -12,22 +12,22 @@ from ..law import compute as train_compute
 
 
 def optimum(loss: Any, tokens_inference: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> tuple[Any, Any]:
-    """Params and training tokens that reach a loss at the least life-time compute, 6 N D + 2 N D_inf.
+    """Params and training tokens that reach a loss with the lowest lifetime compute, 6 N D + 2 N D_inf.
 
     Parameters
     ----------
     loss : float or array
         Quality to reach, above E.
     tokens_inference : float or array
-        Tokens that the model will read and write in its life.
+        Tokens that the model will read and write in its lifetime.
     E, A, alpha, B, beta : float or array
         Constants of the Chinchilla loss.
 
     Returns
     -------
     tuple of float or array
-        Params and tokens; Chinchilla's for no inference, smaller and trained longer the more there is. By bisection of
-        alpha A N^-alpha / (beta B D^-beta) = 1 + D_inf / (3 D) along the curve of equal loss.
+        Params and tokens: Chinchilla's without inference; more inference makes the model smaller and its training longer. By bisection
+        of alpha A N^-alpha / (beta B D^-beta) = 1 + D_inf / (3 D) along the curve of equal loss.
     """
     reducible = loss - E
     log_least = (np.log(A) - np.log(reducible)) / alpha  # ln params below which the loss is out of reach
@@ -54,25 +54,25 @@ def foc_ratio(tokens: Any, tokens_inference: Any, *, w_train: Any = 6, w_inferen
     Parameters
     ----------
     tokens, tokens_inference : float or array
-        Of training, and of inference.
+        Tokens of training and of inference.
     w_train, w_inference : float
-        Cost of a token a parameter; 6 and 2 FLOP, or prices.
+        Cost per token and parameter: 6 and 2 FLOP, or prices.
 
     Returns
     -------
     float or array
-        The ratio; the same if quality is maximised under a life-time budget.
+        The ratio; the same if quality is maximised under a lifetime budget.
     """
     return 1 + w_inference * tokens_inference / (w_train * tokens)
 
 
 def compute(params: Any, tokens: Any, tokens_inference: Any) -> Any:
-    """Life-time FLOP of a model, 6 N D + 2 N D_inf."""
+    """Lifetime FLOP of a model, 6 N D + 2 N D_inf."""
     return train_compute(params, tokens) + 2.0 * params * tokens_inference
 
 
 def saving(params: Any, tokens_inference: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any) -> Any:
-    """Share of life-time compute that `optimum` saves, beside a compute-optimal model of `params` and the same loss.
+    """Share of lifetime compute that `optimum` saves compared with a compute-optimal model of `params` with the same loss.
 
     Parameters
     ----------
@@ -110,18 +110,18 @@ def cost_usd(
     mfu_prefill: Any,
     mfu_decode: Any,
 ) -> Any:
-    """Life-time cost in dollars of a model (Sardana et al. 2024, §4).
+    """Lifetime cost of a model in dollars (Sardana et al. 2024, §4).
 
     Parameters
     ----------
     params, tokens : float or array
         Size and training tokens.
     tokens_in, tokens_out : float or array
-        Prompt and generated tokens of its life.
+        Prompt and generated tokens in its lifetime.
     usd_per_flop_train, usd_per_flop_inference : float or array
-        Price at peak: dollars an accelerator-hour / (3600 x peak FLOP/s).
+        Price at peak: dollars per accelerator-hour / (3600 x peak FLOP/s).
     mfu_train, mfu_prefill, mfu_decode : float or array
-        Shares of the peak that are reached; decoding reaches about 0.01.
+        Shares of the peak that are reached; about 0.01 for decoding.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What information is worth to a decision, and what runs would tell: exact on small tables and by linear algebra.
+"""The value of information for a decision, and the information in runs: exact on small tables and by linear algebra.
 
-Losses are what is to be small. States are what the world may be like, with their probabilities; actions are what one may do.
+Losses are minimised. States are possible states of the world, with probabilities; actions are the options of the decision.
 """
 
 import math
@@ -21,9 +21,9 @@ def expected_regret(loss: Any, probability: Any, action: int) -> float:
     loss : array, shape (state, action)
         Loss of each action in each state.
     probability : array, shape (state,)
-        Of the states.
+        Probability of each state.
     action : int
-        Place of the action.
+        Index of the action.
 
     Returns
     -------
@@ -42,12 +42,12 @@ def evpi(loss: Any, probability: Any) -> float:
     loss : array, shape (state, action)
         Loss of each action in each state.
     probability : array, shape (state,)
-        Of the states.
+        Probability of each state.
 
     Returns
     -------
     float
-        At least 0; 0 where the state is known.
+        At least 0; 0 if the state is known.
     """
     loss, probability = np.asarray(loss, float), np.asarray(probability, float)
     return float((probability @ loss).min() - probability @ loss.min(axis=1))
@@ -61,14 +61,14 @@ def evsi(loss: Any, probability: Any, likelihood: Any) -> float:
     loss : array, shape (state, action)
         Loss of each action in each state.
     probability : array, shape (state,)
-        Of the states.
+        Probability of each state.
     likelihood : array, shape (state, signal)
         Probability of each signal in each state; rows sum to 1.
 
     Returns
     -------
     float
-        Between 0, for a signal that tells nothing, and `evpi`.
+        Between 0, for a signal without information, and `evpi`.
     """
     loss, probability, likelihood = (np.asarray(x, float) for x in (loss, probability, likelihood))
     joint = probability[:, None] * likelihood
@@ -76,14 +76,14 @@ def evsi(loss: Any, probability: Any, likelihood: Any) -> float:
 
 
 def knowledge_gradient(mean: float, best_other: float, sd: float) -> float:
-    """Gain of learning of one alternative before the larger of two means is taken, sd f(-|mean - best_other| / sd).
+    """Expected gain from observing one alternative before choosing the larger of two means, sd f(-|mean - best_other| / sd).
 
     Parameters
     ----------
     mean, best_other : float
-        Of the alternative, and the best of the others; larger is better here.
+        Mean of the alternative, and the best of the other means; larger is better here.
     sd : float
-        Of the change that the observation makes to the mean, see `sd_reduction`.
+        Sd of the change in the mean due to the observation, see `sd_reduction`.
 
     Returns
     -------
@@ -91,19 +91,19 @@ def knowledge_gradient(mean: float, best_other: float, sd: float) -> float:
         At least 0; f(z) = z Phi(z) + phi(z) (Frazier et al. 2008).
     """
     gap = abs(mean - best_other)
-    if gap > 40 * sd or sd == 0:  # 40 sd away it underflows
+    if gap > 40 * sd or sd == 0:  # it underflows at 40 sd
         return 0.0
     z = -gap / sd
     return sd * (z * math.erfc(-z / math.sqrt(2)) / 2 + math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi))
 
 
 def sd_reduction(prior_sd: float, noise_sd: float, n: int) -> float:
-    """Sd of the posterior mean before n observations are made, sqrt(prior variance - posterior variance).
+    """Sd of the posterior mean, before n observations are made, sqrt(prior variance - posterior variance).
 
     Parameters
     ----------
     prior_sd, noise_sd : float
-        Of the unknown mean, and of one observation; Normal.
+        Sd of the unknown mean, and of one observation; both Normal.
     n : int
         Number of observations.
 
@@ -117,7 +117,7 @@ def sd_reduction(prior_sd: float, noise_sd: float, n: int) -> float:
 
 
 def cvar_normal(mean: float, sd: float, tail: float) -> float:
-    """Mean of the worst (largest) share `tail` of a Normal, mean + sd phi(z) / tail with z its quantile of 1 - tail."""
+    """Mean of the worst (largest) share `tail` of a Normal, mean + sd phi(z) / tail with z the standard Normal quantile at 1 - tail."""
     from statistics import NormalDist
 
     standard = NormalDist()
@@ -134,7 +134,7 @@ def information(design: Any, *, noise_sd: float, A: float, alpha: float, B: floa
     noise_sd : float
         Sd of a loss, in its unit.
     A, alpha, B, beta : float
-        Constants of the Chinchilla loss, at which it is linearised.
+        Constants of the Chinchilla loss at which it is linearised.
 
     Returns
     -------
@@ -147,14 +147,14 @@ def information(design: Any, *, noise_sd: float, A: float, alpha: float, B: floa
 
 
 def log_det_information(design: Any, *, noise_sd: float, A: float, alpha: float, B: float, beta: float) -> float:
-    """Natural log of the determinant of `information`: what D-optimal designs make large."""
+    """Natural log of the determinant of `information`: D-optimal designs maximise it."""
     return float(np.linalg.slogdet(information(design, noise_sd=noise_sd, A=A, alpha=alpha, B=B, beta=beta))[1])
 
 
 def predicted_variance(
     design: Any, target: Any, *, noise_sd: float, A: float, alpha: float, B: float, beta: float
 ) -> float:
-    """Variance of the law's loss at a target run after a design, J' M^-1 J (delta method): what V-optimal designs make small.
+    """Variance of the law's loss at a target run after a design, J' M^-1 J (delta method); V-optimal designs minimise it.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What follows from Kaplan's laws: critical batch, least compute, the optimal use of compute, early stopping, over-fitting."""
+"""What follows from Kaplan's laws: critical batch, minimum compute, the optimal use of compute, early stopping, overfitting."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PF_DAY = 1e15 * 86400  # FLOP
 
 
 def overfitting_excess(params: Any, tokens: Any, *, N_c: Any, alpha_N: Any, D_c: Any, alpha_D: Any) -> Any:
-    """Share by which `loss_nd` (E = 0) exceeds its limit of unlimited data (eq. 4.3).
+    """Share by which `loss_nd` (E = 0) exceeds its limit for unlimited data (eq. 4.3).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def overfitting_excess(params: Any, tokens: Any, *, N_c: Any, alpha_N: Any, D_c:
 
 
 def tokens_needed(params: Any, *, coef: Any, exponent: Any) -> Any:
-    """Tokens that keep over-fitting below the noise between seeds, coef N^exponent (eq. 4.4: 5e3 and 0.74, for an excess of 0.02)."""
+    """Tokens that keep overfitting below the noise between seeds, coef N^exponent (eq. 4.4: 5e3 and 0.74, for an excess of 0.02)."""
     return additive.allocation(params, coef=coef, exponent=exponent)
 
 
@@ -42,22 +42,22 @@ def critical_batch(loss: Any, *, B_star: Any, alpha_B: Any) -> Any:
 
 
 def least_steps(steps: Any, batch: Any, critical_batch: Any) -> Any:
-    """S_min = S / (1 + B_crit / B): the steps to the same loss at a batch far above critical (eq. 5.4)."""
+    """S_min = S / (1 + B_crit / B): the steps to reach the same loss at a batch far above the critical one (eq. 5.4)."""
     return steps / (1 + critical_batch / batch)
 
 
 def least_compute(flops: Any, batch: Any, critical_batch: Any) -> Any:
-    """C_min = C / (1 + B / B_crit): the compute to the same loss at a batch far below critical (eq. 5.5)."""
+    """C_min = C / (1 + B / B_crit): the compute to reach the same loss at a batch far below the critical one (eq. 5.5)."""
     return flops / (1 + batch / critical_batch)
 
 
 def allocation(flops: Any, *, coef: Any, exponent: Any) -> Any:
-    """Optimal params, batch, steps or tokens for the least compute, coef (flops / PF-day)^exponent (table 6)."""
+    """Optimal params, batch, steps or tokens for the minimum compute, coef (flops / PF-day)^exponent (table 6)."""
     return additive.allocation(flops / PF_DAY, coef=coef, exponent=exponent)
 
 
 def one_epoch_tokens(flops: Any, params: Any) -> Any:
-    """Tokens of one epoch at the critical batch, where training takes twice the least compute: 2 C_min / (6 N) (§6.3).
+    """Tokens of one epoch at the critical batch, at which training takes twice the minimum compute: 2 C_min / (6 N) (§6.3).
 
     The paper prints 4e10 tokens at 1 PF-day there, which contradicts its own N = 1.3e9: the expression gives 2.2e10.
     """
@@ -65,12 +65,12 @@ def one_epoch_tokens(flops: Any, params: Any) -> Any:
 
 
 def theory_exponent(*, alpha_N: Any, alpha_S: Any, alpha_B: Any) -> Any:
-    """Exponent of the loss in optimally used compute, 1 / (1 / alpha_S + 1 / alpha_B + 1 / alpha_N) (eq. 6.3)."""
+    """Exponent of the loss in optimally allocated compute, 1 / (1 / alpha_S + 1 / alpha_B + 1 / alpha_N) (eq. 6.3)."""
     return 1 / (1 / alpha_S + 1 / alpha_B + 1 / alpha_N)
 
 
 def theory_scale(*, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any) -> Any:
-    """C_c in FLOP of the law L(C) = (C_c / C)^alpha_C that follows from `loss_ns` at the critical batch (App. B).
+    """Return C_c in FLOP of the law L(C) = (C_c / C)^alpha_C that follows from `loss_ns` at the critical batch (App. B).
 
     Parameters
     ----------
@@ -90,18 +90,18 @@ def theory_scale(*, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any)
 
 
 def theory_loss(flops: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any, alpha_B: Any) -> Any:
-    """Least loss for the least compute at the critical batch, (C_c / C)^alpha_C (App. B); arguments as in `theory_params`."""
+    """Lowest loss for the minimum compute at the critical batch, (C_c / C)^alpha_C (App. B); arguments as in `theory_params`."""
     scale = theory_scale(N_c=N_c, alpha_N=alpha_N, S_c=S_c, alpha_S=alpha_S, B_star=B_star)
     return loss(flops, x_c=scale, alpha=theory_exponent(alpha_N=alpha_N, alpha_S=alpha_S, alpha_B=alpha_B))
 
 
 def theory_params(flops: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any, B_star: Any, alpha_B: Any) -> Any:
-    """Params that minimise `loss_ns` at C_min = 6 N B_crit(L) S_min (App. B): one trains to alpha_N / alpha_S above convergence.
+    """Params that minimise `loss_ns` at C_min = 6 N B_crit(L) S_min (App. B); training stops at alpha_N / alpha_S above convergence.
 
     Parameters
     ----------
     flops : float or array
-        Least compute, FLOP.
+        Minimum compute, FLOP.
     N_c, alpha_N, S_c, alpha_S : float or array
         Constants of `loss_ns` (E = 0).
     B_star, alpha_B : float or array
@@ -119,7 +119,7 @@ def theory_params(flops: Any, *, N_c: Any, alpha_N: Any, S_c: Any, alpha_S: Any,
 
 
 def excess_steps(size_ratio: Any, *, alpha_N: Any, alpha_S: Any) -> Any:
-    """Steps to the same loss of a model `size_ratio` times the optimal size, over those of the optimal one (eq. B.17).
+    """Steps of a model `size_ratio` times the optimal size to reach the same loss, over those of the optimal one (eq. B.17).
 
     Below 1 for larger models, which learn more from each token; infinite for a model too small to reach the loss.
     """
@@ -129,7 +129,7 @@ def excess_steps(size_ratio: Any, *, alpha_N: Any, alpha_S: Any) -> Any:
 
 
 def excess_compute(size_ratio: Any, *, alpha_N: Any, alpha_S: Any) -> Any:
-    """Compute to the same loss of a model `size_ratio` times the optimal size, over that of the optimal one (eq. B.16)."""
+    """Compute of a model `size_ratio` times the optimal size to reach the same loss, over that of the optimal one (eq. B.16)."""
     return size_ratio * excess_steps(size_ratio, alpha_N=alpha_N, alpha_S=alpha_S)
 
 
@@ -159,5 +159,5 @@ def convergence_inefficiency(*, excess: Any, near: Any, alpha_N: Any, alpha_S: A
 
 
 def early_stopping_steps(loss: Any, converged_loss: Any, *, S_c: Any, alpha_S: Any) -> Any:
-    """Lower bound on the steps at which over-fitting sets in, S_c / [L(N, D) - L(N, infinity)]^(1 / alpha_S) (eq. 5.7)."""
+    """Lower bound on the steps at which overfitting sets in, S_c / [L(N, D) - L(N, infinity)]^(1 / alpha_S) (eq. 5.7)."""
     return np.exp(np.log(S_c) - np.log(loss - converged_loss) / alpha_S)

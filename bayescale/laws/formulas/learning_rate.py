@@ -1,7 +1,8 @@
-"""Learning rate, batch, weight decay and schedules: the published rules, as forms whose constants stand in `published.py`.
+"""Learning rate, batch, weight decay and schedules: the forms of published rules; their constants are in `published/laws.py`.
 
 Each rule is tied to its schedule, parametrisation and range, and they disagree, even on the sign of the exponent of tokens. The
-optimum is flat. So none is a default: `PUBLISHED` says where each was fitted, and a range over them says more than one.
+optimum is flat. So none is a default: `PUBLISHED` gives the range in which each was fitted, and a range over all rules is more useful
+than one rule.
 """
 
 from collections.abc import Mapping
@@ -16,9 +17,9 @@ def power(inputs: Mapping[str, Any], *, coef: Any, exponents: Mapping[str, Any])
     Parameters
     ----------
     inputs : mapping
-        `params`, `tokens` or `flops`, as the exponents ask.
+        `params`, `tokens` or `flops`, as needed for the exponents.
     coef : float or array
-        Value where all inputs are 1.
+        Value if all inputs are 1.
     exponents : mapping
         Exponent of each input.
 
@@ -36,14 +37,14 @@ def power(inputs: Mapping[str, Any], *, coef: Any, exponents: Mapping[str, Any])
 
 
 def kaplan_rate(params: Any, *, intercept: Any, slope: Any) -> Any:
-    """Learning rate intercept + slope ln(params) (Kaplan et al. 2020, eq. D.1); negative, so of no use, above about 1.2e10 params."""
+    """Learning rate intercept + slope ln(params) (Kaplan et al. 2020, eq. D.1); negative, and so unusable, above about 1.2e10 params."""
     return intercept + slope * np.log(params)
 
 
 def mup_hidden_rate(base_rate: Any, *, width: Any, base_width: Any) -> Any:
     """Adam's learning rate of hidden and output matrices in muP, base_rate x base_width / width (arXiv:2203.03466).
 
-    Embeddings and biases keep `base_rate`. It transfers across widths; not across batch, depth, horizon or weight decay.
+    Embeddings and biases keep `base_rate`. It transfers across widths, but not across batch, depth, horizon or weight decay.
     """
     return base_rate * base_width / width
 
@@ -64,7 +65,7 @@ def best_weight_decay(params: Any, tokens: Any, batch: Any, learning_rate: Any, 
     Parameters
     ----------
     params, tokens, batch, learning_rate : float or array
-        Size, tokens seen, tokens a step, peak learning rate.
+        Size, tokens seen, tokens per step, peak learning rate.
     coef, exponent : float or array
         Constants of `best_timescale`.
 
@@ -101,7 +102,7 @@ def linear(step: Any, *, peak: Any, total: Any, warmup: Any = 0, floor_fraction:
 
 
 def warmup_stable_decay(step: Any, *, peak: Any, total: Any, warmup: Any = 0, decay: Any = 0.2) -> Any:
-    """Learning rate at a step: linear warm-up, constant, and over the last share `decay` of all steps linear to 0 (WSD)."""
+    """Learning rate at a step: linear warm-up, constant, then linear decay to 0 over the last share `decay` of all steps (WSD)."""
     return peak * _warm(step, warmup) * (1 - _progress(step, total, (1 - decay) * total))
 
 
@@ -126,7 +127,7 @@ def annealing_areas(rates: Any, *, momentum: float) -> tuple[Any, Any]:
     rates : array, shape (steps,)
         Learning rate of each step.
     momentum : float
-        lambda, about 0.99 to 0.999, with which falls of the rate are forgotten.
+        lambda, about 0.99 to 0.999: the decay per step of earlier falls of the rate.
 
     Returns
     -------

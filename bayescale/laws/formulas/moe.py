@@ -1,4 +1,4 @@
-"""Mixtures of experts: laws of Krajewski et al., Clark et al., Abnar et al., and of active params and experts jointly."""
+"""Mixtures of experts: laws of Krajewski et al., Clark et al. and Abnar et al., and a joint law in active params and experts."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def granular_loss(
 
 
 def saturated_experts(experts: Any, *, E_start: Any, E_max: Any) -> Any:
-    """Effective experts, 1 / (1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max): E_start for one, E_max for endlessly many.
+    """Effective experts, 1 / (1 / (E - 1 + 1 / (1 / E_start - 1 / E_max)) + 1 / E_max): E_start for one expert, E_max for infinitely many.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ def saturated_experts(experts: Any, *, E_start: Any, E_max: Any) -> Any:
 
 
 def routed_loss(params: Any, experts: Any, *, a: Any, b: Any, c: Any, d: Any, E_start: Any, E_max: Any) -> Any:
-    """Loss of which log10 is a log10 N + b log10 E' + c log10 N log10 E' + d (Clark et al. 2022, arXiv:2202.01169).
+    """Loss; its log10 is a log10 N + b log10 E' + c log10 N log10 E' + d (Clark et al. 2022, arXiv:2202.01169).
 
     Parameters
     ----------
     params, experts : float or array
         Size of the dense model, experts.
     a, b, c, d, E_start, E_max : float or array
-        Constants; the last two are of `saturated_experts`, which gives E'.
+        Constants; the last two are those of `saturated_experts`, which gives E'.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def sparse_loss(
     Returns
     -------
     float or array
-        Loss in nats/token. Poor near S = 1.
+        Loss in nats/token. Inaccurate near S = 1.
     """
     log_active, log_n = np.log1p(-sparsity), np.log(params)
     sparse = c * np.exp(-lambda_ * log_active) + d * np.exp(-delta * log_active - gamma * log_n)
@@ -124,7 +124,7 @@ def joint_loss(
     params_active, tokens, experts : float or array
         Params that act on a token, tokens, experts.
     a, alpha, gamma, delta, b, beta, zeta, omega, c, E_start, E_max : float or array
-        Constants; the last two are of `saturated_experts`, which gives E'.
+        Constants; the last two are those of `saturated_experts`, which gives E'.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Repeated data as MuPT counts it (Qu et al. 2024, arXiv:2404.06393): a geometric series, and a term of over-fitting.
+"""Repeated data as in MuPT (Qu et al. 2024, arXiv:2404.06393): a geometric series, and a term for overfitting.
 
-The paper prints no constants, and fits in two stages: `loss` by Huber loss in logs, then a linear regression of its residuals.
+The paper gives no constants, and fits in two stages: `loss` by Huber loss in logs, then a linear regression of its residuals.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from .. import chinchilla
 
 
 def effective_tokens(tokens: Any, unique_tokens: Any, *, q: Any) -> Any:
-    """Tokens of new data worth as much, U (1 - q^(D / U)) / (1 - q): U at one epoch, at most U / (1 - q); q in (0, 1)."""
+    """Equivalent tokens of new data, U (1 - q^(D / U)) / (1 - q): U at one epoch, at most U / (1 - q); q in (0, 1)."""
     return unique_tokens * np.expm1(tokens / unique_tokens * np.log(q)) / (q - 1)
 
 
@@ -29,7 +29,7 @@ def loss(
     d: Any,
     q: Any,
 ) -> Any:
-    """Loss without over-fitting, E + A / N^alpha + B / D'^beta + d / (N^alpha D'^beta), D' from `effective_tokens`.
+    """Loss without overfitting, E + A / N^alpha + B / D'^beta + d / (N^alpha D'^beta), D' from `effective_tokens`.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def loss(
 
 
 def overfitting(params: Any, tokens: Any, unique_tokens: Any, *, k_d: Any, k_n: Any, k_u: Any, k_in: Any) -> Any:
-    """Loss added by over-fitting, GELU(k_d D + k_n ln N - k_u ln U - k_in), GELU(z) = z Phi(z).
+    """Loss added by overfitting, GELU(k_d D + k_n ln N - k_u ln U - k_in), GELU(z) = z Phi(z).
 
     Parameters
     ----------

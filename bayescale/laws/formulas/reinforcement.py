@@ -13,9 +13,9 @@ def reward(flops: Any, *, R0: Any, A: Any, B: Any, C_mid: Any) -> Any:
     Parameters
     ----------
     flops : float or array
-        Compute of reinforcement learning in any unit, e.g. GPU hours; the first 1500 GPU hours are not described.
+        Compute of reinforcement learning in any unit, e.g. GPU hours; the law does not describe the first 1500 GPU hours.
     R0, A, B, C_mid : float or array
-        Rate before, asymptote, steepness, compute half-way (in the unit of `flops`).
+        Initial rate, asymptote, steepness, compute at the halfway point (in the unit of `flops`).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Repeated data beyond what models fit: the worth of the next epoch, its limit, and a loss bounded by that of an untrained model."""
+"""Repeated data, formulas that no model fits: the value of the next epoch, its limit, and a loss bounded by that of an untrained model."""
 
 from typing import Any
 
@@ -8,12 +8,12 @@ from .. import chinchilla
 
 
 def marginal_value(epochs: Any, *, R_D: Any) -> Any:
-    """Worth of the next token of repeated data beside one of new data, dD'/dD = exp(-(epochs - 1) / R_D)."""
+    """Value of the next token of repeated data relative to one of new data, dD'/dD = exp(-(epochs - 1) / R_D)."""
     return np.exp(-(epochs - 1) / R_D)
 
 
 def most_effective_tokens(unique_tokens: Any, *, R_D: Any) -> Any:
-    """Limit of `effective_tokens` for endless repeats, U (1 + R_D)."""
+    """Limit of `effective_tokens` for infinitely many repeats, U (1 + R_D)."""
     return unique_tokens * (1 + R_D)
 
 
@@ -39,9 +39,9 @@ def bounded_loss(
     params, tokens, unique_tokens : float or array
         N, tokens seen T, distinct tokens U.
     E, L0 : float or array
-        Loss of perfect training and of none.
+        Loss of perfect training and of no training.
     a, alpha, b, beta, c, gamma, delta : float or array
-        Terms of size, of training, and of over-fitting, which grows with the size.
+        Terms of size, of training, and of overfitting, which grows with the size.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Loss on another distribution as a function of the loss on this one, and what pre-training is worth as data of another kind."""
+"""Loss on another distribution as a function of the loss on this one, and the value of pre-training in data of another kind."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def loss_to_loss(loss: Any, *, K: Any, kappa: Any, E0: Any, E1: Any) -> Any:
 
 
 def data_transferred(data: Any, params: Any, *, k: Any, alpha: Any, beta: Any) -> Any:
-    """Data of the task that pre-training is worth, k data^alpha params^beta (Hernandez et al. 2021, arXiv:2102.01293).
+    """Data of the task equivalent to pre-training, k data^alpha params^beta (Hernandez et al. 2021, arXiv:2102.01293).
 
     Parameters
     ----------

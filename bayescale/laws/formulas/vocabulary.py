@@ -40,7 +40,7 @@ def loss(
 
 
 def bits_per_byte(loss: Any, *, tokens_per_byte: Any) -> Any:
-    """Loss in bits a byte from nats a token; GPT-2's tokenizer makes 0.29335 tokens a byte of the Pile (arXiv:2101.00027)."""
+    """Loss in bits per byte from nats per token; GPT-2's tokeniser gives 0.29335 tokens per byte of the Pile (arXiv:2101.00027)."""
     return loss * tokens_per_byte / np.log(2)
 
 

@@ -1,7 +1,7 @@
-"""What may go wrong with a fit, in words: each check has a value, a threshold, a verdict and a sentence of advice.
+"""Checks of a fit: each has a value, a threshold, a verdict and a sentence of advice.
 
-Only sampling can fail: draws that have not converged mean nothing. All else warns, and a warning says itself on which answers it bears,
-so that its advice travels with them.
+Only checks of sampling can fail a fit: draws that have not converged mean nothing. All other checks warn. A warning lists the answers
+that it affects, and its advice is shown with them.
 """
 
 from .checks import check_fit, failed_checks, stored_check

@@ -1,4 +1,4 @@
-"""`check_fit`, the table of all checks of a fit, and what of it the fit has stored."""
+"""`check_fit`, the table of all checks of a fit, and the copy that the fit has stored."""
 
 import json
 from collections.abc import Callable
@@ -26,9 +26,9 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per check: `name`, `severity` ("fail" or "warn": what it means not to pass), `value`, `threshold`, `passed`,
-        `bears_on` (list of the answers with which the advice travels: "forecast" of a loss, "choice" between params and tokens, best
-        "rates", best "sizes" of approaches 1 and 2; empty where it travels with none) and `advice` (empty when passed).
+        One row per check: `name`, `severity` ("fail" or "warn": the result if it is not passed), `value`, `threshold`, `passed`,
+        `bears_on` (list of the answers that show the advice: "forecast" of a loss, "choice" between params and tokens, best "rates",
+        best "sizes" of approaches 1 and 2; empty if none does) and `advice` (empty if passed).
 
     Examples
     --------
@@ -37,7 +37,7 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
     if is_average(idata):
         return _of_each(idata, check_fit)
     spec = fitted_spec(idata)
-    with quiet():  # ArviZ warns of what the table says
+    with quiet():  # ArviZ warns about what the table says
         rows = [
             *sampling_checks(sampled_draws(idata), idata["sample_stats"]),
             *prior_checks(idata),
@@ -53,7 +53,7 @@ def stored_check(idata: xr.DataTree) -> pd.DataFrame:
 
 
 def _of_each(idata: xr.DataTree, table: Callable[[xr.DataTree], pd.DataFrame]) -> pd.DataFrame:
-    """The tables of all fits of an average that have any weight, each check under the name of its fit."""
+    """Return the tables of all fits of an average with a weight above zero; each check carries the name of its fit."""
     tables = []
     for fit, one in weighed_fits(idata).items():
         rows = table(one)
@@ -62,7 +62,7 @@ def _of_each(idata: xr.DataTree, table: Callable[[xr.DataTree], pd.DataFrame]) -
 
 
 def failed_checks(idata: xr.DataTree) -> list[str]:
-    """Names of the checks that failed when the fit was made; a fit with any of them decides nothing."""
+    """Names of the checks that failed when the fit was made; a fit with any of them cannot be used."""
     if is_average(idata):
         return [f"{fit}: {name}" for fit, one in weighed_fits(idata).items() for name in failed_checks(one)]
     return failures(json.loads(idata.attrs["check"]))

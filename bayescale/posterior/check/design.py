@@ -1,4 +1,4 @@
-"""What the runs cannot tell apart, whatever the sampler does: the design of the table."""
+"""Checks of the design of the table: what the runs cannot distinguish, whatever the sampler does."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _ABOVE_CHANCE = 2.0  # standard errors
 
 
 def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
-    """Return the checks of the table's design; for a law of params and tokens also those of their ratio."""
+    """Return the checks of the table's design; for a law in params and tokens, also those of their ratio."""
     data, law = idata["constant_data"], spec.get_law()
     if law.surface:
         return surface_checks(idata, spec)
@@ -55,7 +55,7 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             float(np.ptp(log10_reach)),
             _REACH_DECADES,
             "at least",
-            f"The runs span {np.ptp(log10_reach):.2f} decades of {reach}: floor and exponents rest on the prior.",
+            f"The runs span {np.ptp(log10_reach):.2f} decades of {reach}: floor and exponents depend mostly on the prior.",
             bears_on=("forecast",),
         ),
         runs_per_parameter,
@@ -64,7 +64,7 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             share,
             _LARGEST_SHARE,
             "at least",
-            f"Only {share:.0%} of the runs lie within a factor 10 of the largest {reach}: they carry the forecast. Add runs up there.",
+            f"Only {share:.0%} of the runs are within a factor of 10 of the largest {reach}, and they carry the forecast. Add runs there.",
             bears_on=("forecast",),
         ),
     ]
@@ -81,7 +81,7 @@ def _above_chance(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
         float(rise.median(("chain", "draw")).max()),
         _ABOVE_CHANCE,
         "at least",
-        "No run is clearly above chance: the bend is not in the data, and where it comes is the prior's.",
+        "No run is clearly above chance: the data do not show the bend, so the prior decides where it comes.",
         bears_on=("forecast",),
     )
 
@@ -91,7 +91,7 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
     spans = {"params": float(np.ptp(log_params)), "tokens": float(np.ptp(log_tokens))}
     narrow = min(spans, key=lambda name: spans[name])
     together = np.nan
-    if min(spans.values()) > 0.01:  # below, a correlation of rounding errors
+    if min(spans.values()) > 0.01:  # below this, a correlation of rounding errors
         together = abs(float(np.corrcoef(log_params, log_tokens)[0, 1]))
     ratio = float(np.ptp(log_tokens - log_params))
     return [
@@ -100,8 +100,8 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
             together,
             _COLLINEAR,
             "at most",
-            "Params and tokens move together in these runs, so their terms cannot be told apart: forecasts along the same ratio are "
-            "fine, a choice between size and data rests on the prior.",
+            "Params and tokens move together in these runs, so their terms cannot be distinguished: forecasts along the same ratio "
+            "are fine, but a choice between size and data depends mostly on the prior.",
             bears_on=("choice",),
         ),
         verdict(
@@ -109,8 +109,9 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
             spans[narrow],
             _INPUT_DECADES,
             "at least",
-            f"The {narrow} of the runs span {spans[narrow]:.2f} decades, so their term cannot be told from the irreducible "
-            "loss: a choice between size and data rests on the prior. Along the other input alone, fit the model 'power' (--model power).",
+            f"The {narrow} of the runs span {spans[narrow]:.2f} decades, so their term cannot be distinguished from the irreducible "
+            "loss: a choice between size and data depends mostly on the prior. To forecast along the other input only, fit "
+            "the model 'power' (--model power).",
             bears_on=("choice",),
         ),
         verdict(
@@ -118,8 +119,8 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
             ratio,
             _RATIO_DECADES,
             "at least",
-            f"Tokens per parameter span {ratio:.2f} decades in these runs: the best ratio rests on the prior. Add runs that are "
-            "over- and under-trained.",
+            f"Tokens per parameter span {ratio:.2f} decades in these runs: the best ratio depends mostly on the prior. Add overtrained "
+            "and undertrained runs.",
             bears_on=("choice",),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Whether prior and runs say the same."""
+"""Check whether prior and runs agree."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ _PRIOR_TAIL = 0.05
 
 
 def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
-    """Return the check `prior_conflict`, which names the parameters that prior and runs pull apart."""
+    """Return the check `prior_conflict`, which names the parameters for which prior and runs disagree."""
     import arviz_stats as azs  # slow to import
 
     names = [*fitted_spec(idata).priors, "sigma"]
     table = azs.psense_summary(idata, var_names=names)
     flagged = {str(name) for name in table.index[table["diagnosis"].str.contains("conflict")]}
-    # Power-scaling flags any parameter that prior and runs both inform, which with few runs is all of them; a conflict worth a person's
-    # time also has the posterior in a tail of the prior.
+    # Power-scaling flags any parameter that prior and runs both inform: with few runs, all of them. In a conflict that matters, the
+    # posterior also lies in a tail of the prior.
     tail = {name: float((idata["prior"][name] < float(idata["posterior"][name].median())).mean()) for name in names}
     conflict = [name for name in names if name in flagged and not _PRIOR_TAIL < tail[name] < 1 - _PRIOR_TAIL]
     return [
@@ -27,6 +27,6 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
             float(len(conflict)),
             0,
             "at most",
-            f"Runs and prior pull {', '.join(conflict)} apart: look at the rows below first, then at the prior in the model file.",
+            f"Runs and prior disagree on {', '.join(conflict)}. First look at the rows below, then at the prior in the model file.",
         )
     ]

@@ -1,4 +1,4 @@
-"""What runs cannot teach about the best size of a compute, for approaches 1 and 2: do they surround it, and over how much compute."""
+"""Checks for approaches 1 and 2: do the runs surround the best size for a compute budget, and over how much compute."""
 
 from typing import Any
 
@@ -24,8 +24,8 @@ def profile_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
                 decades,
                 _ENVELOPE_DECADES,
                 "at least",
-                f"Only over {decades:.2f} decades of compute does the best size lie inside the sizes compared there: the exponent "
-                "rests on little.",
+                f"The best size lies inside the sizes compared over only {decades:.2f} decades of compute: the exponent is poorly "
+                "known.",
                 bears_on=("sizes",),
             )
         ]
@@ -40,7 +40,7 @@ def profile_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
             float(len(budgets)),
             _BUDGETS,
             "at least",
-            f"{len(budgets)} budgets of compute: how the best size grows rests on the prior. Add isoFLOP runs at another compute.",
+            f"Only {len(budgets)} compute budgets: how the best size grows depends mostly on the prior. Add isoFLOP runs at others.",
             bears_on=("sizes",),
         ),
         verdict(
@@ -48,8 +48,8 @@ def profile_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
             float(off[worst]),
             _OFF_CENTRE,
             "at most",
-            f"The best size at {budgets[worst]:.3g} FLOP lies {off[worst]:.0%} of the way from the middle of its sizes to their end: a "
-            "parabola is biased there. Add sizes beyond it.",
+            f"The best size at {budgets[worst]:.3g} FLOP lies {off[worst]:.0%} of the way from the middle of its sizes to their end, so "
+            "the parabola is biased. Add sizes beyond it.",
             bears_on=("sizes",),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Which rows do not belong: far from the law, or such that the posterior hangs on them."""
+"""Checks of single rows: those far from the law, and those that the posterior depends on strongly."""
 
 import shlex
 from typing import Any
@@ -15,7 +15,7 @@ from ...spec.spec import ModelSpec
 from .verdict import verdict
 
 _OUTLYING = 4.0  # in scales of the noise
-_NEIGHBOURS = 8  # runs of like compute
+_NEIGHBOURS = 8  # runs of similar compute
 _LEAST_NEIGHBOURS = 4
 _PARETO_K = 0.7
 _EXPLAINED = 0.5
@@ -23,7 +23,7 @@ _LISTED = 8
 
 
 def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
-    """Return the checks `explained`, `outlying_rows` and `influential_rows`; rows are named with measured over expected response."""
+    """Return the checks `explained`, `outlying_rows` and `influential_rows`; rows are listed with measured over expected response."""
     residual, decades_below, sigma, scale = _residuals(idata, spec)
     outlying = np.maximum(np.abs(residual) / scale, _against_neighbours(residual, decades_below, sigma))
     names = [str(run) for run in idata["constant_data"]["run"].to_numpy()]
@@ -33,7 +33,7 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     factors = {i: f"{names[i]}: {off[i]}" for i in range(len(names))}
     k = _pareto_k(idata)
     if "member" in idata["constant_data"]:
-        # Without a run that is alone in its cell, the level there is anything: of no consequence.
+        # A run alone in its cell affects only the level of that cell, so its influence does not matter.
         member = idata["constant_data"]["member"].to_numpy()
         k = np.where(member.sum(axis=1) @ member > 1, k, 0.0)
     explained = _explained(residual, _measured(idata, spec))
@@ -44,8 +44,8 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             explained,
             _EXPLAINED,
             "at least",
-            f"The law explains {max(explained, 0):.0%} of the spread of {observed_name(spec)} among these runs: they do not go as it says. "
-            "Look at units and columns; where only noise is left between the runs, add runs further apart.",
+            f"The law explains {max(explained, 0):.0%} of the spread of {observed_name(spec)} among these runs: they do not follow it. "
+            "Check units and columns; if only noise separates the runs, add runs further apart.",
             bears_on=("forecast", "sizes") if spec.get_law().profile else ("forecast",),
         ),
         verdict(
@@ -53,9 +53,10 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             float((outlying > _OUTLYING).sum()),
             0,
             "at most",
-            f"Measured over expected {spec.response} is far off in "
+            f"The ratio of measured to expected {spec.response} is far off in "
             + _listed([factors[i] for i in np.argsort(-outlying) if outlying[i] > _OUTLYING])
-            + ". A factor tells the cause: 0.69 or 1.44 is bits for nats, another may be a wrong digit or an unfinished run.",
+            + ". The factor suggests the cause: 0.69 or 1.44 means bits instead of nats; another factor may be a wrong digit or an "
+            "unfinished run.",
             bears_on=("forecast",),
         ),
         verdict(
@@ -63,15 +64,15 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
             float((k > _PARETO_K).sum()),
             0,
             "at most",
-            "The posterior hangs on "
+            "The posterior depends strongly on "
             + _listed([f"{names[i]} (Pareto k {k[i]:.2f})" for i in np.argsort(-k) if k[i] > _PARETO_K])
-            + f": without it the answer may be another. Compare with a fit of `where={without!r}` (--where {shlex.quote(without)}).",
+            + f": without it the answer may change. Compare with a fit of `where={without!r}` (--where {shlex.quote(without)}).",
         ),
     ]
 
 
 def _measured(idata: xr.DataTree, spec: ModelSpec) -> np.ndarray:
-    """What was measured, on the link's scale; of counts the share that is right. Shape (run,)."""
+    """Return the measured response on the link's scale; for counts, the share that is right. Shape (run,)."""
     measured = idata["observed_data"][observed_name(spec)].to_numpy()
     return measured / idata["constant_data"]["n_items"].to_numpy() if spec.noise.dist == COUNTS else measured
 
@@ -91,9 +92,9 @@ def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndar
 
 
 def _curve(spec: ModelSpec, draws: xr.Dataset, data: Any, inputs: dict[str, Any]) -> tuple[xr.DataArray, Any]:
-    """The law at the fitted runs, as the model has it, and the scale that the misfit of a surface adds to the noise."""
+    """Return the model's law at the fitted runs, and the scale that the misfit of a surface adds to the noise."""
     law = spec.get_law()
-    if law.profile:  # kept by the model, which alone knows what each size or budget has of its own
+    if law.profile:  # stored by the model: only it has the parameters of each size or budget
         return draws["expected_loss"], 0.0
     curve = law_loss(spec, draws, inputs)
     if not law.surface:
@@ -102,13 +103,13 @@ def _curve(spec: ModelSpec, draws: xr.Dataset, data: Any, inputs: dict[str, Any]
 
 
 def _explained(residual: np.ndarray, measured: np.ndarray) -> float:
-    """Return the share of the variance of log loss that the law explains; 0 where the losses are all one."""
+    """Return the share of the variance of log loss that the law explains; 0 if all losses are equal."""
     variance = float(np.var(measured))
     return 1 - float(np.mean(residual**2)) / variance if variance > 0 else 0.0
 
 
 def _against_neighbours(residual: np.ndarray, decades: np.ndarray, sigma: float) -> np.ndarray:
-    """Compare each residual with those of runs of like reach, so that the wide noise of faded runs hides none."""
+    """Compare each residual with those of runs of similar reach, so that the wide noise of faded runs hides no outlier."""
     away = np.zeros(len(residual))
     for i in range(len(residual)):
         others = np.delete(np.arange(len(residual)), i)

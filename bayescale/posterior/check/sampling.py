@@ -14,20 +14,20 @@ _ACCEPTANCE = 0.01
 
 
 def sampled_draws(idata: xr.DataTree) -> xr.Dataset:
-    """Draws of all sampled parameters, of which the constants are functions."""
+    """Draws of all sampled parameters; the constants are functions of them."""
     spec = fitted_spec(idata)
     profile = spec.get_law().profile
     return idata["posterior"].to_dataset()[[*spec.sampled, *(profile.each if profile else ())]]
 
 
 def sampling_checks(draws: xr.Dataset, stats: Any) -> list[dict[str, Any]]:
-    """Whether sampled parameters have converged, from their draws and the statistics of their sampler."""
+    """Check whether the sampled parameters have converged, from their draws and the statistics of their sampler."""
     import arviz_stats as azs  # slow to import, and needed only here
 
     # Parameters of groups are vectors; each counts by its worst element.
     rhat = azs.rhat(draws).max(skipna=False).to_array()
     bulk, tail = (azs.ess(draws, method=method).min(skipna=False).to_array() for method in ("bulk", "tail"))
-    # A chain that stands still, or a single one, has no R-hat: that is the worst of all.
+    # A chain that does not move, or a single chain, has no R-hat: that is the worst case.
     ranked = rhat.fillna(np.inf).max([dim for dim in rhat.dims if dim != "variable"])
     worst = str(rhat["variable"].values[int(ranked.argmax())])
     if draws.sizes["chain"] == 1:
@@ -85,7 +85,7 @@ def _nuts_checks(stats: Any) -> list[dict[str, Any]]:
             float(stats["diverging"].mean()),
             _DIVERGENT,
             "at most",
-            f"The sampler missed a part of the posterior. Sample with {given(target_accept=0.99)}.",
+            f"The sampler missed part of the posterior. Sample with {given(target_accept=0.99)}.",
             fails=True,
         ),
         verdict(
@@ -93,7 +93,7 @@ def _nuts_checks(stats: Any) -> list[dict[str, Any]]:
             float(bfmi.min()),
             _BFMI,
             "at least",
-            f"The sampler moves too slowly between energies. Raise {named('tune')}; look for a row that does not belong.",
+            f"The sampler moves too slowly between energies. Raise {named('tune')}; look for an outlying row.",
             fails=True,
         ),
         verdict(
@@ -101,13 +101,13 @@ def _nuts_checks(stats: Any) -> list[dict[str, Any]]:
             float(_depth_reached(stats)),
             _TREE_DEPTH,
             "at most",
-            "Many trajectories were cut at the largest tree depth: slow, not wrong.",
+            "Many trajectories reached the largest tree depth: sampling is slow, but not wrong.",
         ),
     ]
 
 
 def _depth_reached(stats: Any) -> Any:
-    """Share of draws at the largest tree depth, as PyMC and nutpie each name it."""
+    """Share of draws at the largest tree depth, under the name that PyMC or nutpie gives it."""
     for name in ("reached_max_treedepth", "maxdepth_reached"):
         if name in stats:
             return stats[name].mean()

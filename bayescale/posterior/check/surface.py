@@ -1,4 +1,4 @@
-"""What a sweep cannot teach about its best learning rate (and batch): exponents that are the prior, and optima outside the sweep."""
+"""Checks of a sweep of learning rates (and batches): exponents that come from the prior, and optima outside the sweep."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ _PRIOR_DRIVEN = 0.8  # posterior sd over prior sd
 _COLLINEAR = 0.95  # |correlation| of ln params and ln tokens of the cells
 _BATCH_SPREAD = 0.01  # of ln batch_tokens within a cell
 _EXPONENTS = {
-    "by_params": ("params", "cells of several sizes at like tokens"),
+    "by_params": ("params", "cells of several sizes at similar tokens"),
     "by_tokens": ("tokens", "cells of several lengths at one size"),
-    "by_batch": ("the batch", "several rates at each of several batches"),
+    "by_batch": ("the batch", "several rates at each of several batch sizes"),
     "batch_by_tokens": ("tokens in the best batch", "batch sweeps at several lengths"),
 }
 
@@ -23,7 +23,7 @@ def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     """Return the checks of the design of a sweep, for a law that has a best value in each cell."""
     member = idata["constant_data"]["member"].to_numpy()
     logs = {name: np.log(idata["constant_data"][name].to_numpy()) for name in spec.inputs}
-    teaching = member[member.sum(axis=1) > 1]  # a run alone in its cell has nothing to be compared with
+    teaching = member[member.sum(axis=1) > 1]  # a run alone in its cell cannot be compared with another
     surface = spec.get_law().surface
     assert surface is not None
     cells = {name: teaching @ logs[name] / teaching.sum(axis=1) for name in surface.cells}
@@ -44,9 +44,9 @@ def _collinear(cells: dict[str, np.ndarray]) -> dict[str, Any]:
         together,
         _COLLINEAR,
         "at most",
-        f"The exponents of params and tokens are not separately learnt: over these cells ln params and ln tokens move together "
-        f"(correlation {together:.3f}), so only their sum is known. Pairs of exponents with one sum agree inside the sweep and part "
-        "outside it. Add cells off that line.",
+        f"The exponents of params and tokens cannot be learnt separately: over these cells ln params and ln tokens move together "
+        f"(correlation {together:.3f}), so only their sum is known. Pairs of exponents with the same sum agree inside the sweep and "
+        "differ outside it. Add cells off that line.",
         bears_on=("rates",),
     )
 
@@ -57,19 +57,19 @@ def _prior_driven(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
     ratio = {name: float(idata["posterior"][name].std() / idata["prior"][name].std()) for name in names}
     driven = [name for name in names if ratio[name] > _PRIOR_DRIVEN]
     wanted = "; ".join(_EXPONENTS[name][1] for name in driven)
-    listed = ", ".join(f"{_EXPONENTS[name][0]} ({ratio[name]:.0%} of the prior's width is left)" for name in driven)
+    listed = ", ".join(f"{_EXPONENTS[name][0]} ({ratio[name]:.0%} of the prior's width remains)" for name in driven)
     return verdict(
         "exponents_from_prior",
         float(len(driven)),
         0,
         "at most",
-        f"These exponents are the prior's, not the sweep's: {listed}. To learn them takes {wanted}.",
+        f"These exponents come from the prior, not from the sweep: {listed}. To learn them, add {wanted}.",
         bears_on=("rates",),
     )
 
 
 def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray], member: np.ndarray) -> dict[str, Any]:
-    """Count cells with three or more values whose median optimum lies outside the values that were tried."""
+    """Count the cells with three or more values in which the median optimum lies outside the values tried."""
     best = cell_best(idata, spec, logs, member)
     names = idata["posterior"]["cell"].to_numpy()
     outside = []
@@ -88,8 +88,8 @@ def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray],
         float(len(outside)),
         0,
         "at most",
-        f"The best value lies outside what was tried for {', '.join(outside[:4])}{' and others' if len(outside) > 4 else ''}: it is the "
-        "parabola's and the prior's. Extend the sweep that way.",
+        f"The best value lies outside what was tried for {', '.join(outside[:4])}{' and others' if len(outside) > 4 else ''}: it "
+        "comes from the parabola and the prior. Extend the sweep in that direction.",
         bears_on=("rates",),
     )
 
@@ -97,7 +97,7 @@ def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray],
 def cell_best(
     idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray], member: np.ndarray
 ) -> dict[str, xr.DataArray]:
-    """Natural log of the best value of each tuned input in each cell, dims (chain, draw, cell); the rate at the cell's mean batch."""
+    """Natural log of the best value of each tuned input in each cell, dims (chain, draw, cell); rates are at the cell's mean batch."""
     law, draws = spec.get_law(), idata["posterior"].to_dataset()
     surface = law.surface
     assert surface is not None
@@ -124,7 +124,7 @@ def _batch_varies(idata: xr.DataTree, member: np.ndarray) -> list[dict[str, Any]
             float(sum(spread > _BATCH_SPREAD for spread in varied)),
             0,
             "at most",
-            "Runs of one cell differ in batch_tokens, which this model takes for noise: fit the model 'lr-batch-surface' "
+            "Runs in the same cell differ in batch_tokens, which this model treats as noise: fit the model 'lr-batch-surface' "
             "(--model lr-batch-surface).",
             bears_on=("rates",),
         )

@@ -1,4 +1,4 @@
-"""One row of the check table, and what rows say."""
+"""One row of the check table, and selections of its rows."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ def verdict(
     fails: bool = False,
     bears_on: Sequence[Bearing] = (),
 ) -> dict[str, Any]:
-    """Judge one value; a value that is no number passes a warning (nothing to warn of) and never a check that fails."""
+    """Judge one value; NaN passes a warning (there is nothing to warn about) but never a check that can fail."""
     passed = (not fails) if math.isnan(value) else bool(_RULES[rule](value, threshold))
     return {
         "name": name,
@@ -39,14 +39,14 @@ def verdict(
 
 
 def failures(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Names of the checks in a table's rows that failed."""
+    """Names of the failed checks in a table's rows."""
     return [row["name"] for row in rows if row["severity"] == "fail" and not row["passed"]]
 
 
 def bearing_on(
     rows: Iterable[Mapping[str, Any]], word: Bearing, *, with_failed: bool = False
 ) -> list[Mapping[str, Any]]:
-    """Return the open rows of a table whose advice travels with an answer of that kind; those that failed bear on all, where asked for."""
+    """Return the rows not passed whose advice is shown with an answer of that kind; optionally also all rows that failed."""
     return [
         row
         for row in rows

@@ -1,1 +1,1 @@
-"""What readers share: files read within limits, text logs, tables, databases, workbooks, and the steps of W&B's histories."""
+"""Code shared by the readers: reading within limits, text logs, tables, databases, workbooks, and steps of W&B histories."""

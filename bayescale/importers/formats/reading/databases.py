@@ -13,7 +13,7 @@ _MAGIC = b"SQLite format 3\0"
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database read-only; what SQLite says against it is an Unreadable."""
+    """Open a database read-only; errors of SQLite are raised as Unreadable."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             connection.text_factory = lambda data: data.decode("utf-8", "replace")
@@ -25,7 +25,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def tables(path: Path) -> set[str]:
-    """Return the names of its tables, none where it is no database."""
+    """Return the names of the tables in a file; an empty set if it is not a database."""
     if not head(path).startswith(_MAGIC):
         return set()
     try:

@@ -1,4 +1,4 @@
-"""The decimal mark of each column of a table: what its cells allow, else what was said, else what gives plausible values."""
+"""The decimal mark of each column of a table: from its cells, otherwise from the user, otherwise by plausible values."""
 
 import re
 from typing import Any
@@ -14,16 +14,16 @@ _OR = f"{given(decimal='.')} or {given(decimal=',')}."
 
 
 def text_of(cell: Any) -> str:
-    """Return a cell as text without blanks around it."""
+    """Return a cell as text without surrounding blanks."""
     return "" if cell is None else str(cell).strip()
 
 
 def marks_of(
     heads: list[Head], body: list[list[Any]], decimal: str, file: str, is_book: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Return the decimal mark of each column's text cells, with notes where only plausibility decided.
+    """Return the decimal mark of each column's text cells, with notes if only plausibility decided.
 
-    A text file has one mark; the text cells of a workbook were typed by hand, so that its columns may differ.
+    A text file has one mark. The text cells of a workbook were typed by hand, so its columns may differ.
     """
     columns = {
         item.name: [cell for row in body if item.place < len(row) and isinstance(cell := row[item.place], str)]
@@ -42,14 +42,14 @@ def marks_of(
 
 
 def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str, file: str) -> tuple[str, str]:
-    """Return the mark that the cells decide, else the one that was said, else the one that gives plausible values."""
+    """Return the mark determined by the cells, otherwise the given one, otherwise the one that gives plausible values."""
     verdict = locales.vote(cell for cells in columns.values() for cell in cells)
     if verdict.mark or decimal:
         return verdict.mark or decimal, ""
     if verdict.for_point and verdict.for_comma:
         raise Unreadable(
-            f"{file}: cells speak for both decimal marks: {brief(verdict.for_point[0])} for a point, "
-            f"{brief(verdict.for_comma[0])} for a comma. Say which with {_OR}"
+            f"{file}: cells fit both decimal marks: {brief(verdict.for_point[0])} for a point, "
+            f"{brief(verdict.for_comma[0])} for a comma. Choose one with {_OR}"
         )
     plausible = [
         mark for mark in ".," if all(_plausible(name, cells, mark, factors[name]) for name, cells in columns.items())
@@ -57,11 +57,11 @@ def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str
     if len(plausible) == 1:
         return (
             plausible[0],
-            f"{file}: the decimal mark is taken to be '{plausible[0]}', since only that gives plausible values in every column.",
+            f"{file}: the decimal mark is assumed to be '{plausible[0]}', because only that gives plausible values in every column.",
         )
     raise Unreadable(
-        f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so that it could "
-        f"be a decimal mark or a thousands mark. Say which with {_OR}"
+        f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so it could "
+        f"be a decimal mark or a thousands mark. Choose one with {_OR}"
     )
 
 
@@ -73,7 +73,7 @@ def _plausible(name: str, cells: list[str], mark: str, factor: float) -> bool:
 
 
 def rounded(heads: list[Head], body: list[list[Any]], file: str) -> tuple[str, ...]:
-    """Return a note where a text file holds what a spreadsheet displays and not what it knows."""
+    """Return a note if a text file holds the rounded values that a spreadsheet displays."""
     losses = [
         text_of(row[item.place]) for item in heads if item.name == "loss" for row in body if item.place < len(row)
     ]
@@ -81,5 +81,5 @@ def rounded(heads: list[Head], body: list[list[Any]], file: str) -> tuple[str, .
     if len(losses) < 2 or any(len(re.split(r"[.,]", loss)[1]) != 2 for loss in losses):
         return ()
     return (
-        f"{file}: all losses have two decimals: the file holds displayed, rounded values. Export as XLSX, which keeps all digits.",
+        f"{file}: all losses have two decimals, so the file holds displayed, rounded values. Export as XLSX, which keeps all digits.",
     )

@@ -1,4 +1,4 @@
-"""Header rows of tables that people keep: which column is what, in which unit."""
+"""Header rows of tables made by hand: which column is which, and in which unit."""
 
 import re
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ _OTHERS = {
     "finished": "state",
     "source": "source",
 }
-_OF_NO_RUN = {"source", "split", "family", "state"}  # what tables of other things have too
-_LOOKED_AT = 30  # rows in which the header is looked for
+_OF_NO_RUN = {"source", "split", "family", "state"}  # columns that other tables have too
+_LOOKED_AT = 30  # rows in which the header is searched
 _FACTORS = {
     "k": 1e3,
     "m": 1e6,
@@ -30,13 +30,13 @@ _FACTORS = {
     "mrd": 1e9,
     "t": 1e12,
 }
-# Compiled once and looked at behind a plain test: a header may have a million cells.
+# Compiled once and used only after a simple test: a header may have a million cells.
 _LOG10 = re.compile(r"log_?10[ (_]*([^()]+?)\)?", re.IGNORECASE)
 _UNIT = re.compile(r"(.*?)\s*[(\[]\s*([^()\[\]]*)\s*[)\]]")
 
 
 class Head(NamedTuple):
-    """A header cell understood: canonical name, place, factor of its values, and whether they are log10."""
+    """A recognised header cell: canonical name, position, factor of its values, and whether they are log10."""
 
     name: str
     place: int
@@ -46,7 +46,7 @@ class Head(NamedTuple):
 
 
 def heads_of(names: list[str], wanted: Mapping[str, str], file: str) -> list[Head]:
-    """Return the known columns; a name that two columns could have is refused, but a validation loss wins over a training loss."""
+    """Return the known columns; two columns for one name are an error, except for losses, of which one is chosen later."""
     found: dict[str, list[Head]] = {}
     for place, text in enumerate(names):
         if item := _head(text, place):
@@ -57,7 +57,7 @@ def heads_of(names: list[str], wanted: Mapping[str, str], file: str) -> list[Hea
     for name, items in found.items():
         exact = [item for item in items if item.text == name]
         if name == "loss" and len(items) > 1 and name not in wanted:
-            continue  # which one counts is decided for all runs together
+            continue  # decided later for all runs together
         items = exact or items
         if len(items) > 1:
             listed = " and ".join(f"'{one_line(item.text)}'" for item in items)
@@ -87,14 +87,14 @@ def _head(text: str, place: int) -> Head | None:
 
 
 def _loss(header: str) -> bool:
-    """Whether a header is one of a loss: of a split, of a set (`c4 loss`), or in another unit (`bpb`)."""
+    """Return whether a header names a loss: of a split, of a set (`c4 loss`), or in another unit (`bpb`)."""
     if not keys.names_loss(header):
         return False
     return keys.loss_key(header) is not None or keys.loss_key(f"eval/{header}") is not None
 
 
 def _scale(text: str) -> tuple[str, float, bool]:
-    """Return a header without its unit, the factor that it names, and whether it is a log10."""
+    """Return a header without its unit, the factor of the unit, and whether it is a log10."""
     text = text.strip()
     if match := _LOG10.fullmatch(text):
         return match[1], 1.0, True
@@ -116,14 +116,14 @@ def _scale(text: str) -> tuple[str, float, bool]:
 
 
 def header_row(rows: list[list[Any]]) -> int | None:
-    """Return the first row with two or more known names, None where there is none."""
+    """Return the first row with two or more known names, or None."""
     for place, row in enumerate(rows[:_LOOKED_AT]):
         names: set[str] = set()
         for cell in row:
             if not isinstance(cell, str) or not cell or not (item := _head(cell, 0)) or item.name in _OF_NO_RUN:
                 continue
             names.add(item.name)
-            if len(names) >= 2:  # the rest of a row that may have a million cells tells no more
+            if len(names) >= 2:  # no need to read the rest of a row that may have a million cells
                 return place
     return None
 

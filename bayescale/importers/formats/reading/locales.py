@@ -1,6 +1,6 @@
-"""Numbers as spreadsheets show them in any locale: the decimal mark is decided once for a file, by what its cells allow.
+"""Numbers as spreadsheets show them in any locale: the decimal mark is decided once for a file, from all its cells.
 
-Never cell by cell: 3.412 is three and a bit in one file and three thousand in another.
+It is never decided cell by cell: 3.412 is a little over three in one file and over three thousand in another.
 """
 
 import re
@@ -34,7 +34,7 @@ MISSING = frozenset(
 
 
 class Verdict(NamedTuple):
-    """The decimal mark of a file ("" where it is undecided), and the cells that speak for each mark."""
+    """The decimal mark of a file ("" if undecided), and the cells that require each mark."""
 
     mark: str
     for_point: list[str]
@@ -43,7 +43,7 @@ class Verdict(NamedTuple):
 
 
 def vote(cells: Iterable[str]) -> Verdict:
-    """Return what the cells of a file say of its decimal mark."""
+    """Return the decimal mark implied by the cells of a file."""
     votes: dict[str, list[str]] = {".": [], ",": []}
     undecided = []
     for cell in cells:
@@ -62,7 +62,7 @@ def vote(cells: Iterable[str]) -> Verdict:
 
 
 def _decimal_mark(digits: str, has_exponent: bool) -> str:
-    """Return the decimal mark that a cell shows, "?" where it could be either, "" where it has no mark."""
+    """Return the decimal mark of a cell: "?" if it could be either, "" if the cell has no mark."""
     marks = [letter for letter in digits if letter in ".,"]
     if not marks:
         return ""
@@ -70,7 +70,7 @@ def _decimal_mark(digits: str, has_exponent: bool) -> str:
     whole, _, rest = digits.rpartition(last)
     if len(set(marks)) == 2:
         return last if marks.count(last) == 1 else ""
-    if len(marks) > 1:  # a mark that occurs twice parts thousands, or Indian groups of two
+    if len(marks) > 1:  # a mark that appears twice separates thousands, or Indian groups of two
         return other
     if len(rest) != 3 or has_exponent or whole in ("", "0") or len(whole) > 3:
         return last
@@ -78,7 +78,7 @@ def _decimal_mark(digits: str, has_exponent: bool) -> str:
 
 
 def convert(cell: str, mark: str) -> float | None:
-    """Return the number of a cell under a decimal mark, None where it is none.
+    """Return the number in a cell for a given decimal mark, or None if it is not a number.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def convert(cell: str, mark: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    # A factor shifts the decimal text, so that 32.8M is exactly 3.28e7.
+    # A factor moves the decimal point in the text, so 32.8M is exactly 3.28e7.
     power = {1e3: "e3", 1e6: "e6", 1e9: "e9", 1e12: "e12", 0.01: "e-2"}.get(factor)
     return number if power is None else float(text + power) if not match[3] else number * factor
 

@@ -1,10 +1,10 @@
-"""The wire format of protobuf, as much of it as W&B and TensorBoard files need."""
+"""The part of protobuf's wire format that W&B and TensorBoard files need."""
 
 from collections.abc import Iterator
 
 
 def fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield (field number, value): integers for varints, bytes for all else; what is cut off or malformed ends it.
+    """Yield (field number, value): integers for varints, otherwise bytes; stops at anything cut off or malformed.
 
     https://protobuf.dev/programming-guides/encoding/
     """

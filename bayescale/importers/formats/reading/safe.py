@@ -1,4 +1,4 @@
-"""Reading what others wrote, within limits: sizes, depths and links are checked, nothing is unpickled, nothing is executed."""
+"""Safe reading of untrusted files: sizes, depths and links are checked, nothing is unpickled, nothing is executed."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from typing import Any
 from ....errors import InputError
 from ....runs.values import one_line
 
-HEAD = 65_536  # bytes by which a format is recognised
+HEAD = 65_536  # bytes from which a format is recognised
 _MOST_BYTES = 2_000_000_000
 _MOST_YAML = 5_000_000
 _MOST_KEYS = 100_000  # of a flattened configuration
@@ -21,16 +21,16 @@ _YAML_ALIASES = 200
 
 
 class Unreadable(InputError):
-    """A file that was recognised but cannot be read; its text is the line for the report."""
+    """A file that was recognised but cannot be read; the message is its line in the report."""
 
 
 def head(path: Path) -> bytes:
-    """Return the first bytes of a regular file, b"" where there are none or it cannot be read."""
+    """Return the first bytes of a regular file, or b"" if it is empty or cannot be read."""
     return _ends(path.absolute(), *_version(path))[0]
 
 
 def tail(path: Path) -> bytes:
-    """Return the last bytes of a file that `head` does not show."""
+    """Return the last bytes of a file that are not in `head`."""
     return _ends(path.absolute(), *_version(path))[1]
 
 
@@ -44,7 +44,7 @@ def _version(path: Path) -> tuple[int, int]:
 
 @lru_cache(maxsize=8)
 def _ends(path: Path, changed: int, size: int) -> tuple[bytes, bytes]:
-    """Read both ends of a file, once for all formats that look at them."""
+    """Read both ends of a file, once for all formats that check them."""
     try:
         if not path.is_file():
             return b"", b""
@@ -59,16 +59,16 @@ def _ends(path: Path, changed: int, size: int) -> tuple[bytes, bytes]:
 
 
 def head_text(path: Path) -> str:
-    """Return the start of a file as text, "" for a binary one."""
+    """Return the start of a file as text, or "" for a binary file."""
     data = head(path)
     return "" if b"\0" in data else data.decode("utf-8-sig", "replace")
 
 
 def read_bytes(path: Path, most: int = _MOST_BYTES) -> bytes:
-    """Return a file's bytes; Unreadable where it is larger than `most`."""
+    """Return a file's bytes; raise Unreadable if it is larger than `most`."""
     try:
         if not path.is_file():
-            raise Unreadable(f"{path.name} is no file.")
+            raise Unreadable(f"{path.name} is not a file.")
         size = path.stat().st_size
         if size > most:
             raise Unreadable(
@@ -80,7 +80,7 @@ def read_bytes(path: Path, most: int = _MOST_BYTES) -> bytes:
 
 
 def read_text(path: Path, most: int = _MOST_BYTES) -> str:
-    """Return a file as text: UTF-8 with replacement, without a mark at its start."""
+    """Return a file as text: UTF-8 with replacement characters, without a byte-order mark."""
     return read_bytes(path, most).decode("utf-8-sig", "replace").replace("\r\n", "\n")
 
 
@@ -90,7 +90,7 @@ def read_json(path: Path, most: int = 500_000_000) -> Any:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """Return the JSON of a text; Unreadable says where it breaks."""
+    """Return the value of a JSON string; raise Unreadable with the place of an error."""
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
@@ -104,9 +104,9 @@ def parse_json(text: str, name: str) -> Any:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a JSONL file; a line that is cut off or no record is passed over."""
+    """Return the records of a JSONL file; lines that are cut off or not records are skipped."""
     lines = [line for line in read_text(path).split("\n") if line.strip()]
-    try:  # one call for all lines is twice as fast as one each
+    try:  # one call for all lines is twice as fast as one per line
         records = json.loads("[" + ",".join(lines) + "]")
     except (ValueError, RecursionError):
         records = [_record(line) for line in lines]
@@ -121,7 +121,7 @@ def _record(line: str) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """Return the YAML of a file by the safe loader; texts that look like numbers (5e-05) stay texts."""
+    """Return the YAML of a file, read by the safe loader; strings that look like numbers (5e-05) stay strings."""
     try:
         import yaml
     except ImportError as error:
@@ -131,7 +131,7 @@ def read_yaml(path: Path) -> Any:
         aliases = sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader))
         if aliases > _YAML_ALIASES:
             raise Unreadable(
-                f"{path.name} repeats itself by {aliases} YAML aliases; more than {_YAML_ALIASES} are not read."
+                f"{path.name} repeats itself with {aliases} YAML aliases; more than {_YAML_ALIASES} are not read."
             )
         return yaml.load(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
@@ -141,7 +141,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one, keys joined by "."; lists and whatever lies too deep are left out."""
+    """Return nested mappings as one, keys joined by "."; lists and values nested too deeply are left out."""
     found: dict[str, Any] = {}
     stack = [(prefix, tree, 0)]
     seen = 0
@@ -159,13 +159,13 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def check_columns(names: Any, name: str) -> None:
-    """Raise Unreadable for a table wider than any logger's."""
+    """Raise Unreadable for a table with more columns than any logger writes."""
     if len(names) > _MOST_COLUMNS:
         raise Unreadable(f"{name} has {len(names)} columns; more than {_MOST_COLUMNS} are not read. Export fewer.")
 
 
 def inside(path: Path, root: Path) -> bool:
-    """Whether a path, its links followed, lies in the folder that was given."""
+    """Return whether a path, after following links, is inside the given folder."""
     try:
         return path.resolve(strict=True).is_relative_to(root.resolve())
     except (OSError, RuntimeError):  # a loop of links

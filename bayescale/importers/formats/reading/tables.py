@@ -14,7 +14,7 @@ from .safe import Unreadable, check_columns, head_text, read_bytes, read_text
 
 
 def header(path: Path) -> list[str]:
-    """Return the column names of a comma-separated file, [] where its first line is none."""
+    """Return the column names of a comma-separated file, or [] if its first line is not a header."""
     first = head_text(path).split("\n", 1)[0].strip("\r")
     try:
         return next(csv.reader([first]), []) if 0 < len(first) < 60_000 else []
@@ -23,7 +23,7 @@ def header(path: Path) -> list[str]:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Return the cells of a comma-separated file as text; a last line that is cut off is passed over."""
+    """Return the cells of a comma-separated file as text; a last line that is cut off is skipped."""
     try:
         rows = list(csv.reader(io.StringIO(read_text(path, 500_000_000), newline="")))
     except csv.Error as error:
@@ -36,15 +36,15 @@ def read_csv(path: Path) -> pd.DataFrame:
     body = [row for row in rows[1:] if len(row) == len(names)]
     if not body:
         raise Unreadable(
-            f"{path.name} has a header but no whole row: the export holds no values. Export it again with its data."
+            f"{path.name} has a header but no complete row, so the export holds no values. Export it again with its data."
         )
     return pd.DataFrame(body, columns=pd.Index(names, dtype=object), dtype=object)
 
 
 def read_numbers(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the columns of a logger's CSV as (numbers, cells that were filled); quick for long files.
+    """Return the columns of a logger's CSV as (numbers, mask of filled cells); fast for long files.
 
-    A cell with the text "nan" is filled and its number is NaN, which is how a run that diverged is told from one that was not evaluated.
+    A cell with the text "nan" is filled and its number is NaN: this distinguishes a run that diverged from one that was not evaluated.
     """
     data = read_bytes(path)
     check_columns(range(data[: data.find(b"\n")].count(b",")), path.name)
@@ -77,7 +77,7 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 def read_parquet_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a Parquet file with None for null, which a column of floats would turn into NaN."""
+    """Return the rows of a Parquet file, with None for null (a column of floats would turn it into NaN)."""
     return _parquet(path, "to_pylist")
 
 
@@ -96,15 +96,15 @@ def _parquet(path: Path, as_what: str) -> Any:
 
 
 def parquet_columns(path: Path) -> list[str]:
-    """Return the column names of a Parquet file, [] where it is none or cannot be read here."""
+    """Return the column names of a Parquet file, or [] if it is another kind of file or cannot be read here."""
     try:
         import pyarrow.parquet as parquet
 
         return list(parquet.read_schema(path).names)
-    except Exception:  # not installed, or no Parquet: not ours to recognise
+    except Exception:  # pyarrow is not installed, or the file is not Parquet: not recognised
         return []
 
 
 def is_blank_text(cell: object) -> bool:
-    """Whether a cell holds nothing; "NaN" is a value here: the loss of a run that diverged."""
+    """Return whether a cell is blank; "NaN" is a value here: the loss of a run that diverged."""
     return is_blank(cell) and str(cell).strip().lower() != "nan"

@@ -1,4 +1,4 @@
-"""What all text logs share: the text without colours, prefixes of ranks and carriage returns, and patterns of whole lines."""
+"""Code shared by all text logs: text without colours, rank prefixes and carriage returns, and patterns for whole lines."""
 
 import re
 from collections.abc import Iterable
@@ -8,18 +8,18 @@ from pathlib import Path
 from .safe import Unreadable, head, read_text, tail
 
 _COLOUR = re.compile(r"\x1b?\[[0-9;]*m")
-_LOOKED_AT = 100_000  # characters in which a prefix of ranks shows
+_LOOKED_AT = 100_000  # characters in which rank prefixes are searched
 _PREFIX = re.compile(r"^(?:\[?(?:rank\s?)?\d+\]?:\s?|\(\w+ pid=\d+[^)]*\)\s?)+", re.MULTILINE)
 
 
 _LONGEST_INTERVAL = 0.1  # share of the planned steps that one interval of logging may take
-NUMBER = r"[-+.\dEeNnAaIiFfTtYy]+"  # as C and Python print one: NAN and Infinity too
-_LONGEST_LINE = 20_000  # of a log; longer ones are none of its lines
-_BLOCK = _LONGEST_LINE // 2  # characters, one of which such a line fills whole
+NUMBER = r"[-+.\dEeNnAaIiFfTtYy]+"  # as C and Python print it, including NAN and Infinity
+_LONGEST_LINE = 20_000  # of a log; longer lines are dropped
+_BLOCK = _LONGEST_LINE // 2  # characters; a longer line fills at least one whole block
 
 
 def sample(path: Path) -> str:
-    """Return the start and the end of a text file, "" for another one: a log may begin with a copy of its script."""
+    """Return the start and end of a text file, or "" if it is not text: a log may begin with a copy of its script."""
     return _sample(head(path), tail(path))
 
 
@@ -31,7 +31,7 @@ def _sample(start: bytes, end: bytes) -> str:
 
 
 def log_text(path: Path) -> str:
-    """Return a whole log as `sample` does its ends."""
+    """Return a whole log, cleaned in the same way as `sample`."""
     return clean(read_text(path))
 
 
@@ -39,7 +39,7 @@ def clean(text: str) -> str:
     """Return text without colours, rank prefixes and carriage returns."""
     if "\x1b" in text or "[3" in text or "[0m" in text:
         text = _COLOUR.sub("", text)
-    # not by a regular expression, which would look at each line once per character of it
+    # not by a regular expression, which would scan each line once per character
     if any(text.find("\n", place, place + _BLOCK) < 0 for place in range(0, len(text) - _BLOCK, _BLOCK)):
         text = "\n".join(line if len(line) < _LONGEST_LINE else "" for line in text.split("\n"))
     if "\r" in text:
@@ -48,20 +48,20 @@ def clean(text: str) -> str:
 
 
 def whole(text: str) -> float:
-    """Return a number with thousands commas."""
+    """Return the value of a number with commas between thousands."""
     return float(text.replace(",", ""))
 
 
 def first(pattern: str, text: str) -> str | None:
-    """Return the first group of the first match, None where there is none."""
+    """Return the first group of the first match, or None."""
     match = re.search(pattern, text, re.MULTILINE)
     return match[1] if match else None
 
 
 def ends_early(steps: Iterable[float], planned: float | None) -> str:
-    """Return "finished", or the sentence that a log ends before its planned steps; "" where nothing was planned.
+    """Return "finished", the sentence that a log ends before its planned steps, or "" if no steps were planned.
 
-    One interval of logging is allowed: the last line need not be of the last step.
+    One logging interval is allowed: the last line need not be at the last step.
     """
     done = sorted(set(steps))
     if not done or not planned:
@@ -75,13 +75,13 @@ def ends_early(steps: Iterable[float], planned: float | None) -> str:
 
 
 def check_one_job(name: str, **said: Iterable[str]) -> None:
-    """Raise Unreadable where a log holds jobs that differ in what they say of themselves: which loss is whose would be a guess.
+    """Raise Unreadable if a log holds jobs with different settings: it would be a guess which loss belongs to which job.
 
-    A job that was started again with the same settings says the same twice.
+    A job that was restarted with the same settings passes.
     """
     for what, values in said.items():
         different = list(dict.fromkeys(values))
         if len(different) > 1:
             raise Unreadable(
-                f"{name} holds several jobs ({what.replace('_', ' ')} {', '.join(different[:4])}): give each a file of its own."
+                f"{name} holds several jobs ({what.replace('_', ' ')} {', '.join(different[:4])}): put each into its own file."
             )

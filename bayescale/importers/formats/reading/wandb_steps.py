@@ -1,4 +1,4 @@
-"""Which of the steps in a W&B history counts updates: the trainer's own counter where it was logged, else `_step`."""
+"""Which step in a W&B history counts updates: the trainer's own counter if it was logged, otherwise `_step`."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from ...log import Series, StepDoubt, number_of, series_of
 from .safe import check_columns
 
 DOUBT = StepDoubt("W&B", "_step", "wandb.log")
-# counter -> what must be added to count updates done (Lightning and levanter count from 0)
+# counter -> offset that gives completed updates (Lightning and levanter count from 0)
 _COUNTERS = {"train_global_step": 0, "global_step": 0, "trainer_global_step": 1, "iter": 0, "iteration": 0, "step": 0}
 _LEVANTER = {"run_progress", "throughput_total_gflops", "throughput_total_tokens"}
 _LITGPT = {"iter", "total_tokens"}
@@ -20,7 +20,7 @@ _BOOKKEEPING = {"_step", "_runtime", "_timestamp"}
 
 
 class History(NamedTuple):
-    """Series over updates done, what is doubtful about the steps, and whether steps are updates at all."""
+    """Series over completed updates, doubts about the steps, and whether steps are updates at all."""
 
     series: dict[str, Series]
     step_doubt: StepDoubt | None = None
@@ -30,8 +30,8 @@ class History(NamedTuple):
 def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> History:
     """Read the rows of a history.
 
-    Rows are joined by `_step`, since training and evaluation are often logged in separate calls. W&B keeps the first value of a step
-    that a resumed run logs again, and so do we; other trackers keep all, and the later one stands.
+    Rows are joined by `_step`, because training and evaluation are often logged in separate calls. If a resumed run logs a step again,
+    W&B keeps the first value, and so do we; other trackers keep all values, and the later one is used.
     """
     merged: dict[float, dict[str, Any]] = {}
     names: set[str] = set()
@@ -63,7 +63,7 @@ def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> Hi
 def _numbered(
     merged: dict[float, dict[str, Any]], counter: str | None, offset: int
 ) -> list[tuple[float, dict[str, Any]]]:
-    """Return rows by updates done; a row without the counter takes that of the row before it."""
+    """Return rows by completed updates; a row without the counter takes the value of the previous row."""
     steps = sorted(merged)
     if counter is None:
         return [(step + offset, merged[step]) for step in steps]
@@ -81,9 +81,9 @@ def _or_nan(cell: Any) -> float:
 
 
 def _drop_repeats(numbered: list[tuple[float, dict[str, Any]]]) -> None:
-    """Drop what is logged again at the step where a run stands: the best checkpoint's evaluation after the end is none of the last step.
+    """Drop values logged again at the same step: the evaluation of the best checkpoint after the end does not belong to the last step.
 
-    Where the counter falls back, the run was resumed, and what comes then is new.
+    If the counter decreases, the run was resumed, and later values are new.
     """
     last, logged = -np.inf, set[str]()
     for step, cells in numbered:
@@ -95,5 +95,5 @@ def _drop_repeats(numbered: list[tuple[float, dict[str, Any]]]) -> None:
 
 
 def started(folder: Path) -> str:
-    """Return the date and time in the name of a run's folder, online or offline."""
+    """Return the date and time in the folder name of a run, online or offline."""
     return re.sub(r"^.*?run-", "", folder.name)

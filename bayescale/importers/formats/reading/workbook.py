@@ -10,12 +10,12 @@ from ....runs.values import one_line
 from .headers import known_headers
 from .safe import Unreadable
 
-_MOST_CELLS = 5_000_000  # of a sheet, blank ones with them
+_MOST_CELLS = 5_000_000  # of a sheet, including blank ones
 _UNPACKED = 1_000_000_000  # bytes of a workbook
 
 
 def read_book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[int, int]]]:
-    """Return the sheet with most known names, its rows, and the (row, column) of formulas without a stored result."""
+    """Return the sheet with the most known names, its rows, and the (row, column) of formulas without a stored result."""
     try:
         import python_calamine as calamine
     except ImportError as error:
@@ -29,7 +29,7 @@ def read_book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[
         grids = {name: _grid(book.get_sheet_by_name(name), path.name) for name in names}
     except Unreadable:
         raise
-    except Exception as error:  # calamine raises its own types and passes on those of Rust
+    except Exception as error:  # calamine raises its own types, and errors from Rust
         raise Unreadable(f"{path.name} is not readable as a workbook: {one_line(error)}.") from error
     if wanted and wanted not in names:
         raise Unreadable(
@@ -41,24 +41,24 @@ def read_book(path: Path, wanted: str) -> tuple[str, list[list[Any]], set[tuple[
     if len(equal) > 1:
         raise Unreadable(
             f"{path.name} has {len(equal)} sheets with runs: {', '.join(map(one_line, equal))}. "
-            f"Say which with {given(sheet=one_line(equal[0]))}."
+            f"Choose one with {given(sheet=one_line(equal[0]))}."
         )
     return best, grids[best], _formulas(path, names.index(best))
 
 
 def _grid(sheet: Any, name: str) -> list[list[Any]]:
-    """Return the cells of a sheet; a single cell far out would make a grid that fits into no memory."""
+    """Return the cells of a sheet; reject it if a single cell far out would make the grid too large for memory."""
     if sheet.total_height * sheet.total_width > _MOST_CELLS:
         raise Unreadable(
-            f"{name} has a sheet of {sheet.total_height} x {sheet.total_width} cells; delete what lies far out, or export it as CSV."
+            f"{name} has a sheet of {sheet.total_height} x {sheet.total_width} cells; delete the cells far out, or export it as CSV."
         )
     return list(sheet.to_python(skip_empty_area=False))
 
 
 def _check_unpacked(path: Path) -> None:
-    """Refuse a workbook that would fill the memory: too much packed into it, or a cell far out, for which a whole grid is made."""
+    """Reject a workbook that would fill the memory: a large compressed content, or a cell far out, which makes a huge grid."""
     if not zipfile.is_zipfile(path):
-        return  # an .xls, or something that calamine will refuse
+        return  # an .xls file, or something that calamine will reject
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(item.file_size for item in archive.infolist())
@@ -78,7 +78,7 @@ def _check_extent(xml: bytes, name: str) -> None:
     width, height = (max((place[axis] for place in places), default=0) for axis in (0, 1))
     if width * height > _MOST_CELLS:
         raise Unreadable(
-            f"{name} has a sheet of {height} x {width} cells, most of them blank; delete what lies far out, or export it as CSV."
+            f"{name} has a sheet of {height} x {width} cells, most of them blank; delete the cells far out, or export it as CSV."
         )
 
 
@@ -90,7 +90,7 @@ def _column(letters: bytes) -> int:
 
 
 def _formulas(path: Path, sheet: int) -> set[tuple[int, int]]:
-    """Return the cells of an XLSX that hold a formula and no result, as files written by scripts do."""
+    """Return the cells of an XLSX file that hold a formula without a result, as in files written by scripts."""
     if path.suffix.lower() not in (".xlsx", ".xlsm"):
         return set()
     try:
