@@ -11,9 +11,9 @@ from bayescale import bands, fit, forecast, load_spec, read_runs
 SEED = sum(map(ord, "tasks"))
 
 
-def sample(model, path, overlay=None, *, where=(), drop_bad=False):
+def sample(model, path, overlay=None, *, where=(), drop_bad=False, draws=600):
     runs, spec = read_runs(path, drop_bad=drop_bad), load_spec(model).changed(overlay or {})
-    idata = fit(spec, runs, where=where, random_seed=SEED, draws=600, tune=800, progressbar=False)
+    idata = fit(spec, runs, where=where, random_seed=SEED, draws=draws, tune=800, progressbar=False)
     return idata, {row["name"]: row for row in json.loads(idata.attrs["check"])}
 
 
@@ -23,7 +23,8 @@ def band(idata, **plan):
 
 @pytest.mark.slow
 def test_flat_at_chance(table):
-    idata, checks = sample("accuracy", table("flat-at-chance"))
+    # The edge of a band this skew takes more draws: with 600 per chain its width came out as .385 to .43, with 8,000 as .42.
+    idata, checks = sample("accuracy", table("flat-at-chance"), draws=4000)
     assert not checks["above_chance"]["passed"] and checks["rhat"]["passed"]
     row = band(idata, loss=1.8)
     assert row["accuracy_upper"] >= 0.6 and row["accuracy_upper"] - row["accuracy_lower"] >= 0.4
