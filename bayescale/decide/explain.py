@@ -108,7 +108,7 @@ def _compared(
     """Return what the draws say about each plan of a table, best first."""
     prob = problem.request.prob
     n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
-    loss = draws.loss({"params": n, "tokens": d})
+    loss = draws.everywhere.loss({"params": n, "tokens": d})
     regret = loss - choice.own.loss
     lower, upper = np.quantile(regret, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
     summary = bands_of(problem, table, list(map(str, table.index)))

@@ -225,8 +225,8 @@ def _tokens_per_param(fit: Fit, draws: xr.Dataset, log_flops: float) -> tuple[np
     law, data = fit.law, fit.data
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
     # Each token is seen once, in batches of the runs' geometric mean.
-    batch_mean = float(data["log_batch_mean"]) if "log_batch_mean" in data else 0.0
-    once = {"unique_tokens": np.exp(log_flops), "batch_tokens": np.exp(batch_mean)}
+    batch = float(np.exp(np.log(data["batch_tokens"]).mean())) if "batch_tokens" in law.inputs else 1.0
+    once = {"unique_tokens": np.exp(log_flops), "batch_tokens": batch}
     others = {name: value for name, value in once.items() if name in law.inputs}
     best = log_best_params(law, float(np.exp(log_flops)), **others, **constants)
     return log_flops - LOG_6 - 2 * best, float((data["tokens"] / data["params"]).max())

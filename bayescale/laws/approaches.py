@@ -150,7 +150,7 @@ def parabola_error(params: Any, flops: float, *, loss: Callable[..., Any], best:
     Returns
     -------
     float
-        Positive if the parabola puts the best size too high; `chinchilla.vertex_shift` is its approximation on centred grids.
+        Positive if the parabola puts the best size too high; `formulas.additive.vertex_shift` is its approximation on centred grids.
     """
     sizes = np.asarray(params, float)
     return parabola_vertex(np.log(sizes), np.log(loss(sizes, tokens_within(flops, sizes)))) - best

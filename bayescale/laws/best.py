@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import InputError
 from .golden import golden
 from .law import Law, log_product
 
@@ -19,7 +20,7 @@ def log_best_params(law: Law, flops: float, **inputs: Any) -> np.ndarray:
     law : Law
         A law in params and tokens.
     flops : float
-        Training compute, > 0.
+        Training compute, > 0. A law with a finite `sizing.ratio_decades` must have runs to stay near: it is refused.
     **inputs : float or array, shape (draw,)
         The law's other inputs and its constants, by name.
 
@@ -38,12 +39,15 @@ def log_best_params(law: Law, flops: float, **inputs: Any) -> np.ndarray:
     """
     if law.sizing.optimum is not None:
         return np.asarray(law.sizing.optimum(flops, **inputs))
+    if law.sizing.ratio_decades < np.inf:
+        raise InputError(f"Law '{law.name}' has no best size far from its runs: use allocate, which stays near them.")
     both = log_product(flops)
 
     def loss(log_params: Any) -> Any:
         return law.loss(params=np.exp(log_params), tokens=np.exp(both - log_params), **inputs)
 
-    grid = np.arange(_LEAST, max(both, 1.0) + _STEP, _STEP)
+    top = max(both, 1.0)
+    grid = np.linspace(_LEAST, top, int(top / _STEP) + 2)
     losses = np.stack([np.asarray(loss(n)) + 0.0 for n in grid])
     place = np.argmin(losses, axis=0)
     low, high = grid[np.maximum(place - 1, 0)], grid[np.minimum(place + 1, len(grid) - 1)]

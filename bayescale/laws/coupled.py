@@ -11,6 +11,7 @@ from .law import Law, Sizing, compute, log_means, log_product
 
 _Numbers = Mapping[str, Any]
 _LARGEST = 300.0  # of a logarithm, beyond any loss: Farseer's curves are powers in an exponent, and searches begin at one param
+_LEAST = 1e-9  # of a power
 
 
 def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: Any, k: Any) -> Any:
@@ -160,20 +161,22 @@ def _farseer_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
     slope there is `lean`.
     """
     n, d = anchors["log_params_mean"], anchors["log_tokens_mean"]
+    # A power of exactly 0, where a sampler may begin, has no slope.
+    fall_bend, turn_bend, lean_bend = (sampled[name] + _LEAST for name in ("fall_bend", "turn_bend", "lean_bend"))
     log_limit, log_data = np.log(sampled["T"]) - softplus(sampled["u"]), np.log(sampled["T"]) - softplus(-sampled["u"])
     exponent = np.exp(sampled["log_exponent"])
-    a3, b3 = _bent(-np.exp(sampled["log_fall"]), sampled["fall_bend"], n)
-    a1, b1 = _bent(sampled["turn"], sampled["turn_bend"], n)
-    a2, b2 = _bent(sampled["lean"] + exponent * sampled["turn"] * d, sampled["lean_bend"], n)
+    a3, b3 = _bent(-np.exp(sampled["log_fall"]), fall_bend, n)
+    a1, b1 = _bent(sampled["turn"], turn_bend, n)
+    a2, b2 = _bent(sampled["lean"] + exponent * sampled["turn"] * d, lean_bend, n)
     return {
         "a1": a1,
-        "alpha": 1.0 * sampled["turn_bend"],
+        "alpha": turn_bend,
         "b1": b1 + sampled["log_exponent"],
         "a2": a2,
-        "beta": 1.0 * sampled["lean_bend"],
+        "beta": lean_bend,
         "b2": b2 + log_data + exponent * d,
         "a3": a3,
-        "gamma": 1.0 * sampled["fall_bend"],
+        "gamma": fall_bend,
         "b3": b3 + log_limit,
     }
 

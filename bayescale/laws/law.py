@@ -29,7 +29,7 @@ class Sizing:
         ``optimum(flops, **others, **constants)``: natural log of the compute-optimal params of each draw, at flops = 6 x params x
         tokens; `others` are the other inputs.
     compute_saved : callable, optional
-        ``compute_saved(loss, best_loss, flops=, **others, **constants)``: the share of compute that the optimum needs to reach `loss`.
+        ``compute_saved(loss, best_loss, **others, **constants)``: the share of compute that the optimum needs to reach `loss`.
     most_tokens : callable, optional
         ``most_tokens(params, **others, **constants)``: tokens beyond which the loss of a model rises, for laws in which it can rise.
     exponents : callable, optional
@@ -137,6 +137,8 @@ class Law:
         are some of those of `linear`.
     critical_batch : str
         Name of the constant for the critical batch in tokens, in the middle of the runs; empty if there is none.
+    chance : str
+        The constant that is the response by chance alone; empty for a law without one.
     keeps_repeats : bool
         Whether the fit can use runs that saw their data more than once.
     spans : bool
@@ -161,6 +163,7 @@ class Law:
     moves: Moves | None = None
     bounds: Callable[[Inputs, Inputs], tuple[tuple[str, ...], list[list[Any]]]] | None = None
     critical_batch: str = ""
+    chance: str = ""
     keeps_repeats: bool = False
     spans: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import logistic
+
 COUNTS = "BetaBinomial"
 _EDGE = 1e-9  # a share is kept this far from 0 and 1 if a law saturates in rounding
 _TINY = 1e-6  # smallest squared sigma of counts: far below what any number of items can show, and far from overflow
@@ -21,11 +23,6 @@ def logit(share: Any) -> Any:
     return np.log(share) - np.log1p(-share)
 
 
-def inverse_logit(value: Any) -> Any:
-    """Return the share whose logit this is."""
-    return 1 / (1 + np.exp(-value))
-
-
 def _same(value: Any) -> Any:
     return value
 
@@ -33,7 +30,7 @@ def _same(value: Any) -> Any:
 # Link -> functions from a response to the scale of its noise, and back.
 LINKS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "log": (np.log, np.exp),
-    "logit": (logit, inverse_logit),
+    "logit": (logit, logistic),
     "identity": (_same, _same),
 }
 

@@ -172,6 +172,7 @@ LAWS = (
         constants=_accuracy_constants,
         reach=inverse,
         level="",
+        chance="floor",
         keeps_repeats=True,
         spans=False,
     ),
@@ -184,6 +185,7 @@ LAWS = (
         constants=_scale_constants,
         reach=itself,
         level="",
+        chance="floor",
         keeps_repeats=True,
     ),
     Law(

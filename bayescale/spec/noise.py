@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ..laws.arrays import logistic
 from ..laws.distance import Drift
-from ..laws.noise import COUNTS, LINKS, Additive, BetaBinomial, Laplace, Normal, StudentT, inside, inverse_logit, logit
+from ..laws.noise import COUNTS, LINKS, Additive, BetaBinomial, Laplace, Normal, StudentT, inside, logit
 from .spec import ModelSpec
 
 _DIMS = ("plan", "chain", "draw")  # of random numbers, so that a plan's numbers do not depend on later plans
@@ -35,7 +36,7 @@ def drifted(spec: ModelSpec, curve: Any, drift: Any) -> Any:
     """Return the law's response moved by a drift on the link's scale; for counts on the logit, so that the result is a share."""
     if spec.noise.dist != COUNTS:
         return from_link(spec, to_link(spec, curve) + drift)
-    return inverse_logit(logit(inside(curve)) + drift) if np.any(drift != 0) else curve + 0 * drift
+    return logistic(logit(inside(curve)) + drift) if np.any(drift != 0) else curve + 0 * drift
 
 
 def drift_of(spec: ModelSpec, shape: tuple[int, ...], rng: np.random.Generator, drift: bool = True) -> Drift:
@@ -49,7 +50,7 @@ def drift_of(spec: ModelSpec, shape: tuple[int, ...], rng: np.random.Generator, 
 
 def undrifted_share(share: Any, drift: Any) -> Any:
     """Return the share before a drift on its logit moved it to this one."""
-    return inverse_logit(logit(inside(share)) - drift)
+    return logistic(logit(inside(share)) - drift)
 
 
 def additive_noise(spec: ModelSpec, draws: Any) -> Additive:

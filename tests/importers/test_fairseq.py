@@ -7,6 +7,7 @@ from reading import gather
 
 from bayescale import ImportAnswers, import_runs
 from bayescale.importers.find import find
+from bayescale.importers.formats import fairseq
 
 CONFIG = (
     "2021-01-01 12:00:00 | INFO | fairseq_cli.train | {'common': {'seed': 0}, 'task': {'data': '/data/bin'}, "
@@ -140,3 +141,19 @@ def test_a_json_log_is_not_this_one(tmp_path):
     (tmp_path / "m.log").write_text(line)
     with pytest.raises(ValueError, match="unknown format"):
         find([tmp_path / "m.log"])
+
+
+@pytest.mark.parametrize("unit", ["nats/token", "bits/byte"])
+def test_another_unit_than_that_of_the_log_is_refused(tmp_path, unit):
+    with pytest.raises(ValueError, match="the logs and keys of the losses say bits/token"):
+        one(tmp_path / "a.log", BODY + DONE, loss_unit=unit)
+
+
+def test_a_log_that_begins_late_says_so(tmp_path):
+    lines = "".join(inner(3, step % 100, step, 4.0, 64000) for step in (1000, 1010, 1020))
+    path = tmp_path / "a.log"
+    path.write_text(lines + valid(3, 1020, 3.5) + DONE)
+    (log,) = fairseq.read(path)
+    assert len(log.notes) == 1 and "begins at update 1000" in log.notes[0]
+    path.write_text(BODY + DONE)
+    assert fairseq.read(path)[0].notes == ()

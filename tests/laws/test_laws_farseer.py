@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize_scalar
 
-from bayescale import Rules, allocate, average_fits, forecast, list_models, load_spec
+from bayescale import Limits, Rules, allocate, average_fits, explain, forecast, list_models, load_spec
 from bayescale.laws import LAWS
+from bayescale.laws.best import log_best_params
 
 LAW = LAWS["farseer"]
 MIDDLE = {"log_params_mean": np.log(5e8), "log_tokens_mean": np.log(2e10)}
@@ -76,6 +77,22 @@ def test_a_draw_that_praises_models_of_no_data_still_chooses_near_the_runs(poste
     assert everywhere[1] < everywhere[0]
     fit = posterior_from_constants(steep, model="farseer", per_decade=0.0, n_draws=4)
     assert 0.2 <= allocate(fit, 1e22, rules=Rules(max_extrapolation=3))["tokens_per_param"].iloc[0] <= 2000
+    with pytest.raises(ValueError, match="No plan within the budget and its limits lies near enough"):
+        allocate(fit, 1e22, limits=Limits(max_params=1e8))
+    with pytest.raises(ValueError, match="no best size far from its runs"):
+        log_best_params(LAW, 1e22, **steep)
+
+
+def test_a_plan_of_ones_own_far_from_the_runs_is_compared_by_its_loss(fitted):
+    table = explain(fitted, 1e22, plans={"far": (4.5e8, 3.7e12)}, rules=Rules(max_extrapolation=3))
+    assert np.isfinite(table.loc["far", ["expected_median", "risk_value", "expected_regret"]].to_numpy(float)).all()
+    assert table.loc["far", "risk_value"] == pytest.approx(table.loc["far", "expected_median"], rel=1e-6)
+
+
+def test_a_bend_of_nothing_is_a_power_law():
+    bends = dict.fromkeys(("fall_bend", "turn_bend", "lean_bend"), 0.0)
+    assert losses(5e8, 2e10, **bends) == pytest.approx(SAMPLED["T"], rel=1e-6)
+    assert losses(5e10, 2e10, **bends) == pytest.approx(losses(5e10, 2e10, **dict.fromkeys(bends, 1e-5)), rel=1e-3)
 
 
 def test_it_is_listed():

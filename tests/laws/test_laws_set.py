@@ -2,10 +2,13 @@
 
 import dataclasses
 import inspect
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import bayescale.laws
 from bayescale.laws import LAWS
 from bayescale.laws.law import Sizing, all_anchors, compute
 
@@ -65,3 +68,13 @@ def test_reach_of_the_runs():
     assert anchors["log_reach_max"] == pytest.approx(np.log(6 * 1e8 * 5e11))
     assert set(anchors) == {"log_params_mean", "log_tokens_mean", "log_reach_max"}
     assert all_anchors(LAWS["power"], {"x": np.array([2.0, 8.0])})["log_reach_max"] == pytest.approx(np.log(8))
+
+
+def test_no_two_laws_share_a_name():
+    folder = Path(bayescale.laws.__file__).parent
+    modules = [
+        import_module(f"bayescale.laws.{path.stem}")
+        for path in folder.glob("*.py")
+        if path.stem not in ("__init__", "known")
+    ]
+    assert sum(len(getattr(module, "LAWS", ())) for module in modules) == len(LAWS)

@@ -102,6 +102,8 @@ def test_what_is_in_the_graph(name):
     assert list(model.coords["run"]) == list(runs["run"])
     assert set(model_data(spec, runs)) <= set(model.named_vars), "all data can be swapped"
     assert not model.potentials
+    with pytensor.config.change_flags(mode="FAST_COMPILE"):
+        assert np.isfinite(list(model.point_logps().values())).all(), "a sampler begins there"
 
 
 def test_data_of_the_graph():

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import InputError
 from ...laws.golden import golden
 from ...laws.law import compute, log_product
 from .feasible import Feasible
@@ -207,6 +208,11 @@ def refine(value: Callable[[np.ndarray], np.ndarray], grid: np.ndarray, values: 
     """Return place and value of the minimum of a function with known values on a grid; it may have several minima."""
     padded = np.concatenate([[np.inf], values, [np.inf]])
     minima = np.flatnonzero((values <= padded[:-2]) & (values <= padded[2:]) & np.isfinite(values))
+    if not len(minima):
+        raise InputError(
+            "No plan within the budget and its limits lies near enough to the fitted runs for this law: their tokens per parameter are "
+            "too far away. Loosen the limits, or train runs nearer to such plans."
+        )
     minima = minima[np.argsort(values[minima], kind="stable")][:_MINIMA]
     low, high = grid[np.maximum(minima - 1, 0)], grid[np.minimum(minima + 1, len(grid) - 1)]
     found, least = golden(value, low, high, _STEPS)

@@ -30,6 +30,7 @@ class Part:
     reached: Reached
     noise: Additive  # of log loss
     held: np.ndarray  # drift of log loss that all plans share, wherever they lie
+    near: bool = True  # whether plans further from the runs than the law may be compared at have no finite loss
     outside: float | None = None  # decades in ratio and epochs that all plans share; None for their own
 
     @property
@@ -104,6 +105,11 @@ class LossDraws:
     def log_useful_tokens(self, inputs: Logs) -> np.ndarray:
         """Return the natural log of each draw's best tokens: those given, or fewer if more would raise its loss."""
         return self._each(_useful, inputs)
+
+    @property
+    def everywhere(self) -> "LossDraws":
+        """The same draws with a loss for plans at any distance, as `forecast` has it; a search stays near the runs."""
+        return replace(self, parts=tuple(replace(part, near=False) for part in self.parts))
 
     @property
     def bare(self) -> "LossDraws":
@@ -182,7 +188,7 @@ def _raw(part: Part, pool: float, inputs: Logs) -> dict[str, Any]:
 def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     raw = _raw(part, pool, inputs)
     loss = part.law.loss(**raw, **part.constants)
-    if part.law.sizing.ratio_decades < np.inf:
+    if part.near and part.law.sizing.ratio_decades < np.inf:
         loss = np.where(decades_outside(raw, part.reached)[RATIO] > part.law.sizing.ratio_decades, np.inf, loss)
     if part.held.any():
         loss = loss * np.exp(part.held)

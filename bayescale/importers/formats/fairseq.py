@@ -66,6 +66,7 @@ def read(path: Path) -> list[Log]:
             state=FINISHED if _DONE.search(text, ends[-1]) else "",
             loss_unit="bits/token",
             counts_epochs_done=True,
+            notes=_begins_late(series),
             asks=() if has_inner else (TRAINING_LOSS,),
         )
     ]
@@ -102,6 +103,14 @@ def _with_tokens(series: dict[str, Series]) -> dict[str, Series]:
         return series
     steps, per_batch = words
     return {**series, "train_tokens": (steps, np.cumsum(per_batch * np.diff(steps, prepend=0.0)))}
+
+
+def _begins_late(series: dict[str, Series]) -> tuple[str, ...]:
+    """Say that a log begins after updates which it does not show: their tokens are counted at the first batch that it shows."""
+    steps = next((series[key][0] for key in ("wpb", f"{_OF_EPOCH}wpb") if key in series), np.array([]))
+    if len(steps) < 2 or steps[0] <= 2 * np.median(np.diff(steps)):
+        return ()
+    return (f"The log begins at update {steps[0]:g}; the tokens before it are taken at the batch of its first line.",)
 
 
 def _params(counts: list[str]) -> dict[str, Fact]:

@@ -1,5 +1,6 @@
 """Params: the logged counts and their kinds; one kind for all runs of a table."""
 
+from ...laws.law import compute
 from ...runs.columns import plain
 from .. import keys
 from ..log import Log, number_of
@@ -90,7 +91,7 @@ def _from_flops(row: Row) -> None:
     own = row.own_flops
     if own is None or not flops or not tokens or own.flops in str(row.origins.get("tokens")):
         return
-    row.kinds["non-embedding"] = flops / (6 * tokens)
+    row.kinds["non-embedding"] = flops / compute(1.0, tokens)
     row.origins["params"] = f"{own.flops} / (6 x tokens)"
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ...laws.law import compute, tokens_within
 from ...runs.columns import plain
 from ...runs.values import one_line
 from .. import keys
@@ -55,7 +56,7 @@ def tokens(
     params, own = row.kinds.get("non-embedding"), log.own_flops
     if own and params and (flops := log.series.get(own.flops)):
         counts, how = _at(steps, flops, own.flops)
-        ways.append((counts / (6 * params), f"{how} / (6 x params)"))
+        ways.append((tokens_within(counts, params), f"{how} / (6 x params)"))
     if not ways:
         return None
     (first, how), others = ways[0], ways[1:]
@@ -103,7 +104,7 @@ def check_flops(row: Row, warnings: list[str]) -> None:
     params = next(iter(row.kinds.values()), None)
     if row.own_flops or not params or not row.values.get("flops") or not row.values.get("tokens"):
         return
-    ratio = row.values["flops"] / (6 * params * row.values["tokens"])
+    ratio = row.values["flops"] / compute(params, row.values["tokens"])
     if not 1 / _FLOPS_RATIO < ratio < _FLOPS_RATIO:
         warnings.append(
             f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens, so it is not this run's FLOP; it is not used."

@@ -54,10 +54,17 @@ def settle_units(table: Table, answers: ImportAnswers) -> None:
                     "--bytes-per-token NUMBER, or import them separately",
                     row.run,
                 )
-    says_other = answers.loss_unit not in ("", keys.BITS_PER_BYTE) and keys.BITS_PER_BYTE in units
-    if says_other and not answers.bytes_per_token:
+    own = {row.unit for row in rows} - {keys.NATS, keys.PERPLEXITY, answers.loss_unit}
+    if answers.bytes_per_token:
+        own.discard(keys.BITS_PER_BYTE)
+    if answers.loss_unit and own:
+        fix = (
+            f"; {named('bytes_per_token')} converts them"
+            if keys.BITS_PER_BYTE in own
+            else f": leave {named('loss_unit')} out"
+        )
         raise InputError(
-            f"{given(loss_unit=answers.loss_unit)}, but the keys of the losses say bits/byte; {named('bytes_per_token')} converts them."
+            f"{given(loss_unit=answers.loss_unit)}, but the logs and keys of the losses say {', '.join(sorted(own))}{fix}."
         )
     table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
     for row in rows:

@@ -1,1 +1,1 @@
-"""Published formulas that no model fits; checks and recipes use them."""
+"""Published formulas that no model fits; checks, recipes and decisions use them."""

@@ -35,7 +35,7 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
         checks += profile_checks(idata)
     elif {"params", "tokens"} <= set(inputs):
         checks += _size_and_data_checks(inputs["params"], inputs["tokens"])
-    if "floor" in idata["posterior"]:
+    if law.chance:
         checks.append(_above_chance(idata, spec))
     runs_per_parameter = verdict(
         "runs_per_parameter",
@@ -75,7 +75,7 @@ def _above_chance(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
     data, draws = idata["constant_data"], fitted_draws(spec, idata)
     curve = law_loss(spec, draws, {name: data[name] for name in spec.get_law().inputs})
     scale = noise_scale(spec, draws, 0.0, expected=curve, n_items=data.get("n_items"))
-    rise = (to_link(spec, curve) - to_link(spec, draws["floor"])) / scale
+    rise = (to_link(spec, curve) - to_link(spec, draws[spec.get_law().chance])) / scale
     return verdict(
         "above_chance",
         float(rise.median(("chain", "draw")).max()),

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ...laws.distance import decades_beyond
-from ...laws.noise import COUNTS
+from ...laws.noise import COUNTS, faded
 from ...spec.data import law_loss
 from ...spec.groups import fitted_draws
 from ...spec.noise import noise_scale, observed_name, to_link
@@ -83,23 +83,23 @@ def _residuals(idata: xr.DataTree, spec: ModelSpec) -> tuple[np.ndarray, np.ndar
     draws, law = fitted_draws(spec, idata), spec.get_law()
     inputs = {name: data[name] for name in law.inputs}
     decades = -decades_beyond(np.log(law.reach(**inputs)), data["log_reach_max"])
-    curve, misfit = _curve(spec, draws, data, inputs)
+    curve, shape = _curve(spec, draws, data, inputs)
     residual = _measured(idata, spec) - to_link(spec, curve).median(("chain", "draw")).to_numpy()
     scale = noise_scale(spec, draws, decades, expected=curve, n_items=data.get("n_items"))
-    scale = ((scale**2 + misfit**2) ** 0.5).median(("chain", "draw"))
+    scale = faded(scale, spec.noise.misfit, shape).median(("chain", "draw"))
     least = float(scale.min()) if spec.noise.dist == COUNTS else float(draws["sigma"].median())
     return residual, decades.to_numpy(), least, scale.to_numpy()
 
 
 def _curve(spec: ModelSpec, draws: xr.Dataset, data: Any, inputs: dict[str, Any]) -> tuple[xr.DataArray, Any]:
-    """Return the model's law at the fitted runs, and the scale that the misfit of a surface adds to the noise."""
+    """Return the model's law at the fitted runs, and the rise above the cell's level to which the misfit of a surface is in proportion."""
     law = spec.get_law()
     if law.profile:  # stored by the model: only it has the parameters of each size or budget
         return draws["expected_loss"], 0.0
     curve = law_loss(spec, draws, inputs)
     if not law.surface:
         return curve, 0.0
-    return curve * (draws[law.level] * data["member"]).sum("cell"), spec.noise.misfit * np.log(curve)
+    return curve * (draws[law.level] * data["member"]).sum("cell"), np.log(curve)
 
 
 def _explained(residual: np.ndarray, measured: np.ndarray) -> float:
