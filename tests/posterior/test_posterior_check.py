@@ -1,14 +1,17 @@
 """The check of a fit: its table, which checks fail and which warn, and what doctored fits are told."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 
 from bayescale import check_fit, load_spec
+from bayescale.laws import LAWS
 from bayescale.posterior import bearing_on, failed_checks, fitted_spec
 from bayescale.posterior.check.profiles import profile_checks
+from bayescale.posterior.check.sampling import sampled_draws, sampling_checks
 from bayescale.posterior.check.surface import surface_checks
 from bayescale.posterior.check.verdict import verdict
 from bayescale.spec.data import law_loss
@@ -142,22 +145,28 @@ def test_one_chain_apart(small_fit):
     assert not row(spoilt, "ess_bulk")["passed"]
 
 
-@pytest.mark.parametrize("name", ["log_level", "z_u", "z_beta", "z_vertex", "z_curvature"])
-def test_one_value_of_a_size_or_budget_counts(small_fit, name):
+EACH = [(law, name) for law in ("approach-1", "approach-2") for name in LAWS[law].profile.each]
+
+
+@pytest.mark.parametrize(("law", "name"), EACH)
+def test_one_value_of_a_size_or_budget_counts(small_fit, monkeypatch, law, name):
     """Approaches 1 and 2 sample a vector that no spec names: the chains may disagree on one element of it alone."""
 
-    def with_vector(apart):
+    profile = replace(LAWS[law].profile, each=(name,))
+    monkeypatch.setitem(LAWS, "chinchilla", replace(LAWS["chinchilla"], profile=profile))
+
+    def checked(apart):
         values = np.random.default_rng(5).standard_normal((4, 500, 3))
         values[3, :, 1] += apart
-        return with_group(
+        idata = with_group(
             small_fit, "posterior", lambda draws: draws.assign({name: (("chain", "draw", "size"), values)})
         )
+        return {one["name"]: one for one in sampling_checks(sampled_draws(idata), idata["sample_stats"])}
 
-    assert row(with_vector(0.0), "rhat")["passed"]
-    spoilt = with_vector(3.0)
-    found = row(spoilt, "rhat")
-    assert not found["passed"] and f"disagree most on {name}." in found["advice"]
-    assert not row(spoilt, "ess_bulk")["passed"]
+    assert checked(0.0)["rhat"]["passed"]
+    found = checked(3.0)
+    assert not found["rhat"]["passed"] and f"disagree most on {name}." in found["rhat"]["advice"]
+    assert not found["ess_bulk"]["passed"]
 
 
 def test_too_few_draws(small_fit):

@@ -54,19 +54,20 @@ def read(path: Path) -> list[Log]:
     ]
     series = series_of(rows)
     has_inner = any(key in series for key in ("train/nll_loss", "train/loss"))
+    counted = _with_tokens(series)
     planned, seed = _PLANNED.findall(rest), _SEED.findall(rest)
     return [
         Log(
             run=path.stem,
             source=path.name,
             format=TITLE,
-            series=_with_tokens(series),
+            series=counted,
             config={name: said[-1] for name, said in (("max_steps", planned), ("seed", seed)) if said},
             facts=_params(counts) if not _EXPERTS.search(rest) else {},
             state=FINISHED if _DONE.search(text, ends[-1]) else "",
             loss_unit="bits/token",
             counts_epochs_done=True,
-            notes=_begins_late(series),
+            notes=_begins_late(counted),
             asks=() if has_inner else (TRAINING_LOSS,),
         )
     ]
@@ -107,7 +108,7 @@ def _with_tokens(series: dict[str, Series]) -> dict[str, Series]:
 
 def _begins_late(series: dict[str, Series]) -> tuple[str, ...]:
     """Say that a log begins after updates which it does not show: their tokens are counted at the first batch that it shows."""
-    steps = next((series[key][0] for key in ("wpb", f"{_OF_EPOCH}wpb") if key in series), np.array([]))
+    steps = series["train_tokens"][0] if "train_tokens" in series else np.array([])
     if len(steps) < 2 or steps[0] <= 2 * np.median(np.diff(steps)):
         return ()
     return (f"The log begins at update {steps[0]:g}; the tokens before it are taken at the batch of its first line.",)
