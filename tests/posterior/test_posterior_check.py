@@ -14,6 +14,7 @@ from bayescale.posterior.check.profiles import profile_checks
 from bayescale.posterior.check.sampling import sampled_draws, sampling_checks
 from bayescale.posterior.check.surface import surface_checks
 from bayescale.posterior.check.verdict import verdict
+from bayescale.posterior.quiet import quiet
 from bayescale.spec.data import law_loss
 
 FAILING = {"rhat", "ess_bulk", "ess_tail", "divergences", "bfmi"}
@@ -161,7 +162,8 @@ def test_one_value_of_a_size_or_budget_counts(small_fit, monkeypatch, law, name)
         idata = with_group(
             small_fit, "posterior", lambda draws: draws.assign({name: (("chain", "draw", "size"), values)})
         )
-        return {one["name"]: one for one in sampling_checks(sampled_draws(idata), idata["sample_stats"])}
+        with quiet():  # as `check_fit` does
+            return {one["name"]: one for one in sampling_checks(sampled_draws(idata), idata["sample_stats"])}
 
     assert checked(0.0)["rhat"]["passed"]
     found = checked(3.0)
