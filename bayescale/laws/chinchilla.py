@@ -84,8 +84,12 @@ def compute_saved(loss: Any, best_loss: Any, *, E: Any, alpha: Any, beta: Any, *
     Along the optimum the reducible loss falls as C^-gamma, gamma = alpha beta / (alpha + beta) (from eq. 4), so
     C'/C = ((best_loss - E) / (loss - E))^(1/gamma).
     """
-    gamma = alpha * beta / (alpha + beta)
-    return np.exp((np.log(best_loss - E) - np.log(loss - E)) / gamma)
+    return share_of_compute(loss, best_loss, E=E, exponent=loss_exponent(alpha=alpha, beta=beta))
+
+
+def share_of_compute(loss: Any, best_loss: Any, *, E: Any, exponent: Any) -> Any:
+    """Return C'/C where along the optimum loss - E falls as a power of compute with this exponent."""
+    return np.exp((np.log(best_loss - E) - np.log(loss - E)) / exponent)
 
 
 def params_exponent(*, alpha: Any, beta: Any) -> Any:

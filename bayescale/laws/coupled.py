@@ -34,7 +34,8 @@ def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: 
 
 def compute_saved(loss: Any, best_loss: Any, *, E: Any, alpha: Any, beta: Any, k: Any, **_: Any) -> Any:
     """Return C'/C, the share of the compute that the optimum needs to reach `loss`: along it loss - E falls as C^(-k gamma)."""
-    return np.exp((np.log(best_loss - E) - np.log(loss - E)) / (k * chinchilla.loss_exponent(alpha=alpha, beta=beta)))
+    exponent = k * chinchilla.loss_exponent(alpha=alpha, beta=beta)
+    return chinchilla.share_of_compute(loss, best_loss, E=E, exponent=exponent)
 
 
 def profile_loss(
@@ -74,7 +75,7 @@ def profile_optimum(flops: Any, *, x0: Any, s: Any, c0: Any, **_: Any) -> Any:
 
 def profile_compute_saved(loss: Any, best_loss: Any, *, E: Any, g: Any, **_: Any) -> Any:
     """Return C'/C, the share of the compute that the optimum of `profile_loss` needs to reach `loss`."""
-    return np.exp((np.log(best_loss - E) - np.log(loss - E)) / g)
+    return chinchilla.share_of_compute(loss, best_loss, E=E, exponent=g)
 
 
 def farseer_loss(

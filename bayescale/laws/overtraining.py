@@ -12,7 +12,7 @@ import numpy as np
 
 from . import chinchilla
 from .arrays import log_add, positive_part
-from .law import Law, Sizing, compute, log_means, log_product
+from .law import LOG_6, Law, Sizing, compute, log_means, log_product
 
 _Numbers = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def loss(params: Any, tokens: Any, *, E: Any, a: Any, b: Any, eta: Any) -> Any:
     float or array
         Loss in nats/token.
     """
-    ratio, flops = np.log(tokens) - np.log(params), np.log(6.0) + np.log(tokens) + np.log(params)
+    ratio, flops = np.log(tokens) - np.log(params), LOG_6 + np.log(tokens) + np.log(params)
     return E + np.exp(log_add(np.log(a) + eta * ratio, np.log(b) - eta * ratio) - eta * flops)
 
 
@@ -81,7 +81,7 @@ def _overtrained_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, An
     log_both = sampled["log_eta"] + np.log(2.0)
     found = chinchilla.constants({**sampled, "log_alpha": log_both, "log_beta": log_both}, anchors)
     eta = np.exp(sampled["log_eta"])
-    six = np.exp(eta * np.log(6.0))
+    six = np.exp(eta * LOG_6)
     # alpha and beta are Chinchilla's, for functions that use them in any law (sizes off the optimum).
     return {
         "E": found["E"],
@@ -104,7 +104,7 @@ def _overtrained_optimum(flops: Any, *, a: Any, b: Any, eta: Any, **_: Any) -> A
 
 def _overtrained_saved(loss: Any, best_loss: Any, *, E: Any, eta: Any, **_: Any) -> Any:
     """Return C'/C, the share of the compute that the optimum needs to reach `loss`: along it loss - E falls as C^-eta."""
-    return np.exp((np.log(best_loss - E) - np.log(loss - E)) / eta)
+    return chinchilla.share_of_compute(loss, best_loss, E=E, exponent=eta)
 
 
 LAWS = (

@@ -1,13 +1,10 @@
 """Cells of a table: combinations of a law's inputs, each with its own level, such as params x tokens of a sweep."""
 
-from typing import Any
-
 import numpy as np
 
 from ..errors import InputError
+from ..laws.approaches import steps
 from ..laws.law import Inputs, Surface
-
-_SAME = 0.01  # of a logarithm: tokens are rounded to whole batches, so one length may have several counts
 
 
 def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]:
@@ -27,20 +24,11 @@ def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]
     member : array, shape (cell, run)
         1 if a run belongs to a cell, otherwise 0.
     """
-    steps = np.stack([_steps(inputs[name]) for name in surface.cells], axis=1)
-    cells, number = np.unique(steps, axis=0, return_inverse=True)
+    numbers = np.stack([steps(inputs[name]) for name in surface.cells], axis=1)
+    cells, number = np.unique(numbers, axis=0, return_inverse=True)
     member = (number.reshape(-1) == np.arange(len(cells))[:, None]).astype(float)
     centres = {name: np.exp(member @ np.log(inputs[name]) / member.sum(axis=1)) for name in surface.cells}
     return [" ".join(f"{name}={centres[name][i]:.4g}" for name in surface.cells) for i in range(len(cells))], member
-
-
-def _steps(values: Any) -> np.ndarray:
-    """Number the distinct values; those that differ only by rounding count as one."""
-    logs = np.log(np.asarray(values, dtype=float))
-    order = np.argsort(logs, kind="stable")
-    numbers = np.zeros(len(logs), dtype=int)
-    numbers[order[1:]] = np.cumsum(np.diff(logs[order]) > _SAME)
-    return numbers
 
 
 def check_cells(surface: Surface, inputs: Inputs) -> None:

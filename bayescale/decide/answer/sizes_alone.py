@@ -8,7 +8,7 @@ import pandas as pd
 from ...forecasts.reach import check_reach
 from ...laws.best import log_best_params
 from ...laws.distance import decades_beyond
-from ...laws.law import compute
+from ...laws.law import log_product, tokens_within
 from ...posterior import Fit, bearing_on
 from ...spec.groups import local_draws
 from ..problem.checks import check_fits, most_compute
@@ -87,7 +87,7 @@ def sizes_alone(fits: Sequence[Fit], request: Request) -> pd.DataFrame:
 
 def _row(fit: Fit, request: Request, flops: float, decades: float, best: np.ndarray) -> dict[str, object]:
     lower, middle, upper = np.quantile(best, [(1 - request.prob) / 2, 0.5, (1 + request.prob) / 2])
-    ratio = np.exp(np.log(flops / compute(1.0, 1.0)) - 2 * np.array([middle, upper, lower]))
+    ratio = np.exp(log_product(flops) - 2 * np.array([middle, upper, lower]))
     prices, said = prices_of(flops, 0.0, request.budget.costs, None, False, "flops")
     return {
         "budget": flops,
@@ -99,7 +99,7 @@ def _row(fit: Fit, request: Request, flops: float, decades: float, best: np.ndar
         "risk": "mean",
         "binding": "flops",
         "params": np.exp(middle),
-        "tokens": flops / compute(np.exp(middle), 1.0),
+        "tokens": tokens_within(flops, np.exp(middle)),
         "tokens_per_param": ratio[0],
         "tokens_per_param_lower": ratio[1],
         "tokens_per_param_upper": ratio[2],
