@@ -108,7 +108,7 @@ class LossDraws:
 
     @property
     def everywhere(self) -> "LossDraws":
-        """The same draws with a loss for plans at any distance, as `forecast` has it; a search stays near the runs."""
+        """The same draws with the loss of `forecast` for plans at any distance; a search stays near the runs."""
         return replace(self, parts=tuple(replace(part, near=False) for part in self.parts))
 
     @property
