@@ -26,7 +26,12 @@ HELD_OUT = 1 / 3  # of the largest compute: runs that judge it
 
 def sample(runs: pd.DataFrame, *, fade: float | None = None) -> xr.DataTree:
     """Fit the default model, optionally with another fade."""
-    return fit(load_spec("chinchilla").changed({"noise": {"fade": fade}}), runs, random_seed=SEED, progressbar=False)
+    return fit(
+        load_spec("chinchilla").changed({} if fade is None else {"noise": {"fade": fade}}),
+        runs,
+        random_seed=SEED,
+        progressbar=False,
+    )
 
 
 def best_sizes(runs: pd.DataFrame) -> pd.DataFrame:

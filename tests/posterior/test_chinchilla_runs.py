@@ -23,7 +23,12 @@ def points():
 
 
 def sample(runs, fade=None, seed=SEED):
-    return fit(load_spec("chinchilla").changed({"noise": {"fade": fade}}), runs, random_seed=seed, progressbar=False)
+    return fit(
+        load_spec("chinchilla").changed({} if fade is None else {"noise": {"fade": fade}}),
+        runs,
+        random_seed=seed,
+        progressbar=False,
+    )
 
 
 @pytest.fixture(scope="module")
