@@ -20,7 +20,7 @@ def log_best_params(law: Law, flops: float, **inputs: Any) -> np.ndarray:
     law : Law
         A law in params and tokens.
     flops : float
-        Training compute, > 0. A law with a finite `sizing.ratio_decades` must have runs to stay near: it is refused.
+        Training compute, > 0.
     **inputs : float or array, shape (draw,)
         The law's other inputs and its constants, by name.
 
@@ -28,6 +28,11 @@ def log_best_params(law: Law, flops: float, **inputs: Any) -> np.ndarray:
     -------
     numpy.ndarray, shape (draw,)
         The law's `sizing.optimum` if it has one, otherwise the size with the lowest loss between one param and one token.
+
+    Raises
+    ------
+    ValueError
+        If the law holds only near its runs (a finite `sizing.ratio_decades`), which are unknown here.
 
     Examples
     --------

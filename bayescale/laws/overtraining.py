@@ -82,15 +82,7 @@ def _overtrained_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, An
     found = chinchilla.constants({**sampled, "log_alpha": log_both, "log_beta": log_both}, anchors)
     eta = np.exp(sampled["log_eta"])
     six = np.exp(eta * LOG_6)
-    # alpha and beta are Chinchilla's, for functions that use them in any law (sizes off the optimum).
-    return {
-        "E": found["E"],
-        "a": found["A"] * six,
-        "b": found["B"] * six,
-        "eta": eta,
-        "alpha": 2 * eta,
-        "beta": 2 * eta,
-    }
+    return {"E": found["E"], "a": found["A"] * six, "b": found["B"] * six, "eta": eta}
 
 
 def _exponents(*, eta: Any, **_: Any) -> tuple[Any, Any]:

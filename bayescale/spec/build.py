@@ -36,7 +36,7 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
     -------
     pymc.Model
         With sampled parameters and `sigma` (and `nu`), the law's constants as deterministics, and one observed variable,
-        `log_loss`, dims (run,).
+        `log_loss` or what else is modelled (`observed_name`), dims (run,).
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Data that a spec takes from a table of runs, by name: the law's inputs and anchors, the response in logs and the weights."""
+"""Data that a spec takes from a table of runs, by name: inputs and anchors of the law, the response as modelled, and weights."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -47,7 +47,7 @@ class Noise(_Table):
 
 
 class Drift(_Table):
-    """Error of the law itself beyond its runs: sd of log loss per decade of reach."""
+    """Error of the law itself beyond its runs: sd on the scale of the noise, per decade of distance (`laws.distance`)."""
 
     per_decade: NonNegative = 0.0
 

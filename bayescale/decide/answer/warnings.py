@@ -143,7 +143,7 @@ def out_of_reach(target: Target, nearest: Nearest, loss: float, max_extrapolatio
     floor = ""
     if nearest.floor > 0.5:
         floor = (
-            f" In {nearest.floor:.0%} of the draws the target is below the irreducible loss, which no compute reaches."
+            f" In {nearest.floor:.0%} of the draws the target is below the irreducible loss: only drift of the law can reach it."
         )
     return (
         f"No plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}{binds}. The largest possible "

@@ -30,7 +30,7 @@ class Part:
     reached: Reached
     noise: Additive  # of log loss
     held: np.ndarray  # drift of log loss that all plans share, wherever they lie
-    near: bool = True  # whether plans further from the runs than the law may be compared at have no finite loss
+    near: bool = True  # whether plans beyond the law's `ratio_decades` have an infinite loss, so that a search stays near the runs
     outside: float | None = None  # decades in ratio and epochs that all plans share; None for their own
 
     @property
