@@ -142,9 +142,7 @@ def out_of_reach(target: Target, nearest: Nearest, loss: float, max_extrapolatio
         binds = f": {options_of(nearest.binding)} {'binds' if len(nearest.binding) == 1 else 'bind'}"
     floor = ""
     if nearest.floor > 0.5:
-        floor = (
-            f" In {nearest.floor:.0%} of the draws the target is below the irreducible loss: only drift of the law can reach it."
-        )
+        floor = f" In {nearest.floor:.0%} of the draws the target is below the irreducible loss: only drift of the law can reach it."
     return (
         f"No plan reaches a loss of {target.loss:.5g} with probability {target.probability:g}{binds}. The largest possible "
         f"is P = {np.floor(100 * nearest.probability) / 100:.2f} within {most_compute(max_extrapolation):g} decades of compute; "
