@@ -56,10 +56,13 @@ class Surface:
         Inputs; each of their combinations has its own level.
     best : callable
         ``best(inputs, **constants)``: natural logs of the best values of the other inputs, by name.
+    exponents : mapping of str to tuple of str
+        Sampled exponent -> what it is the exponent of, and the runs from which it can be learnt.
     """
 
     cells: tuple[str, ...]
     best: Callable[..., Any]
+    exponents: Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True)

@@ -170,6 +170,15 @@ def batch_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> d
     }
 
 
+_RATE_EXPONENTS = {
+    "by_params": ("params", "cells of several sizes at similar tokens"),
+    "by_tokens": ("tokens", "cells of several lengths at one size"),
+}
+_BATCH_EXPONENTS = {
+    "by_batch": ("the batch", "several rates at each of several batch sizes"),
+    "batch_by_tokens": ("tokens in the best batch", "batch sweeps at several lengths"),
+}
+
 LAWS = (
     Law(
         name="lr-surface",
@@ -179,7 +188,7 @@ LAWS = (
         anchors=anchors,
         constants=constants,
         reach=reach,
-        surface=Surface(cells=("params", "tokens"), best=best),
+        surface=Surface(cells=("params", "tokens"), best=best, exponents=_RATE_EXPONENTS),
     ),
     Law(
         name="lr-batch-surface",
@@ -199,6 +208,8 @@ LAWS = (
         anchors=anchors,
         constants=batch_constants,
         reach=batch_reach,
-        surface=Surface(cells=("params", "tokens"), best=best_with_batch),
+        surface=Surface(
+            cells=("params", "tokens"), best=best_with_batch, exponents={**_RATE_EXPONENTS, **_BATCH_EXPONENTS}
+        ),
     ),
 )

@@ -34,7 +34,8 @@ def test_its_parts_fit_together(name):
     assert set(inspect.signature(law.reach).parameters) == set(law.inputs)
     assert law.sizes_models or law.sizing == Sizing(), "closed forms of a choice that the law does not make"
     assert law.gives_loss or law.profile is None or law.surface is None
-    assert set(law.surface.cells if law.surface else ()) <= set(law.inputs)
+    if law.surface:
+        assert set(law.surface.cells) <= set(law.inputs) and set(law.surface.exponents) <= set(law.sampled)
     assert law.with_options({}).sampled == law.sampled and bool(law.options) == (law.configured is not None)
     if law.critical_batch:
         assert law.critical_batch in constants

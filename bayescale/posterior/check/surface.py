@@ -5,18 +5,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...laws.law import Surface
 from ...spec.spec import ModelSpec
 from .verdict import verdict
 
 _PRIOR_DRIVEN = 0.8  # posterior sd over prior sd
 _COLLINEAR = 0.95  # |correlation| of ln params and ln tokens of the cells
 _BATCH_SPREAD = 0.01  # of ln batch_tokens within a cell
-_EXPONENTS = {
-    "by_params": ("params", "cells of several sizes at similar tokens"),
-    "by_tokens": ("tokens", "cells of several lengths at one size"),
-    "by_batch": ("the batch", "several rates at each of several batch sizes"),
-    "batch_by_tokens": ("tokens in the best batch", "batch sweeps at several lengths"),
-}
 
 
 def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
@@ -29,7 +24,7 @@ def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     cells = {name: teaching @ logs[name] / teaching.sum(axis=1) for name in surface.cells}
     return [
         _collinear(cells),
-        _prior_driven(idata, spec),
+        _prior_driven(idata, surface),
         _bracketed(idata, spec, logs, member),
         *([] if "batch_tokens" in spec.inputs else _batch_varies(idata, member)),
     ]
@@ -51,13 +46,13 @@ def _collinear(cells: dict[str, np.ndarray]) -> dict[str, Any]:
     )
 
 
-def _prior_driven(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
+def _prior_driven(idata: xr.DataTree, surface: Surface) -> dict[str, Any]:
     """Compare the sd of each exponent with that of its prior."""
-    names = [name for name in _EXPONENTS if name in spec.priors]
-    ratio = {name: float(idata["posterior"][name].std() / idata["prior"][name].std()) for name in names}
-    driven = [name for name in names if ratio[name] > _PRIOR_DRIVEN]
-    wanted = "; ".join(_EXPONENTS[name][1] for name in driven)
-    listed = ", ".join(f"{_EXPONENTS[name][0]} ({ratio[name]:.0%} of the prior's width remains)" for name in driven)
+    exponents = surface.exponents
+    ratio = {name: float(idata["posterior"][name].std() / idata["prior"][name].std()) for name in exponents}
+    driven = [name for name in exponents if ratio[name] > _PRIOR_DRIVEN]
+    wanted = "; ".join(exponents[name][1] for name in driven)
+    listed = ", ".join(f"{exponents[name][0]} ({ratio[name]:.0%} of the prior's width remains)" for name in driven)
     return verdict(
         "exponents_from_prior",
         float(len(driven)),
