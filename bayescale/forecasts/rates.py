@@ -37,10 +37,10 @@ def best_rates(
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of `lr-surface` or `lr-batch-surface`.
+        A fit of `lr-surface`, `lr-batch-surface` or `lr-decay-surface`.
     plans : pandas.DataFrame, optional
-        One row per plan, with `params` and `tokens`, and for `lr-batch-surface` optionally `batch_tokens`. By default, the cells of
-        the fitted sweep that have two or more runs.
+        One row per plan, with `params` and `tokens`, for `lr-decay-surface` also `batch_tokens`, and for `lr-batch-surface` optionally.
+        By default, the cells of the fitted sweep that have two or more runs.
     prob : float
         Probability of the equal-tailed bands, in (0, 1).
     drift : bool
@@ -54,7 +54,8 @@ def best_rates(
     -------
     pandas.DataFrame
         Index plan. `params`, `tokens`, `lr_median, lr_lower, lr_upper` (and `batch_tokens_median, ...`; the rate is for the given
-        batch, or for the best one), `probability`, `extrapolation_decades`, and `warning`, last.
+        batch, or for the best one; `weight_decay_median, ...` is for the best rate), `probability`, `extrapolation_decades`, and `warning`,
+        last.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def best_rates(
     given = {name: xr.DataArray(table[name].to_numpy(float), dims="plan") for name in table}
     constants = {name: draws[name] for name in law.loss_constants}
     best = law.surface.best(given, **constants)
-    if plans is None and "batch_tokens" in given:  # the rate at the batch of the cell, and the best batch
+    if plans is None and "batch_tokens" in best:  # the rate at the batch of the cell, and the best batch
         free = law.surface.best({name: given.pop(name) for name in law.surface.cells}, **constants)
         best |= {"batch_tokens": free["batch_tokens"]}
     rng = np.random.default_rng(fit.seed if random_seed is None else random_seed)
@@ -102,7 +103,8 @@ def _cells(fit: Fit) -> pd.DataFrame:
     """Return params and tokens of each cell with two or more runs, and its mean batch."""
     spec, data = fit.spec, fit.data
     member = data["member"].to_numpy()
-    names = [name for name in spec.inputs if name != "lr"]
+    cells = fit.law.surface.cells if fit.law.surface else ()
+    names = [name for name in spec.inputs if name in (*cells, "batch_tokens")]
     centres = {name: np.exp(member @ np.log(data[name].to_numpy()) / member.sum(axis=1)) for name in names}
     table = pd.DataFrame(centres, index=pd.Index(data["cell"].to_numpy().astype(str), name="plan"))
     return table[member.sum(axis=1) > 1]

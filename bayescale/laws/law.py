@@ -58,11 +58,14 @@ class Surface:
         ``best(inputs, **constants)``: natural logs of the best values of the other inputs, by name.
     exponents : mapping of str to tuple of str
         Sampled exponent -> what it is the exponent of, and the runs from which it can be learnt.
+    swept : tuple of str
+        Inputs of which some cell must have three values.
     """
 
     cells: tuple[str, ...]
     best: Callable[..., Any]
     exponents: Mapping[str, tuple[str, str]]
+    swept: tuple[str, ...] = ("lr",)
 
 
 @dataclass(frozen=True)

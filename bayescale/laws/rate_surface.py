@@ -170,7 +170,7 @@ def batch_constants(sampled: Mapping[str, Any], anchors: Mapping[str, Any]) -> d
     }
 
 
-_RATE_EXPONENTS = {
+RATE_EXPONENTS = {
     "by_params": ("params", "cells of several sizes at similar tokens"),
     "by_tokens": ("tokens", "cells of several lengths at one size"),
 }
@@ -188,7 +188,7 @@ LAWS = (
         anchors=anchors,
         constants=constants,
         reach=reach,
-        surface=Surface(cells=("params", "tokens"), best=best, exponents=_RATE_EXPONENTS),
+        surface=Surface(cells=("params", "tokens"), best=best, exponents=RATE_EXPONENTS),
     ),
     Law(
         name="lr-batch-surface",
@@ -209,7 +209,7 @@ LAWS = (
         constants=batch_constants,
         reach=batch_reach,
         surface=Surface(
-            cells=("params", "tokens"), best=best_with_batch, exponents={**_RATE_EXPONENTS, **_BATCH_EXPONENTS}
+            cells=("params", "tokens"), best=best_with_batch, exponents={**RATE_EXPONENTS, **_BATCH_EXPONENTS}
         ),
     ),
 )

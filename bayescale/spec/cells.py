@@ -34,10 +34,10 @@ def find_cells(surface: Surface, inputs: Inputs) -> tuple[list[str], np.ndarray]
 def check_cells(surface: Surface, inputs: Inputs) -> None:
     """Raise ValueError if no cell compares enough values of the tuned input."""
     names, member = find_cells(surface, inputs)
-    tuned = [name for name in inputs if name not in surface.cells]
-    most = max(len(np.unique(inputs[tuned[0]][row > 0])) for row in member)
-    if most < 3:
-        raise InputError(
-            f"No combination of {' and '.join(surface.cells)} has 3 different values of '{tuned[0]}' (the {len(names)} of this table have "
-            f"at most {most}), so a best value cannot be learnt. Train the same size on the same tokens with several values."
-        )
+    for tuned in surface.swept:
+        most = max(len(np.unique(inputs[tuned][row > 0])) for row in member)
+        if most < 3:
+            raise InputError(
+                f"No combination of {' and '.join(surface.cells)} has 3 different values of '{tuned}' (the {len(names)} of this table "
+                f"have at most {most}), so a best value cannot be learnt. Train the same size on the same tokens with several values."
+            )

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from bayescale import best_rates, check_fit, fit, load_spec, read_runs
+from bayescale.laws import rate_decay
 
 pytestmark = pytest.mark.slow
 SAMPLING = {"draws": 1000, "tune": 500, "progressbar": False}
@@ -112,3 +113,50 @@ def test_known_exponents_are_found():
             best = TRUTH["lr_coef"] * row["params"] ** -0.5 * row["tokens"] ** 0.2
             assert row["lr_lower"] / 1.5 < best < row["lr_upper"] * 1.5, plan
     assert sum(inside) >= 13, "of 18; 16 are expected"
+
+
+DECAY = {
+    "lr_coef": 1e-3 * 1e8**0.4,
+    "exponent_params": -0.4,
+    "exponent_tokens": 0.0,
+    "exponent_batch": 0.0,
+    "curvature": 0.03,
+    "tau_curvature": 0.015,
+    "tau_coef": 1.084,
+    "exponent_ratio": -0.527,
+}
+
+
+def decay_sweep():
+    """Four cells at 20 to 160 tokens per parameter, three rates x four decays in each, noise of 0.3%."""
+    rng, rows = np.random.default_rng(1), []
+    for params, tokens in ((5e7, 1e9), (5e7, 8e9), (4e8, 8e9), (4e8, 3e10)):
+        for lr in (3e-4, 1e-3, 3e-3):
+            for weight_decay in (0.03, 0.1, 0.3, 1.0):
+                run = {
+                    "params": params,
+                    "tokens": tokens,
+                    "batch_tokens": 2.5e5,
+                    "lr": lr,
+                    "weight_decay": weight_decay,
+                }
+                level = 1.8 + 480 / params**0.35 + 2000 / tokens**0.366
+                rows.append({**run, "loss": level * rate_decay.loss(**run, **DECAY) * np.exp(0.003 * rng.normal())})
+    return read_runs(pd.DataFrame(rows).assign(run=[f"r{i}" for i in range(len(rows))]))
+
+
+def test_rate_and_decay_are_told_apart():
+    idata = fit(load_spec("lr-decay-surface"), decay_sweep(), random_seed=1, **SAMPLING)
+    open_ = open_checks(idata)
+    assert "the batch (" in open_["exponents_from_prior"] and "tau" not in open_["exponents_from_prior"]
+    draws = idata["posterior"].to_dataset()
+    for name in ("curvature", "tau_curvature", "exponent_ratio", "exponent_params"):
+        low, high = draws[name].quantile([0.01, 0.99]).to_numpy()
+        assert low < DECAY[name] < high, name
+    table = best_rates(idata)
+    for _, row in table.iterrows():
+        cell = {name: row[name] for name in ("params", "tokens", "batch_tokens")}
+        constants = {name: value for name, value in DECAY.items() if "curvature" not in name}
+        for name, log_best in rate_decay.best(cell, **constants).items():
+            assert row[f"{name}_lower"] / 1.2 < np.exp(log_best) < 1.2 * row[f"{name}_upper"], name
+            assert row[f"{name}_upper"] < 2 * row[f"{name}_lower"], name

@@ -51,3 +51,10 @@ def test_a_table_without_a_sweep_is_refused():
     runs = read_runs(sweep().assign(lr=1e-3))
     with pytest.raises(ValueError, match="No combination of params and tokens has 3 different values of 'lr'"):
         fit(load_spec("lr-surface"), runs)
+
+
+def test_a_sweep_of_decay_needs_three_of_each():
+    """At one decay, tau moves with the rate alone, and the two parabolas cannot be told apart."""
+    runs = read_runs(sweep().assign(batch_tokens=1e5, weight_decay=0.1))
+    with pytest.raises(ValueError, match="has 3 different values of 'weight_decay'"):
+        fit(load_spec("lr-decay-surface"), runs)

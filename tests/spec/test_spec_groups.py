@@ -198,7 +198,7 @@ def test_priors_that_groups_may_move():
         assert load_spec(model).changed(pooled(name)).groups.partial == (name,)
 
 
-@pytest.mark.parametrize("model", ["approach-1", "approach-2", "lr-surface", "lr-batch-surface"])
+@pytest.mark.parametrize("model", ["approach-1", "approach-2", "lr-surface", "lr-batch-surface", "lr-decay-surface"])
 def test_laws_that_take_no_groups(model):
     spec = load_spec(model)
     partial = pooled(next(name for name, prior in spec.priors.items() if prior.dist == "Normal"))

@@ -32,8 +32,9 @@ def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
 
 def _collinear(cells: dict[str, np.ndarray]) -> dict[str, Any]:
     together = np.nan
-    if len(cells["params"]) > 1 and min(float(np.ptp(values)) for values in cells.values()) > 0.01:
-        together = abs(float(np.corrcoef(np.stack(list(cells.values())))[0, 1]))
+    params, tokens = cells["params"], cells["tokens"]
+    if len(params) > 1 and min(float(np.ptp(params)), float(np.ptp(tokens))) > 0.01:
+        together = abs(float(np.corrcoef(params, tokens)[0, 1]))
     return verdict(
         "params_tokens_collinear",
         together,
