@@ -19,6 +19,7 @@ _HOMES = {
     "fit_breaks": "posterior",
     "average_fits": "posterior",
     "check_fit": "posterior",
+    "central_draw": "posterior",
     "save_fit": "posterior",
     "load_fit": "posterior",
     "forecast": "forecasts",

@@ -43,6 +43,10 @@ def fit(
     response: Annotated[
         str | None, typer.Option(help="Column that the law explains, if it is not the model's own.")
     ] = None,
+    chance: Annotated[
+        float | None,
+        typer.Option(help="Chance level of an accuracy, e.g. 0.25 for four choices; otherwise it is learnt."),
+    ] = None,
     fade: Annotated[
         float | None,
         typer.Option(help="Extra noise per decade below the largest run; 0 is the textbook posterior."),
@@ -79,6 +83,8 @@ def fit(
     check_replaceable(Path(out))
     spec = load_spec(model)
     overlay: dict[str, Any] = {"inputs": _inputs(inputs, list(spec.inputs)), "options": law_options(option)}
+    if chance is not None:
+        overlay["options"] = {**overlay["options"], "chance": chance}
     overlay |= {} if fade is None else {"noise": {"fade": fade}}
     spec = spec.changed(overlay if response is None else {**overlay, "response": response})
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
@@ -167,20 +173,22 @@ def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dic
 
 
 def _parameters(idata: Any) -> list[dict[str, Any]]:
-    """Return the law's constants and those of the noise, each with its interval, but not the sampled parameters behind them."""
-    from ..posterior import fitted_spec
+    """Return the law's constants and those of the noise, but not the sampled parameters behind them: interval, and value in one draw."""
+    from ..posterior import central_draw, fitted_spec
 
+    together = central_draw(idata)
     draws, sampled = idata["posterior"].to_dataset(), fitted_spec(idata).priors
     tails = [(1 - _PROB) / 2, 0.5, (1 + _PROB) / 2]
     found = []
     for name in draws.data_vars:
         if name not in sampled and draws[name].dims == ("chain", "draw"):
             lower, median, upper = draws[name].quantile(tails).to_numpy()
-            found.append({"name": str(name), "median": median, "lower": lower, "upper": upper})
+            central = float(together[name])
+            found.append({"name": str(name), "median": median, "lower": lower, "upper": upper, "central": central})
     if fitted_spec(idata).get_law().surface:
         from .rates import cell_parameters
 
-        found += cell_parameters(idata, _PROB)
+        found += [{**row, "central": None} for row in cell_parameters(idata, _PROB)]
     return found
 
 
@@ -193,8 +201,18 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
 
     title = f"{fitted_spec(idata).title}: {report['runs_used']} runs, loss in {report['loss_unit']}"
     edges = ("median", "lower", "upper")
-    rows = [[row["name"], *(number(row[edge]) for edge in edges)] for row in report["parameters"]]
-    print_table(title, ["", "median", f"{(1 - _PROB) / 2:.0%}", f"{(1 + _PROB) / 2:.0%}"], rows)
+    rows = [
+        [
+            row["name"],
+            *(number(row[edge]) for edge in edges),
+            "" if row["central"] is None else number(row["central"], 5),
+        ]
+        for row in report["parameters"]
+    ]
+    print_table(title, ["", "median", f"{(1 - _PROB) / 2:.0%}", f"{(1 + _PROB) / 2:.0%}", "together"], rows)
+    print_text(
+        "To write down one law, take the constants of the last column: they belong together, and the medians do not."
+    )
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     print_text(

@@ -44,11 +44,17 @@ def check_out(out: str | None, *inputs: str | None, option: str = "--out") -> No
 
 
 def law_options(texts: Sequence[str] | None) -> dict[str, Any]:
-    """Read the NAME=VALUE strings of --option; whole numbers, true and false are converted."""
-    values: dict[str, Any] = {}
-    for name, text in pairs("--option", texts).items():
-        values[name] = text == "true" if text in ("true", "false") else int(text) if text.isdecimal() else text
-    return values
+    """Read the NAME=VALUE strings of --option; numbers, true and false are converted."""
+    return {name: _option_value(text) for name, text in pairs("--option", texts).items()}
+
+
+def _option_value(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return text
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

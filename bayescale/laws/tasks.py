@@ -48,15 +48,44 @@ def _loss_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
     return {"loss_mean": float(np.mean(inputs["loss"]))}
 
 
-def _accuracy_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Ceiling as a share of the range above chance; how far up from chance to it the mean loss is, as a logit; ln steepness there."""
-    k = np.exp(sampled["log_steepness"]) / anchors["loss_mean"]
-    return {
-        "floor": sampled["chance"],
-        "ceiling": sampled["chance"] + (1 - sampled["chance"]) * sampled["head"],
-        "k": k,
-        "L0": anchors["loss_mean"] + sampled["middle"] / k,
-    }
+def _check_chance(chance: Any) -> None:
+    number = isinstance(chance, int | float) and not isinstance(chance, bool)
+    if chance is not None and not (number and 0 <= chance < 1):
+        raise InputError(
+            f"`options.chance` must be a share from 0 to below 1, such as 0.25 for four choices. Got {chance!r}."
+        )
+
+
+def _accuracy(chance: float | None = None) -> Law:
+    """Return the law for accuracy against loss, with a chance level that is stated (`chance`) or sampled (None)."""
+    _check_chance(chance)
+
+    def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+        """Ceiling as a share of the range above chance; how far up from chance to it the mean loss is, as a logit; ln steepness there."""
+        k = np.exp(sampled["log_steepness"]) / anchors["loss_mean"]
+        floor = sampled["chance"] if chance is None else chance + 0 * k
+        return {
+            "floor": floor,
+            "ceiling": floor + (1 - floor) * sampled["head"],
+            "k": k,
+            "L0": anchors["loss_mean"] + sampled["middle"] / k,
+        }
+
+    return Law(
+        name="accuracy",
+        inputs=("loss",),
+        sampled=(*(("chance",) if chance is None else ()), "head", "middle", "log_steepness"),
+        loss=accuracy_in_loss,
+        anchors=_loss_anchors,
+        constants=constants,
+        reach=inverse,
+        level="",
+        chance="floor",
+        keeps_repeats=True,
+        spans=False,
+        options={"chance": None},
+        configured=_accuracy,
+    )
 
 
 def accuracy_in_scale(x: Any, *, floor: Any, ceiling: Any, k: Any, log_x0: Any) -> Any:
@@ -81,12 +110,36 @@ def _scale_anchors(inputs: _Numbers, response: Any = None) -> dict[str, float]:
     return {"log_x_mean": float(np.mean(np.log(inputs["x"])))}
 
 
-def _scale_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
-    """Floor below T, the accuracy in the middle of the rows, and ceiling above it, each as a share of the remaining range; ln steepness."""
-    T, k = sampled["T"], np.exp(sampled["log_steepness"])
-    floor, ceiling = T * sampled["low"], T + (1 - T) * sampled["head"]
-    log_x0 = anchors["log_x_mean"] + (np.log(ceiling - T) - np.log(T - floor)) / k
-    return {"floor": floor, "ceiling": ceiling, "k": k, "log_x0": log_x0}
+def _accuracy_scale(chance: float | None = None) -> Law:
+    """Return the law for accuracy against a scale, with a chance level that is stated (`chance`) or sampled (None)."""
+    _check_chance(chance)
+
+    def constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+        """Floor below T, the accuracy in the middle of the rows, and ceiling above it, as shares of the remaining range; ln steepness.
+
+        With a stated chance level, T is the share of the way from it to 1.
+        """
+        k = np.exp(sampled["log_steepness"])
+        T = sampled["T"] if chance is None else chance + (1 - chance) * sampled["T"]
+        floor = T * sampled["low"] if chance is None else chance + 0 * T
+        ceiling = T + (1 - T) * sampled["head"]
+        log_x0 = anchors["log_x_mean"] + (np.log(ceiling - T) - np.log(T - floor)) / k
+        return {"floor": floor, "ceiling": ceiling, "k": k, "log_x0": log_x0}
+
+    return Law(
+        name="accuracy-scale",
+        inputs=("x",),
+        sampled=("T", *(("low",) if chance is None else ()), "head", "log_steepness"),
+        loss=accuracy_in_scale,
+        anchors=_scale_anchors,
+        constants=constants,
+        reach=itself,
+        level="",
+        chance="floor",
+        keeps_repeats=True,
+        options={"chance": None},
+        configured=_accuracy_scale,
+    )
 
 
 def top1_error(loss: Any, *, eps: Any, k: Any, gamma: Any) -> Any:
@@ -163,31 +216,8 @@ def _exact_match(tokens: int = 10) -> Law:
 
 
 LAWS = (
-    Law(
-        name="accuracy",
-        inputs=("loss",),
-        sampled=("chance", "head", "middle", "log_steepness"),
-        loss=accuracy_in_loss,
-        anchors=_loss_anchors,
-        constants=_accuracy_constants,
-        reach=inverse,
-        level="",
-        chance="floor",
-        keeps_repeats=True,
-        spans=False,
-    ),
-    Law(
-        name="accuracy-scale",
-        inputs=("x",),
-        sampled=("T", "low", "head", "log_steepness"),
-        loss=accuracy_in_scale,
-        anchors=_scale_anchors,
-        constants=_scale_constants,
-        reach=itself,
-        level="",
-        chance="floor",
-        keeps_repeats=True,
-    ),
+    _accuracy(),
+    _accuracy_scale(),
     Law(
         name="error",
         inputs=("loss",),

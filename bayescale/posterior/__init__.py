@@ -2,6 +2,7 @@
 
 from .average import average_fits
 from .breaks import fit_breaks
+from .central import central_draw
 from .check import bearing_on, check_fit, failed_checks, stored_check
 from .fit import fit
 from .fitted import Fit, fits_of
@@ -11,6 +12,7 @@ __all__ = [
     "Fit",
     "average_fits",
     "bearing_on",
+    "central_draw",
     "check_fit",
     "failed_checks",
     "fit",

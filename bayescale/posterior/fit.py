@@ -16,6 +16,7 @@ from ..runs.columns import PARAMS_KINDS
 from ..runs.select import EVERY_FAMILY
 from ..spec.cells import check_cells
 from ..spec.data import model_inputs
+from ..spec.direction import check_direction
 from ..spec.groups import check_groups
 from ..spec.spec import ModelSpec
 from .check import check_fit
@@ -187,6 +188,7 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
     surface = spec.get_law().surface
     if surface:
         check_cells(surface, model_inputs(spec, rows))
+    check_direction(spec, rows)
     if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
         columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
         raise InputError(

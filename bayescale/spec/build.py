@@ -85,7 +85,7 @@ def _level(
 ) -> tuple[Any, Any]:
     """Return the level of the loss (one for all runs, per group or per cell) and the scale of the noise, including the misfit of cells."""
     law, prior = spec.get_law(), spec.priors[spec.get_law().level]
-    if spec.noise.fade > 0 or law.surface:
+    if spec.noise.link == "log":
         unit = {**sampled, law.level: _pooled(spec, law.level, 1.0)}
         shape = np.log(_curve(spec, inputs, _at_runs(spec, law.constants(unit, data), data)))
         if law.surface:

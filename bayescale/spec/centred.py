@@ -4,7 +4,8 @@ With fade, only the few runs near the largest carry much weight, often just one.
 itself uncertain by a factor of ten: a funnel, in which NUTS gets stuck (R-hat 1.01 to 1.4 on ten runs). Given all other parameters, T is
 nearly Normal in logs around the precision-weighted mean of the runs, so we sample its deviation from that mean in units of its own
 standard deviation. Prior and posterior do not change: this is a change of variables, with its Jacobian. Leapfrogs fall from 23-41
-to 9-14, and effective draws increase by a factor of 2 to 10.
+to 9-14, and effective draws increase by a factor of 2 to 10. It also starts chains at the level of the runs, whatever its unit: a prior
+over all units has its mean far from any of them.
 """
 
 from typing import Any

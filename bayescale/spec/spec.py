@@ -299,7 +299,7 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
 
 
 def _each_numbered(table: Mapping[str, Any]) -> Any:
-    """Return the priors with an entry for `c` repeated for `c_1`, `c_2`, ..., as many as the law has with its options."""
+    """Return the priors that the law has with its options: without those that the options take out, and `c` as `c_1`, `c_2`, ..."""
     priors, law = table.get("priors"), LAWS.get(str(table.get("law")))
     if not isinstance(priors, Mapping) or law is None or law.configured is None:
         return priors
@@ -309,7 +309,9 @@ def _each_numbered(table: Mapping[str, Any]) -> Any:
     options = {name: value for name, value in given.items() if name in law.options}
     sampled = law.with_options(options).sampled
     numbered = {name: name.rpartition("_")[0] for name in sampled if name.rpartition("_")[2].isdigit()}
-    templates = {*numbered.values(), *(name.rpartition("_")[0] for name in law.with_options({}).sampled)}
+    usual = law.with_options({}).sampled
+    templates = {*numbered.values(), *(name.rpartition("_")[0] for name in usual)}
+    templates |= {name for name in usual if not name.rpartition("_")[2].isdigit()}  # that these options take out
     written = {name: priors[base] for name, base in numbered.items() if base in priors and name not in priors}
     return {**{name: entry for name, entry in priors.items() if name in sampled or name not in templates}, **written}
 

@@ -13,7 +13,7 @@ from bayescale import Rules, allocate, bands, fit, forecast, load_fit, load_spec
 from bayescale.cli.main import main
 from bayescale.laws import LAWS
 from bayescale.posterior import nuts, stored_check
-from bayescale.posterior.check.rows import _explained
+from bayescale.posterior.check.follow import explained
 from bayescale.posterior.check.sampling import sampled_draws, sampling_checks
 from bayescale.posterior.check.verdict import verdict
 from bayescale.posterior.fit import _columns
@@ -242,6 +242,6 @@ def test_a_fit_replaces_fits_only(tmp_path, small_fit):
 
 
 def test_losses_that_do_not_follow_the_law_warn():
-    assert _explained(np.zeros(3), np.zeros(3)) == 0
+    assert explained(np.zeros(3), np.zeros(3)) == 0
     measured = np.log([2.5, 2.8, 3.0, 3.3])
-    assert _explained(measured - np.log([3.3, 3.0, 2.8, 2.5]), measured) < 0
+    assert explained(measured - np.log([3.3, 3.0, 2.8, 2.5]), measured) < 0

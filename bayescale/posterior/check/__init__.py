@@ -1,6 +1,7 @@
 """Checks of a fit: each has a value, a threshold, a verdict and a sentence of advice.
 
-Only checks of sampling can fail a fit: draws that have not converged mean nothing. All other checks warn. A warning lists the answers
+A check fails a fit if its draws mean nothing: they have not converged or are not numbers, the law explains nothing of what a parabola
+follows, or most runs are far from it. All other checks warn. A warning lists the answers
 that it affects, and its advice is shown with them.
 """
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 import pandas as pd
 import xarray as xr
@@ -9,7 +10,11 @@ import xarray as xr
 from ..quiet import quiet
 from ..store import fitted_spec, is_average, weighed_fits
 from .design import design_checks
+from .floor import floor_checks
+from .follow import finite_check, follow_checks
+from .names import printed
 from .prior import prior_checks
+from .residuals import residuals_of
 from .rows import row_checks
 from .sampling import sampled_draws, sampling_checks
 from .verdict import failures
@@ -38,12 +43,17 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
         return _of_each(idata, check_fit)
     spec = fitted_spec(idata)
     with quiet():  # ArviZ warns about what the table says
-        rows = [
-            *sampling_checks(sampled_draws(idata), idata["sample_stats"]),
-            *prior_checks(idata),
-            *row_checks(idata, spec),
-            *design_checks(idata, spec),
-        ]
+        residuals = residuals_of(idata, spec)
+        called = partial(printed, spec, data=idata["constant_data"].to_dataset())
+        rows = [*sampling_checks(sampled_draws(idata), idata["sample_stats"], called), finite_check(idata, residuals)]
+        if rows[-1]["passed"]:  # all others are about numbers
+            rows += [
+                *prior_checks(idata),
+                *follow_checks(idata, spec, residuals),
+                *row_checks(idata, spec, residuals),
+                *floor_checks(idata, spec),
+                *design_checks(idata, spec),
+            ]
     return pd.DataFrame(rows)
 
 

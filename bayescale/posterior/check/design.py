@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...laws.noise import COUNTS
 from ...spec.data import law_loss
 from ...spec.groups import fitted_draws
-from ...spec.noise import noise_scale, to_link
+from ...spec.noise import from_link, noise_scale, observed_name, to_link
 from ...spec.spec import ModelSpec
 from .profiles import profile_checks
 from .surface import surface_checks
-from .verdict import verdict
+from .verdict import listed, verdict
 
 _COLLINEAR = 0.95  # |correlation| of ln params and ln tokens
 _INPUT_DECADES = 0.5
@@ -20,6 +21,7 @@ _REACH_DECADES = 2.0
 _RUNS_PER_PARAMETER = 2.0
 _LARGEST_SHARE = 0.2
 _ABOVE_CHANCE = 2.0  # standard errors
+_DISTINCT = 3  # values of an input that show an exponent apart from a level
 
 
 def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
@@ -36,7 +38,9 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     elif {"params", "tokens"} <= set(inputs):
         checks += _size_and_data_checks(inputs["params"], inputs["tokens"])
     if law.chance:
-        checks.append(_above_chance(idata, spec))
+        checks += [_above_chance(idata, spec), *_below_chance(idata, spec)]
+    if law.gives_loss and law.spans:
+        checks.append(_distinct_values(spec, inputs))
     runs_per_parameter = verdict(
         "runs_per_parameter",
         len(log10_reach) / n_sampled,
@@ -83,6 +87,51 @@ def _above_chance(idata: xr.DataTree, spec: ModelSpec) -> dict[str, Any]:
         "at least",
         "No run is clearly above chance: the data do not show the bend, so the prior decides where it comes.",
         bears_on=("forecast",),
+    )
+
+
+def _below_chance(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
+    """Name the runs below a stated chance level by more than the error of their score: a broken test, or another metric."""
+    chance = spec.options.get("chance")
+    if chance is None:
+        return []
+    data = idata["constant_data"]
+    if spec.noise.dist == COUNTS:
+        items = data["n_items"].to_numpy()
+        score = idata["observed_data"][observed_name(spec)].to_numpy() / items
+        error = np.sqrt(chance * (1 - chance) / items)
+    else:
+        score = from_link(spec, idata["observed_data"][observed_name(spec)].to_numpy())
+        error = np.full(len(score), float(idata["posterior"]["sigma"].median()))
+        error = error * chance * (1 - chance) if spec.noise.link == "logit" else error
+    below = (chance - score) / np.maximum(error, 1e-12)
+    rows = [i for i in np.argsort(-below, kind="stable") if below[i] > _ABOVE_CHANCE]
+    named = listed([f"{data['run'].to_numpy()[i]} ({score[i]:.3g})" for i in rows])
+    return [
+        verdict(
+            "below_chance",
+            float(len(rows)),
+            0,
+            "at most",
+            f"These runs score below the chance level of {chance:g} by more than {_ABOVE_CHANCE:g} standard errors: {named}. Check the "
+            "metric, the labels and the chance level; no law of a score that starts at chance can reach them.",
+            bears_on=("forecast",),
+        )
+    ]
+
+
+def _distinct_values(spec: ModelSpec, inputs: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Fewest distinct values of an input; one value alone is what `input_decades` says."""
+    counts = {spec.inputs[name]: len(np.unique(np.round(np.log(x), 2))) for name, x in inputs.items()}
+    few = {column: count for column, count in counts.items() if 1 < count < _DISTINCT}
+    return verdict(
+        "distinct_values",
+        float(min(few.values(), default=max(_DISTINCT, min(counts.values())))),
+        _DISTINCT,
+        "at least",
+        f"The runs have only {listed([f'{count} distinct values of {column}' for column, count in few.items()])}: two points cannot show "
+        "how a term bends, so its exponent comes from the prior. Add runs at a third value.",
+        bears_on=("forecast", "choice"),
     )
 
 

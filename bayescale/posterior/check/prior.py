@@ -5,6 +5,7 @@ from typing import Any
 import xarray as xr
 
 from ..store import fitted_spec
+from .names import printed
 from .verdict import verdict
 
 _PRIOR_TAIL = 0.05
@@ -14,7 +15,8 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     """Return the check `prior_conflict`, which names the parameters for which prior and runs disagree."""
     import arviz_stats as azs  # slow to import
 
-    names = [*fitted_spec(idata).priors, "sigma"]
+    spec, data = fitted_spec(idata), idata["constant_data"].to_dataset()
+    names = [*spec.priors, "sigma"]
     table = azs.psense_summary(idata, var_names=names)
     flagged = {str(name) for name in table.index[table["diagnosis"].str.contains("conflict")]}
     # Power-scaling flags any parameter that prior and runs both inform: with few runs, all of them. In a conflict that matters, the
@@ -27,6 +29,7 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
             float(len(conflict)),
             0,
             "at most",
-            f"Runs and prior disagree on {', '.join(conflict)}. First look at the rows below, then at the prior in the model file.",
+            f"Runs and prior disagree on {', '.join(printed(spec, name, data) for name in conflict)}. First look at the rows below, then "
+            "at the prior in the model file.",
         )
     ]

@@ -1,5 +1,6 @@
 """Whether the sampler has drawn from the posterior: the checks that fail a fit."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ def sampled_draws(idata: xr.DataTree) -> xr.Dataset:
     return idata["posterior"].to_dataset()[[*spec.sampled, *(profile.each if profile else ())]]
 
 
-def sampling_checks(draws: xr.Dataset, stats: Any) -> list[dict[str, Any]]:
-    """Check whether the sampled parameters have converged, from their draws and the statistics of their sampler."""
+def sampling_checks(draws: xr.Dataset, stats: Any, called: Callable[[str], str] = str) -> list[dict[str, Any]]:
+    """Check whether the sampled parameters have converged, from their draws and the statistics of their sampler.
+
+    `called` gives the name under which a user knows a parameter.
+    """
     import arviz_stats as azs  # slow to import, and needed only here
 
     # Parameters of groups are vectors; each counts by its worst element.
@@ -40,7 +44,7 @@ def sampling_checks(draws: xr.Dataset, stats: Any) -> list[dict[str, Any]]:
             float(rhat.max(skipna=False)),
             _RHAT,
             "below",
-            f"The chains disagree most on {worst}. {more}",
+            f"The chains disagree most on {called(worst)}. {more}",
             fails=True,
         ),
         verdict(

@@ -8,6 +8,7 @@ Bearing = Literal[
     "forecast", "choice", "rates", "sizes"
 ]  # a loss; params against tokens; best rates; best sizes of approaches 1, 2
 
+_LISTED = 8
 _RULES = {
     "below": lambda value, threshold: value < threshold,
     "at most": lambda value, threshold: value <= threshold,
@@ -36,6 +37,12 @@ def verdict(
         "bears_on": list(bears_on),
         "advice": "" if passed else advice,
     }
+
+
+def listed(items: Sequence[str]) -> str:
+    """Join the first few items, and say how many more there are."""
+    more = len(items) - _LISTED
+    return ", ".join(items[:_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def failures(rows: Iterable[Mapping[str, Any]]) -> list[str]:
