@@ -76,3 +76,24 @@ def test_anchor_and_reach():
 
 def test_sizes_no_models():
     assert not LAW.sizes_models and LAW.sizing.optimum is None and LAW.sizing.compute_saved is None
+
+
+@SETTINGS
+@given(st.floats(0.5, 10), st.floats(-4, 2), st.floats(-3.5, 0.2), INPUT)
+def test_it_rises_or_has_no_floor_on_demand(T, u1, log_alpha, log_x):
+    sampled, anchors = {"T": T, "u1": u1, "log_alpha": log_alpha}, {"log_x_mean": log_x}
+    for options in ({"direction": "rising"}, {"floor": False}, {"floor": False, "direction": "rising"}):
+        law = LAW.with_options(options)
+        assert ("u1" in law.sampled) == options.get("floor", True)
+        constants = law.constants(sampled, anchors)
+        here, beyond = (law.loss(np.exp(log_x) * factor, **constants) for factor in (1, 10))
+        assert here == pytest.approx(T, rel=1e-9)
+        assert (beyond > here) == ("direction" in options)
+        assert (constants["E"] == 0) == ("floor" in options)
+
+
+def test_other_options_are_refused():
+    with pytest.raises(ValueError, match=r"`options\.floor` must be true or false. Got 1"):
+        LAW.with_options({"floor": 1})
+    with pytest.raises(ValueError, match=r"`options\.direction` must be one of falling, rising. Got 'up'"):
+        LAW.with_options({"direction": "up"})
