@@ -14,7 +14,7 @@ from ..forecasts.plans import check_flops
 from ..laws.approaches import WITHIN, parabola_error
 from ..laws.best import log_best_params
 from ..laws.law import compute
-from ..posterior import Fit, failed_checks, fit, fits_of
+from ..posterior import Fit, failure, fit, fits_of
 from ..runs import select_rows
 from ..runs.checkpoints import add_checkpoints
 from ..spec import load_spec
@@ -108,8 +108,8 @@ def compare_approaches(
         except ValueError as error:
             reasons[number] = str(error)
             continue
-        if failed := failed_checks(idata):
-            reasons[number] = f"The check of its fit failed ({', '.join(failed)}): do not use its draws; sample longer."
+        if why := failure(idata, "its fit"):
+            reasons[number] = why
             continue
         (fits[number],) = fits_of(idata)
     return _table(fits, reasons, wanted, prob, with_curves=curves is not None)

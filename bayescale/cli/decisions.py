@@ -55,6 +55,12 @@ Costs = Annotated[str | None, typer.Option("--costs", help="TOML file of prices 
 Accelerator = Annotated[
     str | None, typer.Option("--accelerator", help="Kind of accelerator, e.g. H100-SXM; gives its peak FLOP/s.")
 ]
+PeakFlops = Annotated[
+    str | None,
+    typer.Option(
+        "--peak-flops", help="Dense bf16 peak of one accelerator, FLOP/s, e.g. 9.9e14; overrides that of --accelerator."
+    ),
+]
 Accelerators = Annotated[int | None, typer.Option("--accelerators", help="Number of accelerators.")]
 Price = Annotated[float | None, typer.Option("--usd-per-gpu-hour", help="Price of one accelerator for one hour, USD.")]
 Mfu = Annotated[float | None, typer.Option("--mfu", help="Share of the peak that training reaches, e.g. 0.4.")]
@@ -204,6 +210,7 @@ def read_demand(
 def read_cost_options(
     costs: Costs = None,
     accelerator: Accelerator = None,
+    peak_flops: PeakFlops = None,
     accelerators: Accelerators = None,
     usd_per_gpu_hour: Price = None,
     mfu: Mfu = None,
@@ -219,6 +226,7 @@ def read_cost_options(
     return base.changed(
         {
             "accelerator": accelerator,
+            "peak_flops": amount("--peak-flops", peak_flops),
             "accelerators": accelerators,
             "usd_per_gpu_hour": usd_per_gpu_hour,
             "mfu": mfu,

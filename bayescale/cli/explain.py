@@ -1,5 +1,6 @@
 """`bayescale explain`: how robust a choice is."""
 
+from dataclasses import replace
 from math import isnan
 from typing import Annotated, Any
 
@@ -57,6 +58,8 @@ def explain(
     idata = asked.load(fit, everything=True)
     asks = asked.of(idata)
     choices = explain_choice(idata, budget, plans=own, risk=risk, limits=limits, rules=rules, **asks)
+    # What a choice depends on has no flat range.
+    rules = replace(rules, within_compute=type(rules)().within_compute)
     constants, runs = _hinges(idata, budget, limits=limits, rules=rules, at=asks["at"])
     summary = what_would_change(choices, constants, runs)
     if asked.out:

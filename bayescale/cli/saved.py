@@ -11,19 +11,15 @@ class CheckFailed(Exception):
 
 def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everything: bool = False) -> Any:
     """Return the fit at `path`, or raise an error that says why it cannot be used."""
-    from ..posterior import failed_checks, load_fit
+    from ..posterior import failure, load_fit
     from ..posterior.store import DECIDING
     from ..runs.columns import PARAMS_KINDS
 
     if params_kind not in PARAMS_KINDS:
         raise InputError(f"--params-kind must be one of {', '.join(PARAMS_KINDS)}. Got '{params_kind}'.")
     idata = load_fit(path, groups=None if everything else DECIDING)
-    failed = failed_checks(idata)
-    if failed and not force:
-        raise CheckFailed(
-            f"The check of '{path}' failed ({', '.join(failed)}): do not use its draws.\n"
-            f"See `bayescale check {path}`; fit again with more draws, or use --force."
-        )
+    if not force and (why := failure(idata, f"'{path}'")):
+        raise CheckFailed(f"{why}\n`bayescale check {path}` shows all checks; --force uses the fit nevertheless.")
     kind = idata.attrs["params_kind"]
     if "unknown" not in (kind, params_kind) and kind != params_kind:
         raise InputError(

@@ -152,7 +152,8 @@ def _of_shapes(problem: Problem, feasible: Feasible, measure: Risk | None) -> Ch
         name: float(values[row, 0]) for name, values in shapes.logs(np.full(shapes.size, about.log_tokens)).items()
     }
     draws = problem.draws.holding(inputs)
-    choice, row, shares = choose_shape(draws, feasible, measure, shapes)
+    within = problem.request.rules.within_compute
+    choice, row, shares = choose_shape(draws, feasible, measure, shapes, within)
     return Chosen(draws, feasible, choice, shapes=shapes, shape=row, probability_best=float(shares[row]))
 
 

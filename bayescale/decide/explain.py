@@ -16,7 +16,7 @@ from .answer.forecasts import bands_of
 from .plans.choose import Choice, choose, held_drift
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
-from .plans.regret import wasted
+from .plans.regret import flat_loss, shares_best, wasted
 from .plans.risk import Risk
 from .problem.feasible import as_budget
 from .problem.open import Problem, open_problem
@@ -74,6 +74,10 @@ def explain(
         draws in which the plan is the best of the feasible plans listed; `exceeds`, the options whose limits it breaks; `probability`;
         `extrapolation_decades`; `warning`. Plans that break limits come last, with `wasted_compute` NaN: they cannot be chosen.
 
+        In each draw, plans whose losses are within what a share `within_compute` (of the rules, 2%) of the budget buys there are equal
+        and share the draw equally, so the column sums to 1, and the same plan under two names has the same probability. A plan of the
+        user's that exceeds a limit only by the rounding of its numbers is that of the limit: numbers of up to three digits are rounded.
+
     Raises
     ------
     ValueError
@@ -115,9 +119,10 @@ def _compared(
     names = [f"{kind}_{edge}" for kind in ("expected", "loss") for edge in ("median", "lower", "upper")]
     broken = [feasible.exceeded(float(a), float(b)) for a, b in zip(n[:, 0], d[:, 0], strict=True)]
     possible = np.array([not exceeded for exceeded in broken])
-    best = np.bincount(np.where(possible[:, None], loss, np.inf).argmin(axis=0), minlength=len(table)) / loss.shape[1]
     if not np.isfinite(feasible.amount):  # a deadline is the budget
         feasible = as_budget(feasible, feasible.spent(choice.log_params, choice.log_tokens))
+    tolerance = flat_loss(draws, feasible, choice.own, problem.request.rules.within_compute)
+    best = shares_best(np.where(possible[:, None], loss, np.inf), tolerance)
     shares = [float(wasted(draws, feasible, choice.own, row, feasible.amount).mean()) for row in loss]
     table = table.assign(
         tokens_per_param=table["tokens"] / table["params"],
@@ -181,7 +186,23 @@ def _listed(
             own = (positive("params", params), positive("tokens", tokens))
         except InputError:
             raise InputError(f"Plan '{name}' needs params and tokens > 0. Got {params!r}, {tokens!r}.") from None
-        rivals[name] = own
+        rivals[name] = _meant(own, feasible)
     table = pd.DataFrame.from_dict(rivals, orient="index", columns=["params", "tokens"]).rename_axis("plan")
     left_out = [name for name, plan in by_rule.items() if problem.too_far(*plan)]
     return table.drop(index=left_out), left_out
+
+
+def _meant(plan: tuple[float, float], feasible: Feasible) -> tuple[float, float]:
+    """Return a plan within the limits if its numbers, before they were rounded, may have been; otherwise the plan."""
+    least = [float(np.log(value - _half_unit(value))) for value in plan]
+    if feasible.exceeded(*least):
+        return plan
+    params = min(plan[0], feasible.max_params)
+    return params, min(plan[1], float(np.exp(feasible.log_tokens(np.array(np.log(params))))))
+
+
+def _half_unit(value: float) -> float:
+    """Return half a unit of the last digit of a number, of at least three digits: answers print three."""
+    mantissa, exponent = f"{value:.11e}".split("e")
+    digits = max(len(mantissa.replace(".", "").rstrip("0")), 3)
+    return float(0.5 * 10.0 ** (int(exponent) - digits + 1))

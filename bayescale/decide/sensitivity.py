@@ -21,6 +21,7 @@ from .question.request import Budget, Rules, ask
 K_HAT = 0.7  # above it, importance weights are unreliable (Vehtari et al. 2024, arXiv:1507.02646)
 _ABOUT = 400  # draws over which the best tokens of a size are averaged, if more can raise the loss
 _FEWEST = 100  # draws, below which no Pareto tail can be fitted
+_SAME = 0.005  # of a logarithm: how far three digits may be off
 _MOVED = np.log(1.02)  # change of ln params below which a choice counts as unchanged
 
 
@@ -203,7 +204,10 @@ def _weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
     """Return a few sentences on what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
     others = choices[choices["exceeds"] == ""].drop(index="chosen")
-    said = []
+    off = np.log(others[["params", "tokens"]] / choices.loc["chosen", ["params", "tokens"]].astype(float)).abs()
+    same = (off < _SAME).all(axis=1)
+    said = [f"'{name}' is the chosen plan." for name in others.index[same]]
+    others = others[~same]
     if len(others):
         rival = others["expected_regret"].idxmin()
         row = others.loc[[rival]].iloc[0]

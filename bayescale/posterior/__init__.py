@@ -3,7 +3,7 @@
 from .average import average_fits
 from .breaks import fit_breaks
 from .central import central_draw
-from .check import bearing_on, check_fit, failed_checks, stored_check
+from .check import bearing_on, check_fit, failed_checks, failure, stored_check
 from .fit import fit
 from .fitted import Fit, fits_of
 from .store import fit_weights, fitted_spec, is_average, load_fit, save_fit, weighed_fits
@@ -15,6 +15,7 @@ __all__ = [
     "central_draw",
     "check_fit",
     "failed_checks",
+    "failure",
     "fit",
     "fit_breaks",
     "fit_weights",

@@ -113,7 +113,6 @@ def test_what_is_worth_its_cost(run, fit_file, tmp_path):
         (["worth", "--usd-per-nat", "-1", *PRICES], "`usd_per_nat` (--usd-per-nat) must be a positive number"),
         (["worth", "--usd-per-point", "1e6", *PRICES], "`metric` (--metric)"),
         (["explain", "--flops", "1e21", "--shapes", "SHAPES"], "`shapes` (--shapes) is not used by explain"),
-        (["explain", "--flops", "1e21", "--within-compute", "0.1"], "(--within-compute) is not used by explain"),
         (["explain", "--flops", "1e21", "--plan", "ours=1B"], "NAME=PARAMS,TOKENS"),
         (["explain", "--flops", "1e21", "--risk", "target"], "`risk` (--risk) cannot be `target`"),
         (["pareto", "--flops", "1e28"], "decades of compute"),

@@ -54,6 +54,8 @@ def test_the_table():
         ("TPU-v6e", 918e12, 32e9),
         ("MI300X", 1307.4e12, 192 * 2**30),
         ("Trainium2", 667e12, 96 * 2**30),
+        ("H800-SXM", 989.4e12, 80e9),
+        ("H20", 148e12, 96e9),
     ],
 )
 def test_peaks_are_dense(name, peak_flops, memory_bytes):
@@ -138,7 +140,7 @@ def test_another_accelerator_brings_its_own_numbers():
     ("name", "message"),
     [
         ("h100", r"`accelerator` must be one of V100-SXM-16GB, .* Did you mean 'H100-SXM' or 'H100-PCIe'\?"),
-        ("A100 80GB", r"Did you mean 'A100-80GB'\? For another, give `peak_flops`\."),
+        ("A100 80GB", r"Did you mean 'A100-80GB'\? For another, give `peak_flops` \(--peak-flops\)\."),
         ("abacus", r"Got 'abacus'\. For another"),
         ("", r"Got ''\. For another"),
         (5, r"Got 5\."),
@@ -191,6 +193,10 @@ def test_all_that_is_missing_is_named_at_once():
             getattr(CostModel(), name)
         for option in options:
             assert f"`{option.replace('-', '_')}` (--{option})" in str(error.value)
+    with pytest.raises(
+        ValueError, match=r"need `accelerator` \(--accelerator\) or `peak_flops` \(--peak-flops\): give it"
+    ):
+        _ = CostModel(mfu=0.4).gpu_hours_per_flop
     with pytest.raises(ValueError, match=r"^The price of training needs `mfu` \(--mfu\): give it\.$"):
         _ = CostModel(accelerator="H200", usd_per_gpu_hour=2).usd_per_flop
 

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from bayescale import Budget, CostModel, Demand, Limits, Rules, allocate, explain, leave_one_out, sensitivity
+from bayescale.decide.plans.regret import shares_best
 from bayescale.decide.sensitivity import what_would_change
 from bayescale.laws import LAWS
 
@@ -29,12 +30,67 @@ def test_the_chosen_plan_is_that_of_allocate_and_comes_first(uncertain):
 
 
 def test_a_known_law_regrets_nothing(posterior_from_constants, besi):
-    table = explain(posterior_from_constants(besi, n_draws=3), 1e22, plans={"ours": (1e9, 1e22 / 6e9)}, rules=FAR)
+    rules = Rules(max_extrapolation=3, within_compute=1e-6)
+    table = explain(posterior_from_constants(besi, n_draws=3), 1e22, plans={"ours": (1e9, 1e22 / 6e9)}, rules=rules)
     assert table["expected_regret"]["chosen"] == pytest.approx(0, abs=1e-9)
     assert table["probability_best"]["chosen"] == 1
     best = float(np.exp(LAWS["chinchilla"].sizing.optimum(1e22, **besi)))
     worse = LAWS["chinchilla"].loss(1e9, 1e22 / 6e9, **besi) - LAWS["chinchilla"].loss(best, 1e22 / 6 / best, **besi)
     assert table["expected_regret"]["ours"] == pytest.approx(worse, rel=0.1)  # times the drift of its draws
+
+
+def three_digits(value):
+    return float(f"{value:.2e}")
+
+
+@pytest.mark.parametrize("budget", [1e22, 7.7e21])
+def test_the_chosen_plan_under_another_name_is_as_good(uncertain, budget):
+    alone = explain(uncertain, budget, rules=FAR).loc["chosen"]
+    copies = {
+        "ours": (alone["params"], alone["tokens"]),
+        "typed": tuple(map(three_digits, alone[["params", "tokens"]])),
+    }
+    table = explain(uncertain, budget, plans=copies, rules=FAR)
+    assert table["probability_best"].sum() == pytest.approx(1)
+    same = table.loc[["chosen", "ours", "typed"]]
+    assert (same["exceeds"] == "").all(), "rounding is forgiven"
+    np.testing.assert_allclose(same["probability_best"], same["probability_best"].iloc[0], rtol=0.05)
+    assert same["flops"].max() <= budget * (1 + 1e-6)
+    said = what_would_change(table, None, None)
+    assert "'ours' is the chosen plan." in said and "The nearest rival is 'ours'" not in said
+
+
+def test_plans_are_equal_within_the_flat_range_of_a_draw(uncertain):
+    size = allocate(uncertain, 1e22, rules=FAR)["params"].iloc[0] * 1.02
+    plans = {"near": (size, 1e22 / 6 / size)}
+    table = explain(uncertain, 1e22, plans=plans, rules=FAR)["probability_best"]
+    assert table["near"] == pytest.approx(table["chosen"], abs=0.05)
+    strictly = explain(uncertain, 1e22, plans=plans, rules=Rules(max_extrapolation=3, within_compute=1e-9))
+    apart = strictly["probability_best"]["near"] - strictly["probability_best"]["chosen"]
+    assert abs(apart) > 0.05, "which of two such plans is best is a matter of chance"
+
+
+@pytest.mark.parametrize(("shares", "tolerance"), [([0.5, 0.5, 0.0], 0.0), ([1 / 3, 1 / 3, 1 / 3], 0.11)])
+def test_the_best_share_a_draw(shares, tolerance):
+    loss = np.array([[2.0, 2.1], [2.1, 2.0], [2.05, 2.05]])
+    np.testing.assert_allclose(shares_best(loss, np.full(2, tolerance)), shares)
+    twice = shares_best(loss[[0, 0, 1]], np.zeros(2))
+    np.testing.assert_allclose(twice, [0.25, 0.25, 0.5])
+
+
+@pytest.mark.parametrize(
+    ("plan", "limits", "broken"),
+    [
+        ((4e9, 4.1e11), Limits(max_params=3.996e9), ""),  # 4.00B may be 3.996B
+        ((4.02e9, 4.1e11), Limits(max_params=4e9), "max-params"),
+        ((4.0012e9, 4.1e11), Limits(max_params=4e9), "max-params"),  # five digits were not rounded to three
+        ((3.5e9, 2e11), Limits(max_tokens=1.996e11), ""),
+        ((3.5e9, 2.02e11), Limits(max_tokens=2e11), "max-tokens"),
+    ],
+)
+def test_only_the_rounding_of_a_plan_is_forgiven(uncertain, plan, limits, broken):
+    table = explain(uncertain, 1e22, plans={"ours": plan}, limits=limits, rules=FAR)
+    assert table["exceeds"]["ours"] == broken
 
 
 def test_rules_too_far_from_the_runs_are_left_out(uncertain):

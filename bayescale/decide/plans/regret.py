@@ -11,6 +11,7 @@ from .loss import LossDraws
 from .risk import Risk
 
 SHARES = np.array([1, 0.98, 0.9, 0.75, 0.5, 0.25, 0.08, 0.01])
+_EQUAL = 1e-9  # relative difference of the losses of plans that are the same
 _DRAWS = 500  # draws over which wasted compute is averaged
 
 
@@ -65,6 +66,34 @@ def short_of_one(best: np.ndarray, loss: np.ndarray) -> np.ndarray:
         part = np.clip(np.where((high > low) & np.isfinite(high), (loss - low) / (high - low), 0.0), 0, 1)
     logs = np.log(SHARES)
     return 1 - np.exp(logs[place] + part * (logs[place + 1] - logs[place]))
+
+
+def flat_loss(draws: LossDraws, feasible: Feasible, own: Own, within: float) -> np.ndarray:
+    """Return how much higher each draw's best loss is if a share `within` of the budget is wasted, shape (draw,).
+
+    Losses of a draw that differ by less count as equal. Zero in draws in which more compute does not help.
+    """
+    return np.maximum(fewer(draws, feasible, own, np.array([1 - within]))[0] - own.loss, 0)
+
+
+def shares_best(loss: np.ndarray, tolerance: np.ndarray) -> np.ndarray:
+    """Return the share of draws in which each plan is the best; plans that are equal to the best share the draw equally.
+
+    Parameters
+    ----------
+    loss : numpy.ndarray, shape (plan, draw)
+        Infinite for plans that cannot be chosen.
+    tolerance : numpy.ndarray, shape (draw,)
+        Difference of losses up to which two plans are equal.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (plan,), with the sum 1.
+    """
+    least = loss.min(axis=0)
+    equal = loss <= least + tolerance + _EQUAL * np.abs(least)
+    return np.asarray((equal / equal.sum(axis=0)).mean(axis=1))
 
 
 def flat(draws: LossDraws, feasible: Feasible, risk: Risk, choice: Choice, within: float) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from ...laws.law import LOG_6
 from .choose import Choice, Own, best_tokens
 from .feasible import Feasible
 from .loss import LossDraws
-from .regret import SHARES, short_of_one, some_draws
+from .regret import SHARES, shares_best, short_of_one, some_draws
 from .risk import Risk
 
 _DRAWS = 1000  # draws over which the best tokens of a shape are averaged, if more can raise the loss
@@ -93,8 +93,13 @@ def feasible_shapes(shapes: Shapes, feasible: Feasible) -> Shapes:
     return paid
 
 
-def choose_shape(draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes) -> tuple[Choice, int, np.ndarray]:
-    """Return the choice among shapes, its row, and the share of draws in which each shape is the best."""
+def choose_shape(
+    draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shapes, within: float = 0.0
+) -> tuple[Choice, int, np.ndarray]:
+    """Return the choice among shapes, its row, and the share of draws in which each shape is the best.
+
+    Shapes that waste at most a share `within` of the budget in a draw count as equal there, and share it.
+    """
     d = _own_tokens(draws, feasible, shapes)
     own_loss = draws.loss(shapes.logs(d))
     place, best = own_loss.argmin(axis=0), own_loss.min(axis=0)
@@ -104,7 +109,8 @@ def choose_shape(draws: LossDraws, feasible: Feasible, risk: Risk, shapes: Shape
     loss = draws.loss(shapes.logs(tokens))
     values = risk(loss, best)
     chosen = int(np.argmin(values))
-    shares = np.bincount(loss.argmin(axis=0), minlength=shapes.size) / loss.shape[1]
+    less = _best_loss(draws, feasible.scaled(feasible.amount * (1 - within)), shapes) if within else best
+    shares = shares_best(loss, np.where(np.isfinite(less), np.maximum(less - best, 0), 0))
     choice = Choice(float(n[chosen]), float(tokens[chosen]), float(values[chosen]), loss[chosen], own)
     return choice, chosen, shares
 
@@ -113,12 +119,15 @@ def wasted_by_shape(draws: LossDraws, feasible: Feasible, shapes: Shapes, loss: 
     """As `regret.wasted`, but each draw's own best plan is one of the shapes."""
     mask = some_draws(draws.size)
     few = draws.at(mask)
-    best = []
-    for share in SHARES:
-        d = _own_tokens(few, feasible.scaled(spent * share), shapes)
-        losses = few.loss(shapes.logs(np.where(np.isfinite(d), d, 0.0)))
-        best.append(np.where(np.isfinite(d), losses, np.inf).min(axis=0))
+    best = [_best_loss(few, feasible.scaled(spent * share), shapes) for share in SHARES]
     return short_of_one(np.array(best), loss[mask])
+
+
+def _best_loss(draws: LossDraws, feasible: Feasible, shapes: Shapes) -> np.ndarray:
+    """Return the loss of each draw's best shape, infinite if the budget pays for none."""
+    d = _own_tokens(draws, feasible, shapes)
+    losses = draws.loss(shapes.logs(np.where(np.isfinite(d), d, 0.0)))
+    return np.asarray(np.where(np.isfinite(d), losses, np.inf).min(axis=0))
 
 
 def flat_shapes(

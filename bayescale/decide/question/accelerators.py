@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from ...errors import InputError, suggest
+from ...errors import InputError, named, suggest
 
 
 def accelerators() -> pd.DataFrame:
@@ -33,9 +33,11 @@ def accelerator_named(name: str, option: str = "accelerator") -> pd.Series:
     known = {key.casefold(): key for key in _table().index}
     word = str(name).casefold()
     if word not in known:
+        # The command line takes the peak of training alone.
+        peak = named("peak_flops") if option == "accelerator" else f"`{option.replace('accelerator', 'peak_flops')}`"
         raise InputError(
             f"`{option}` must be one of {', '.join(known.values())}. Got {name!r}.{suggest(name, known.values())} "
-            f"For another, give `{option.replace('accelerator', 'peak_flops')}`."
+            f"For another, give {peak}."
         )
     return _table().loc[known[word]]
 

@@ -254,8 +254,13 @@ def _usd(of: str, price: float | None, needed: Mapping[str, float | None]) -> fl
 
 def _given(what: str, needed: Mapping[str, float | None]) -> list[float]:
     """Return the values; ValueError names all options that are missing."""
-    missing = [named(name) for name, value in needed.items() if value is None]
+    missing = [_how(name) for name, value in needed.items() if value is None]
     if missing:
         listed = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         raise InputError(f"{what} {listed}: give {'them' if missing[1:] else 'it'}.")
     return [value for value in needed.values() if value is not None]
+
+
+def _how(name: str) -> str:
+    """Return how to give a value: an accelerator by its name or by its peak."""
+    return f"{named(name)} or {named('peak_flops')}" if name == "accelerator" else named(name)

@@ -177,7 +177,7 @@ UNUSED: dict[str, tuple[str, ...]] = {
     "allocate": (),
     "cheapest_plan": (*_AMOUNTS, "train_only", "risk", "shapes", "usd_per_unique_token"),
     "net_value_plan": (*_AMOUNTS, "train_only", "risk", "target", "shapes", "usd_per_unique_token"),
-    "explain": ("target", "shapes", "within_compute", "usd_per_unique_token"),
+    "explain": ("target", "shapes", "usd_per_unique_token"),
     "sensitivity": ("target", "shapes", "risk", "within_compute", "usd_per_unique_token"),
     "leave_one_out": ("target", "shapes", "risk", "within_compute", "usd_per_unique_token"),
     "pareto": (

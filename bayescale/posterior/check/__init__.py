@@ -5,7 +5,7 @@ follows, or most runs are far from it. All other checks warn. A warning lists th
 that it affects, and its advice is shown with them.
 """
 
-from .checks import check_fit, failed_checks, stored_check
+from .checks import check_fit, failed_checks, failure, stored_check
 from .verdict import Bearing, bearing_on, failures
 
-__all__ = ["Bearing", "bearing_on", "check_fit", "failed_checks", "failures", "stored_check"]
+__all__ = ["Bearing", "bearing_on", "check_fit", "failed_checks", "failure", "failures", "stored_check"]

@@ -76,3 +76,25 @@ def failed_checks(idata: xr.DataTree) -> list[str]:
     if is_average(idata):
         return [f"{fit}: {name}" for fit, one in weighed_fits(idata).items() for name in failed_checks(one)]
     return failures(json.loads(idata.attrs["check"]))
+
+
+def failure(idata: xr.DataTree, what: str) -> str:
+    """Return why a fit cannot be used and what to do, in the words of its own check; empty if no check failed.
+
+    Parameters
+    ----------
+    idata : xarray.DataTree
+        From `fit` or `load_fit`.
+    what : str
+        Name of the fit in the sentence, e.g. "its fit".
+
+    Returns
+    -------
+    str
+        The names of the failed checks, and the advice of the first.
+    """
+    table = stored_check(idata)
+    failed = table[(table["severity"] == "fail") & ~table["passed"].astype(bool)] if len(table) else table
+    if failed.empty:
+        return ""
+    return f"The check of {what} failed ({', '.join(failed['name'])}): do not use its draws. {failed['advice'].iloc[0]}"
