@@ -11,17 +11,19 @@ from ..decide.answer.sizes_alone import profile_advice
 from ..errors import InputError
 from ..forecasts.bands import check_prob
 from ..forecasts.plans import check_flops
-from ..laws.approaches import WITHIN, parabola_error
+from ..laws.approaches import WITHIN, find_budgets, isoflop_options, parabola_error
 from ..laws.best import log_best_params
 from ..laws.law import compute
 from ..posterior import Fit, failure, fit, fits_of
 from ..runs import select_rows
 from ..runs.checkpoints import add_checkpoints
 from ..spec import load_spec
+from .isoflop import budgets_left_out, vertices
 
 MODELS = {1: "approach-1", 2: "approach-2", 3: "chinchilla"}
 _BEYOND = 10.0  # times the largest fitted compute: the second budget by default
 _BIAS = 0.01  # of ln N*: a smaller vertex bias is not reported
+_ALONE = "One compute budget gives the best size there, but no line along compute: it needs a second budget."
 _CURVES = (
     "Checkpoints were used: the loss in mid-schedule is above that of a run that ends there, by a share that depends on how far the "
     "schedule had come, so this envelope is biased. Finished runs of several lengths do not have this bias."
@@ -72,7 +74,9 @@ def compare_approaches(
         One row per approach and budget: `approach`, `model`, `runs` used, `flops`, `params_median, params_lower, params_upper` of N*,
         `params_exponent_median, params_exponent_lower, params_exponent_upper` of N* ~ C^a, `probability`, `reason` why the table does not
         support the approach (its numbers are then NaN; otherwise empty), `warning`. `attrs["disagreements"]` lists, for two approaches
-        and a compute budget, the ratio of their best sizes if its interval excludes 1, with `reason`.
+        and a compute budget, the ratio of their best sizes if its interval excludes 1, with `reason`; `attrs["fitted"]` the approaches
+        that could be compared; `attrs["budgets"]` the best size and the flat range of each budget of approach 2 (`isoflop.vertices`), also
+        if there is only one; `attrs["left_out"]` the budgets that it could not use, with `reason`.
 
     Raises
     ------
@@ -85,10 +89,11 @@ def compare_approaches(
     """
     check_prob(prob)
     specs = {number: load_spec(model) for number, model in MODELS.items()}
-    specs[2] = specs[2].changed(
-        {"options": {"budgets": ",".join(f"{b!r}" for b in map(float, budgets)), "within": within}}
-    )
     rows, _ = select_rows(runs, inputs=specs[3].inputs, where=where, family=family)
+    options = {"budgets": ",".join(f"{b!r}" for b in map(float, budgets)), "within": within}
+    isoflop = specs[2].changed({"options": options})
+    alone = _one_budget(rows, **options)
+    specs[2] = isoflop.changed({"options": {**options, "least_budgets": 1}}) if alone else isoflop
     wanted = _wanted(flops, float(compute(rows["params"], rows["tokens"]).max()))
     tables = dict.fromkeys(MODELS, runs)
     if curves is not None:
@@ -112,7 +117,21 @@ def compare_approaches(
             reasons[number] = why
             continue
         (fits[number],) = fits_of(idata)
-    return _table(fits, reasons, wanted, prob, with_curves=curves is not None)
+    curves_alone = vertices(fits[2], prob) if 2 in fits else []
+    if alone and fits.pop(2, None) is not None:
+        reasons[2] = _ALONE
+    table = _table(fits, reasons, wanted, prob, with_curves=curves is not None)
+    table.attrs["fitted"] = sorted(fits)
+    table.attrs["budgets"] = curves_alone
+    table.attrs["left_out"] = budgets_left_out(rows, budgets, within)
+    return table
+
+
+def _one_budget(rows: pd.DataFrame, budgets: str, within: float) -> bool:
+    """Whether the runs hold one isoFLOP curve alone."""
+    params, flops = rows["params"].to_numpy(float), compute(rows["params"], rows["tokens"]).to_numpy(float)
+    found = find_budgets(flops, params, **isoflop_options(budgets, within))
+    return len(np.unique(found[np.isfinite(found)])) == 1
 
 
 def _wanted(flops: float | Sequence[float] | None, largest: float) -> list[float]:

@@ -42,8 +42,9 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
     )
     for row in table.itertuples() if known else ():
         wasted = "" if isnan(row.wasted_compute) else f", as if {row.wasted_compute:.1%} of the compute were wasted"
+        within = " Both compare plans within the limits." if _limits(row._asdict()) else ""
         print_text(
-            f"  {_head(row._asdict())}: expected regret {row.expected_regret:.2g} {unit}{wasted}, because the law is uncertain."
+            f"  {_head(row._asdict())}: expected regret {row.expected_regret:.2g} {unit}{wasted}, because the law is uncertain.{within}"
         )
     print_warnings(table.set_index(table.apply(lambda row: _head(row.to_dict()), axis=1)))
 
@@ -101,7 +102,11 @@ def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -
             lines[name] = form.format(row[column])
     if row.get("risk", "mean") not in ("mean", "target", "cost", "net-value"):
         lines["risk " + row["risk"]] = f"{row['risk_value']:.4g}"
-    others = [name for name in row.get("binding", "").split(", ") if name and name != row["budget_unit"]]
-    if others:
+    if others := _limits(row):
         lines["limited by"] = ", ".join(others)
     return lines
+
+
+def _limits(row: dict[str, Any]) -> list[str]:
+    """Return the options that limit a plan, other than its budget."""
+    return [name for name in row.get("binding", "").split(", ") if name and name != row["budget_unit"]]

@@ -97,7 +97,10 @@ def _document(table: Any, prob: float) -> dict[str, Any]:
             }
             for _, rows in table.groupby("approach")
         ],
+        "compared": table.attrs["fitted"],
         "disagreements": table.attrs["disagreements"],
+        "budgets": table.attrs["budgets"],
+        "budgets_left_out": table.attrs["left_out"],
     }
 
 
@@ -120,10 +123,14 @@ def _print(table: Any) -> None:
     for number, of in table.groupby("approach"):
         for text in filter(None, (of["reason"].iloc[0], of["warning"].iloc[0])):
             print_text(f"  Approach {number}: {text}")
-    found = table.attrs["disagreements"]
-    if not found:
+    _print_budgets(table)
+    found, fitted = table.attrs["disagreements"], table.attrs["fitted"]
+    if len(fitted) < 2:
+        which = f"only approach {fitted[0]}" if fitted else "no approach"
+        print_text(f"Nothing could be compared: {which} could be fitted to this table.")
+    elif not found:
         print_text(
-            "The approaches that the table supports do not disagree: the interval of every ratio of best sizes includes 1."
+            f"Approaches {' and '.join(map(str, fitted))} do not disagree: the interval of every ratio of best sizes includes 1."
         )
     for entry in found:
         one, other = entry["approaches"]
@@ -133,3 +140,27 @@ def _print(table: Any) -> None:
         )
     for text in dict.fromkeys(entry["reason"] for entry in found):
         print_text(f"  Why: {text}")
+
+
+def _print_budgets(table: Any) -> None:
+    """Print the best size of each budget of approach 2, and the budgets that it left out."""
+    from ..calibrate.isoflop import FLAT
+
+    prob = f"{table['probability'].iloc[0]:.0%}"
+    rows = [
+        [
+            f"{row['flops']:.3g}",
+            str(row["runs"]),
+            f"{count(row['params_median'])} ({count(row['params_lower'])}-{count(row['params_upper'])})",
+            f"{count(row['flat_lower_median'])}-{count(row['flat_upper_median'])}",
+        ]
+        for row in table.attrs["budgets"]
+    ]
+    if rows:
+        head = ["FLOP", "runs", f"best size ({prob})", f"loss within {FLAT:.2%} of the best"]
+        print_table("Each budget of approach 2 by itself", head, rows)
+    for row in table.attrs["budgets"]:
+        if row["warning"]:
+            print_text(f"  {row['flops']:.3g} FLOP: {row['warning']}")
+    for row in table.attrs["left_out"]:
+        print_text(f"  Approach 2 leaves out the budget of {row['flops']:.3g} FLOP: {row['reason']}.")

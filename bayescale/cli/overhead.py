@@ -1,7 +1,8 @@
 """`bayescale overhead`: what a size other than the best costs."""
 
-from math import isnan
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from math import inf, isnan
+from typing import Annotated, Any
 
 import typer
 
@@ -43,32 +44,45 @@ def overhead(
         [
             f"{row['params_ratio']:g}",
             count(row["params"]),
-            _percent(row["overhead_median"]),
-            f"{_percent(row['overhead_lower'])} to {_percent(row['overhead_upper'])}",
-            _tokens(row["break_even_tokens_median"]),
-            "-"
-            if isnan(row["break_even_tokens_median"])
-            else f"{_tokens(row['break_even_tokens_lower'])} to {_tokens(row['break_even_tokens_upper'])}",
+            _banded(row, "tokens_ratio", _ratio),
+            _banded(row, "overhead", _percent),
+            "-" if isnan(row["break_even_tokens_median"]) else _banded(row, "break_even_tokens", _tokens),
         ]
         for row in table.to_dict(orient="records")
     ]
     prob = f"{table['probability'].iloc[0]:.0%}"
-    head = ["size ratio", "params", "extra compute", f"{prob} band", "break-even (tokens)", f"{prob} band"]
-    print_table("Extra compute for the same loss", head, rows)
+    head = ["size ratio", "params", f"tokens ratio ({prob})", f"extra compute ({prob})", f"break-even, tokens ({prob})"]
+    print_table("The same loss at other sizes, relative to the compute-optimal plan", head, rows)
     first = table.iloc[0]
-    print_text(
-        f"Below {first['critical_ratio_median']:.2g} of the optimal size ({prob} band {first['critical_ratio_lower']:.2g} to "
-        f"{first['critical_ratio_upper']:.2g}) no amount of data is enough."
-    )
-    for row in table.to_dict(orient="records"):
-        if row["warning"]:
-            print_text(f"  {row['params_ratio']:g}: {row['warning']}")
+    middle, lower, upper = _apart([first[f"critical_ratio_{edge}"] for edge in ("median", "lower", "upper")])
+    print_text(f"Below {middle} of the optimal size ({prob} band {lower} to {upper}) no amount of data is enough.")
+    for text, ratios in table[table["warning"] != ""].groupby("warning", sort=False)["params_ratio"]:
+        print_text(f"  {', '.join(f'{ratio:g}' for ratio in ratios)}: {text}")
     print_fit_warnings(idata)
 
 
+def _banded(row: dict[str, Any], name: str, form: Callable[[float], str]) -> str:
+    middle, lower, upper = (form(row[f"{name}_{edge}"]) for edge in ("median", "lower", "upper"))
+    return middle if middle == lower == upper else f"{middle} ({lower}-{upper})"
+
+
 def _tokens(value: float) -> str:
-    return "never" if value == float("inf") else count(value)
+    return "never" if value == inf else count(value)
+
+
+def _ratio(value: float) -> str:
+    return "never" if value == inf else f"{value:.3g}"
 
 
 def _percent(share: float) -> str:
-    return "never" if share == float("inf") else f"{share:.1%}" if share < 10 else f"{share:.2g}x"
+    """Write a share in per cent to three digits, never as a multiple."""
+    return "never" if share == inf else f"{100 * share:,.0f}%" if share >= 1 else f"{share:.1%}"
+
+
+def _apart(values: Sequence[float]) -> list[str]:
+    """Write values with enough digits to tell them apart."""
+    for digits in range(2, 7):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts

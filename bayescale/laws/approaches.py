@@ -71,8 +71,10 @@ def size_curve(log_tokens: Any, level: Any, ratio: Any, exponent: Any) -> Any:
     return level - np.log1p(np.exp(ratio)) + np.log1p(np.exp(ratio - exponent * log_tokens))
 
 
-def find_budgets(flops: Any, params: Any, *, budgets: tuple[float, ...] = (), within: float = WITHIN) -> np.ndarray:
-    """Compute of the budget that each run belongs to; NaN if it does not belong to any budget with at least four sizes.
+def find_budgets(
+    flops: Any, params: Any, *, budgets: tuple[float, ...] = (), within: float = WITHIN, least: int = LEAST_SIZES
+) -> np.ndarray:
+    """Compute of the budget that each run belongs to; NaN if it does not belong to any budget with at least `least` sizes.
 
     Parameters
     ----------
@@ -82,6 +84,8 @@ def find_budgets(flops: Any, params: Any, *, budgets: tuple[float, ...] = (), wi
         Budgets to use. Without them they are found: repeatedly, the run with the most sizes around it is taken.
     within : float
         How far, as a share of the budget, a run's compute may lie from it.
+    least : int
+        Sizes that a budget needs.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def find_budgets(flops: Any, params: Any, *, budgets: tuple[float, ...] = (), wi
         away = np.abs(log_flops[:, None] - centres)
         nearest = np.where(away.min(axis=1) <= reach, away.argmin(axis=1), -1)
         for i, centre in enumerate(centres):
-            if len(np.unique(sizes[nearest == i])) >= LEAST_SIZES:
+            if len(np.unique(sizes[nearest == i])) >= least:
                 budget[nearest == i] = np.exp(centre)
         return budget
     free = np.ones(len(log_flops), bool)
@@ -109,7 +113,7 @@ def find_budgets(flops: Any, params: Any, *, budgets: tuple[float, ...] = (), wi
     while free.any():
         near = [(np.abs(log_flops - log_flops[i]) <= reach) & free for i in order if free[i]]
         counts = [len(np.unique(sizes[rows])) for rows in near]
-        if max(counts) < LEAST_SIZES:
+        if max(counts) < least:
             break
         rows = near[int(np.argmax(counts))]
         budget[rows] = np.exp(log_flops[rows].mean())
@@ -230,14 +234,16 @@ def _interpolated(params: np.ndarray, tokens: np.ndarray, loss: np.ndarray) -> d
     return {"log_flops": log_flops, **{k: v[0] for k, v in envelope(log_sizes, curves, covered).items()}}
 
 
-def _keep_budgets(inputs: Mapping[str, Any], response: Any, *, budgets: tuple[float, ...], within: float) -> list[str]:
+def _keep_budgets(
+    inputs: Mapping[str, Any], response: Any, *, budgets: tuple[float, ...], within: float, least_budgets: int
+) -> list[str]:
     """Return the reason why approach 2 cannot use a run, for each run; "" if it can."""
     flops = compute(inputs["params"], inputs["tokens"])
     budget = find_budgets(flops, inputs["params"], budgets=budgets, within=within)
     found = np.unique(budget[np.isfinite(budget)])
-    if len(found) < LEAST_BUDGETS:
+    if len(found) < least_budgets:
         raise InputError(
-            f"Approach 2 needs at least {LEAST_BUDGETS} budgets of compute, each with {LEAST_SIZES} sizes within {within:.0%} of it. Got "
+            f"Approach 2 needs at least {least_budgets} budgets of compute, each with {LEAST_SIZES} sizes within {within:.0%} of it. Got "
             f"{len(found)}. Train isoFLOP runs, allow more with `options.within = 0.25` (--option within=0.25), or fit the model "
             "'chinchilla' (--model chinchilla), which takes any runs."
         )
@@ -297,8 +303,8 @@ def isoflop_options(budgets: Any = "", within: Any = WITHIN) -> dict[str, Any]:
     return {"budgets": given, "within": share}
 
 
-def _isoflop(budgets: Any = "", within: Any = WITHIN) -> Law:
-    """Approach 2 with given budgets, as a list or a string separated by commas, and a given tolerance."""
+def _isoflop(budgets: Any = "", within: Any = WITHIN, least_budgets: Any = LEAST_BUDGETS) -> Law:
+    """Approach 2 with given budgets, as a list or a string separated by commas, a given tolerance and the fewest budgets for a line."""
     return Law(
         name="approach-2",
         inputs=("params", "tokens"),
@@ -321,9 +327,9 @@ def _isoflop(budgets: Any = "", within: Any = WITHIN) -> Law:
         profile=Profile(
             per="budget",
             each=("log_level", "z_curvature", "z_vertex"),
-            keep=partial(_keep_budgets, **isoflop_options(budgets, within)),
+            keep=partial(_keep_budgets, **isoflop_options(budgets, within), least_budgets=int(least_budgets)),
         ),
-        options={"budgets": "", "within": WITHIN},
+        options={"budgets": "", "within": WITHIN, "least_budgets": LEAST_BUDGETS},
         configured=_isoflop,
     )
 

@@ -49,7 +49,8 @@ def _budgets(
     """Log loss: a level per budget, near a power of compute, and a parabola in ln params around the budget's vertex."""
     params, tokens = values["params"], values["tokens"]
     log_flops = np.log(compute(params, tokens))
-    per_run = find_budgets(compute(params, tokens), params, **isoflop_options(**spec.options))
+    chosen = {name: spec.options[name] for name in ("budgets", "within") if name in spec.options}
+    per_run = find_budgets(compute(params, tokens), params, **isoflop_options(**chosen))
     if np.isnan(per_run).any():
         raise InputError("Some runs do not belong to any budget; `fit` leaves them out before it builds approach 2.")
     budgets, index = np.unique(per_run, return_inverse=True)

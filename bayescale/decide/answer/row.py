@@ -19,6 +19,7 @@ from ..question.costs import CostModel
 from ..question.demand import Demand
 from ..question.request import Request
 from .chosen import Chosen
+from .cost_of_limits import cost_of_limits
 from .warnings import cap_warning, fixed, served_beyond, unused
 
 _NEAR = 0.02  # wasted compute up to which a plan is near the best
@@ -42,6 +43,7 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
     if one.shapes is None and draws.rises:
         said += unused(spent, money.amount, tokens, pool, binding)
     said += cap_warning(request, binding) + fixed(draws.size, intervals, binding, feasible.budget)
+    said += cost_of_limits(problem, one, [name for name in binding if name != feasible.budget])
     said += served_beyond(request, feasible.budget, costs["inference_flops"])
     sought = one.flat is not None  # the cost was minimised
     return {
