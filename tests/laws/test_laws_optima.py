@@ -33,6 +33,6 @@ def test_units_of_x_do_not_matter(slope, k):
 
 
 def test_the_level_is_free_of_units():
-    prior = load_spec("optima").priors["log_level"]
-    low, high = prior.mu - 1.645 * prior.sigma, prior.mu + 1.645 * prior.sigma
+    prior = load_spec("optima").priors["log_level"].numbers
+    low, high = (prior["mu"] + side * 1.645 * prior["sigma"] for side in (-1, 1))
     assert low < np.log(1e-4) and high > np.log(1e14), "from learning rates to tokens"
