@@ -12,6 +12,7 @@ _HOMES = {
     "import_runs": "importers.importing",
     "ImportAnswers": "importers.interpret.answers",
     "load_spec": "spec",
+    "formula_spec": "spec",
     "list_models": "spec",
     "ModelSpec": "spec",
     "build_model": "spec.build",

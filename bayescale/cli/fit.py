@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .options import Columns, Json, ParamsKind, law_options, pairs
+from .models import Law, Priors, model_spec, print_priors
+from .options import Columns, Json, ParamsKind, pairs
 from .output import count, meaning, number, print_json, print_notes, print_table, print_text
 
 _PROB = 0.9  # of the intervals of parameters
@@ -20,7 +21,11 @@ _PROB = 0.9  # of the intervals of parameters
 
 def fit(
     runs: Annotated[str, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet file of runs, or a data set name.")],
-    model: Annotated[str, typer.Option(help="A name from `bayescale models`, or a TOML file.")] = "chinchilla",
+    model: Annotated[
+        str | None, typer.Option(help="A name from `bayescale models`, or a TOML file. Default: chinchilla.")
+    ] = None,
+    law: Law = None,
+    prior: Priors = None,
     out: Annotated[str, typer.Option(help="Where to save the fit.")] = "fit.nc",
     column: Columns = None,
     where: Annotated[
@@ -76,19 +81,16 @@ def fit(
     from ..posterior import save_fit
     from ..posterior.store import check_replaceable, check_writable
     from ..runs import read_runs
-    from ..spec import load_spec
 
     start = time.perf_counter()
     check_writable(Path(out))
     check_replaceable(Path(out))
-    spec = load_spec(model)
-    overlay: dict[str, Any] = {"inputs": _inputs(inputs, list(spec.inputs)), "options": law_options(option)}
-    if chance is not None:
-        overlay["options"] = {**overlay["options"], "chance": chance}
-    overlay |= {} if fade is None else {"noise": {"fade": fade}}
-    spec = spec.changed(overlay if response is None else {**overlay, "response": response})
+    asked: dict[str, Any] = {"model": model, "law": law, "prior": prior, "inputs": inputs}
+    asked |= {"option": [*(option or ()), *([] if chance is None else [f"chance={chance}"])], "response": response, "fade": fade}
+    spec = model_spec(None, **asked)  # before the table is read: a misspelt option must not wait for it
     table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
     print_notes(table.attrs["notes"])
+    spec = spec or model_spec(table.columns, **asked)
     check_sampler(nuts_sampler)
     with contextlib.redirect_stdout(sys.stderr):
         idata = fit_model(
@@ -111,7 +113,7 @@ def fit(
     print_notes({topic: text for topic, text in notes.items() if topic not in table.attrs["notes"]})
     save_fit(idata, out)
     check = pd.DataFrame(json.loads(idata.attrs["check"]))
-    report = _report(idata, check, model, out, time.perf_counter() - start)
+    report = _report(idata, check, law or model or "chinchilla", out, time.perf_counter() - start)
     if json_:
         print_json(report)
         return
@@ -135,12 +137,6 @@ def check(
     raise typer.Exit(0 if failed.empty else 1)
 
 
-def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str]:
-    """Read --input; a bare column is the input of a law with only one."""
-    full = [f"{names[0]}={text}" if "=" not in text and len(names) == 1 else text for text in texts or ()]
-    return pairs("--input", full)
-
-
 def check_sampler(name: str | None) -> None:
     """Raise ValueError if there is no such sampler, before anything is sampled."""
     if name not in (None, "pymc", "nutpie", "smc"):
@@ -150,6 +146,8 @@ def check_sampler(name: str | None) -> None:
 
 
 def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
+    from ..posterior import fitted_spec
+
     left_out, dropped = json.loads(idata.attrs["left_out"]), json.loads(idata.attrs["dropped"])
     open_ = check[~check["passed"]]
     return {
@@ -168,6 +166,7 @@ def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dic
         "dropped": dropped,
         **meaning(idata),
         "probability": _PROB,
+        "priors": {name: str(prior) for name, prior in fitted_spec(idata).priors.items()},
         "parameters": _parameters(idata),
     }
 
@@ -177,7 +176,8 @@ def _parameters(idata: Any) -> list[dict[str, Any]]:
     from ..posterior import central_draw, fitted_spec
 
     together = central_draw(idata)
-    draws, sampled = idata["posterior"].to_dataset(), fitted_spec(idata).priors
+    draws, spec = idata["posterior"].to_dataset(), fitted_spec(idata)
+    sampled = {*spec.priors} - {*spec.get_law().loss_constants}
     tails = [(1 - _PROB) / 2, 0.5, (1 + _PROB) / 2]
     found = []
     for name in draws.data_vars:
@@ -185,7 +185,7 @@ def _parameters(idata: Any) -> list[dict[str, Any]]:
             lower, median, upper = draws[name].quantile(tails).to_numpy()
             central = float(together[name])
             found.append({"name": str(name), "median": median, "lower": lower, "upper": upper, "central": central})
-    if fitted_spec(idata).get_law().surface:
+    if spec.get_law().surface:
         from .rates import cell_parameters
 
         found += [{**row, "central": None} for row in cell_parameters(idata, _PROB)]
@@ -213,6 +213,7 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     print_text(
         "To write down one law, take the constants of the last column: they belong together, and the medians do not."
     )
+    print_priors(fitted_spec(idata))
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     print_text(

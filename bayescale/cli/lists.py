@@ -1,13 +1,26 @@
 """`bayescale models` and `bayescale datasets`."""
 
+from .models import Law, print_priors
 from .options import Json
 from .output import count, print_json, print_table
 
 
-def models(json_: Json = False) -> None:
-    """List the bundled models."""
-    from ..spec import list_models
+def models(law: Law = None, json_: Json = False) -> None:
+    """List the bundled models, or show the roles and priors of a formula."""
+    from ..spec import formula_spec, list_models
+    from ..spec.own import sampled_roles
 
+    if law is not None:
+        spec = formula_spec(law)
+        if json_:
+            keys = ("sampled", "role", "prior", "is")
+            roles = sampled_roles(spec.law, tuple(spec.inputs), spec.priors)
+            print_json(
+                {"law": law, "inputs": spec.inputs, "priors": [dict(zip(keys, row, strict=True)) for row in roles]}
+            )
+        else:
+            print_priors(spec)
+        return
     table = list_models().reset_index()
     if json_:
         print_json({"models": table.to_dict(orient="records")})

@@ -147,6 +147,8 @@ class Law:
         The constant that is the response by chance alone; empty for a law without one.
     keeps_repeats : bool
         Whether the fit can use runs that saw their data more than once.
+    partial : bool
+        Whether some values of the parameters give no law, or a negative one; they have no density.
     spans : bool
         Whether the reach is a scale on which runs should span decades; a loss is not.
     options : mapping of str to object
@@ -171,6 +173,7 @@ class Law:
     critical_batch: str = ""
     chance: str = ""
     keeps_repeats: bool = False
+    partial: bool = False
     spans: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
     configured: Callable[..., "Law"] | None = None

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from ..errors import InputError, given
 from ..laws.law import SLACK
 from ..spec.density import Density
 
@@ -29,6 +30,7 @@ _TURNS = (
 _JUMP = 0.1  # share of moves by a full difference, which lead from mode to mode
 _SPREAD = 1.5  # factor on the priors of linear parameters in their least squares, for their heavy tails
 _TAILS = 3  # degrees of freedom of the draws of linear parameters: with lighter tails than the priors, points would get stuck
+_LINEAR = ("Normal", "StudentT")  # priors of parameters that are drawn from their least squares, unbounded
 _TINY = 1e-5
 _INSIDE = 3  # sds inside the bounds beyond which least squares can ignore them
 _NARROWEST = (
@@ -121,6 +123,12 @@ class _Target:
             names = law.moves.linear(
                 density.values(density.draw(np.random.default_rng(0), 1)), density.data, density.measured
             )[0]
+            for name in names:
+                if density.spec.priors[name].dist not in _LINEAR:
+                    raise InputError(
+                        f"Prior `{name}`: SMC takes {' or '.join(_LINEAR)} there. Got {density.spec.priors[name]}; change it, or sample by "
+                        f"NUTS: {given(nuts_sampler='pymc')}."
+                    )
             self.linear = [density.names.index(name) for name in names]
             self.spread = _SPREAD * np.array([density.spec.priors[name].numbers["sigma"] for name in names])
         k = len(self.linear)

@@ -62,11 +62,16 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
             sampled[law.level], scale = _level(spec, sampled, inputs, data, scale, measured)
         if law.bounds:
             pm.Potential("bounds", pm.math.switch(allowed(law, sampled, data), 0.0, -np.inf))
-        constants = {name: _deterministic(name, value) for name, value in law.constants(sampled, data).items()}
+        constants = {
+            name: sampled[name] if name in sampled else _deterministic(name, value)
+            for name, value in law.constants(sampled, data).items()
+        }
         constants = _at_runs(spec, constants, data)
         curve = profile_curve(spec, sampled, constants, values) if law.profile else _curve(spec, inputs, constants)
         if law.surface:
             curve = curve * (sampled[law.level] @ data["member"])
+        if law.partial:
+            curve = _defined(spec, curve)
         noise, arguments = _noise(spec, curve, scale, data)
         observed = noise(observed_name(spec), **arguments, observed=measured, dims="run")
         if not np.all(values["weight"] == 1):
@@ -85,7 +90,7 @@ def _level(
 ) -> tuple[Any, Any]:
     """Return the level of the loss (one for all runs, per group or per cell) and the scale of the noise, including the misfit of cells."""
     law, prior = spec.get_law(), spec.priors[spec.get_law().level]
-    if spec.noise.link == "log":
+    if (spec.noise.link == "log" and not law.partial) or law.surface:
         unit = {**sampled, law.level: _pooled(spec, law.level, 1.0)}
         shape = np.log(_curve(spec, inputs, _at_runs(spec, law.constants(unit, data), data)))
         if law.surface:
@@ -102,6 +107,15 @@ def _level(
     else:
         level = _variable(law.level, prior)
     return _pooled(spec, law.level, level), scale
+
+
+def _defined(spec: ModelSpec, curve: Any) -> Any:
+    """Return a curve without NaN, with no density where the law gives no value, or none that the link takes."""
+    valid = ~(pm.math.isnan(curve) | pm.math.isinf(curve))
+    if spec.noise.link == "log":
+        valid = valid & (curve > 0)
+    pm.Potential("defined", pm.math.switch(pm.math.all(valid), 0.0, -np.inf))
+    return pm.math.switch(valid, curve, 1.0)
 
 
 def _deterministic(name: str, value: Any) -> Any:

@@ -144,6 +144,14 @@ def coordinate(prior: Prior) -> Coordinate:
             lambda u: -((np.exp(u) / n["sigma"]) ** 2) / 2 - np.log(n["sigma"]) - _NORMAL + np.log(2) + u,
             lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_normal(size))),
         )
+    if prior.dist == "Uniform":
+        low, width = n["lower"], n["upper"] - n["lower"]
+        return Coordinate(
+            lambda u: low + width * expit(u),
+            lambda x: logit((x - low) / width),
+            lambda u: -np.logaddexp(0, -u) - np.logaddexp(0, u),
+            lambda rng, size: logit(rng.random(size)),
+        )
     a, b = n["alpha"], n["beta"]
     if prior.dist == "Gamma":
         return Coordinate(

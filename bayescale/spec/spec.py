@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..errors import InputError, given, named, suggest
 from ..laws import LAWS, Law
+from .own import check_law, completed, law_of
 from .prior import Prior, read_prior
 
 _BLOCKS = re.compile(r"exact_match_(\d+)")
@@ -76,7 +77,7 @@ class ModelSpec(_Table):
     title, reference : str
         For display only.
     law : str
-        Name in `bayescale.laws.LAWS`.
+        Name in `bayescale.laws.LAWS`, or a formula such as ``E + A * tokens**-alpha``.
     response : str
         Column that the law explains, modelled on the scale of `noise.link`.
     inputs : dict of str to str
@@ -113,10 +114,7 @@ class ModelSpec(_Table):
 
     @model_validator(mode="after")
     def _fits_its_law(self) -> "ModelSpec":
-        if self.law not in LAWS:
-            raise InputError(
-                f"`law` must be one of {', '.join(sorted(LAWS))}. Got {self.law!r}.{suggest(self.law, LAWS)}"
-            )
+        check_law(self.law)
         self._check_options()
         law = self.get_law()
         for what, held, wanted in (("inputs", self.inputs, law.inputs), ("priors", self.priors, law.sampled)):
@@ -131,6 +129,10 @@ class ModelSpec(_Table):
         for name in self.groups.partial if self.groups else ():
             if name not in law.sampled:
                 raise InputError(f"`groups.partial`: law '{self.law}' samples {', '.join(law.sampled)}. Got {name!r}.")
+            if name in law.loss_constants:
+                raise InputError(
+                    f"`groups.partial`: {name} is sampled as it is, and a group would leave its range; pool log_{name}."
+                )
             if self.priors[name].dist not in ("Normal", "StudentT", "LogNormal"):
                 raise InputError(
                     f"`groups.partial`: {name} has a {self.priors[name].dist} prior, and a group would leave its range; pool parameters "
@@ -177,10 +179,10 @@ class ModelSpec(_Table):
 
     def get_law(self) -> Law:
         """Return the law itself."""
-        return LAWS[self.law].with_options(self.options)
+        return law_of(self.law, self.inputs, self.priors, self.options)
 
     def _check_options(self) -> None:
-        known = LAWS[self.law].options
+        known = LAWS[self.law].options if self.law in LAWS else {}
         for name in self.options:
             if name not in known:
                 takes = f"takes {', '.join(known)}" if known else "takes none"
@@ -292,6 +294,10 @@ def parse_spec(text: str, *, changes: Mapping[str, Any] | None = None, name: str
     if {"text", "changes"} & set(table):
         raise InputError(f"{name}: `text` and `changes` are not keys of a model file.")
     table["priors"] = _each_numbered(table)
+    try:
+        table = completed(table, changes.get("priors") or ())
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
     try:
         return ModelSpec.model_validate({**table, "text": text, "changes": changes})
     except ValidationError as error:

@@ -1,0 +1,98 @@
+"""The model of a fit from its options: a name, a file or a formula, and what is changed in it."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import InputError
+from .options import law_options, pairs
+from .output import print_table
+
+Law = Annotated[
+    str | None,
+    typer.Option(
+        "--law",
+        metavar="FORMULA",
+        help="A law of your own instead of a model, e.g. 'E + A / params**alpha + B / tokens**beta'; names of columns are inputs.",
+    ),
+]
+Priors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--prior",
+        metavar="NAME=PRIOR",
+        help="Prior of a parameter, or of a role of a formula, e.g. 'alpha=Uniform(0.1, 1)'; repeatable.",
+    ),
+]
+
+
+def model_spec(
+    columns: Iterable[str] | None,
+    *,
+    model: str | None,
+    law: str | None,
+    inputs: list[str] | None,
+    option: list[str] | None,
+    response: str | None,
+    fade: float | None,
+    prior: list[str] | None,
+) -> Any:
+    """Return the spec that the options ask for; None for a formula as long as the columns of the table are not known."""
+    from ..spec import formula_spec, load_spec
+    from ..spec.own import check_law, is_formula, prior_changes
+    from ..spec.prior import prior_entry
+
+    priors = {name: prior_entry(name, text) for name, text in pairs("--prior", prior).items()}
+    noise: dict[str, Any] = {} if fade is None else {"fade": fade}
+    if law is None:
+        spec = load_spec(model or "chinchilla")
+        changes = prior_changes(spec.get_law(), priors, is_formula(spec.law))
+        overlay = {
+            "inputs": _inputs(inputs, list(spec.inputs)),
+            "options": law_options(option),
+            "priors": changes["priors"],
+            "noise": {**noise, **changes["noise"]},
+        }
+        return spec.changed(overlay if response is None else {**overlay, "response": response})
+    if model is not None:
+        raise InputError(
+            f"--law and --model exclude each other. Got --law {law!r} and --model {model!r}; leave one out."
+        )
+    if option:
+        raise InputError(f"--option is for built-in laws; a formula takes none. Got {option[0]!r}.")
+    if not is_formula(law):
+        raise InputError(
+            f"--law takes a formula such as 'E + A * tokens**-alpha'. Got {law!r}; for a name use --model."
+        )
+    check_law(law)
+    given = _inputs(inputs, ["x"])
+    if columns is None:
+        from ..laws.formula.law import formula_names
+
+        formula_names(law, tuple(given))
+        return None
+    noise |= {name: priors.pop(name) for name in ("sigma", "nu") if name in priors}
+    spec = formula_spec(law, columns=columns, response=response or "loss", inputs=given, priors=priors)
+    return spec.changed({"noise": noise})
+
+
+def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str]:
+    """Read --input; a bare column is the input of a law with only one, x of a formula."""
+    full = [f"{names[0]}={text}" if "=" not in text and len(names) == 1 else text for text in texts or ()]
+    return pairs("--input", full)
+
+
+def print_priors(spec: Any) -> None:
+    """Print the roles and priors of a formula, or the changed priors of a model."""
+    from ..spec.own import is_formula, sampled_roles
+
+    if is_formula(spec.law):
+        rows = [list(row) for row in sampled_roles(spec.law, tuple(spec.inputs), spec.priors)]
+        columns = ", ".join(k if k == v else f"{k} (column '{v}')" for k, v in spec.inputs.items())
+        print_table(f"{spec.law}, inputs: {columns}", ["sampled", "role", "prior", "is"], rows, numeric=False)
+        return
+    changed = spec.changes.get("priors", {})
+    if changed:
+        rows = [[name, str(spec.priors[name])] for name in changed if name in spec.priors]
+        print_table("Changed priors", ["sampled", "prior"], rows, numeric=False)
