@@ -111,9 +111,8 @@ def _level(
 
 def _defined(spec: ModelSpec, curve: Any) -> Any:
     """Return a curve without NaN, with no density where the law gives no value, or none that the link takes."""
-    valid = ~(pm.math.isnan(curve) | pm.math.isinf(curve))
-    if spec.noise.link == "log":
-        valid = valid & (curve > 0)
+    least = 0.0 if spec.noise.link == "log" else -np.inf
+    valid = (curve > least) & (curve < np.inf)  # both are false for NaN
     pm.Potential("defined", pm.math.switch(pm.math.all(valid), 0.0, -np.inf))
     return pm.math.switch(valid, curve, 1.0)
 
