@@ -158,7 +158,7 @@ def test_a_uniform_parameter_is_not_pooled():
 
 
 def test_an_exponent_must_be_positive():
-    with pytest.raises(InputError, match="must be positive.*log_alpha"):
+    with pytest.raises(InputError, match=r"must be positive.*log_alpha"):
         load_spec("chinchilla").changed({"priors": {"alpha": {"dist": "Normal", "mu": 0, "sigma": 1}}})
 
 
