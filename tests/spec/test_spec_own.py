@@ -185,8 +185,12 @@ def test_a_prior_in_words(text, entry):
         "Normal(a, 1)",
         "Normal(0, nan)",
         "Nomal(0, 1)",
-    ]
-    + ["Normal(0, 1)" * 100, "Normal(mu=0, mu=1)", "Normal(0, 1); x", "Uniform(1, 0)", "Normal(__import__, 1)"],
+        "Normal(0, 1)" * 100,
+        "Normal(mu=0, mu=1)",
+        "Normal(0, 1); x",
+        "Uniform(1, 0)",
+        "Normal(__import__, 1)",
+    ],
 )
 def test_a_prior_that_is_refused(text):
     with pytest.raises(InputError, match="rior") as refused:
