@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .fit import check_sampler
+from .fit import check_sampler, sampling
 from .options import Columns, Json, law_options, pairs
 from .output import meaning, number, print_json, print_notes, print_table, print_text
+from .reading import read_table
 
 
 def fit_breaks(
@@ -44,7 +45,6 @@ def fit_breaks(
     from ..posterior import fit_breaks as fit_each
     from ..posterior import save_fit
     from ..posterior.store import check_replaceable, check_writable
-    from ..runs import read_runs
 
     start = time.perf_counter()
     check_writable(Path(out))
@@ -54,9 +54,9 @@ def fit_breaks(
         numbers = [int(text) for text in breaks.split(",")]
     except ValueError:
         raise InputError(f"--breaks takes whole numbers separated by commas, e.g. 0,1,2. Got '{breaks}'.") from None
-    table = read_runs(runs, pairs("--column", column) or None)
+    table = read_table(runs, pairs("--column", column) or None, where, wanted=[at, response])
     print_notes(table.attrs["notes"])
-    with contextlib.redirect_stdout(sys.stderr):
+    with sampling(), contextlib.redirect_stdout(sys.stderr):
         idata = fit_each(
             table,
             x=at,

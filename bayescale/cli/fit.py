@@ -15,6 +15,8 @@ from ..errors import InputError
 from .models import Law, Priors, model_spec, print_priors
 from .options import Columns, Json, ParamsKind, pairs
 from .output import count, meaning, number, print_json, print_notes, print_table, print_text
+from .progress import heartbeat
+from .reading import read_table
 
 _PROB = 0.9  # of the intervals of parameters
 
@@ -80,7 +82,6 @@ def fit(
     from ..posterior import fit as fit_model
     from ..posterior import save_fit
     from ..posterior.store import check_replaceable, check_writable
-    from ..runs import read_runs
 
     start = time.perf_counter()
     check_writable(Path(out))
@@ -88,11 +89,12 @@ def fit(
     asked: dict[str, Any] = {"model": model, "law": law, "prior": prior, "inputs": inputs}
     asked |= {"option": [*(option or ()), *([] if chance is None else [f"chance={chance}"])], "response": response, "fade": fade}
     spec = model_spec(None, **asked)  # before the table is read: a misspelt option must not wait for it
-    table = read_runs(runs, pairs("--column", column) or None, drop_bad=drop_bad)
+    wanted = (*spec.inputs.values(), spec.response) if spec else (response or "loss",)
+    table = read_table(runs, pairs("--column", column) or None, where, drop_bad=drop_bad, wanted=wanted)
     print_notes(table.attrs["notes"])
     spec = spec or model_spec(table.columns, **asked)
     check_sampler(nuts_sampler)
-    with contextlib.redirect_stdout(sys.stderr):
+    with sampling(), contextlib.redirect_stdout(sys.stderr):
         idata = fit_model(
             spec,
             table,
@@ -135,6 +137,11 @@ def check(
     else:
         print_check(table, only_open=False)
     raise typer.Exit(0 if failed.empty else 1)
+
+
+def sampling() -> contextlib.AbstractContextManager[None]:
+    """Return the lines of a long sampling off a terminal, where there is no progress bar."""
+    return contextlib.nullcontext() if sys.stderr.isatty() else heartbeat("Sampling")
 
 
 def check_sampler(name: str | None) -> None:

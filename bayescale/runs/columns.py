@@ -37,7 +37,7 @@ RULES = {
 
 _PARAMS = (
     *("N", "n_params", "num_params", "parameters", "model_size", "total_params", "params_total"),
-    *("num_parameters", "parameter_count", "params_count"),
+    *("num_parameters", "parameter_count", "params_count", "num_model_params"),
     *("params_nonembedding", "params_non_embedding", "non_embedding_params", "params_no_embed"),
     *("params_active", "active_params"),
 )
@@ -47,14 +47,14 @@ _TOKENS = (
 )
 _FLOPS = (
     *("C", "compute", "flop", "total_flos", "total_flops"),
-    *("train_flops", "training_flops", "training_compute"),
+    *("train_flops", "training_flops", "training_compute", "compute_budget"),
 )
 _LOSS = (
     *("L", "val_loss", "valid_loss", "validation_loss", "eval_loss", "test_loss", "final_loss"),
     *("train_loss", "loss_train", "cross_entropy"),
 )
 KINDS = ("experiment", "model_name", "model")  # may name a run, or a kind of run that appears several times
-_RUN = ("name", "run_name", "run_id", "id", *KINDS)
+_RUN = ("name", "run_name", "run_id", "id", "job_name", "hyper_id", *KINDS)
 
 COLUMNS = {
     column.name: column
@@ -85,6 +85,12 @@ COLUMNS = {
             "positive",
             "batch_tokens are tokens per step, e.g. 5.0e5",
             ("batch_size_tokens",),
+        ),
+        Column(
+            "batch_sequences",
+            "positive",
+            "batch_sequences are sequences per step, e.g. 256",
+            ("gbsz", "gbs", "global_batch_size"),
         ),
         Column("steps", "positive", "steps are optimiser steps, e.g. 10000", ("max_steps", "global_step")),
         Column("weight_decay", "nonnegative", "weight_decay is at least 0", ("wd",)),

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from ..errors import InputError
-from .files import read_delimited, read_file
+from .delimited import read_delimited
+from .files import read_file
 from .values import one_line
 
 
@@ -122,7 +123,7 @@ def read_dataset(name: str) -> pd.DataFrame:
     data = DATASETS[name]
     if name == "kernel-bytes":
         bundled = resources.files(__package__).joinpath("data", data.file)
-        return read_delimited(bundled.read_text(encoding="utf-8"), ",", data.file)
+        return read_delimited(bundled.read_text(encoding="utf-8").splitlines(keepends=True), ",", data.file)
     folder = data_folder()
     if folder is not None and (folder / data.file).exists():
         return read_file(folder / data.file)

@@ -38,7 +38,8 @@ def duplicate_problems(frame: pd.DataFrame, sound: np.ndarray, names: pd.Series 
     problems = []
     if equal.any():
         rows = np.flatnonzero(equal)
-        first = np.flatnonzero((keys == keys.iloc[rows[0]]).all(axis=1).to_numpy() & sound)[0]
+        copies = np.logical_and.reduce([keys[name].to_numpy() == keys[name].iloc[rows[0]] for name in keys])
+        first = frame.index[np.flatnonzero(copies & sound)[0]]
         problems.append(
             Problem(
                 f"{counted(len(rows), 'row')} {'repeats' if len(rows) == 1 else 'repeat'} an earlier row in "
@@ -48,7 +49,7 @@ def duplicate_problems(frame: pd.DataFrame, sound: np.ndarray, names: pd.Series 
                 "the row repeats an earlier one",
             )
         )
-    if names is None or "tokens" not in frame:
+    if names is None or "run" not in frame or "tokens" not in frame:
         return problems
     keys = pd.DataFrame({"run": run_numbers(frame), "tokens": frame["tokens"]}, index=frame.index)
     rows = np.flatnonzero(_repeated(keys, sound & ~equal & frame["tokens"].notna().to_numpy()))
@@ -74,5 +75,20 @@ def _repeated(keys: pd.DataFrame, among: np.ndarray) -> np.ndarray:
 
 
 def _hashable(cells: pd.Series) -> pd.Series:
-    """Return cells of any type as text: equal cells give equal text, and all blanks are equal."""
-    return pd.Series(["" if is_blank(cell) else str(cell) for cell in cells], index=cells.index, dtype=object)
+    """Return a number per cell: equal cells (as text) give equal numbers, and all blanks are equal."""
+    if cells.dtype.kind in "iufb":
+        return pd.Series(pd.factorize(cells, use_na_sentinel=True)[0], index=cells.index)
+    texts = (
+        pd.Series(["" if is_blank(cell) else str(cell) for cell in cells.unique()], dtype=object)
+        if _plain(cells)
+        else None
+    )
+    if texts is None:
+        texts = pd.Series(["" if is_blank(cell) else str(cell) for cell in cells], dtype=object)
+        return pd.Series(pd.factorize(texts)[0], index=cells.index)
+    return pd.Series(pd.factorize(texts)[0][pd.factorize(cells, use_na_sentinel=False)[0]], index=cells.index)
+
+
+def _plain(cells: pd.Series) -> bool:
+    """Return whether every cell is text, so that each different text needs to be looked at once only."""
+    return bool(pd.api.types.infer_dtype(cells, skipna=False) == "string")

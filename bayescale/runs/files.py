@@ -1,126 +1,204 @@
-"""Tables in files: CSV, TSV, JSON, JSONL and Parquet, read into raw cells with strings as column names.
+"""Tables in files and streams: CSV, TSV, JSON, JSONL and Parquet, read into raw cells with strings as column names.
 
-Cells stay text here; they are interpreted later, in one place for all formats. An unreadable file raises a
+Cells stay raw here; they are interpreted later, in one place for all formats. An unreadable file raises a
 ValueError that names the line and the fix.
 """
 
-import csv
+import contextlib
 import io
-import json
-from collections.abc import Callable
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import pandas as pd
 
 from ..errors import InputError
-from .problems import nearest, rows_text
-from .values import is_blank, one_line, parse_number
+from .delimited import read_delimited, separator
+from .problems import nearest
+from .records import is_json_lines, read_json, read_json_lines
+from .values import one_line
 
+STDIN = "-"
 _EXPORT = "export it as comma-separated UTF-8 text with '.' as the decimal mark"
+_HEAD = 100_000  # bytes that are looked at before anything is read
+_MOST_STREAMED = 1_000_000_000  # bytes of a pipe, which are spooled to a temporary file
+_IN_MEMORY = 16_000_000
+_MOST_JSON = 500_000_000  # JSON is held whole in memory
+_KINDS = {".csv": "csv", ".tsv": "tsv", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
-def read_file(path: Path) -> pd.DataFrame:
+class _Opened(NamedTuple):
+    """An input that can be read from its start, again if need be."""
+
+    file: IO[bytes]
+    name: str
+    kind: str
+
+
+def read_file(path: Path, columns: Mapping[str, str] | None = None, where: Sequence[str] = ()) -> pd.DataFrame:
     """Return the raw cells of a table in a file.
 
     Parameters
     ----------
     path : pathlib.Path
-        A file that ends in one of .csv, .tsv, .json, .jsonl, .ndjson, .parquet.
+        A file that ends in one of .csv, .tsv, .json, .jsonl, .ndjson, .parquet; a pipe; or `-` for the standard input.
+    columns : mapping of str to str, optional
+        Name -> column in the file, by which filters find their columns.
+    where : sequence of str
+        Filters; rows of delimited text that cannot pass them are not kept.
 
     Returns
     -------
     pandas.DataFrame
-        Text cells for CSV and TSV; values as stored for the other formats.
+        Text cells for CSV and TSV (floats for columns of numbers in long files); values as stored for the other formats. The index
+        counts the rows of the file; `attrs` may hold `notes` and `rows`, the number of rows of the file.
 
     Raises
     ------
     ValueError
         If the file does not exist, has another format, or cannot be read in the format of its name.
     """
-    reader = _READERS.get(path.suffix.lower())
     try:
-        if path.is_dir():
-            raise InputError(f"{path} is a folder; give one file with a table, e.g. runs.csv.")
-        if not path.exists():
-            raise InputError(f"There is no file {path}; {_neighbours(path)}.")
-        if reader is None:
-            raise InputError(
-                f"{path.name} ends in '{path.suffix}', which is not a known format ({', '.join(_READERS)}). "
-                "Export the table as CSV."
-            )
-        return reader(path)
+        if str(path) != STDIN and not _is_pipe(path):
+            _check_file(path)
+            if _KINDS[path.suffix.lower()] == "parquet":
+                return _read_parquet(path)
+        with _opened(path) as file:
+            name = "standard input" if str(path) == STDIN else path.name
+            return _read(_Opened(file, name, _KINDS.get(path.suffix.lower(), "")), columns, where)
     except (OSError, RecursionError) as error:
         raise InputError(
             f"{one_line(path.name)} cannot be read: {one_line(error)}. Check the file and its name."
         ) from error
 
 
-def read_delimited(text: str, delimiter: str, name: str) -> pd.DataFrame:
-    """Return the cells of delimited text; `name` is the name of the file in messages."""
-    try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        lines = [line for line in reader if any(cell.strip() for cell in line)]
-    except csv.Error as error:
+def _check_file(path: Path) -> None:
+    """Raise InputError if a path is not a regular file of a known format."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give one file with a table, e.g. runs.csv.")
+    if not path.exists():
+        raise InputError(f"There is no file {path}; {_neighbours(path)}.")
+    if not path.is_file():
         raise InputError(
-            f"{name} is not well-formed {_kind(delimiter)}: {one_line(error)}; check its quotes."
-        ) from error
-    if not lines:
-        raise InputError(f"{name} is empty; give a header line and one line per run.")
-    header, rows = [cell.strip() for cell in lines[0]], lines[1:]
-    _check_header(header, delimiter, name)
-    if not rows:
-        raise InputError(f"{name} has a header but no rows; give one line per run.")
-    rows = [_padded(row, len(header)) for row in rows]
-    ragged = [row for row, cells in enumerate(rows) if len(cells) != len(header)]
-    if ragged:
-        raise InputError(
-            f"{name} has rows whose number of cells differs from the {len(header)} of the header "
-            f"({rows_text(ragged, None)}; row {ragged[0] + 1} has {len(rows[ragged[0]])}); "
-            "put quotes around cells that hold the separator, and write decimals with a point."
+            f"{path} is a device or a socket, not a file with a table; give a file, a pipe, or - for stdin."
         )
-    frame = pd.DataFrame(rows, columns=pd.Index(header, dtype=object), dtype=object)
-    return _without_index(frame)
+    if path.suffix.lower() not in _KINDS:
+        raise InputError(
+            f"{path.name} ends in '{path.suffix}', which is not a known format ({', '.join(_KINDS)}). Export the table as CSV."
+        )
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    text = _text(path)
-    first = text.lstrip("\r\n").split("\n", 1)[0]
-    return read_delimited(text, "\t" if "\t" in first and "," not in first else ",", path.name)
+def _is_pipe(path: Path) -> bool:
+    return path.exists() and stat.S_ISFIFO(path.stat().st_mode)
 
 
-def _read_tsv(path: Path) -> pd.DataFrame:
-    return read_delimited(_text(path), "\t", path.name)
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file; a pipe or the standard input is read once, up to a limit, into a temporary file."""
+    if str(path) != STDIN and not _is_pipe(path):
+        return path.open("rb")
+    if str(path) != STDIN:
+        with path.open("rb") as source:
+            return _spooled(source, path.name)
+    if sys.stdin is None or sys.stdin.closed:
+        raise InputError(
+            "The standard input is closed; give a file, or send a table to it: cat runs.csv | bayescale ..."
+        )
+    if sys.stdin.isatty():
+        raise InputError(
+            "- reads a table from the standard input, which is a terminal; send one: cat runs.csv | bayescale ..."
+        )
+    return _spooled(sys.stdin.buffer, "standard input")
 
 
-def _read_json(path: Path) -> pd.DataFrame:
-    data = _json(_text(path), path.name, 1)
-    if isinstance(data, list):
-        return _records(data, path.name)
-    if isinstance(data, dict) and data and all(isinstance(column, list | dict) for column in data.values()):
-        columns = {name: _cells(column, data, path.name) for name, column in data.items()}
-        if len({len(column) for column in columns.values()}) == 1:
-            return pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
-        raise InputError(f"{path.name} has columns of different lengths; give each run a value or null in each.")
-    raise InputError(
-        f"{path.name} holds neither a list of records nor columns; write "
-        '[{"run": "r0", "params": 7e7, "tokens": 1e9, "loss": 3.1}, ...].'
+def _spooled(source: IO[bytes], name: str) -> IO[bytes]:
+    kept: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 (closed by its reader)
+    size = 0
+    while block := source.read(1 << 20):
+        size += len(block)
+        if size > _MOST_STREAMED:
+            kept.close()
+            raise InputError(
+                f"{name} sends more than {_MOST_STREAMED / 1e9:.3g} GB, the most that is read from a pipe; give a file."
+            )
+        kept.write(block)
+    kept.seek(0)
+    return kept
+
+
+def _read(opened: _Opened, columns: Mapping[str, str] | None, where: Sequence[str]) -> pd.DataFrame:
+    head = _checked_head(opened)
+    kind = opened.kind or _guessed(head)
+    if kind == "json":
+        return read_json(_whole(opened), opened.name)
+    if kind == "jsonl":
+        _check_size(opened)
+        return read_json_lines(_lines(opened), opened.name)
+    first = head.decode("utf-8-sig", "replace").lstrip("\r\n").split("\n", 1)[0]
+    return read_delimited(
+        _lines(opened), "\t" if kind == "tsv" else separator(first), opened.name, columns=columns, where=where
     )
 
 
-def _cells(column: list[Any] | dict[str, Any], columns: dict[str, Any], name: str) -> list[Any]:
-    """Return a column's cells; if columns have row labels, in the order of the first column's labels."""
-    if isinstance(column, list):
-        return column
-    labels = next(iter(columns.values()))
-    if not isinstance(labels, dict) or set(labels) != set(column):
-        raise InputError(f"{name} has columns with different row labels; give each run a value or null in each column.")
-    return [column[label] for label in labels]
+def _guessed(head: bytes) -> str:
+    """Return the format of a stream without a name, from its first byte."""
+    text = head.decode("utf-8-sig", "replace").lstrip()
+    if text.startswith("{"):
+        return "jsonl" if is_json_lines(text) or "\n" not in text.strip() else "json"
+    return "json" if text.startswith("[") else "csv"
 
 
-def _read_jsonl(path: Path) -> pd.DataFrame:
-    lines = [(number, line) for number, line in enumerate(_text(path).split("\n"), 1) if line.strip()]
-    return _records([_json(line, path.name, number) for number, line in lines], path.name)
+def _checked_head(opened: _Opened) -> bytes:
+    head = opened.file.read(_HEAD)
+    opened.file.seek(0)
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{opened.name} is UTF-16 text; {_EXPORT}.")
+    if b"\0" in head:
+        raise InputError(f"{opened.name} is not text but binary; {_EXPORT}.")
+    return head
+
+
+def _lines(opened: _Opened) -> Iterator[str]:
+    """Yield the lines of a file, each with one newline at its end."""
+    opened.file.seek(0)
+    text = io.TextIOWrapper(opened.file, encoding="utf-8-sig", newline=None)
+    try:
+        for line in text:
+            yield line.replace("\0", "?") if "\0" in line else line
+    except UnicodeDecodeError as error:
+        raise InputError(f"{opened.name} is not UTF-8 text (line {_undecodable(opened.file)}); {_EXPORT}.") from error
+    finally:
+        with contextlib.suppress(ValueError):  # an unfinished reading may end after the file was closed
+            text.detach()  # whoever opened the file closes it
+
+
+def _undecodable(file: IO[bytes]) -> int:
+    """Return the number of the first line that is not UTF-8."""
+    file.seek(0)
+    for number, line in enumerate(file, 1):
+        try:
+            line.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return number
+    return 1
+
+
+def _whole(opened: _Opened) -> str:
+    _check_size(opened)
+    return "".join(_lines(opened))
+
+
+def _check_size(opened: _Opened) -> None:
+    size = opened.file.seek(0, os.SEEK_END)
+    opened.file.seek(0)
+    if size > _MOST_JSON:
+        raise InputError(
+            f"{opened.name} has {size / 1e9:.2g} GB of JSON, which is read as a whole; at most {_MOST_JSON / 1e9:.2g} GB are. "
+            "Write it as CSV, which is read row by row."
+        )
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -132,111 +210,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise InputError(f"{path.name} is not readable as Parquet: {one_line(error)}; write it again.") from error
 
 
-_READERS: dict[str, Callable[[Path], pd.DataFrame]] = {
-    ".csv": _read_csv,
-    ".tsv": _read_tsv,
-    ".json": _read_json,
-    ".jsonl": _read_jsonl,
-    ".ndjson": _read_jsonl,
-    ".parquet": _read_parquet,
-}
-
-
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{path.name} is UTF-16 text; {_EXPORT}.")
-    if b"\0" in data[:100_000]:
-        raise InputError(f"{path.name} is not text but binary; {_EXPORT}.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path.name} is not UTF-8 text (line {line}); {_EXPORT}.") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "?")
-
-
-def _json(text: str, name: str, line: int) -> Any:
-    if not text.strip():
-        raise InputError(f"{name} is empty; give a list of records, one per run.")
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"{name} is not valid JSON: line {line + error.lineno - 1}, column {error.colno}: {error.msg}; "
-            "correct it there."
-        ) from error
-    except ValueError as error:  # an integer with thousands of digits
-        raise InputError(f"{name} is not usable JSON near line {line}: {one_line(error)}; correct it there.") from error
-
-
-def _records(records: list[Any], name: str) -> pd.DataFrame:
-    if not records:
-        raise InputError(f"{name} has no rows; give one record per run.")
-    wrong = [row for row, record in enumerate(records) if not isinstance(record, dict)]
-    if wrong:
-        raise InputError(
-            f"{name} has entries that are not records ({rows_text(wrong, None)}); "
-            'write each as {"run": "r0", "params": 7e7, "tokens": 1e9, "loss": 3.1}.'
-        )
-    names = list(dict.fromkeys(key for record in records for key in record))
-    cells = {key: pd.Series([record.get(key) for record in records], dtype=object) for key in names}
-    return pd.DataFrame(cells, index=range(len(records)))
-
-
-def _check_header(header: list[str], delimiter: str, name: str) -> None:
-    if delimiter == "," and len(header) == 1 and ";" in header[0]:
-        raise InputError(
-            f"{name} is separated by semicolons; decimal commas such as 2,34 are not understood: {_EXPORT}."
-        )
-    if all(_is_number(cell) for cell in header):
-        raise InputError(
-            f"{name} starts with numbers ({', '.join(one_line(cell) for cell in header[:5])}), "
-            "not with column names; add a header line such as run,params,tokens,loss."
-        )
-    twice = list(dict.fromkeys(cell for cell in header if cell and header.count(cell) > 1))
-    if twice:
-        listed = ", ".join(f"'{one_line(cell)}'" for cell in twice)
-        raise InputError(f"{name} has a duplicate column name in its header: {listed}; give each column its own.")
-
-
-def _padded(row: list[str], width: int) -> list[str]:
-    """Return a row without the surplus blank cells that spreadsheets write at its end."""
-    while len(row) > width and is_blank(row[-1]):
-        row = row[:-1]
-    return row
-
-
-def _without_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table without unnamed columns that hold no information: blank ones, and a row index 0, 1, 2, ..."""
-    rows = [str(row) for row in range(len(frame))]
-    names, kept = [], []
-    for place, name in enumerate(frame.columns):
-        cells = frame.iloc[:, place].tolist()
-        if not name and (cells == rows or all(is_blank(cell) for cell in cells)):
-            continue
-        kept.append(place)
-        names.append(name or f"column {place + 1}")
-    frame = frame.iloc[:, kept]
-    frame.columns = pd.Index(names, dtype=object)
-    return frame
-
-
 def _neighbours(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"the folder {folder} does not exist either: check the path"
-    files = sorted(item.name for item in folder.iterdir() if item.suffix.lower() in _READERS)
+    files: list[Any] = sorted(item.name for item in folder.iterdir() if item.suffix.lower() in _KINDS)
     return f"in {folder} {nearest(path.name, files)}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        parse_number(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _kind(delimiter: str) -> str:
-    return "CSV" if delimiter == "," else "TSV"

@@ -3,13 +3,19 @@
 Nothing is guessed: two columns that could both be `loss` are an error that names them.
 """
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from .columns import ALIASES, COLUMNS, KINDS, PLAIN_NAMES, plain
+from .columns import ALIASES, COLUMNS, KINDS, NUMERIC, PLAIN_NAMES, plain
+from .headers import header
 from .problems import Problem, as_pairs, nearest
-from .values import is_blank, one_line
+from .values import is_blank, number_of, one_line
+
+_RAW_COUNT = 1e6  # params and tokens above this were raw counts already, whatever the header says
 
 
 def map_columns(
@@ -28,7 +34,7 @@ def map_columns(
     -------
     frame : pandas.DataFrame
         The same rows, with mapped columns renamed (`params_total` is copied to `params`, because it is also a
-        column itself) and known columns without any value left out.
+        column itself), the units of their headers applied (`attrs["units"]` says so), and known columns without any value left out.
     mapped : dict of str to str
         Name -> name in the file, for the columns that were renamed or copied.
     problems : list of Problem
@@ -36,7 +42,7 @@ def map_columns(
     """
     frame, mapped, problems = _explicit(frame, columns or {})
     # A column without any value is ignored: it neither takes a name nor makes one ambiguous.
-    empty = [str(name) for name in frame if all(is_blank(cell) for cell in frame[name])]
+    empty = [str(name) for name in frame if all(map(is_blank, frame[name]))]
     frame = frame.drop(columns=[name for name in empty if name in COLUMNS and name not in mapped])
     renamed: dict[str, str] = {}
     for name in COLUMNS:
@@ -50,7 +56,8 @@ def map_columns(
         elif found:
             renamed[name] = found[0]
             mapped[name] = mapped.pop(found[0], found[0])
-    return _apply(frame, renamed), mapped, problems
+    frame = _apply(frame, renamed)
+    return _scaled(frame, mapped), mapped, problems
 
 
 def names_kinds(frame: pd.DataFrame, candidates: list[str] | None = None) -> str:
@@ -99,7 +106,46 @@ def _apply(frame: pd.DataFrame, renamed: Mapping[str, str]) -> pd.DataFrame:
 def _candidates(names: list[str], wanted: str) -> list[str]:
     """Return the columns that mean `wanted`: those with its name in another case, otherwise its aliases."""
     same = [name for name in names if PLAIN_NAMES.get(plain(name)) == wanted and name not in COLUMNS]
-    return same or [name for name in names if ALIASES.get(plain(name)) == wanted]
+    found = same or [name for name in names if ALIASES.get(plain(name)) == wanted]
+    if not found:  # `params (B)`: only if no column has the bare name
+        bare = {name: plain(header(name).bare) for name in names if name.rstrip().endswith((")", "]"))}
+        found = [name for name, word in bare.items() if wanted in (PLAIN_NAMES.get(word), ALIASES.get(word))]
+    if wanted == "run" and len(found) > 1:  # a name of runs wins over one of kinds
+        found = [name for name in found if plain(name) not in KINDS] or found
+    return found
+
+
+def _scaled(frame: pd.DataFrame, mapped: Mapping[str, str]) -> pd.DataFrame:
+    """Return the table with the factors in the headers of its columns applied, and what was done in `attrs["units"]`."""
+    said = []
+    for name, source in mapped.items():
+        factor = header(source).factor
+        if factor == 1 or name not in NUMERIC:
+            continue
+        cells = frame[name].tolist()
+        numbers = [number for cell in cells if (number := number_of(cell)) is not None]
+        if (
+            factor > 1
+            and name in ("params", "params_total", "tokens")
+            and np.nanmedian([*numbers, np.nan, 0]) > _RAW_COUNT
+        ):
+            said.append(f"'{one_line(source)}' is used as it is, because its values are raw counts already")
+            continue
+        frame = frame.assign(**{name: pd.Series([_times(cell, factor) for cell in cells], frame.index, dtype=object)})
+        said.append(f"'{one_line(source)}' was multiplied by {factor:g}")
+    frame.attrs["units"] = f"By the units of the headers, {'; '.join(said)}." if said else None
+    return frame
+
+
+def _times(cell: Any, factor: float) -> Any:
+    """Return a cell times a power of ten; 70B has its own unit, and text stays for the message about it."""
+    number = number_of(cell)
+    if number is None or is_blank(cell) or (isinstance(cell, str) and cell.strip()[-1:].isalpha()):
+        return cell
+    try:  # in the text, so that 1.4 (T) is exactly 1.4e12
+        return float(f"{number!r}e{round(math.log10(factor))}")
+    except ValueError:
+        return number * factor
 
 
 def _ambiguous(name: str, found: list[str]) -> str:

@@ -73,7 +73,7 @@ def required_problems(
             problems.append(
                 Problem(
                     f"Column '{name}' is blank in {len(rows)} of {counted(len(frame), 'row')} "
-                    f"({rows_text(rows, None if name == 'run' else names)}); {rule}: {fix}",
+                    f"({rows_text(rows, names)}); {rule}: {fix}",
                     tuple(rows),
                     f"{name} is blank",
                 )

@@ -32,7 +32,7 @@ def raise_problems(problems: Sequence[Problem]) -> None:
 
 
 def rows_text(rows: Sequence[int] | np.ndarray, names: pd.Series | None) -> str:
-    """Return rows as listed in a message, counted from 1: "rows 4 (r03), 17 (r16) and 12 more"."""
+    """Return rows as listed in a message: "rows 4 (r03), 17 (r16) and 12 more"; the index of `names` counts rows of the file from 0."""
     shown = [_row_text(int(row), names) for row in rows[:_LISTED]]
     rest = f" and {len(rows) - _LISTED} more" if len(rows) > _LISTED else ""
     return f"{'row' if len(rows) == 1 else 'rows'} {', '.join(shown)}{rest}"
@@ -65,6 +65,7 @@ def as_pairs(argument: str, pairs: Mapping[str, str]) -> str:
 
 
 def _row_text(row: int, names: pd.Series | None) -> str:
-    if names is None or not names.iloc[row]:
+    if names is None:
         return str(row + 1)
-    return f"{row + 1} ({one_line(names.iloc[row])})"
+    number = int(names.index[row]) + 1
+    return f"{number} ({one_line(names.iloc[row])})" if names.iloc[row] else str(number)

@@ -17,7 +17,10 @@ def provenance(path: Path) -> dict[str, Any]:
     own = path.with_suffix(".import.json")
     try:
         others = [file for file in path.absolute().parent.glob("*.import.json") if file.name != own.name][:_MOST]
-        table = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not others and not own.is_file():
+            return {}
+        with path.open("rb") as opened:
+            table = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError:
         return {}
     for file in (own, *others):  # a renamed table is recognised by its content

@@ -1,34 +1,53 @@
-"""Reads runs and plans from a file, a DataFrame or a data set by name."""
+"""Reads runs and plans from a file, a pipe, a DataFrame or a data set by name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..errors import InputError, InputTypeError
+from .batch import with_batch_tokens
+from .columns import NUMERIC
 from .datasets import DATASETS, read_dataset
-from .files import read_file
+from .early import early_mask, early_tests
+from .files import STDIN, read_file
+from .headers import header, params_kind
 from .problems import nearest
 from .provenance import provenance, provenance_note
 from .table import build_table
 from .values import clean, one_line
+from .where import keep_where
+from .wide import melted
 
 Source = str | os.PathLike[str] | pd.DataFrame
 
 
-def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_bad: bool = False) -> pd.DataFrame:
+def read_runs(
+    source: Source,
+    columns: Mapping[str, str] | None = None,
+    *,
+    drop_bad: bool = False,
+    where: str | Sequence[str] = (),
+    wanted: Collection[str] = (),
+) -> pd.DataFrame:
     """Read a table of training runs, one row per run (or checkpoint), and check it.
 
     Parameters
     ----------
     source : str, path or pandas.DataFrame
-        A CSV, TSV, JSON, JSONL or Parquet file, a table, or the name of a data set (see `datasets`).
+        A CSV, TSV, JSON, JSONL or Parquet file, a pipe (or "-", the standard input) with CSV or JSON, a table, or the name of a data
+        set (see `datasets`). Objects in JSON give columns with dots (``train.lr``).
     columns : mapping of str to str, optional
         Name -> column in the file, e.g. ``{"loss": "eval/loss"}``; other columns are found by exact names and
         common aliases.
     drop_bad : bool
         Leave out rows with problems, and list them, instead of raising.
+    where : str or sequence of str
+        Filters such as ``"params<=2.6B"``; a row that one of them drops is neither kept in memory nor checked.
+    wanted : collection of str
+        Columns that will be used; if the table has one of them, none needs to have a known name.
 
     Returns
     -------
@@ -56,7 +75,9 @@ def read_runs(source: Source, columns: Mapping[str, str] | None = None, *, drop_
     """
     if not isinstance(drop_bad, bool):
         raise InputTypeError(f"`drop_bad` must be True or False. Got {type(drop_bad).__name__}.")
-    return _read(source, columns, drop_bad=drop_bad, plans=False)
+    return _read(
+        source, columns, drop_bad=drop_bad, where=[where] if isinstance(where, str) else list(where), wanted=wanted
+    )
 
 
 def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -88,17 +109,40 @@ def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.D
     0    4.200000e+22
     Name: flops, dtype: float64
     """
-    return _read(source, columns, drop_bad=False, plans=True)
+    return _read(source, columns, plans=True)
 
 
-def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, plans: bool) -> pd.DataFrame:
+def _read(
+    source: Source,
+    columns: Mapping[str, str] | None,
+    *,
+    drop_bad: bool = False,
+    plans: bool = False,
+    where: Sequence[str] = (),
+    wanted: Collection[str] = (),
+) -> pd.DataFrame:
     _check_columns(columns)
-    raw, name = _raw(source)
-    report = {} if isinstance(source, pd.DataFrame) or name in DATASETS else provenance(Path(name))
-    table = build_table(_plain(raw), columns, drop_bad=drop_bad, plans=plans)
+    raw, name = _raw(source, columns, where)
+    notes, rows = dict(raw.attrs.get("notes", {})), raw.attrs.get("rows", len(raw))
+    cells, wide = (raw, "") if plans else melted(raw, (columns or {}).values())
+    rows = len(cells) if wide else rows
+    tests = (
+        [] if "rows" in raw.attrs and not wide else early_tests([str(column) for column in cells], where, columns or {})
+    )
+    if tests:
+        keep = early_mask({column: cells[column].tolist() for column, _ in tests}, tests, len(cells))
+        cells = cells[keep]
+    if where and rows and cells.empty:
+        raise InputError(_none_left(rows, where))
+    table = build_table(cells, columns, drop_bad=drop_bad, plans=plans, wanted=wanted)
+    table = _filtered(table, where, rows)
+    table.attrs["notes"] = {**notes, **({"wide": wide} if wide else {}), **table.attrs["notes"]}
     table.attrs["source"] = name
+    _label(table, raw)
+    table = with_batch_tokens(table)
     if name in DATASETS:
         table.attrs["loss_unit"] = DATASETS[name].loss_unit
+    report = {} if isinstance(source, pd.DataFrame) or name in DATASETS else provenance(Path(name))
     if report:
         if not report["edited"]:
             table.attrs |= {
@@ -108,9 +152,53 @@ def _read(source: Source, columns: Mapping[str, str] | None, *, drop_bad: bool, 
     return table
 
 
-def _raw(source: Source) -> tuple[pd.DataFrame, str]:
+def _filtered(table: pd.DataFrame, where: Sequence[str], rows: int) -> pd.DataFrame:
+    """Return the rows that pass all filters, with a note of how many of the file's rows they are."""
+    if not where:
+        return table
+    keep = np.ones(len(table), dtype=bool)
+    for text in where:
+        keep &= keep_where(table, text)
+    if not keep.any():
+        raise InputError(_none_left(rows, where))
+    attrs = table.attrs
+    table = table[keep].reset_index(drop=True)
+    table.attrs = attrs
+    if len(table) < rows:
+        filters = " and ".join(f"'{one_line(text)}'" for text in where)
+        table.attrs["notes"]["where"] = f"{len(table):,} of {rows:,} rows of the table were read: those with {filters}."
+    return table
+
+
+def _none_left(rows: int, where: Sequence[str]) -> str:
+    filters = " and ".join(f"'{one_line(text)}'" for text in where)
+    return f"None of {rows:,} rows passes the filter {filters}; check its value, or filter less."
+
+
+def _label(table: pd.DataFrame, raw: pd.DataFrame) -> None:
+    """Take the unit of the loss and the kind of params from their headers, and say which other count of params there is."""
+    mapped, notes = table.attrs["columns"], table.attrs["notes"]
+    source = mapped.get("loss", "loss" if "loss" in table else "")
+    if unit := header(source).loss_unit:
+        table.attrs["loss_unit"] = unit
+        notes["loss_unit"] = f"Column '{one_line(source)}' is in {unit}, and stays so (x 0.693 gives nats)."
+    if kind := params_kind(mapped.get("params", "")):
+        table.attrs["params_kind"] = kind
+    others = [
+        str(name)
+        for name in raw
+        if "params" in str(name).lower() and name not in (*mapped.values(), *NUMERIC) and name in table
+    ]
+    if others and "filled" in notes and "params" in table:
+        used = one_line(mapped.get("params", "params"))
+        listed = " or ".join(f"'{one_line(name)}'" for name in others[:3])
+        notes["filled"] += f" params is '{used}'; with {listed} the filled values would differ."
+
+
+def _raw(source: Source, columns: Mapping[str, str] | None, where: Sequence[str]) -> tuple[pd.DataFrame, str]:
+    """Return the raw cells, whose index counts the rows of the file, and the name of the source."""
     if isinstance(source, pd.DataFrame):
-        return source, "DataFrame"
+        return _plain(source), "DataFrame"
     if not isinstance(source, str | os.PathLike):
         raise InputTypeError(
             f"`source` must be a path, a DataFrame or the name of a data set. Got {type(source).__name__}."
@@ -121,13 +209,18 @@ def _raw(source: Source) -> tuple[pd.DataFrame, str]:
     if not name.strip() or "\0" in name:
         raise InputError("`source` does not name a file; give a path such as runs.csv, or the name of a data set.")
     if name in DATASETS:
-        return read_dataset(name), name
+        return _plain(read_dataset(name)), name
     path = Path(name)
-    if path.name == name and not path.suffix and not path.exists():
+    if path.name == name != STDIN and not path.suffix and not path.exists():
         raise InputError(
             f"There is neither a file nor a data set '{one_line(name)}'; data sets: {nearest(name, list(DATASETS))}."
         )
-    return read_file(path), name
+    raw = read_file(path, columns, where)
+    cells = _plain(raw)
+    if "rows" in raw.attrs:
+        cells.index = raw.index
+    cells.attrs = raw.attrs
+    return cells, name
 
 
 def _plain(frame: pd.DataFrame) -> pd.DataFrame:

@@ -4,7 +4,7 @@
 problem.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pandas as pd
@@ -28,19 +28,22 @@ def build_table(
     *,
     drop_bad: bool = False,
     plans: bool = False,
+    wanted: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return a clean table from raw cells.
 
     Parameters
     ----------
     raw : pandas.DataFrame
-        Cells of any type, with strings as column names and a plain index.
+        Cells of any type, with strings as column names; the index counts the rows of the file from 0.
     columns : mapping of str to str, optional
         Name -> column in the file.
     drop_bad : bool
         Leave out the rows that have problems instead of raising.
     plans : bool
         Whether the table holds plans: loss may be blank and rows may repeat.
+    wanted : collection of str
+        Columns that will be used; if the table has one, none needs to have a known name.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def build_table(
     if raw.empty:
         raise InputError("The table has no rows; give a header and one row per run.")
     cells, mapped, problems = map_columns(raw, columns)
-    if not problems and not plans and not any(name in cells for name in NUMERIC):
+    if not problems and not plans and not any(name in cells for name in (*NUMERIC, *wanted)):
         found = ", ".join(f"'{one_line(name)}'" for name in raw.columns[:_NAMED])
         problems.append(
             Problem(
@@ -76,6 +79,7 @@ def build_table(
     dropped = _dropped(problems, frame["run"])
     notes = {
         "columns": _columns_note(mapped),
+        "units": cells.attrs.get("units"),
         "run": _kinds_note(cells),
         "blank": _blank_note(raw, cells, mapped),
         "filled": filled_note(filled) if filled else None,
@@ -90,7 +94,7 @@ def build_table(
 
 def _typed(cells: pd.DataFrame, *, plans: bool) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[Problem]]:
     """Return the table with typed columns, what was filled, and problems in column order."""
-    names = _text(cells["run"]) if "run" in cells else None
+    names = _text(cells["run"] if "run" in cells else pd.Series("", index=cells.index, dtype="str"))
     typed: dict[str, pd.Series | np.ndarray] = {}
     problems: list[Problem] = []
     for name in [str(column) for column in cells]:
@@ -158,8 +162,9 @@ def _is_identifier(cell: object) -> bool:
 def _named(frame: pd.DataFrame, word: str) -> pd.DataFrame:
     if "run" in frame:
         return frame
-    digits = len(str(len(frame)))
-    names = [f"{word}-{row:0{digits}d}" for row in range(1, len(frame) + 1)]
+    rows = frame.index if frame.index.is_unique else pd.RangeIndex(len(frame))
+    digits = len(str(rows[-1] + 1))
+    names = [f"{word}-{row + 1:0{digits}d}" for row in rows]
     frame = frame.copy()
     frame.insert(0, "run", pd.Series(names, index=frame.index, dtype="str"))
     return frame
@@ -170,7 +175,10 @@ def _dropped(problems: list[Problem], names: pd.Series) -> list[dict[str, object
     for problem in problems:
         for row in problem.rows:
             reasons.setdefault(row, []).append(problem.reason)
-    return [{"run": names.iloc[row], "row": row + 1, "reason": "; ".join(reasons[row])} for row in sorted(reasons)]
+    return [
+        {"run": names.iloc[row], "row": int(names.index[row]) + 1, "reason": "; ".join(reasons[row])}
+        for row in sorted(reasons)
+    ]
 
 
 def _columns_note(mapped: Mapping[str, str]) -> str | None:

@@ -93,7 +93,7 @@ def parse_column(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     if kind in "iuf" and pd.api.types.is_numeric_dtype(values.dtype):
         with np.errstate(all="ignore"):
             return values.to_numpy(dtype=float, na_value=np.nan), np.zeros(len(values), dtype=bool)
-    cells = [_number(value) for value in values]
+    cells = [number_of(value) for value in values]
     unparsable = np.array([cell is None for cell in cells], dtype=bool)
     return np.array([np.nan if cell is None else cell for cell in cells], dtype=float), unparsable
 
@@ -133,7 +133,7 @@ def one_line(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _number(value: Any) -> float | None:
+def number_of(value: Any) -> float | None:
     """Return the number in a cell, NaN for a blank cell, or None for anything else."""
     if is_blank(value):
         return math.nan

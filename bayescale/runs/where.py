@@ -49,7 +49,7 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     >>> keep_where(pd.DataFrame({"params": [7e7, 7e10]}), "params<=2.6B")
     array([ True, False])
     """
-    column, operator, value = _parsed(runs, text)
+    column, operator, value = parsed(runs, text)
     cells = runs[column]
     kind = getattr(cells.dtype, "kind", "O")
     is_number = kind in "iuf"
@@ -68,7 +68,7 @@ def keep_where(runs: pd.DataFrame, text: str) -> np.ndarray:
     return _COMPARE[operator](known, _value(value, column, text, is_number=is_number)).astype(bool)
 
 
-def _parsed(runs: pd.DataFrame, text: str) -> tuple[str, str, str]:
+def parsed(runs: pd.DataFrame, text: str) -> tuple[str, str, str]:
     """Return column, operator and value; the longest column name at the start of the text wins."""
     if not isinstance(text, str):
         raise InputTypeError(f"A filter is a string such as 'params<=2.6e9'. Got {type(text).__name__}.")

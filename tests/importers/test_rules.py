@@ -10,10 +10,10 @@ from reading import gather
 
 from bayescale import ImportAnswers, import_runs
 from bayescale.importers import keys
-from bayescale.importers.formats.reading import locales
 from bayescale.importers.formats.reading.text import clean
 from bayescale.importers.interpret.interpret import interpret
 from bayescale.importers.log import Log, join, number_of, series_of, some, thin
+from bayescale.runs import locales
 
 GIVEN = {"params": {"*": 1e7}, "batch_tokens": {"*": 1000.0}}
 

@@ -203,5 +203,5 @@ def test_reshaping_gives_the_shared_table(shared):
             "loss": table["loss"],
         }
     )
-    cells = read_delimited(source.to_csv(index=False), ",", "source.csv")
+    cells = read_delimited(source.to_csv(index=False).splitlines(keepends=True), ",", "source.csv")
     pd.testing.assert_frame_equal(MODULE.reshape_chinchilla(cells)[list(table)], table, rtol=1e-9, check_dtype=False)

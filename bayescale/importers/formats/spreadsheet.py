@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import named
+from ...runs import locales
 from ...runs.columns import COLUMNS, KINDS, NUMERIC, RULES, plain
 from ...runs.problems import as_pairs
 from ...runs.provenance import provenance
@@ -16,7 +17,6 @@ from ...runs.values import brief, one_line
 from ..format import Format, Options
 from ..keys import loss_key
 from ..log import FINISHED, Fact, Log, Series
-from .reading import locales
 from .reading.decimal_marks import marks_of, rounded, text_of
 from .reading.headers import Head, header_row, heads_of
 from .reading.safe import Unreadable, check_columns, head, read_bytes

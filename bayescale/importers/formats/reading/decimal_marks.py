@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from ....errors import given
+from ....runs import locales
 from ....runs.columns import NUMERIC
 from ....runs.values import brief
-from . import locales
 from .headers import Head
 from .safe import Unreadable
 
@@ -51,9 +51,7 @@ def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str
             f"{file}: cells fit both decimal marks: {brief(verdict.for_point[0])} for a point, "
             f"{brief(verdict.for_comma[0])} for a comma. Choose one with {_OR}"
         )
-    plausible = [
-        mark for mark in ".," if all(_plausible(name, cells, mark, factors[name]) for name, cells in columns.items())
-    ]
+    plausible = locales.plausible_marks(columns, factors)
     if len(plausible) == 1:
         return (
             plausible[0],
@@ -63,13 +61,6 @@ def _mark(columns: dict[str, list[str]], factors: dict[str, float], decimal: str
         f"{file}: {brief(verdict.open_cells[0])} and every number like it has three digits after its only mark, so it could "
         f"be a decimal mark or a thousands mark. Choose one with {_OR}"
     )
-
-
-def _plausible(name: str, cells: list[str], mark: str, factor: float) -> bool:
-    numbers = [number * factor for cell in cells if (number := locales.convert(cell, mark)) is not None]
-    if name == "loss":
-        return all(number < 100 for number in numbers)
-    return name not in ("params", "params_total", "tokens") or all(number > 1000 for number in numbers)
 
 
 def rounded(heads: list[Head], body: list[list[Any]], file: str) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """Header rows of tables made by hand: which column is which, and in which unit."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ....runs.columns import ALIASES, PLAIN_NAMES, plain
+from ....runs.headers import header
 from ....runs.problems import as_pairs
 from ....runs.values import one_line
 from ... import keys
@@ -18,21 +18,6 @@ _OTHERS = {
 }
 _OF_NO_RUN = {"source", "split", "family", "state"}  # columns that other tables have too
 _LOOKED_AT = 30  # rows in which the header is searched
-_FACTORS = {
-    "k": 1e3,
-    "m": 1e6,
-    "mio": 1e6,
-    "millions": 1e6,
-    "b": 1e9,
-    "bn": 1e9,
-    "billions": 1e9,
-    "g": 1e9,
-    "mrd": 1e9,
-    "t": 1e12,
-}
-# Compiled once and used only after a simple test: a header may have a million cells.
-_LOG10 = re.compile(r"log_?10[ (_]*([^()]+?)\)?", re.IGNORECASE)
-_UNIT = re.compile(r"(.*?)\s*[(\[]\s*([^()\[\]]*)\s*[)\]]")
 
 
 class Head(NamedTuple):
@@ -94,25 +79,9 @@ def _loss(header: str) -> bool:
 
 
 def _scale(text: str) -> tuple[str, float, bool]:
-    """Return a header without its unit, the factor of the unit, and whether it is a log10."""
-    text = text.strip()
-    if match := _LOG10.fullmatch(text):
-        return match[1], 1.0, True
-    match = _UNIT.fullmatch(text) if text.endswith((")", "]")) else None
-    if not match:
-        return text, 1.0, False
-    unit = match[2].strip().lower().removeprefix("in ").removesuffix(" tokens").removesuffix(" params")
-    if unit == "%":
-        return match[1], 0.01, False
-    if unit in _FACTORS:
-        return match[1], _FACTORS[unit], False
-    if re.fullmatch(r"[x×]?\s*(?:1e\+?|10\^)\d{1,2}", unit):
-        return match[1], 10.0 ** int(re.sub(r".*(?:e\+?|\^)", "", unit)), False
-    return (
-        (match[1], 1.0, False)
-        if unit in ("", "nats", "nats/token", "flop", "flops", "tokens", "params", "count")
-        else (text, 1.0, False)
-    )
+    """Return a header without its unit, the factor of the unit, and whether it is a log10; losses keep units that are converted later."""
+    found = header(text)
+    return (text.strip() if found.loss_unit else found.bare), found.factor, found.log10
 
 
 def header_row(rows: list[list[Any]]) -> int | None:

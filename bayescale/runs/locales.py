@@ -4,7 +4,7 @@ It is never decided cell by cell: 3.412 is a little over three in one file and o
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 _GROUPS = re.compile(r"(?<=\d)[ \u00a0\u202f\u2009'’_](?=\d)")
@@ -106,6 +106,22 @@ def convert(cell: str, mark: str) -> float | None:
     # A factor moves the decimal point in the text, so 32.8M is exactly 3.28e7.
     power = {1e3: "e3", 1e6: "e6", 1e9: "e9", 1e12: "e12", 0.01: "e-2"}.get(factor)
     return number if power is None else float(text + power) if not match[3] else number * factor
+
+
+def plausible_marks(columns: Mapping[str, Sequence[str]], factors: Mapping[str, float]) -> list[str]:
+    """Return the decimal marks with which every known column (name -> cells) holds plausible values."""
+    return [
+        mark
+        for mark in ".,"
+        if all(_plausible(name, cells, mark, factors.get(name, 1.0)) for name, cells in columns.items())
+    ]
+
+
+def _plausible(name: str, cells: Sequence[str], mark: str, factor: float) -> bool:
+    numbers = [number * factor for cell in cells if (number := convert(cell, mark)) is not None]
+    if name == "loss":
+        return all(number < 100 for number in numbers)
+    return name not in ("params", "params_total", "tokens") or all(number > 1000 for number in numbers)
 
 
 def _parts(cell: str) -> re.Match[str] | None:

@@ -1,0 +1,83 @@
+"""What long work is doing, on stderr: a line before a large table is read, and one every ten seconds off a terminal."""
+
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_EVERY = 10.0  # seconds
+_LARGE = 5_000_000  # bytes of a table that takes more than a moment
+_HEAD = 65_536
+_MANY = 20_000  # rows of a fit that takes minutes
+_MINUTES_PER_ROW = 0.2 / 1000  # of 4 chains with 2,000 steps each, on two cores
+
+
+@contextlib.contextmanager
+def heartbeat(doing: str, every: float = _EVERY) -> Iterator[None]:
+    """Print what is being done every ten seconds until it is done, with the last line that the reader logged."""
+    done, start, last = threading.Event(), time.monotonic(), _Last()
+    logger = logging.getLogger("bayescale.runs")
+    level = logger.level
+    logger.addHandler(last)
+    logger.setLevel(logging.INFO)
+
+    def beat() -> None:
+        while not done.wait(every):
+            said = f" ({last.text})" if last.text else ""
+            print(f"{doing}: {time.monotonic() - start:.0f} s{said}", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        logger.removeHandler(last)
+        logger.setLevel(level)
+
+
+class _Last(logging.Handler):
+    """Keeps the last message."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()
+
+
+def is_large(source: str) -> bool:
+    """Return whether a table is a file that takes more than a moment to read."""
+    path = Path(source)
+    return path.is_file() and path.stat().st_size > _LARGE
+
+
+def is_read_once(source: str) -> bool:
+    """Return whether a table comes from a pipe, which cannot be read again."""
+    return source == "-" or Path(source).is_fifo()
+
+
+def print_size(source: str) -> None:
+    """Say how many rows a large file holds, before anything is read."""
+    if not is_large(source):
+        return
+    path = Path(source)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    lines = head.count(b"\n")
+    rows = f", about {round(size / len(head) * lines, -3):,.0f} rows" if lines > 1 else ""
+    print(f"Reading {path.name}: {size / 1e6:,.0f} MB{rows}.", file=sys.stderr, flush=True)
+
+
+def print_time(rows: int) -> None:
+    """Say how long a fit of many rows may take, before sampling."""
+    if rows > _MANY:
+        print(
+            f"{rows:,} rows: sampling may take about {max(1, round(rows * _MINUTES_PER_ROW))} minutes; --where uses fewer.",
+            file=sys.stderr,
+            flush=True,
+        )
