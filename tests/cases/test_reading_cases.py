@@ -14,14 +14,6 @@ def test_nested_json_lines_of_a_sweep(cases):
     assert runs["tokens"].iloc[0] == pytest.approx(7.31e6, rel=1e-3)
 
 
-def test_the_best_rate_of_the_sweep(cases, fitted, ask):
-    columns = [word for pair in ("lr=train.lr", "loss=final_bpc", "params=total_params") for word in ("--column", pair)]
-    path = cases / "inputs" / "nested-runs.jsonl"
-    fit = fitted(path, *columns, "--model", "lr-surface", "--loss-unit", "bits/char", "--chains", 2).fit
-    said = ask("forecast", fit, "--at", "params=125037", "--at", "tokens=7.31e6")
-    assert said.code == 0 and 4.5e-3 <= said.document["best"][0]["lr"] <= 7e-3, said.document
-
-
 def test_the_wide_table_is_the_long_one(cases):
     wide = read_runs(cases / "inputs" / "fine-tuned-by-samples-wide.csv", wanted=["scale", "value"])
     long = read_runs(cases / "inputs" / "fine-tuned-by-samples.csv")
