@@ -22,7 +22,7 @@ from .spec import load_spec
 SMOOTH, BREAKING = "kernel-bytes-mlp", "kernel-bytes"
 SMALL = 0.1  # share of the largest run's compute
 SEED = 20261125
-MEANING = {"params_kind": "non-embedding", "loss_unit": "nats/byte"}
+MEANING: dict[str, Any] = {"params_kind": "non-embedding", "loss_unit": "nats/byte"}
 
 
 def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:

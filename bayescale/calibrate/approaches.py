@@ -89,7 +89,8 @@ def compare_approaches(
     """
     check_prob(prob)
     specs = {number: load_spec(model) for number, model in MODELS.items()}
-    rows, _ = select_rows(runs, inputs=specs[3].inputs, where=where, family=family)
+    reduce = {name: sample_kwargs[name] for name in ("best_of", "all_rows") if name in sample_kwargs}
+    rows, _ = select_rows(runs, inputs=specs[3].inputs, where=where, family=family, **reduce)
     options = {"budgets": ",".join(f"{b!r}" for b in map(float, budgets)), "within": within}
     isoflop = specs[2].changed({"options": options})
     alone = _one_budget(rows, **options)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .options import Band, Columns, Json, Out, check_out, pairs
+from .options import AllRows, Band, BestOf, Columns, Json, Out, RunColumn, check_out, columns_with_run, names_of
 from .output import count, print_json, print_notes, print_table, print_text
 
 
@@ -35,6 +35,9 @@ def compare_approaches(
         list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
     ] = None,
     family: Annotated[str | None, typer.Option(help="The family, if the table has several.")] = None,
+    run: RunColumn = None,
+    best_of: BestOf = None,
+    all_rows: AllRows = False,
     band: Band = 0.9,
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1500,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
@@ -57,7 +60,7 @@ def compare_approaches(
 
     wanted = numbers("--flops", flops) if flops else None
     given = numbers("--budgets", budgets.split(",")) if budgets else []
-    table = read_runs(runs, pairs("--column", column) or None)
+    table = read_runs(runs, columns_with_run(column, run))
     print_notes(table.attrs["notes"])
     with contextlib.redirect_stdout(sys.stderr):
         result = compare(
@@ -68,6 +71,8 @@ def compare_approaches(
             within=within,
             where=where or (),
             family=family,
+            best_of=names_of("--best-of", best_of),
+            all_rows=all_rows,
             prob=band,
             draws=draws,
             tune=tune,

@@ -12,7 +12,7 @@ import typer
 
 from ..errors import InputError
 from .fit import check_sampler, sampling
-from .options import Columns, Json, law_options, pairs
+from .options import AllRows, BestOf, Columns, Json, RunColumn, columns_with_run, law_options, names_of
 from .output import meaning, number, print_json, print_notes, print_table, print_text
 from .reading import read_table
 
@@ -32,6 +32,9 @@ def fit_breaks(
         list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
     ] = None,
     family: Annotated[str | None, typer.Option(help="The family to fit, if the table has several.")] = None,
+    run: RunColumn = None,
+    best_of: BestOf = None,
+    all_rows: AllRows = False,
     response: Annotated[str, typer.Option(help="Column that the law explains; its values must be > 0.")] = "loss",
     loss_unit: Annotated[str | None, typer.Option(help="Unit of the loss; it labels all output.")] = None,
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
@@ -54,7 +57,7 @@ def fit_breaks(
         numbers = [int(text) for text in breaks.split(",")]
     except ValueError:
         raise InputError(f"--breaks takes whole numbers separated by commas, e.g. 0,1,2. Got '{breaks}'.") from None
-    table = read_table(runs, pairs("--column", column) or None, where, wanted=[at, response])
+    table = read_table(runs, columns_with_run(column, run), where, wanted=[at, response])
     print_notes(table.attrs["notes"])
     with sampling(), contextlib.redirect_stdout(sys.stderr):
         idata = fit_each(
@@ -66,6 +69,8 @@ def fit_breaks(
             options=law_options(option),
             where=where or (),
             family=family,
+            best_of=names_of("--best-of", best_of),
+            all_rows=all_rows,
             random_seed=random_seed,
             loss_unit=loss_unit,
             draws=draws,

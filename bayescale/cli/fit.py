@@ -13,7 +13,7 @@ import typer
 
 from ..errors import InputError
 from .models import Law, Priors, model_spec, print_priors
-from .options import Columns, Json, ParamsKind, pairs
+from .options import AllRows, BestOf, Columns, Json, ParamsKind, RunColumn, columns_with_run, names_of
 from .output import count, meaning, number, print_json, print_notes, print_table, print_text
 from .progress import heartbeat
 from .reading import read_table
@@ -63,6 +63,9 @@ def fit(
         str | None, typer.Option(help="Unit of the loss, e.g. nats/byte; it labels all output. Default: nats/token.")
     ] = None,
     drop_bad: Annotated[bool, typer.Option("--drop-bad", help="Leave out rows with problems, and list them.")] = False,
+    run: RunColumn = None,
+    best_of: BestOf = None,
+    all_rows: AllRows = False,
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
@@ -90,7 +93,7 @@ def fit(
     asked |= {"option": [*(option or ()), *([] if chance is None else [f"chance={chance}"])], "response": response, "fade": fade}
     spec = model_spec(None, **asked)  # before the table is read: a misspelt option must not wait for it
     wanted = (*spec.inputs.values(), spec.response) if spec else (response or "loss",)
-    table = read_table(runs, pairs("--column", column) or None, where, drop_bad=drop_bad, wanted=wanted)
+    table = read_table(runs, columns_with_run(column, run), where, drop_bad=drop_bad, wanted=wanted)
     print_notes(table.attrs["notes"])
     spec = spec or model_spec(table.columns, **asked)
     check_sampler(nuts_sampler)
@@ -102,6 +105,8 @@ def fit(
             family=family,
             params_kind=params_kind,
             loss_unit=loss_unit,
+            best_of=names_of("--best-of", best_of),
+            all_rows=all_rows,
             random_seed=random_seed,
             draws=draws,
             tune=tune,

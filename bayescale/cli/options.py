@@ -25,6 +25,21 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="NAME=COLUMN", help="Read NAME from COLUMN of the file; repeatable."),
 ]
+RunColumn = Annotated[
+    str | None,
+    typer.Option("--run", metavar="COLUMN", help="Column that names the runs; the last row of each is used."),
+]
+BestOf = Annotated[
+    str | None,
+    typer.Option(
+        "--best-of",
+        metavar="COLUMN,...",
+        help="Columns of settings, e.g. lr,batch_tokens: of the rows with equal inputs use those with the best setting.",
+    ),
+]
+AllRows = Annotated[
+    bool, typer.Option("--all-rows", help="Use every row as a run, also checkpoints and the trials of a sweep.")
+]
 Out = Annotated[str | None, typer.Option("--out", help="Also write the table to this CSV file.")]
 ParamsKind = Annotated[
     str, typer.Option("--params-kind", help="What params counts: total, non-embedding, active or unknown.")
@@ -55,6 +70,26 @@ def _option_value(text: str) -> Any:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
         return text
+
+
+def columns_with_run(column: Sequence[str] | None, run: str | None) -> dict[str, str] | None:
+    """Return the pairs of --column and the column of --run, or None if neither is given."""
+    found = pairs("--column", column)
+    if run is not None:
+        if "run" in found and found["run"] != run:
+            raise InputError(f"--run {run} and --column run={found['run']} name two columns for the runs; give one.")
+        found["run"] = run
+    return found or None
+
+
+def names_of(option: str, text: str | None) -> tuple[str, ...]:
+    """Read column names separated by commas."""
+    names = tuple(name.strip() for name in (text or "").split(","))
+    if text is None:
+        return ()
+    if not all(names):
+        raise InputError(f"{option} takes names of columns separated by commas, e.g. lr,batch_tokens. Got '{text}'.")
+    return names
 
 
 def pairs(option: str, texts: Sequence[str] | None) -> dict[str, str]:

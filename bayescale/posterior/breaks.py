@@ -95,7 +95,10 @@ def fit_breaks(
     specs = {n: base.changed({"options": {"breaks": n}}) for n in breaks}
     settings = {"where": where, "family": family, "random_seed": random_seed, **sample_kwargs}
     first = next(iter(specs.values()))
-    rows, _ = select_rows(runs, inputs=first.inputs, response=response, where=where, family=family, repeats=True)
+    chosen = {name: sample_kwargs[name] for name in ("best_of", "all_rows") if name in sample_kwargs}
+    rows, _ = select_rows(
+        runs, inputs=first.inputs, response=response, where=where, family=family, repeats=True, **chosen
+    )
     head, tail = split_tail(rows, x)
     fits, scores, notes = {}, {}, {}
     for n, spec in specs.items():

@@ -10,9 +10,13 @@ import xarray as xr
 
 from .. import __version__
 from ..errors import InputError, InputTypeError
+from ..laws import LAWS
 from ..laws.noise import COUNTS
 from ..runs import select_rows
+from ..runs.cells import find_cells
 from ..runs.columns import PARAMS_KINDS
+from ..runs.plausible import check_units, ignored_note
+from ..runs.problems import as_pairs
 from ..runs.select import EVERY_FAMILY
 from ..spec.cells import check_cells
 from ..spec.data import model_inputs
@@ -32,6 +36,8 @@ def fit(
     family: str | None = None,
     params_kind: str = "unknown",
     loss_unit: str | None = None,
+    best_of: str | Sequence[str] = (),
+    all_rows: bool = False,
     random_seed: int | np.random.Generator | None = None,
     **sample_kwargs: Any,
 ) -> xr.DataTree:
@@ -51,6 +57,10 @@ def fit(
         What `params` counts; a plan of another kind is refused.
     loss_unit : str
         Unit of the loss; it labels every table and axis. Default: that of the data set of `read_runs`, otherwise nats/token.
+    best_of : str or sequence of str
+        Columns of settings, such as ``("lr", "batch_tokens")``: of the rows with equal inputs only those with the best setting are used.
+    all_rows : bool
+        Use every row as a run, also checkpoints and the trials of a sweep.
     random_seed : int, numpy.random.Generator or None
         Seed; the one used is stored.
     **sample_kwargs
@@ -83,6 +93,7 @@ def fit(
         params_kind = str(runs.attrs.get("params_kind", "unknown"))
     if params_kind not in PARAMS_KINDS:
         raise InputError(f"`params_kind` must be one of {', '.join(PARAMS_KINDS)}. Got {params_kind!r}.")
+    said_unit = loss_unit
     loss_unit = str(runs.attrs.get("loss_unit", "nats/token")) if loss_unit is None else loss_unit
     if not loss_unit.strip():
         raise InputError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty string.")
@@ -96,9 +107,13 @@ def fit(
         where=where,
         family=family,
         repeats=spec.get_law().keeps_repeats,
+        others=_others(spec),
+        best_of=best_of,
+        all_rows=all_rows,
     )
     if spec.get_law().profile:
         rows, left_out = keep_rows(spec, rows, left_out)
+    _look_at(spec, rows, said_unit)
     spec, rows = _counted(spec, rows)
     check_groups(spec, rows)
     _check_rows(spec, rows)
@@ -154,6 +169,24 @@ def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
         raise InputError(f"`runs` is not a table from read_runs: {fault}. Use fit(spec, read_runs(runs)).")
 
 
+def _others(spec: ModelSpec) -> list[str]:
+    """Return the columns that a model takes other than inputs: covariates and the column of groups."""
+    return [*spec.covariate_columns, *([spec.groups.by] if spec.groups else [])]
+
+
+def _look_at(spec: ModelSpec, rows: pd.DataFrame, loss_unit: str | None) -> None:
+    """Add notes on units and on settings that the law ignores; raise ValueError if a unit cannot be right."""
+    takes = {str(column): [law.name for law in LAWS.values() if column in law.inputs] for column in rows}
+    used = [*spec.inputs.values(), *_others(spec)]
+    known = rows.attrs.get("notes", {})
+    said = find_cells(rows, used, spec.response).differ if "cells" in known else []
+    notes = {
+        "units": check_units(rows, spec.inputs, spec.response, loss_unit),
+        "ignored": ignored_note(rows, [*used, *said, spec.response], takes),
+    }
+    rows.attrs["notes"] = {**known, **{topic: note for topic, note in notes.items() if note}}
+
+
 def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFrame]:
     """Model a share of right answers without n_items on its logit, or as it is if values lie outside (0, 1): it is not a count."""
     if spec.noise.dist != COUNTS:
@@ -167,6 +200,11 @@ def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFra
                 f"{rows.loc[bad, 'run'].iloc[0]}; divide a percentage by 100, and leave out n_items for a centred score."
             )
         return spec, rows
+    if response.min() >= 0 and 1.5 < response.max() <= 100:
+        raise InputError(
+            f"Column '{spec.response}' looks like per cent ({response.min():.4g} to {response.max():.4g}), but the law is for a share in "
+            f"[0, 1]: divide by 100 with {as_pairs('columns', {spec.response: f'{spec.response}/100'})}."
+        )
     inside = bool(((response > 0) & (response < 1)).all())
     link = "logit" if inside else "identity"
     how = "on its logit" if inside else "as it is, since some values lie outside (0, 1)"

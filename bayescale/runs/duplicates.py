@@ -12,11 +12,20 @@ from .problems import Problem, counted, rows_text
 from .values import is_blank, one_line
 
 _IDENTITY = ("run", "family", "seed", "split")
+ONE_SIZE = 1.1  # params of a run differ by no more: counters of compute are not exact
 
 
 def run_numbers(frame: pd.DataFrame) -> np.ndarray:
-    """Return an integer per row, equal for rows of the same run: those with the same name, family, seed and split."""
+    """Return an integer per row, equal for rows of the same run: those with the same name, family, seed and split, of one size.
+
+    Params that were filled from flops and tokens do not count as a size: a total in every row of a history would make a run of each.
+    """
     keys = pd.DataFrame({name: _hashable(frame[name]) for name in _IDENTITY if name in frame})
+    if "params" in frame and len(keys.columns) and "params" not in frame.attrs.get("filled", ()):
+        params = pd.Series(frame["params"].to_numpy(dtype=float), index=keys.index)
+        sizes = params.groupby([keys[name] for name in keys])
+        differ = (sizes.transform("max") > ONE_SIZE * sizes.transform("min")).to_numpy()
+        keys["params"] = np.where(differ, params.fillna(-1.0), 0.0)
     return keys.groupby(list(keys), sort=False).ngroup().to_numpy()
 
 

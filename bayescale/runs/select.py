@@ -4,14 +4,16 @@ The steps are: filters, the rows meant for fitting, one family, one pass over th
 run. Every row that is left out has a reason, which the caller can show.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 
 import numpy as np
 import pandas as pd
 
 from ..errors import InputError, InputTypeError, given, named
-from .duplicates import run_numbers
+from .cells import check_cells, check_checkpoints, is_curve, keep_best
+from .duplicates import ONE_SIZE, run_numbers
+from .plausible import same_value_note
 from .problems import as_pairs, counted, nearest, rows_text, values_text
 from .values import one_line, parse_column
 from .where import keep_where
@@ -30,6 +32,9 @@ def select_rows(
     where: str | Sequence[str] = (),
     family: str | None = None,
     repeats: bool = False,
+    others: Sequence[str] = (),
+    best_of: str | Sequence[str] = (),
+    all_rows: bool = False,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Select the rows that a fit uses.
 
@@ -48,6 +53,12 @@ def select_rows(
         several.
     repeats : bool
         Keep rows that saw their data more than once, for a law for repeated data.
+    others : sequence of str
+        Further columns that the model takes: covariates and the column of groups.
+    best_of : str or sequence of str
+        Columns of settings, such as ``("lr", "batch_tokens")``: of the rows with equal inputs, only those with the best setting are used.
+    all_rows : bool
+        Use every row as a run: checkpoints, and rows with equal inputs and other settings.
 
     Returns
     -------
@@ -59,8 +70,8 @@ def select_rows(
     Raises
     ------
     ValueError
-        If a column is missing, a law cannot use a value, the family is not given, or fewer than five runs are
-        left.
+        If a column is missing, a law cannot use a value, the family is not given, rows are trials or checkpoints rather than runs, or
+        fewer than five runs are left.
 
     Examples
     --------
@@ -80,16 +91,30 @@ def select_rows(
     _leave_out_other_families(runs, reasons, family)
     if not repeats:
         _leave_out_repeats(runs, reasons)
-    checkpoints = _leave_out_checkpoints(runs, reasons)
+    if runs.attrs.get("drop_bad"):
+        _leave_out_bad(runs, reasons, inputs, response)
+    columns = [*inputs.values(), *others]
+    curve = is_curve(columns) and not all_rows
+    along = _curve(runs, reasons == "", columns[0]) if curve else ""
+    checkpoints = 0 if all_rows or along else _leave_out_checkpoints(runs, reasons)
+    unfinished = [] if along else _not_their_end(runs, reasons == "")
+    _check_values(runs, reasons, inputs, response)
+    best = [best_of] if isinstance(best_of, str) else list(best_of)
+    best = _leave_out_trials(runs, reasons, columns, response, best) if best else []
     kept = reasons == ""
-    unfinished = _not_their_end(runs, kept)
-    _check_values(runs, kept, inputs, response)
-    left_out = pd.DataFrame({"run": _names(runs)[~kept].to_numpy(), "reason": reasons[~kept].astype(str)})
     if kept.sum() < _LEAST_RUNS:
         raise InputError(_too_few(int(kept.sum()), reasons[~kept]))
+    left_out = pd.DataFrame({"run": _names(runs)[~kept].to_numpy(), "reason": reasons[~kept].astype(str)})
     rows = runs[kept].reset_index(drop=True)
     rows.attrs = deepcopy(runs.attrs)
-    rows.attrs["notes"] = {**rows.attrs.get("notes", {}), **_notes(kept, checkpoints, reasons, unfinished)}
+    notes = _notes(kept, checkpoints, reasons, unfinished) | _about_rows(rows, columns, response, all_rows=all_rows)
+    if along:
+        notes["curve"] = f"{counted(len(rows), 'point')} of one run along '{one_line(columns[0])}' are used: {along}."
+    if best:
+        notes["best_of"] = (
+            f"Of the rows with equal {' and '.join(columns)}, those with the best {' and '.join(best)} are used."
+        )
+    rows.attrs["notes"] = {**rows.attrs.get("notes", {}), **notes}
     return rows, left_out
 
 
@@ -170,6 +195,65 @@ def _leave_out_checkpoints(runs: pd.DataFrame, reasons: np.ndarray) -> int:
     return int(earlier.sum())
 
 
+def _curve(runs: pd.DataFrame, among: np.ndarray, column: str) -> str:
+    """Return the name of the run whose points are the curve along a column, or "" if each run gives one row.
+
+    Several runs of several points each are a curve only if one is chosen, unless they end at different values.
+    """
+    if "run" not in runs:
+        return ""
+    rows = pd.DataFrame({"run": run_numbers(runs)[among], "x": parse_column(runs[column])[0][among]})
+    ends = rows.groupby("run")["x"].agg(["max", "nunique"])
+    if not (ends["nunique"] > 1).any() or ends["max"].nunique() >= _LEAST_RUNS:
+        return ""
+    names = list(dict.fromkeys(_names(runs)[among]))
+    if len(ends) == 1:
+        return one_line(names[0])
+    raise InputError(
+        f"The rows are points of {len(ends)} runs along '{one_line(column)}' ({values_text(names)}), and a law in '{one_line(column)}' "
+        f"alone takes those of one: choose it with {named('where')} 'run={one_line(names[0])}', or use every row with `all_rows=True` "
+        "(--all-rows)."
+    )
+
+
+def _leave_out_trials(
+    runs: pd.DataFrame, reasons: np.ndarray, columns: list[str], response: str, best_of: list[str]
+) -> list[str]:
+    """Leave out the rows whose settings are not the best of those with equal inputs; return the names of these columns."""
+    places = np.flatnonzero(reasons == "")
+    rows = runs.iloc[places].reset_index(drop=True)
+    rows.attrs = runs.attrs
+    best, names = keep_best(rows, columns, response, best_of)
+    worse = np.zeros(len(runs), dtype=bool)
+    worse[places[~best]] = True
+    _leave_out(reasons, worse, f"not the best {' and '.join(map(one_line, names))} of its inputs")
+    return names
+
+
+def _about_rows(rows: pd.DataFrame, columns: list[str], response: str, *, all_rows: bool) -> dict[str, str]:
+    """Return what is to be said about the rows used; raise InputError if they are not runs."""
+    notes = {"same_value": same_value_note(rows, response), "names": _shared_names_note(rows)}
+    if not all_rows:
+        is_named = bool(rows.attrs.get("named", True))
+        notes["ids"] = check_checkpoints(rows, columns, response, is_named=is_named)
+        notes["cells"] = check_cells(rows, columns, response)
+    return {topic: note for topic, note in notes.items() if note}
+
+
+def _shared_names_note(rows: pd.DataFrame) -> str:
+    """Return the sentence on names that several sizes share: such rows are runs of their own, not checkpoints."""
+    if not {"run", "params"} <= set(rows.columns):
+        return ""
+    sizes = rows["params"].groupby(_names(rows))
+    shared = [str(name) for name, size in sizes if size.max() > ONE_SIZE * size.min()]
+    if not shared:
+        return ""
+    return (
+        f"{counted(len(shared), 'name')} in 'run' {'is' if len(shared) == 1 else 'are'} shared by rows of different params "
+        f"({values_text(shared)}): such rows are runs of their own, not checkpoints of one."
+    )
+
+
 def _not_their_end(runs: pd.DataFrame, kept: np.ndarray) -> list[str]:
     """Return the names of runs whose later rows were left out by a filter."""
     if "run" not in runs or "tokens" not in runs:
@@ -179,26 +263,43 @@ def _not_their_end(runs: pd.DataFrame, kept: np.ndarray) -> list[str]:
     return _names(runs)[kept & (tokens < end).to_numpy()].tolist()
 
 
-def _check_values(runs: pd.DataFrame, kept: np.ndarray, inputs: Mapping[str, str], response: str) -> None:
+def _check_values(runs: pd.DataFrame, reasons: np.ndarray, inputs: Mapping[str, str], response: str) -> None:
     """Raise InputError if a used row has an input without a logarithm or a response that is not a number."""
     problems = []
-    for role, column in [
-        *((f"law input '{name}'", column) for name, column in inputs.items()),
-        ("response", response),
-    ]:
-        numbers, _ = parse_column(runs[column])
-        bad = ~np.isfinite(numbers) if role == "response" else ~(np.isfinite(numbers) & (numbers > 0))
-        rows = np.flatnonzero(bad & kept)
-        if len(rows):
-            rule, least = ("be a number", "-1e9") if role == "response" else ("be a number above 0", "0")
+    for role, column, rule, bad in _bad_values(runs, inputs, response):
+        rows = np.flatnonzero(bad & (reasons == ""))
+        least = "-1e9" if role == "response" else "0"
+        if len(rows) and len(rows) == (reasons == "").sum():
             problems.append(
-                f"Column '{column}', the {role}, must {rule} in every row used: "
+                f"Column '{column}', the {role}, is not {rule} in any of the {counted(len(rows), 'row')} used: "
+                f"it has {values_text(runs[column].iloc[rows])}. Name another column."
+            )
+        elif len(rows):
+            problems.append(
+                f"Column '{column}', the {role}, must be {rule} in every row used: "
                 f"{rows_text(rows, _names(runs))} {'has' if len(rows) == 1 else 'have'} "
                 f"{values_text(runs[column].iloc[rows])}. "
-                f"Correct the values or filter the rows out with {named('where')}: '{column}>{least}'."
+                f"Correct the values, or filter the rows out with {named('where')}: '{column}>{least}', or {named('drop_bad')}."
             )
     if problems:
         raise InputError("\n".join(problems))
+
+
+def _leave_out_bad(runs: pd.DataFrame, reasons: np.ndarray, inputs: Mapping[str, str], response: str) -> None:
+    """Leave out rows with values that the law cannot use, such as step 0, unless no row would be left."""
+    for _, column, rule, bad in _bad_values(runs, inputs, response):
+        if not bad[reasons == ""].all():
+            _leave_out(reasons, bad, f"{column} is not {rule}")
+
+
+def _bad_values(
+    runs: pd.DataFrame, inputs: Mapping[str, str], response: str
+) -> Iterator[tuple[str, str, str, np.ndarray]]:
+    """Give the role, column, rule and bad rows of each input and of the response."""
+    for name, column in inputs.items():
+        numbers, _ = parse_column(runs[column])
+        yield f"law input '{name}'", column, "a number above 0", ~(np.isfinite(numbers) & (numbers > 0))
+    yield "response", response, "a number", ~np.isfinite(parse_column(runs[response])[0])
 
 
 def _names(runs: pd.DataFrame) -> pd.Series:

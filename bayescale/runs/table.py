@@ -14,8 +14,10 @@ from .columns import COLUMNS, NUMERIC, TEXT
 from .compute import fill_third, filled_note, flops_note
 from .duplicates import duplicate_problems, run_numbers
 from .mapping import map_columns, names_kinds
-from .numbers import count_problems, number_problems, required_problems
+from .numbers import count_problems, header_problems, number_problems, required_problems
+from .plausible import loss_unit
 from .problems import Problem, as_pairs, counted, raise_problems
+from .scaled import add_scaled, bare_column
 from .values import clean, is_blank, one_line, parse_column
 
 _FINISHED = 0.95  # share of a run's tokens above which its last kept row counts as its end
@@ -57,7 +59,7 @@ def build_table(
     """
     if raw.empty:
         raise InputError("The table has no rows; give a header and one row per run.")
-    cells, mapped, problems = map_columns(raw, columns)
+    cells, mapped, problems = map_columns(add_scaled(raw, columns), columns)
     if not problems and not plans and not any(name in cells for name in (*NUMERIC, *wanted)):
         found = ", ".join(f"'{one_line(name)}'" for name in raw.columns[:_NAMED])
         problems.append(
@@ -66,13 +68,14 @@ def build_table(
                 f"{as_pairs('columns', dict.fromkeys(('params', 'tokens', 'loss'), 'COLUMN'))}."
             )
         )
-    frame, filled, found_problems = _typed(cells, plans=plans)
+    frame, filled, found_problems = _typed(cells, mapped, plans=plans)
     problems += found_problems
     bad = _bad(problems, len(frame))
     if any(not problem.rows for problem in problems) or (bad.any() and not drop_bad):
         raise_problems(problems)
     if bad.all():
         raise_problems([Problem("Every row has a problem, so none is left to use."), *problems])
+    is_named = "run" in frame
     frame = _named(frame, "plan" if plans else "run")
     table = frame[~bad].reset_index(drop=True)
     filled = {name: mask[~bad] for name, mask in filled.items() if mask[~bad].any()}
@@ -87,27 +90,39 @@ def build_table(
         "dropped": _dropped_note(dropped, len(frame)),
         "unfinished": _unfinished_note(frame, ~bad),
     }
-    notes = {topic: note for topic, note in notes.items() if note}
-    table.attrs = {"notes": notes, "dropped": dropped, "columns": mapped}
+    unit, notes["loss_unit"] = ("", None) if plans else loss_unit(table, mapped)
+    table.attrs = {
+        "notes": {topic: note for topic, note in notes.items() if note},
+        "dropped": dropped,
+        "columns": mapped,
+        "named": is_named,
+        "filled": [name for name, mask in filled.items() if mask.all()],
+        "drop_bad": drop_bad,
+        **({"loss_unit": unit} if unit else {}),
+    }
     return table
 
 
-def _typed(cells: pd.DataFrame, *, plans: bool) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[Problem]]:
+def _typed(
+    cells: pd.DataFrame, mapped: Mapping[str, str], *, plans: bool
+) -> tuple[pd.DataFrame, dict[str, np.ndarray], list[Problem]]:
     """Return the table with typed columns, what was filled, and problems in column order."""
     names = _text(cells["run"] if "run" in cells else pd.Series("", index=cells.index, dtype="str"))
     typed: dict[str, pd.Series | np.ndarray] = {}
-    problems: list[Problem] = []
+    headers, problems = header_problems(cells, mapped, plans=plans)
     for name in [str(column) for column in cells]:
         if name in NUMERIC:
-            typed[name], found = number_problems(cells[name], COLUMNS[name], names, plans=plans)
+            source = cells[name].rename(bare_column(mapped.get(name, name)))
+            typed[name], found = number_problems(source, COLUMNS[name], names, headers, plans=plans)
             problems += found
         else:
             typed[name] = _text(cells[name]) if name in TEXT else _unknown(cells[name])
     frame, filled = fill_third(pd.DataFrame(typed, index=cells.index))
+    frame.attrs["filled"] = [name for name, mask in filled.items() if mask.all()]
     known = [name for name in COLUMNS if name in frame]
     frame = frame[[*known, *(name for name in frame if name not in known)]]
     problems += required_problems(frame, cells, problems, names, plans=plans)
-    problems += count_problems(frame, cells, names, plans=plans)
+    problems += count_problems(frame, cells, mapped, names, plans=plans)
     if not plans:
         problems += duplicate_problems(frame, ~_bad(problems, len(frame)), names)
     return frame, filled, problems

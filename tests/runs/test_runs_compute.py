@@ -43,7 +43,9 @@ def test_only_blanks_are_filled():
 
 def test_two_blanks_of_three_are_named():
     frame = pd.DataFrame({"params": [1e8, None], "tokens": [1e9, None], "flops": [6e17, 6e17], "loss": [3.0, 3.1]})
-    with pytest.raises(ValueError, match=r"'params' is blank in 1 of 2 rows \(row 2\); each row needs two of"):
+    with pytest.raises(
+        ValueError, match=r"'params' and 'tokens' are blank in 1 of 2 rows \(row 2\); each row needs two of"
+    ):
         read_runs(frame)
 
 
