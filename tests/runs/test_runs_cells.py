@@ -110,7 +110,7 @@ def checkpoints(**more):
 
 def test_checkpoints_under_another_name_are_refused():
     table = checkpoints(config_id=np.repeat(list("abcde"), 7))
-    with pytest.raises(ValueError, match="'config_id' names 5 runs in 35 rows.*--run config_id") as caught:
+    with pytest.raises(ValueError, match=r"'config_id' names 5 runs in 35 rows.*--run config_id") as caught:
         select(table)
     assert "--all-rows" in str(caught.value)
     assert len(select(table, {"run": "config_id"})[0]) == 5
@@ -155,7 +155,7 @@ def test_the_points_of_one_run_are_a_curve():
 
 
 def test_several_curves_are_asked_about():
-    with pytest.raises(ValueError, match="points of 2 runs along 'step' .*--where.*'run=a', or .*--all-rows"):
+    with pytest.raises(ValueError, match=r"points of 2 runs along 'step' .*--where.*'run=a', or .*--all-rows"):
         select(curve("ab"), inputs={"x": "step"})
     assert len(select(curve("ab"), inputs={"x": "step"}, all_rows=True)[0]) == 16
 
@@ -169,7 +169,7 @@ def test_runs_that_end_at_several_lengths_give_their_ends():
 def test_drop_bad_drops_the_zero_that_the_law_cannot_take(column):
     table = curve().rename(columns={"step": column})
     table.loc[0, column] = 0
-    with pytest.raises(ValueError, match="must be a number above 0.*--drop-bad"):
+    with pytest.raises(ValueError, match=r"must be a number above 0.*--drop-bad"):
         select(table, inputs={"x": column})
     rows, left_out = select(table, drop_bad=True, inputs={"x": column})
     assert len(rows) == 7 and left_out["reason"].tolist() == [f"{column} is not a number above 0"]
