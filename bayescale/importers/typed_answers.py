@@ -66,6 +66,8 @@ def with_answer(answers: ImportAnswers, question: Question, text: str) -> Import
     if option == "set":
         words = [value] if "=" in value else [f"{run}:tokens={value}" for run in question.runs]
         return merged(answers, {"set": sets(words)})
+    if option == "map":
+        return replace(answers, map={**answers.map, "loss": value.removeprefix("loss=")})
     if option == "join":
         return replace(answers, join={**answers.join, question.runs[0]: value.rpartition("=")[2]})
     if option == "bytes_per_token":

@@ -1,4 +1,9 @@
-"""Megatron-LM and its relatives, text log."""
+"""Megatron-LM and its relatives, text log.
+
+The evaluation after the last iteration has a heading of its own: "at the end of training for val data", or in newer versions
+"at iteration 600 on validation set". Lines of the test set have the same form and are never read. Old versions write `LM loss: 3.1`,
+and fields without a colon.
+"""
 
 import math
 import re
@@ -15,9 +20,12 @@ TITLE = "megatron"
 _USED = ("consumed samples", "consumed tokens", "learning rate", "lm loss")
 _LINE = re.compile(r"iteration\s+(\d+)/\s*(\d+) \|(.*)$", re.MULTILINE)
 _VALIDATION = re.compile(
-    rf"validation loss at iteration (\d+)(?: on (validation|test) set)? \| (?:.*\| )?lm loss(?: value)?: ({NUMBER})",
-    re.MULTILINE,
+    r"validation (?:loss|results) at (?:iteration (\d+)|the end of training)(?: (?:on|for) (validation|val|test)(?: set| data))?"
+    rf" \| (?:.*\| )?lm[ _]loss(?: value)?: ({NUMBER})",
+    re.IGNORECASE,
 )
+_LOSS = re.compile(r"\blm[ _]loss\b")
+_FIELD = re.compile(rf"\s*(.*?):?\s+({NUMBER})(?:/.*)?\s*")  # "a/b" is current/average
 _RANK = re.compile(r"number of parameters on \(tensor, pipeline\) model parallel rank \((\d+), (\d+)\): ([\d,]+)")
 _ARGUMENT = re.compile(r"^\s*(\w+) \.{2,} (.*?)\s*$", re.MULTILINE)
 _SAID = re.compile(r"\n\s*(lr|seq_length|global_batch_size|seed) \.{2,} (\S+)")
@@ -29,7 +37,7 @@ _ARGUMENTS = (
 
 def recognises(path: Path) -> bool:
     """Return whether the log has iteration lines with fields between bars."""
-    return bool(re.search(r"iteration\s+\d+/\s*\d+ \| consumed samples:", sample(path)))
+    return bool(re.search(r"iteration\s+\d+/\s*\d+ \| (?:consumed samples:|elapsed time per iteration)", sample(path)))
 
 
 def read(path: Path) -> list[Log]:
@@ -48,17 +56,19 @@ def read(path: Path) -> list[Log]:
             for key in ("lr", "seq_length", "global_batch_size", "seed")
         },
     )
-    checks = [match for match in _VALIDATION.finditer(text) if match[2] != "test"]
     steps = np.array([float(match[1]) for match in lines])
-    points: list[tuple[int, float, dict[str, Any]]] = [
-        (match.start(), float(match[1]), {"lm loss validation": float(match[3])}) for match in checks
-    ]
-    # the lines before each validation, which give the samples at its step
+    # the lines before each validation, which give the samples at its step, and the step itself after the end
+    checks = [match for match in _VALIDATION.finditer(text) if (match[2] or "").lower() != "test"]
     before = np.searchsorted([match.start() for match in lines], [match.start() for match in checks]) - 1
+    points: list[tuple[int, float, dict[str, Any]]] = [
+        (match.start(), float(match[1]) if match[1] else float(steps[line]), {"lm loss validation": float(match[3])})
+        for match, line in zip(checks, before, strict=True)
+        if match[1] or line >= 0
+    ]
     for place in some(steps, before[before >= 0]):
         found = _fields(lines[place][3])
         points.append((lines[place].start(), steps[place], {"lm loss": math.nan, **found}))
-    missing = [step for match, step in zip(lines, steps, strict=True) if "lm loss" not in match[3]]
+    missing = [step for match, step in zip(lines, steps, strict=True) if not _LOSS.search(match[3])]
     planned = float(lines[-1][2]) if lines else 0.0
     points.sort(key=lambda point: point[0])
     series = series_of((step, cells) for _, step, cells in points)
@@ -85,12 +95,13 @@ def read(path: Path) -> list[Log]:
 
 
 def _fields(line: str) -> dict[str, float]:
-    """Return the fields of an iteration line that are used; "a/b" is current/average."""
+    """Return the fields of an iteration line that are used."""
     found = {}
     for part in line.split("|"):
-        name, _, text = part.partition(":")
-        if name.strip() in _USED and (value := number_of(text.strip().split("/")[0])) is not None:
-            found[name.strip()] = value
+        field = _FIELD.fullmatch(part)
+        name = field[1].replace("lm_loss", "lm loss") if field else ""
+        if field and name in _USED and (value := number_of(field[2])) is not None:
+            found[name] = value
     return found
 
 

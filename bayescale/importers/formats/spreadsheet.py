@@ -199,7 +199,9 @@ def _series(losses: list[tuple[str, float, str]], heads: list[Head]) -> dict[str
     if len(columns) == 1 and not ((meaning := loss_key(keys_[columns[0]])) and meaning.set):
         return {}
     if len(columns) > 1:
-        keys_ |= {text: "loss" for text in columns if plain(text) == "loss"}
+        # beside a bare `ppl` or `bpb`, `loss` is the same loss in another unit, not that of training
+        bare = any(loss_key(text) is None and (item := loss_key(f"eval/{text}")) and not item.set for text in columns)
+        keys_ |= {text: "eval/loss" if bare else "loss" for text in columns if plain(text) == "loss"}
     return {keys_[text]: (np.zeros(1), np.array([value])) for text, value, _ in losses}
 
 

@@ -15,10 +15,11 @@ from ..format import Format
 from ..keys import loss_key
 from ..log import Log, join, series_of
 from .reading.protobuf import fields
-from .reading.safe import Unreadable, read_bytes, read_yaml
+from .reading.safe import Unreadable, head, read_bytes, read_yaml
 
 TITLE = "tfevents"
 _SPLIT = re.compile(r"(?:.*_)?(train|training|validation|val|valid|eval|test)")
+_WALL_TIME = 0x09  # tag of the first field of an event, a double
 _FLOAT = struct.Struct("<f")
 # wall time, step, and a summary with one value: its tag (below 128 bytes, since its length is one byte) and a float
 _SCALAR = re.compile(
@@ -58,7 +59,7 @@ def read(path: Path) -> list[Log]:
             series={_tag(tag, split[1] if split else ""): points for tag, points in _series(file).items()},
             config=config,
             identity=str(home),
-            started=file.name,
+            started=_started(file),
         )
         for file in files
     ]
@@ -87,6 +88,13 @@ def _tag(tag: str, split: str) -> str:
 
 def _is_event_file(path: Path) -> bool:
     return ".tfevents." in path.name and path.is_file() and not path.is_symlink()
+
+
+def _started(file: Path) -> str:
+    """Return the wall time of the first event, then the name: files may have been renamed or copied."""
+    data = head(file)
+    wall = struct.unpack_from("<d", data, 13)[0] if len(data) >= 21 and data[12] == _WALL_TIME else 0.0
+    return f"{wall if 0 <= wall < 1e12 else 0.0:020.6f} {file.name}"
 
 
 def _series(file: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:

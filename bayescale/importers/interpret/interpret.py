@@ -4,6 +4,7 @@ Nothing that changes an answer is guessed: a missing value becomes a question, a
 out.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from ...runs.columns import plain
 from ...runs.problems import as_pairs, nearest
 from ...runs.values import one_line
 from .. import keys
-from ..log import TRAINING_LOSS, Log, number_of
+from ..log import Log, number_of
 from .answers import ImportAnswers, from_name, of_run
 from .finished import BY_PERSON, judge, planned_steps
 from .losses import Choice, choose, end_of, end_value, is_training
@@ -31,6 +32,7 @@ from .units import as_loss, settle_units
 DIRECT = ("layers", "width", "lr", "weight_decay", "dropout", "seed", "family")  # config -> column of the same name
 _PLAIN = re.compile(r"[\w .+-]{1,40}")  # of a family
 _EARLY = 0.3  # share of a log's steps before which it must begin for its largest learning rate to be the peak
+_COMMON_VOCABULARY = 50_257  # of GPT-2
 _LATE = 0.95  # share of a run's steps after which its last evaluation counts as its end
 
 
@@ -41,11 +43,18 @@ def interpret(logs: Sequence[Log], answers: ImportAnswers) -> Table:
     chosen = choose(logs, answers)
     questions = Questions()
     table = Table([], list(chosen.warnings), questions)
-    for log, choice in zip(logs, chosen.choices, strict=True):
+    for log, choice, doubt in zip(logs, chosen.choices, chosen.doubts, strict=True):
         row = _row(log, choice, answers, questions, table.warnings)
         table.rows.append(row)
         if not is_used(row, answers):
             continue
+        if doubt and row.origins.get("loss") != "--set":
+            questions.ask(
+                "loss",
+                f"two columns on it disagree: {doubt.text}; which one is the loss?",
+                f"--map loss=COLUMN ('{one_line(doubt.key)}' or '{one_line(doubt.other)}')",
+                row.run,
+            )
         if chosen.sets and (choice.is_open or not answers.eval_set):
             questions.ask(
                 "eval set",
@@ -165,6 +174,13 @@ def _put_loss_and_tokens(
         row.unit, row.loss_set = choice.meaning.unit, choice.meaning.set
     if row.unit == keys.NATS and log.loss_unit:  # the key names no other unit
         row.unit = log.loss_unit
+    if is_training(choice) and not answers.training_loss and (log.is_kept_by_hand or "loss" not in log.facts):
+        questions.ask(
+            "validation loss",
+            f"a log of {log.format} has none; use its training loss ('{one_line(choice.key)}') instead?",
+            "--training-loss",
+            row.run,
+        )
     if "loss" in log.facts:
         _put_row_of_table(row, log, choice.key, answers, questions)
         return
@@ -175,13 +191,6 @@ def _put_loss_and_tokens(
             ask_tokens(row, log, questions, False)
         return
     step, loss, rows = end_of(choice)
-    if is_training(choice) and TRAINING_LOSS in log.asks and not answers.training_loss:
-        questions.ask(
-            "validation loss",
-            f"a log of {log.format} has none; use its training loss instead?",
-            "--training-loss",
-            row.run,
-        )
     row.put(
         "loss",
         as_loss(loss, row, answers),
@@ -198,6 +207,7 @@ def _put_loss_and_tokens(
     elif row.finished and planned and log.summary:
         row.put("steps", *planned)
     _warn_if_early(row, log, step, warnings)
+    _warn_if_worse_than_a_guess(row, vocabulary is not None, warnings)
     batch = batch_tokens(row, log, answers)
     if batch:
         row.put("batch_tokens", *batch)
@@ -237,6 +247,16 @@ def _warn_if_early(row: Row, log: Log, step: float, warnings: list[str]) -> None
         warnings.append(
             f"{row.run}: its last evaluation is at step {step:.0f} of {last:.0f}; the learning rate had not decayed by then, "
             "so the loss is too high for its tokens."
+        )
+
+
+def _warn_if_worse_than_a_guess(row: Row, is_known: bool, warnings: list[str]) -> None:
+    """Say that a loss is above that of a uniform guess over a common vocabulary; with the run's own, `settle_units` asks."""
+    loss = row.values.get("loss", 0.0)
+    if not is_known and "byte" not in row.unit and loss > math.log(_COMMON_VOCABULARY):
+        warnings.append(
+            f"{row.run}: its loss of {loss:.4g} is above {math.log(_COMMON_VOCABULARY):.4g} = ln {_COMMON_VOCABULARY}, the loss of a "
+            "uniform guess over a common vocabulary; such a model is worse than a guess, or the loss is in another unit."
         )
 
 

@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...errors import given
 from ...runs.columns import plain
 from ..keys import NATS, TRAINING, VALIDATION, LossKey, loss_key
 from ..log import Log, Series, number_of
+from .agreement import BITS, Doubt, agreements
 from .answers import ImportAnswers
 
 ANY_SET = "any"  # each run's own set, if they are the same text under different names
@@ -32,11 +34,12 @@ class Choice(NamedTuple):
 
 
 class Choices(NamedTuple):
-    """One choice per log, the sets from which the user must choose, and warnings."""
+    """One choice per log, the sets from which the user must choose, warnings, and what disagrees with the choice ("" = nothing)."""
 
     choices: list[Choice]
     sets: list[str]
     warnings: list[str]
+    doubts: list[Doubt | None]
 
 
 def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
@@ -77,7 +80,20 @@ def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
         if choice.points is None or np.isfinite(choice.points[1][-1:]).all()
     ]
     open_sets = _open_sets([by_set[place] for place in whole], [choices[place] for place in whole], answers)
-    return Choices(choices, open_sets, warnings)
+    doubts = agreements(logs, [choice.key for choice in choices], found)
+    in_bits = [item for item in doubts if item and item.unit == BITS]
+    if in_bits and not answers.loss_unit:
+        warnings.append(
+            f"'{in_bits[0].other}' is 2 to the power of '{in_bits[0].key}': the losses are in bits per token, and are converted to nats "
+            f"per token (x ln 2). If they are in nats, say so: {given(loss_unit='nats/token')}."
+        )
+        choices = [
+            choice._replace(meaning=choice.meaning._replace(unit=BITS))
+            if item in in_bits and choice.meaning
+            else choice
+            for choice, item in zip(choices, doubts, strict=True)
+        ]
+    return Choices(choices, open_sets, warnings, [None if item is None or item.unit else item for item in doubts])
 
 
 def _is_validation_column(log: Log) -> bool:
