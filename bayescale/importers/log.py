@@ -13,7 +13,7 @@ import numpy as np
 Series = tuple[np.ndarray, np.ndarray]  # steps (completed updates), values
 
 FINISHED = "finished"
-TRAINING_LOSS, UNIQUE_TOKENS = "training-loss", "unique-tokens"  # what a log may leave open (`Log.asks`)
+UNIQUE_TOKENS = "unique-tokens"  # what a log may leave open (`Log.asks`)
 _MOST_POINTS = 2000  # kept per series; more add nothing to a fit
 
 
@@ -60,7 +60,7 @@ class Log:
     identity, started : str
         A key that segments of one run share, and the key by which they are sorted.
     asks : tuple of str
-        Questions that such a log always leaves open: `TRAINING_LOSS` (may it be used instead?), `UNIQUE_TOKENS` (data were repeated).
+        Questions that such a log always leaves open: `UNIQUE_TOKENS` (data were repeated).
     notes : tuple of str
         Warnings about this log.
     left_out : str

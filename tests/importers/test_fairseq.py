@@ -100,7 +100,7 @@ def test_a_run_of_cross_entropy_alone_has_its_loss(tmp_path):
 
 def test_training_losses_of_intervals_come_before_means_over_an_epoch(tmp_path):
     text = "".join(line for line in (BODY + DONE).splitlines(True) if "subset" not in line)
-    row, table = one(tmp_path / "a.log", text, params={"*": 1e7})
+    row, table = one(tmp_path / "a.log", text, params={"*": 1e7}, training_loss=True)
     assert row.origins["loss"].startswith("train/nll_loss") and row.values["loss"] == pytest.approx(7.0 * math.log(2))
     assert table.questions.all() == []
     text = "".join(line for line in text.splitlines(True) if "train_inner" not in line)

@@ -52,7 +52,7 @@ def test_what_is_left_out_has_no_say(tmp_path):
     history(tmp_path / "train.jsonl", *((step, {"train/loss": 4.0}) for step in range(991, 1001)))
     rows, _ = read(tmp_path)
     assert "no validation loss" in rows["train"].left_out
-    rows, table = read(tmp_path, leave_out=("only",))
+    rows, table = read(tmp_path, leave_out=("only",), training_loss=True)
     assert rows["train"].values["loss"] == 4.0 and not rows["train"].left_out and table.questions.all() == []
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ..format import Format
-from ..log import TRAINING_LOSS, Log, series_of
+from ..log import Log, series_of
 from .reading.text import NUMBER, log_text, sample
 
 TITLE = "deepspeed"
@@ -31,7 +31,6 @@ def read(path: Path) -> list[Log]:
             source=path.name,
             format=TITLE,
             series=series_of((step, cells) for _, step, cells in sorted(points, key=lambda point: point[0])),
-            asks=(TRAINING_LOSS,),
             notes=(f"{skipped} skipped steps are not counted as updates.",) if skipped else (),
         )
     ]

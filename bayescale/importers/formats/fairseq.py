@@ -13,7 +13,7 @@ import numpy as np
 
 from ..format import Format
 from ..keys import VALIDATION, loss_key
-from ..log import FINISHED, TRAINING_LOSS, Fact, Log, Series, number_of, series_of
+from ..log import FINISHED, Fact, Log, Series, number_of, series_of
 from .reading.text import NUMBER, check_one_job, log_text, sample, whole
 
 TITLE = "fairseq"
@@ -53,7 +53,6 @@ def read(path: Path) -> list[Log]:
         (step, _cells(match, cells, shards)) for match, cells in told if (step := number_of(cells.get("num_updates")))
     ]
     series = series_of(rows)
-    has_inner = any(key in series for key in ("train/nll_loss", "train/loss"))
     counted = _with_tokens(series)
     planned, seed = _PLANNED.findall(rest), _SEED.findall(rest)
     return [
@@ -68,7 +67,6 @@ def read(path: Path) -> list[Log]:
             loss_unit="bits/token",
             counts_epochs_done=True,
             notes=_begins_late(counted),
-            asks=() if has_inner else (TRAINING_LOSS,),
         )
     ]
 
