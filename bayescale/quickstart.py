@@ -13,15 +13,20 @@ import pandas as pd
 import xarray as xr
 
 from .decide.allocate import allocate
+from .errors import InputError
+from .files import check_folder, check_targets, write_files
 from .forecasts import bands, forecast, score
 from .laws.law import compute
 from .posterior import fit, save_fit
+from .posterior.store import check_replaceable
 from .runs import read_runs
 from .spec import load_spec
+from .spreadsheet import csv_text
 
 SMOOTH, BREAKING = "kernel-bytes-mlp", "kernel-bytes"
 SMALL = 0.1  # share of the largest run's compute
 SEED = 20261125
+FILES = ("fit.nc", "forecast.csv", "allocation.csv", "loss_against_compute.png", "isoflop.png")
 MEANING: dict[str, Any] = {"params_kind": "non-embedding", "loss_unit": "nats/byte"}
 
 
@@ -31,7 +36,7 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
     Parameters
     ----------
     directory : pathlib.Path
-        Folder for `fit.nc`, `forecast.csv`, `allocation.csv`, `loss_against_compute.png`, `isoflop.png`.
+        Folder for the files named in `FILES`; it is made if it does not exist.
     tell : callable
         Called with a line before each step.
 
@@ -41,7 +46,7 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
         `fits` (family -> DataTree), `bands` (family -> DataFrame), `scores` and `textbook` (family -> dict), `copying` (run -> exact
         match of ten bytes), `allocation`, `files`.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    files = _targets(directory)
     runs = read_runs("kernel-bytes")
     fits, tables, scores, textbook = {}, {}, {}, {}
     for family in (SMOOTH, BREAKING):
@@ -63,11 +68,10 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
         textbook[family] = score(bands(forecast(plain, large, drift=False)))
     allocation = allocate(fits[SMOOTH], _budgets(fits[SMOOTH]))
     tell("Writing files and pictures ...")
-    save_fit(fits[SMOOTH], directory / "fit.nc")
-    pd.concat(tables.values(), keys=tables, names=["family"]).to_csv(directory / "forecast.csv")
-    allocation.to_csv(directory / "allocation.csv", index=False)
-    pictures = _draw(directory, runs, fits, tables)
-    files = [directory / "fit.nc", directory / "forecast.csv", directory / "allocation.csv", *pictures]
+    save_fit(fits[SMOOTH], files[0])
+    forecasts = pd.concat(tables.values(), keys=tables, names=["family"])
+    texts = csv_text(forecasts, index=True)[0], csv_text(allocation)[0]
+    write_files(dict(zip(files[1:], [*(text.encode() for text in texts), *_draw(runs, fits, tables)], strict=True)))
     return {
         "fits": fits,
         "bands": tables,
@@ -77,6 +81,19 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
         "allocation": allocation,
         "files": files,
     }
+
+
+def _targets(directory: Path) -> list[Path]:
+    """Return the files to write, after a look at each; the folder is made, and files of others in it are not replaced."""
+    files = [check_folder(directory) / name for name in FILES]
+    held = [file.name for file in files if file.exists()]
+    if held and len(held) < len(files):
+        raise InputError(
+            f"Folder '{directory}' already holds {', '.join(held)}, not from a quickstart; give another one, e.g. --dir quickstart."
+        )
+    check_replaceable(files[0])
+    check_targets(*files)
+    return files
 
 
 def _split(runs: pd.DataFrame, family: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -103,18 +120,16 @@ def _budgets(idata: xr.DataTree) -> list[float]:
     return [largest, 10 * largest, 100 * largest]
 
 
-def _draw(
-    directory: Path, runs: pd.DataFrame, fits: dict[str, xr.DataTree], tables: dict[str, pd.DataFrame]
-) -> list[Path]:
+def _draw(runs: pd.DataFrame, fits: dict[str, xr.DataTree], tables: dict[str, pd.DataFrame]) -> list[bytes]:
     from matplotlib.figure import Figure  # no pyplot: nothing global, no display needed
 
     from .report import plot_forecast, plot_isoflop
+    from .report.pictures import picture
 
-    names = [directory / "loss_against_compute.png", directory / "isoflop.png"]
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     for ax, family in zip(figure.subplots(1, 2), fits, strict=True):
         plot_forecast(fits[family], tables[family], ax, title=family)
-    figure.savefig(names[0], dpi=130)
+    first = picture(figure, FILES[3])
     figure = Figure(figsize=(6.6, 4.6), layout="constrained")
     measured = pd.concat(_split(runs, SMOOTH))
     budget = _crowded_budget(measured, fits[SMOOTH])
@@ -125,8 +140,7 @@ def _draw(
         runs=measured,
         title=f"{SMOOTH}, {budget:.2g} FLOP",
     )
-    figure.savefig(names[1], dpi=130)
-    return names
+    return [first, picture(figure, FILES[4])]
 
 
 def _crowded_budget(runs: pd.DataFrame, idata: xr.DataTree, within: float = 0.25) -> float:

@@ -3,6 +3,7 @@
 from math import isnan
 from typing import Any
 
+from .options import save_table
 from .output import answered, count, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
 _SPENT = 0.995  # a budget counts as spent from this share on
@@ -11,8 +12,7 @@ _UNITS = {"flops": "FLOP", "gpu-hours": "GPU-hours", "usd": "USD", "days": "days
 
 def give_allocations(table: Any, idata: Any, within_compute: float, *, out: str | None, json_: bool) -> None:
     """Print the table of a decision, for people or as JSON, and optionally write it to a file."""
-    if out:
-        table.to_csv(out, index=False)
+    save_table(table, out)
     if json_:
         print_json({**answered(idata), "allocations": as_records(table)})
         return

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .options import AllRows, Band, BestOf, Columns, Json, Out, RunColumn, check_out, columns_with_run, names_of
+from .options import (
+    AllRows,
+    Band,
+    BestOf,
+    Columns,
+    Json,
+    Out,
+    RunColumn,
+    check_out,
+    columns_with_run,
+    names_of,
+    save_table,
+)
 from .output import count, print_json, print_notes, print_table, print_text
 
 
@@ -80,8 +92,7 @@ def compare_approaches(
             random_seed=random_seed,
             progressbar=sys.stderr.isatty(),
         )
-    if out:
-        result.to_csv(out, index=False)
+    save_table(result, out)
     if json_:
         print_json(_document(result, band))
         return

@@ -18,7 +18,7 @@ from .decisions import (
     TrainOnly,
     amount,
 )
-from .options import pairs
+from .options import pairs, save_table
 from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
 
@@ -62,8 +62,7 @@ def explain(
     rules = replace(rules, within_compute=type(rules)().within_compute)
     constants, runs = _hinges(idata, budget, limits=limits, rules=rules, at=asks["at"])
     summary = what_would_change(choices, constants, runs)
-    if asked.out:
-        choices.to_csv(asked.out)
+    save_table(choices, asked.out, index=True)
     if asked.json:
         document = {
             **answered(idata),

@@ -6,7 +6,6 @@ import shlex
 import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +16,7 @@ from .options import AllRows, BestOf, Columns, Json, ParamsKind, RunColumn, colu
 from .output import count, meaning, number, print_json, print_notes, print_table, print_text
 from .progress import heartbeat
 from .reading import read_table
+from .saved import check_fit_targets, keep_fit, say_kept
 
 _PROB = 0.9  # of the intervals of parameters
 
@@ -79,18 +79,22 @@ def fit(
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fit.")] = 1,
     json_: Json = False,
 ) -> None:
-    """Fit a scaling law to a table of runs, and save the posterior with its check to one file."""
+    """Fit a scaling law to a table of runs, and save the posterior with its check to one file.
+
+    A fit whose check fails is kept beside that file, as NAME.failed.nc, and the command exits with 1.
+    """
     import pandas as pd
 
     from ..posterior import fit as fit_model
-    from ..posterior import save_fit
-    from ..posterior.store import check_replaceable, check_writable
 
     start = time.perf_counter()
-    check_writable(Path(out))
-    check_replaceable(Path(out))
+    check_fit_targets(out)
     asked: dict[str, Any] = {"model": model, "law": law, "prior": prior, "inputs": inputs}
-    asked |= {"option": [*(option or ()), *([] if chance is None else [f"chance={chance}"])], "response": response, "fade": fade}
+    asked |= {
+        "option": [*(option or ()), *([] if chance is None else [f"chance={chance}"])],
+        "response": response,
+        "fade": fade,
+    }
     spec = model_spec(None, **asked)  # before the table is read: a misspelt option must not wait for it
     wanted = (*spec.inputs.values(), spec.response) if spec else (response or "loss",)
     table = read_table(runs, columns_with_run(column, run), where, drop_bad=drop_bad, wanted=wanted)
@@ -118,14 +122,15 @@ def fit(
     idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
     notes = json.loads(idata.attrs["notes"])
     print_notes({topic: text for topic, text in notes.items() if topic not in table.attrs["notes"]})
-    save_fit(idata, out)
+    path, passed = keep_fit(idata, out)
     check = pd.DataFrame(json.loads(idata.attrs["check"]))
-    report = _report(idata, check, law or model or "chinchilla", out, time.perf_counter() - start)
+    report = _report(idata, check, law or model or "chinchilla", path, time.perf_counter() - start)
     if json_:
         print_json(report)
-        return
-    _print_fit(idata, report)
-    print_check(check, only_open=True)
+    else:
+        _print_fit(idata, report, out)
+        print_check(check, only_open=True)
+    raise typer.Exit(0 if passed else 1)
 
 
 def check(
@@ -134,8 +139,11 @@ def check(
 ) -> None:
     """Check a fit: did sampling work, which rows do not fit, what the runs cannot distinguish. Exits with 1 if a check fails."""
     from ..posterior import check_fit, load_fit
+    from ..posterior.store import check_whole
 
-    table = check_fit(load_fit(fit))
+    idata = load_fit(fit)
+    check_whole(fit, idata, checked=True)
+    table = check_fit(idata)
     failed = table[(table["severity"] == "fail") & ~table["passed"]]
     if json_:
         print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})
@@ -208,7 +216,7 @@ def _named(table: Any) -> Any:
     return table.rename(columns={"name": "name_"}).itertuples()
 
 
-def _print_fit(idata: Any, report: dict[str, Any]) -> None:
+def _print_fit(idata: Any, report: dict[str, Any], out: str) -> None:
     from ..posterior import fitted_spec
 
     title = f"{fitted_spec(idata).title}: {report['runs_used']} runs, loss in {report['loss_unit']}"
@@ -228,9 +236,8 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     print_priors(fitted_spec(idata))
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
-    print_text(
-        f"Saved to {report['fit']} after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}."
-    )
+    used = f"after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}."
+    print_text(say_kept(report["fit"], out, used))
 
 
 def print_check(table: Any, *, only_open: bool) -> None:

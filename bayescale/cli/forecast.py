@@ -7,7 +7,19 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .options import Band, Columns, Force, Json, MaxExtrapolation, NoDrift, Out, ParamsKind, check_out, pairs
+from .options import (
+    Band,
+    Columns,
+    Force,
+    Json,
+    MaxExtrapolation,
+    NoDrift,
+    Out,
+    ParamsKind,
+    check_out,
+    pairs,
+    save_table,
+)
 from .output import (
     FORECAST_KEYS,
     answered,
@@ -87,8 +99,7 @@ def forecast(
     response = str(loss.attrs["response"])
     table = bands(loss, prob=band)
     scored = score_table(table) if score else None
-    if out:
-        table.to_csv(out)
+    save_table(table, out, index=True)
     if json_:
         inputs = list(json.loads(loss.attrs["inputs"]).values())
         print_json(

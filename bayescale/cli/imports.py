@@ -10,7 +10,7 @@ import typer
 
 from ..errors import InputError
 from .options import Json
-from .output import print_json, print_table, print_text
+from .output import print_json, print_notes, print_table, print_text
 
 _LISTED = 20
 _NAMED = 6
@@ -127,7 +127,8 @@ def import_(
     }
     if save_mapping:
         _save(save_mapping, answers)
-    files = write(imported, out, details)
+    files, notes = write(imported, out, details)
+    print_notes(notes)
     report = {
         **imported.report,
         **details,
@@ -173,12 +174,12 @@ def _check_out(out: str, mapping: str | None, sources: list[str], format: str | 
     """Raise ValueError if a file could not be written, or would replace a file that is read."""
     from pathlib import Path
 
+    from ..files import check_target
     from ..importers.find import find
-    from ..posterior.store import check_writable
 
     written = [*files.values(), *([Path(mapping)] if mapping else [])]
     for path in written:
-        check_writable(path)
+        check_target(path)
     if len({path.resolve() for path in written}) < len(written):
         raise InputError(f"--save-mapping {mapping} is a file that --out {out} writes; give another file.")
     existing = {path.resolve(): path for path in written if path.exists()}
@@ -259,13 +260,10 @@ def _asked(error: Any, answers: Any) -> Iterator[Any]:
 
 
 def _save(path: str, answers: Any) -> None:
-    from pathlib import Path
-
+    from ..files import write_file
     from ..importers.interpret.answers import mapping_text
-    from ..posterior.store import check_writable
 
-    check_writable(Path(path))
-    Path(path).write_text(mapping_text(answers), encoding="utf-8")
+    write_file(path, mapping_text(answers).encode())
 
 
 def _print(report: dict[str, Any], runs: Any) -> None:

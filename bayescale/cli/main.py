@@ -1,5 +1,6 @@
 """The `bayescale` command line: parsing, exit codes, and the commands in the order of the work."""
 
+import contextlib
 import os
 import sys
 import traceback
@@ -12,6 +13,7 @@ from typer.exceptions import TyperException
 
 from ..errors import InputError
 from .blocks import expanded
+from .leaving import INTERRUPTED, TERMINATED, StdoutClosed, Terminated, safe_streams, terminable
 from .output import print_error, print_json
 from .saved import CheckFailed
 
@@ -34,8 +36,6 @@ _COMMANDS = {
     "recipes": "bayescale.cli.recipes",
 }
 
-_INTERRUPTED = 130
-
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
 Import logs into a table, fit RUNS, check the fit, forecast larger runs, then decide: allocate a budget, find the cheapest plan that
@@ -45,7 +45,8 @@ What the numbers mean: params, tokens and FLOP are raw counts (written as 70B, 1
 6 x params x tokens for runs and plans alike; loss is in the unit of the runs (--loss-unit labels it). `loss` is for a new
 run, `expected` for the law's curve. Bands are equal-tailed, 90% unless --band says otherwise.
 
-Every command takes --json. Exit codes: 0 done, 1 check failed, 2 bad input, 3 internal error.
+Every command takes --json. Exit codes: 0 done, 1 check failed, 2 bad input, 3 internal error;
+130 interrupted, 141 stdout closed, 143 terminated.
 """
 
 
@@ -78,34 +79,47 @@ def _version(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; a user's mistake prints a few lines, an internal error its name."""
     words = sys.argv[1:] if arguments is None else arguments
+    with terminable(), safe_streams():
+        try:
+            code = _called(words)
+            sys.stdout.flush()  # here, because Python would complain at its very end
+        except TyperException as error:
+            if not words:  # the bare command shows the help
+                sys.stdout.write(error.format_message() + "\n")
+                raise SystemExit(2) from None
+            _leave(2, f"{error.format_message()}\nSee `bayescale --help`, and --help after a command.", words)
+        except (KeyboardInterrupt, typer.Abort, EOFError):
+            _leave(INTERRUPTED, "interrupted; no file is half-written", [])
+        except Terminated:
+            _leave(TERMINATED, "terminated; no file is half-written", [])
+        except StdoutClosed as error:
+            _leave(error.code, str(error), [])
+        except CheckFailed as error:
+            _leave(1, str(error), words)
+        except InputError as error:
+            _leave(2, str(error), words)
+        except OSError as error:
+            _leave(2, ": ".join(str(part) for part in (error.strerror or error, error.filename) if part), words)
+        except Exception as error:
+            if os.environ.get("BAYESCALE_DEBUG"):
+                traceback.print_exc()
+            _leave(
+                3,
+                f"internal error, {type(error).__name__}: {error}\nRun again with BAYESCALE_DEBUG=1 and report the traceback.",
+                words,
+            )
+    raise SystemExit(code)
+
+
+def _called(words: list[str]) -> int:
+    """Run one command and return its exit code. The parser's own `main` would turn a closed stdout into code 1, a failed check."""
+    command = typer.main.get_command(build_app())
     try:
-        # Not standalone: the parser's own errors are handled here, so that --json applies to them too.
-        code = build_app()(args=words, prog_name="bayescale", standalone_mode=False)
-        if code == _INTERRUPTED:  # the parser turns Ctrl-C into this code
-            raise KeyboardInterrupt
-        raise SystemExit(code if isinstance(code, int) else 0)
-    except TyperException as error:
-        if not words:  # the bare command shows the help
-            sys.stdout.write(error.format_message() + "\n")
-            raise SystemExit(2) from None
-        _leave(2, f"{error.format_message()}\nSee `bayescale --help`, and --help after a command.", words)
-    except (KeyboardInterrupt, typer.Abort):
-        print_error("interrupted; nothing was written")
-        raise SystemExit(_INTERRUPTED) from None
-    except CheckFailed as error:
-        _leave(1, str(error), words)
-    except InputError as error:
-        _leave(2, str(error), words)
-    except OSError as error:
-        _leave(2, f"{error.strerror or error}: {error.filename or ''}", words)
-    except Exception as error:
-        if os.environ.get("BAYESCALE_DEBUG"):
-            traceback.print_exc()
-        _leave(
-            3,
-            f"internal error, {type(error).__name__}: {error}\nRun again with BAYESCALE_DEBUG=1 and report the traceback.",
-            words,
-        )
+        with command.make_context("bayescale", list(words)) as context:
+            command.invoke(context)
+    except typer.Exit as left:
+        return left.exit_code
+    return 0
 
 
 def _leave(code: int, message: str, words: list[str]) -> Any:
@@ -113,5 +127,7 @@ def _leave(code: int, message: str, words: list[str]) -> Any:
         traceback.print_exc()
     print_error(message)
     if "--json" in words:
-        print_json({"error": message, "exit": code})
+        with contextlib.suppress(StdoutClosed):
+            print_json({"error": message, "exit": code})
+            sys.stdout.flush()
     raise SystemExit(code)

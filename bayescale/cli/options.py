@@ -1,12 +1,15 @@
 """Options that several commands share, and the reading of NAME=VALUE pairs."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import InputError
+from ..files import check_target, write_file
+from .output import print_notes
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document to stdout and nothing else.")]
 Band = Annotated[float, typer.Option("--band", help="Probability of the equal-tailed bands.")]
@@ -48,14 +51,31 @@ ParamsKind = Annotated[
 
 def check_out(out: str | None, *inputs: str | None, option: str = "--out") -> None:
     """Raise ValueError if a file could not be written or would replace a fit or an input, before any work is done."""
-    if not out:
+    if out is None:
         return
-    from ..posterior.store import check_writable, is_netcdf
+    from ..posterior.store import is_netcdf
 
-    path = Path(out)
-    check_writable(path)
-    if path.is_file() and (is_netcdf(path) or any(name and path.samefile(name) for name in inputs)):
+    target = check_target(out)
+    if target.is_file() and (is_netcdf(target) or any(name and _same(target, name) for name in inputs)):
         raise InputError(f"{option} {out} would overwrite a fit or a table that is read; give another file.")
+
+
+def _same(target: Path, name: str) -> bool:
+    with suppress(OSError, ValueError):
+        return target.samefile(name)
+    return False
+
+
+def save_table(table: Any, out: str | None, *, index: bool = False) -> None:
+    """Write a table to the file of --out, if there is one, and say if spreadsheets would have executed some of its text."""
+    if out is None:
+        return
+    from ..spreadsheet import csv_text, formulas_note
+
+    text, quoted = csv_text(table, index=index)
+    write_file(out, text.encode("utf-8", "backslashreplace"))
+    if quoted:
+        print_notes([formulas_note(out, quoted)])
 
 
 def law_options(texts: Sequence[str] | None) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .leaving import mute
+
 JSON_VERSION = 1
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ERROR_LINES = 4
@@ -98,7 +100,6 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: bool = True) -> None:
     """Print a table to stdout; as wide as the terminal, or at most 80 columns elsewhere."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -107,18 +108,22 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_column(Text(name), justify="right" if numeric and place else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(width=None if sys.stdout.isatty() else 80, highlight=False)
+    console = _console(sys.stdout)
     console.print(Text(title, style="bold"))
     console.print(table)
 
 
 def print_text(text: str, *, file: Any = None) -> None:
     """Print a paragraph, wrapped to the terminal or to 80 columns."""
-    from rich.console import Console
     from rich.text import Text
 
-    stream = file or sys.stdout
-    Console(file=stream, width=None if stream.isatty() else 80, highlight=False).print(Text(text))
+    _console(file or sys.stdout).print(Text(text))
+
+
+def _console(stream: Any) -> Any:
+    from rich.console import Console
+
+    return Console(file=stream, width=None if stream.isatty() else 80, highlight=False)
 
 
 def print_warnings(table: Any) -> None:
@@ -133,9 +138,7 @@ def print_warnings(table: Any) -> None:
 
 def print_notes(notes: Mapping[str, str] | Sequence[str]) -> None:
     """Print notes on stderr, one per line and not wrapped, so that programs can search them."""
-    for text in notes.values() if isinstance(notes, Mapping) else notes:
-        sys.stderr.write(f"note: {text}\n")
-    sys.stderr.flush()
+    _to_stderr("".join(f"note: {text}\n" for text in (notes.values() if isinstance(notes, Mapping) else notes)))
 
 
 def print_error(message: str) -> None:
@@ -143,5 +146,12 @@ def print_error(message: str) -> None:
     lines = [line for line in message.splitlines() if line.strip()] or ["unknown error"]
     if len(lines) > _ERROR_LINES:
         lines = [*lines[: _ERROR_LINES - 1], " ".join(lines[_ERROR_LINES - 1 :])]
-    sys.stderr.write("error: " + "\n       ".join(lines) + "\n")
-    sys.stderr.flush()
+    _to_stderr("error: " + "\n       ".join(lines) + "\n")
+
+
+def _to_stderr(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:  # nobody reads it
+        mute(sys.stderr)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from .decisions import MaxExtrapolation, UnseededOptions, amount
+from .options import save_table
 from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
 
 
@@ -35,8 +36,7 @@ def overhead(
         prob=asked.band,
         rules=Rules(max_extrapolation=max_extrapolation),
     )
-    if asked.out:
-        table.to_csv(asked.out, index=False)
+    save_table(table, asked.out)
     if asked.json:
         print_json({**answered(idata), "overheads": table.to_dict(orient="records")})
         return

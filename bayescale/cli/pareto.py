@@ -4,8 +4,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..files import check_targets
 from .decisions import AskOptions, FewRuleOptions, FitFile, SizeLimitOptions, amounts
-from .options import check_out
+from .options import check_out, save_table
 from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
 
 
@@ -29,7 +30,13 @@ def pareto(
     from ..decide.pareto import PARAMS_RATIOS
     from ..decide.pareto import pareto as frontier
 
-    check_out(plot, asked.out, option="--plot")
+    if plot is not None:
+        from ..report.pictures import check_picture
+
+        check_out(plot, fit, option="--plot")
+        check_picture(plot)
+        if asked.out is not None:
+            check_targets(asked.out, plot)
     idata = asked.load(fit)
     table = frontier(
         idata,
@@ -40,8 +47,7 @@ def pareto(
         rules=rules,
         **asked.of(idata),
     )
-    if asked.out:
-        table.to_csv(asked.out, index=False)
+    save_table(table, asked.out)
     if plot:
         _draw(table, idata.attrs["loss_unit"], plot)
     if asked.json:
@@ -85,14 +91,11 @@ def _print(table: Any, unit: str, risk: str) -> None:
 
 
 def _draw(table: Any, unit: str, path: str) -> None:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure  # no pyplot: nothing global, no display needed
 
     from ..report import plot_pareto
+    from ..report.pictures import save_figure
 
-    figure, ax = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    plot_pareto(table, ax, loss_unit=unit)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    plot_pareto(table, figure.subplots(), loss_unit=unit)
+    save_figure(figure, path, dpi=150)

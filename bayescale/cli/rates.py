@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from .options import save_table
 from .output import FORECAST_KEYS, answered, count, number, print_json, print_table, print_warnings
 
 _EDGES = ("median", "lower", "upper")
@@ -9,8 +10,7 @@ _EDGES = ("median", "lower", "upper")
 
 def give_rates(table: Any, idata: Any, *, out: str | None, json_: bool) -> None:
     """Print the best rates of plans, as a table or as the JSON of `forecast` with null for unknown values."""
-    if out:
-        table.to_csv(out)
+    save_table(table, out, index=True)
     if not json_:
         print_rates(table)
         return

@@ -9,6 +9,31 @@ class CheckFailed(Exception):
     """The sampling of the fit failed, so it cannot be used: exit 1."""
 
 
+def check_fit_targets(out: str) -> None:
+    """Raise ValueError, before any sampling, if a fit could be kept neither at `out` nor, with a failed check, beside it."""
+    from ..posterior.store import check_replaceable, failed_path
+
+    check_replaceable(out)
+    check_replaceable(failed_path(out))
+
+
+def keep_fit(idata: Any, out: str) -> tuple[str, bool]:
+    """Save a fit at `out`, or beside it if its check failed; return its path and whether it passed."""
+    from ..posterior import failed_checks, save_fit
+    from ..posterior.store import failed_path
+
+    passed = not failed_checks(idata)
+    path = out if passed else str(failed_path(out))
+    save_fit(idata, path)
+    return path, passed
+
+
+def say_kept(path: str, out: str, text: str) -> str:
+    """Return the sentence about where a fit was saved; `text` says the rest."""
+    beside = "" if path == out else f" (not to {out}, because its check failed)"
+    return f"Saved to {path}{beside} {text}"
+
+
 def load_passed(path: str, *, force: bool, params_kind: str = "unknown", everything: bool = False) -> Any:
     """Return the fit at `path`, or raise an error that says why it cannot be used."""
     from ..posterior import failure, load_fit

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, named
+from ..files import write_files
 from ..runs.values import one_line
+from ..spreadsheet import csv_text, formulas_note
 from .importing import Imported
 
 
@@ -23,28 +25,19 @@ def paths(out: str | Path) -> dict[str, Path]:
     }
 
 
-def write(imported: Imported, out: str | Path, details: Mapping[str, Any]) -> dict[str, Path]:
-    """Write the files of an import and return their paths; `details` (the command) goes into the report."""
+def write(imported: Imported, out: str | Path, details: Mapping[str, Any]) -> tuple[dict[str, Path], list[str]]:
+    """Write the files of an import, all or none; return their paths, and notes. `details` (the command) goes into the report."""
     files = paths(out)
-    runs = imported.runs.to_csv(index=False)
-    report = {**imported.report, **details, "table": files["runs"].name, "sha256": digest(runs.encode())}
-    texts = {
-        "runs": runs,
-        "checkpoints": imported.checkpoints.to_csv(index=False),
-        "report": json.dumps(report, indent=1, default=str) + "\n",
-    }
-    drafts = {name: file.with_name(f".{file.name}.part") for name, file in files.items()}
-    try:
-        for name, draft in drafts.items():
-            draft.write_bytes(
-                texts[name].encode()
-            )  # the same bytes on every system, because they are recognised by their hash
-        for name, draft in drafts.items():
-            draft.replace(files[name])
-    finally:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
-    return files
+    data, notes = {}, []
+    for name, table in (("runs", imported.runs), ("checkpoints", imported.checkpoints)):
+        text, quoted = csv_text(table)
+        data[name] = text.encode("utf-8", "backslashreplace")
+        notes += [formulas_note(files[name], quoted)] if quoted else []
+    report = {**imported.report, **details, "table": files["runs"].name, "sha256": digest(data["runs"])}
+    data["report"] = (json.dumps(report, indent=1, default=str) + "\n").encode()
+    # The same bytes on every system, because they are recognised by their hash.
+    write_files({files[name]: data[name] for name in files})
+    return files, notes
 
 
 def digest(data: bytes) -> str:

@@ -24,6 +24,7 @@ from ..spec.direction import check_direction
 from ..spec.groups import check_groups
 from ..spec.spec import ModelSpec
 from .check import check_fit
+from .compiled import ensure_compile_folder
 from .profiles import add_envelope, keep_rows
 from .store import FORMAT
 
@@ -119,6 +120,7 @@ def fit(
     _check_rows(spec, rows)
     columns = _columns(rows)  # before sampling: nothing may be lost after it
     seed = _seed(random_seed)
+    ensure_compile_folder()
     from .nuts import sample_model  # PyMC takes seconds to import, and only sampling needs it
 
     idata = sample_model(spec, rows, random_seed=seed, **sample_kwargs)

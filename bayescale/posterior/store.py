@@ -1,14 +1,15 @@
 """Save fits in netCDF, completely or not at all, and read them back, with a one-line error if a file is not a fit."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import xarray as xr
 
 from ..errors import InputError
+from ..files import check_target, kind_of, write_file
 from ..spec.spec import ModelSpec, parse_spec
+from .whole import fault_of
 
 FORMAT = 2
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -16,7 +17,7 @@ DECIDING = ("posterior", "constant_data", "observed_data")
 
 
 def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
-    """Write a fit to a temporary file next to `path` and rename it, so that no half-written fit is ever found.
+    """Write a fit, completely or not at all: whatever happens, `path` holds the whole new fit or what it held before.
 
     Parameters
     ----------
@@ -32,40 +33,28 @@ def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
     Raises
     ------
     ValueError
-        If the folder is missing or cannot be written.
+        If `path` cannot be written, is not a regular file, or exists and is not a fit.
 
     Examples
     --------
     >>> save_fit(idata, "fit.nc")  # doctest: +SKIP
     """
-    path = Path(path)
-    check_writable(path)
     check_replaceable(path)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        idata.to_netcdf(partial, engine="h5netcdf")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    # netCDF is made in memory, because HDF5 leaves a broken heap behind when a disk is full.
+    return write_file(path, idata.to_netcdf(engine="h5netcdf"))
 
 
-def check_writable(path: Path) -> None:
-    """Raise ValueError if `path` cannot be written: before minutes of sampling, not after."""
-    if path.is_dir():
-        raise InputError(f"'{path}' is a folder; give a file, e.g. {path / 'fit.nc'}.")
-    if not path.parent.is_dir():
-        raise InputError(
-            f"There is no folder '{path.parent}' to write {path.name} to; create it, or give another path."
-        )
-    if not os.access(path.parent, os.W_OK):
-        raise InputError(f"Folder '{path.parent}' is not writable; give another path.")
-
-
-def check_replaceable(path: Path) -> None:
-    """Raise ValueError if `path` is something other than a fit, such as the table of runs."""
-    if path.is_file() and path.stat().st_size and not is_netcdf(path):
+def check_replaceable(path: str | Path, *, size: int = 0) -> None:
+    """Raise ValueError if a fit of at least `size` bytes cannot be written, or would replace something else, such as a table."""
+    target = check_target(path, size=size)
+    if target.is_file() and target.stat().st_size and not is_netcdf(target):
         raise InputError(f"'{path}' exists and is not a fit, so it is not overwritten; give another path, e.g. fit.nc.")
+
+
+def failed_path(path: str | Path) -> Path:
+    """Return where a fit is kept that was meant for `path` but failed its check: fit.failed.nc for fit.nc."""
+    path = Path(path)
+    return path.with_name(f"{path.name.removesuffix('.nc').removesuffix('.failed')}.failed.nc")
 
 
 def is_netcdf(path: Path) -> bool:
@@ -98,6 +87,9 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
     >>> idata = load_fit("fit.nc")  # doctest: +SKIP
     """
     path = Path(path)
+    kind = kind_of(path)
+    if kind and kind != "a folder":  # opening it could wait for ever
+        raise InputError(f"'{path}' is {kind}, not a fit; give a file from `save_fit` (bayescale fit RUNS --out FILE).")
     if not path.is_file():
         raise InputError(f"There is no fit '{path}'; `save_fit` (bayescale fit RUNS --out {path}) makes one.")
     try:
@@ -108,6 +100,8 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
             f"'{path}' is not a readable fit (broken, truncated, or another kind of file): {reason}."
         ) from None
     _check_fit(path, idata)
+    if groups is None or {"posterior", "constant_data"} <= set(groups):
+        check_whole(path, idata)
     return idata
 
 
@@ -123,6 +117,12 @@ def _read(path: Path, groups: Sequence[str] | None) -> xr.DataTree:
 def _check_fit(path: Path, idata: xr.DataTree) -> None:
     """Raise ValueError if what was read is not a fit, or has another format."""
     found = idata.attrs.get("bayescale_format")
+    try:
+        fit_weights(idata)
+    except (ValueError, AttributeError, TypeError):
+        raise InputError(
+            f"'{path}' is not a complete fit: its weights cannot be read. Average the fits again."
+        ) from None
     fits = [idata[name] for name in fit_weights(idata) if name in idata.children] if is_average(idata) else [idata]
     if found is None or not fits or any("posterior" not in one.children for one in fits):
         raise InputError(f"'{path}' is netCDF but not a bayescale fit: it has no `bayescale_format` or no posterior.")
@@ -134,6 +134,15 @@ def _check_fit(path: Path, idata: xr.DataTree) -> None:
         raise InputError(f"'{path}' has fit format {found}; this version reads {FORMAT}. {again}")
     if missing:
         raise InputError(f"'{path}' is not a complete fit: it lacks {', '.join(missing)}. Fit again.")
+
+
+def check_whole(path: str | Path, idata: xr.DataTree, *, checked: bool = False) -> None:
+    """Raise ValueError if a fit, or one of an average, lacks what answers need or, if `checked`, what `check_fit` reads."""
+    for name, one in weighed_fits(idata).items():
+        fault = fault_of(one, checked=checked)
+        if fault:
+            of = f" (fit '{name}')" if name else ""
+            raise InputError(f"'{path}'{of} is not a complete fit: {fault}. Fit again.")
 
 
 def _load_group(path: Path, name: str) -> xr.Dataset:
