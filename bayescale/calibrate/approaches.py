@@ -91,7 +91,7 @@ def compare_approaches(
     specs = {number: load_spec(model) for number, model in MODELS.items()}
     reduce = {name: sample_kwargs[name] for name in ("best_of", "all_rows") if name in sample_kwargs}
     rows, _ = select_rows(runs, inputs=specs[3].inputs, where=where, family=family, **reduce)
-    options = {"budgets": ",".join(f"{b!r}" for b in map(float, budgets)), "within": within}
+    options: dict[str, Any] = {"budgets": ",".join(f"{b!r}" for b in map(float, budgets)), "within": within}
     isoflop = specs[2].changed({"options": options})
     alone = _one_budget(rows, **options)
     specs[2] = isoflop.changed({"options": {**options, "least_budgets": 1}}) if alone else isoflop

@@ -1,9 +1,10 @@
 """IsoFLOP curves one by one: the best size and the flat range of each budget of approach 2, and the budgets that it leaves out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..laws.approaches import LEAST_SIZES, find_budgets, steps
 from ..laws.law import compute
@@ -53,12 +54,12 @@ def _bands(prob: float, **logs: np.ndarray) -> dict[str, float]:
     }
 
 
-def budgets_left_out(rows: Mapping[str, Any], budgets: Sequence[float], within: float) -> list[dict[str, Any]]:
+def budgets_left_out(rows: pd.DataFrame, budgets: Sequence[float], within: float) -> list[dict[str, Any]]:
     """Return the budgets that approach 2 cannot use, with the reason.
 
     Parameters
     ----------
-    rows : mapping of str to array
+    rows : pandas.DataFrame
         `params` and `tokens` of the runs.
     budgets : sequence of float
         Budgets as given, FLOP; if there are none, those that lack one size are found from the runs.

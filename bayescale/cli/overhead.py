@@ -1,6 +1,6 @@
 """`bayescale overhead`: what a size other than the best costs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf, isnan
 from typing import Annotated, Any
 
@@ -61,7 +61,7 @@ def overhead(
     print_fit_warnings(idata)
 
 
-def _banded(row: dict[str, Any], name: str, form: Callable[[float], str]) -> str:
+def _banded(row: Mapping[Any, Any], name: str, form: Callable[[float], str]) -> str:
     middle, lower, upper = (form(row[f"{name}_{edge}"]) for edge in ("median", "lower", "upper"))
     return middle if middle == lower == upper else f"{middle} ({lower}-{upper})"
 

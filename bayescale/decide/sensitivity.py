@@ -204,7 +204,8 @@ def _weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
     """Return a few sentences on what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
     others = choices[choices["exceeds"] == ""].drop(index="chosen")
-    off = np.log(others[["params", "tokens"]] / choices.loc["chosen", ["params", "tokens"]].astype(float)).abs()
+    ratios = others[["params", "tokens"]] / choices.loc["chosen", ["params", "tokens"]].astype(float)
+    off = ratios.map(np.log).abs()
     same = (off < _SAME).all(axis=1)
     said = [f"'{name}' is the chosen plan." for name in others.index[same]]
     others = others[~same]
