@@ -219,7 +219,9 @@ def _named(table: Any) -> Any:
 def _print_fit(idata: Any, report: dict[str, Any], out: str) -> None:
     from ..posterior import fitted_spec
 
-    title = f"{fitted_spec(idata).title}: {report['runs_used']} runs, loss in {report['loss_unit']}"
+    spec = fitted_spec(idata)
+    unit = f" in {report['loss_unit']}" if spec.response.startswith("loss") else ""  # of an accuracy or a size there is none
+    title = f"{spec.title}: {report['runs_used']} runs, {spec.response}{unit}"
     edges = ("median", "lower", "upper")
     rows = [
         [
@@ -233,7 +235,7 @@ def _print_fit(idata: Any, report: dict[str, Any], out: str) -> None:
     print_text(
         "To write down one law, take the constants of the last column: they belong together, and the medians do not."
     )
-    print_priors(fitted_spec(idata))
+    print_priors(spec)
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     used = f"after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}."

@@ -24,6 +24,7 @@ from .output import (
     FORECAST_KEYS,
     answered,
     count,
+    level,
     number,
     print_json,
     print_notes,
@@ -185,15 +186,15 @@ def print_bands(table: Any, unit: str, response: str = "loss") -> None:
         cells = [
             str(plan),
             *(count(row[name]) if row[name] >= 1000 else number(row[name]) for name in shown),
-            f"{row[f'{response}_median']:.3f}",
+            level(row[f"{response}_median"]),
         ]
         cells += [
-            f"{row[f'{response}_lower']:.3f}-{row[f'{response}_upper']:.3f}",
+            f"{level(row[f'{response}_lower'])}-{level(row[f'{response}_upper'])}",
             f"{row['extrapolation_decades']:.2f}",
         ]
         if measured:
             inside = {True: "inside", False: "OUTSIDE"}.get(row["inside"], "")
-            cells += [f"{row[response]:.3f}" if inside else "-", inside]
+            cells += [level(row[response]) if inside else "-", inside]
         rows.append(cells)
     what = f"{response}, {unit}" if unit else response
     print_table(f"Forecast {what} (beyond: decades past the largest fitted run)", head, rows)

@@ -51,6 +51,13 @@ def number(value: float | None, digits: int = 4) -> str:
     return "-" if value is None or (isinstance(value, float) and math.isnan(value)) else f"{value:.{digits}g}"
 
 
+def level(value: float) -> str:
+    """Write a response: three decimals for losses and scores, counts as people write them, four digits of small numbers."""
+    if abs(value) >= 1000:
+        return count(value)
+    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else number(value)
+
+
 def strict(value: Any) -> Any:
     """Turn NumPy and pandas values into plain JSON ones; NaN, NA and infinities become null."""
     if isinstance(value, Mapping):

@@ -90,7 +90,10 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
     """Return the squared widths, on the scale of the noise, due to parameters, noise and drift, each as a share of their sum."""
     counts = bool(loss.attrs["counts"])
     scale = _SCALES["identity" if counts else loss.attrs["link"]]
-    expected, observed = (scale(loss[f"{kind}_{loss.attrs['response']}"]) for kind in ("expected", "observed"))
+    draws = [loss[f"{kind}_{loss.attrs['response']}"] for kind in ("expected", "observed")]
+    if loss.attrs["link"] == "log" and not counts:  # the far tail of Student-t noise ends in a response of zero
+        draws = [part.clip(min=np.finfo(float).tiny) for part in draws]
+    expected, observed = (scale(part) for part in draws)
     bare = undrifted_share(expected, loss["drift"]) if counts else expected - loss["drift"]
     parts: dict[str, xr.DataArray] = {
         "share_parameters": bare,
