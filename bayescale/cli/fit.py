@@ -58,6 +58,13 @@ def fit(
         float | None,
         typer.Option(help="Extra noise per decade below the largest run; 0 is the textbook posterior."),
     ] = None,
+    grid_step: Annotated[
+        float | None,
+        typer.Option(
+            "--grid-step",
+            help="Factor between the values of a grid that each response is the best of, e.g. 2: it adds noise.",
+        ),
+    ] = None,
     params_kind: ParamsKind = "unknown",
     loss_unit: Annotated[
         str | None, typer.Option(help="Unit of the loss, e.g. nats/byte; it labels all output. Default: nats/token.")
@@ -93,7 +100,7 @@ def fit(
     asked |= {
         "option": [*(option or ()), *([] if chance is None else [f"chance={chance}"])],
         "response": response,
-        "fade": fade,
+        "noise": {"fade": fade, "grid_step": grid_step},
     }
     spec = model_spec(None, **asked)  # before the table is read: a misspelt option must not wait for it
     wanted = (*spec.inputs.values(), spec.response) if spec else (response or "loss",)
@@ -220,7 +227,9 @@ def _print_fit(idata: Any, report: dict[str, Any], out: str) -> None:
     from ..posterior import fitted_spec
 
     spec = fitted_spec(idata)
-    unit = f" in {report['loss_unit']}" if spec.response.startswith("loss") else ""  # of an accuracy or a size there is none
+    unit = (
+        f" in {report['loss_unit']}" if spec.response.startswith("loss") else ""
+    )  # of an accuracy or a size there is none
     title = f"{spec.title}: {report['runs_used']} runs, {spec.response}{unit}"
     edges = ("median", "lower", "upper")
     rows = [

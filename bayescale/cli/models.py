@@ -35,7 +35,7 @@ def model_spec(
     inputs: list[str] | None,
     option: list[str] | None,
     response: str | None,
-    fade: float | None,
+    noise: dict[str, float | None],
     prior: list[str] | None,
 ) -> Any:
     """Return the spec that the options ask for; None for a formula as long as the columns of the table are not known."""
@@ -44,7 +44,7 @@ def model_spec(
     from ..spec.prior import prior_entry
 
     priors = {name: prior_entry(name, text) for name, text in pairs("--prior", prior).items()}
-    noise: dict[str, Any] = {} if fade is None else {"fade": fade}
+    scale: dict[str, Any] = {name: value for name, value in noise.items() if value is not None}
     if law is None:
         spec = load_spec(model or "chinchilla")
         changes = prior_changes(spec.get_law(), priors, is_formula(spec.law))
@@ -52,7 +52,7 @@ def model_spec(
             "inputs": _inputs(inputs, list(spec.inputs)),
             "options": law_options(option),
             "priors": changes["priors"],
-            "noise": {**noise, **changes["noise"]},
+            "noise": {**scale, **changes["noise"]},
         }
         return spec.changed(overlay if response is None else {**overlay, "response": response})
     if model is not None:
@@ -72,9 +72,9 @@ def model_spec(
 
         formula_names(law, tuple(given))
         return None
-    noise |= {name: priors.pop(name) for name in ("sigma", "nu") if name in priors}
+    scale |= {name: priors.pop(name) for name in ("sigma", "nu") if name in priors}
     spec = formula_spec(law, columns=columns, response=response or "loss", inputs=given, priors=priors)
-    return spec.changed({"noise": noise})
+    return spec.changed({"noise": scale})
 
 
 def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str]:

@@ -41,7 +41,7 @@ def loss_unit(frame: pd.DataFrame, mapped: Mapping[str, str]) -> tuple[str, str]
     """
     if "loss" not in frame or is_scaled(source := mapped.get("loss", "loss")):
         return "", ""
-    for pattern, unit in ((_BYTES, "bits/byte"), (_CHARACTERS, "bits/character")):
+    for pattern, unit in ((_BYTES, "bits/byte"), (_CHARACTERS, "bits/char")):
         if pattern.search(plain(source)):
             return (
                 unit,

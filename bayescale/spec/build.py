@@ -14,7 +14,7 @@ from .cells import find_cells
 from .centred import centred_lognormal
 from .data import model_data
 from .groups import group_names, pooled
-from .noise import observed_name, to_link
+from .noise import observed_name, to_link, with_grid
 from .prior import Prior
 from .profiles import profile_curve
 from .spec import ModelSpec
@@ -55,7 +55,7 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         inputs = {name: data[name] for name in law.inputs}
         measured = data[f"{observed_name(spec)}_measured"]
         below = -decades_beyond(np.log(law.reach(**inputs)), data["log_reach_max"])
-        scale = faded(_variable("sigma", spec.noise.sigma), spec.noise.fade, below)
+        scale = faded(with_grid(spec, _variable("sigma", spec.noise.sigma)), spec.noise.fade, below)
         common = {name: _variable(name, prior) for name, prior in spec.priors.items() if name != law.level}
         sampled = {name: _pooled(spec, name, value) for name, value in common.items()}
         if law.level:

@@ -7,7 +7,7 @@ import xarray as xr
 
 from ..laws.arrays import logistic
 from ..laws.distance import Drift
-from ..laws.noise import COUNTS, LINKS, Additive, BetaBinomial, Laplace, Normal, StudentT, inside, logit
+from ..laws.noise import COUNTS, LINKS, Additive, BetaBinomial, Laplace, Normal, StudentT, faded, inside, logit
 from .spec import ModelSpec
 
 _DIMS = ("plan", "chain", "draw")  # of random numbers, so that a plan's numbers do not depend on later plans
@@ -67,10 +67,16 @@ def additive_noise(spec: ModelSpec, draws: Any) -> Additive:
     -------
     Normal, StudentT or Laplace
     """
+    sigma = with_grid(spec, draws["sigma"])
     if spec.noise.dist == "StudentT":
-        return StudentT(draws["sigma"], draws["nu"], spec.noise.fade)
+        return StudentT(sigma, draws["nu"], spec.noise.fade)
     noise = Laplace if spec.noise.dist == "Laplace" else Normal
-    return noise(draws["sigma"], spec.noise.fade)
+    return noise(sigma, spec.noise.fade)
+
+
+def with_grid(spec: ModelSpec, sigma: Any) -> Any:
+    """Add the sd of rounding to the grid from which the responses were chosen: uniform over a step, ln(step) / sqrt(12)."""
+    return sigma if spec.noise.grid_step == 1 else faded(sigma, float(np.log(spec.noise.grid_step)) / np.sqrt(12), 1.0)
 
 
 def noise_scale(

@@ -24,7 +24,8 @@ class _Table(BaseModel):
 class Noise(_Table):
     """How one run scatters around the law, on the scale of `link`: with scale sqrt(sigma^2 + (fade x decades below the largest run)^2).
 
-    `misfit`, for a law with cells, adds that share of the rise of log loss above the cell's level.
+    `misfit`, for a law with cells, adds that share of the rise of log loss above the cell's level. `grid_step` is the factor between
+    neighbouring values of a grid from which each response was chosen, such as the best rate of a sweep: it adds ln(step) / sqrt(12).
     BetaBinomial counts right answers among `n_items`, with 1 / sigma^2 as the size of the Beta; without `n_items`, StudentT is used.
     """
 
@@ -34,6 +35,7 @@ class Noise(_Table):
     nu: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.nu", entry))] | None = None
     fade: NonNegative = 0.0
     misfit: NonNegative = 0.0
+    grid_step: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
 
     @model_validator(mode="after")
     def _nu_belongs_to_student(self) -> "Noise":
@@ -41,6 +43,10 @@ class Noise(_Table):
             raise InputError(
                 "`noise.nu` must be given with StudentT or BetaBinomial (for tables without n_items), and only then. "
                 f"Got dist = {self.dist!r}, nu = {self.nu}."
+            )
+        if self.grid_step > 1 and self.link != "log":
+            raise InputError(
+                f"`noise.grid_step` is only for responses modelled in logs. Got it with link = {self.link!r}."
             )
         if self.dist == "BetaBinomial" and self.fade:
             raise InputError(f"`noise.fade` must be 0 with BetaBinomial. Got {self.fade}.")

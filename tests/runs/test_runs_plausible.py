@@ -42,7 +42,7 @@ def test_perplexity_that_is_neither_is_said_once():
 
 
 @pytest.mark.parametrize(
-    ("column", "unit"), [("val/bpb", "bits/byte"), ("bits_per_byte", "bits/byte"), ("final_bpc", "bits/character")]
+    ("column", "unit"), [("val/bpb", "bits/byte"), ("bits_per_byte", "bits/byte"), ("final_bpc", "bits/char")]
 )
 def test_bits_per_byte_label_the_loss(column, unit):
     read = read_runs(runs().rename(columns={"loss": column}), {"loss": column})
