@@ -195,6 +195,14 @@ def profile_from_constants():
         data = idata["constant_data"].to_dataset().assign(params=("run", sizes))
         own = {"budgets": ("budget", [1e19, 1e21]), "budget_of_run": ("run", np.repeat([0, 1], 3))}
         idata["constant_data"] = xr.DataTree(data.assign(own))
+        draws = idata["posterior"].to_dataset()
+        budgets = xr.DataArray(np.log(own["budgets"][1]), dims="budget")
+        vertex = draws["log_G"] + draws["params_exponent"] * (budgets - np.log(6))
+        idata["posterior"] = xr.DataTree(
+            draws.assign(
+                vertex=vertex, z_curvature=xr.zeros_like(vertex), spread_curvature=xr.zeros_like(draws["log_G"])
+            )
+        )
         idata.attrs["check"] = check
         return idata
 

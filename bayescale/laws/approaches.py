@@ -2,8 +2,7 @@
 
 Both give N*(C) = G (C / 6)^a. Approach 2 takes runs at the same compute (isoFLOP) and fits a parabola in ln params to their log losses;
 approach 1 follows each size along its tokens and takes the lower envelope of the sizes. Neither predicts the loss of a plan: `loss` here
-is a profile, relative to the best loss at the plan's compute. The models with per-budget and per-size parameters are in
-`spec/profiles.py`; this module needs only NumPy.
+is a profile, relative to the best loss at the plan's compute. The models with per-budget and per-size parameters: `spec/profiles.py`.
 """
 
 from collections.abc import Callable, Mapping

@@ -81,7 +81,7 @@ def check_cells(rows: pd.DataFrame, columns: Sequence[str], response: str) -> st
     """
     cells = find_cells(rows, columns, response)
     apart = cells.spread > _SPREAD
-    if not apart.any():
+    if not apart.any() or len(apart) == 1:  # with one combination there is no law to fit, which is what must be said
         return ""
     sizes = np.bincount(cells.number)
     low, high = cells.spread[apart].min(), cells.spread[apart].max()

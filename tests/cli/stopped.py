@@ -80,7 +80,7 @@ def case(words, stage, number, fit, streams):
 
 
 if __name__ == "__main__":
-    signal.alarm(100)
+    signal.alarm(300)
     cases = json.loads(sys.stdin.read())
     load_fit(cases["no stderr"]["fit"])
     print(json.dumps({name: case(**one) for name, one in cases.items()}))

@@ -349,7 +349,7 @@ def ends(light_file, tmp_path_factory):
         input=json.dumps(cases),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=320,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -27,6 +27,7 @@ def hand_made(model="lr-surface", checks=()):
     draws = {name: (("chain", "draw"), np.full((1, 400), value)) for name, value in constants.items()}
     draws["lr_coef"] = (("chain", "draw"), 1.79 * np.exp(0.1 * rng.standard_normal((1, 400))))
     draws["sigma"] = (("chain", "draw"), np.full((1, 400), 0.01))
+    draws["nu"] = (("chain", "draw"), np.full((1, 400), 20.0))
     rows = {
         "params": np.repeat([1e8, 1e9], 3),
         "tokens": np.repeat([2e9, 2e10], 3),

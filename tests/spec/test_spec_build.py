@@ -41,6 +41,7 @@ def table(n=9):
     }
     more |= {"family": ["web", "books", "code"] * (n // 3)}
     more |= {"steps": tokens / 5e5, "unique_tokens": tokens / 2, "batch_tokens": 5e5, "lr": np.geomspace(1e-4, 1e-2, n)}
+    more |= {"weight_decay": np.geomspace(0.01, 1, n)}
     return pd.DataFrame(
         {"run": runs, "params": params, "tokens": tokens, "flops": 6 * params * tokens, "loss": loss, **more}
     )
@@ -188,6 +189,7 @@ def centre(spec, runs, point):
     return (precision * (np.log(runs["loss"]) - shape)).sum() / precision.sum()
 
 
-def test_without_fade_the_level_is_a_plain_lognormal():
+def test_the_level_is_centred_without_fade_too():
+    """Chains start at the level of the runs, whatever its unit."""
     model = build_model(load_spec("chinchilla").changed({"noise": {"fade": 0}}), table())
-    assert "T_log__" in {value.name for value in model.value_vars}
+    assert "T_centred__" in {value.name for value in model.value_vars}
