@@ -45,7 +45,11 @@ def test_options_are_passed_on(run, runs_file, asked, tmp_path, small_runs):
     words = ["--budgets", "1e19,4e19", "--within", "0.2", "--curves", curves, "--draws", "77", "--random-seed", "5"]
     code, _, _ = run("compare-approaches", runs_file, *words)
     assert code == 0
-    assert asked["approach-2"]["spec"].options == {"budgets": "1e+19,4e+19", "within": 0.2}
+    assert asked["approach-2"]["spec"].options == {
+        "budgets": "1e+19,4e+19",
+        "within": 0.2,
+        "least_budgets": 1,  # only one of the two has runs
+    }
     assert asked["approach-1"]["rows"] == 40 and asked["approach-2"]["rows"] == 20
     assert asked["chinchilla"]["draws"] == 77 and asked["chinchilla"]["random_seed"] == 5
 

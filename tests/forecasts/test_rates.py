@@ -49,8 +49,8 @@ def hand_made(model="lr-surface", checks=()):
         {
             "/": xr.Dataset(attrs=attrs),
             "posterior": xr.Dataset(draws, {"chain": [0], "draw": np.arange(400)}),
-            "constant_data": xr.Dataset(data, {"cell": names}),
-            "observed_data": xr.Dataset({"log_loss": ("run", np.zeros(6))}),
+            "constant_data": xr.Dataset(data, {"cell": names, "run": [f"r{i}" for i in range(6)]}),
+            "observed_data": xr.Dataset({"log_loss": ("run", np.zeros(6))}, {"run": [f"r{i}" for i in range(6)]}),
         }
     )
 
