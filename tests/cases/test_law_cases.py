@@ -46,5 +46,5 @@ def test_best_learning_rates_have_any_size(fitted, one_plan, tmp_path):
     said = fitted(tmp_path / "rates.csv", *options)
     row = one_plan(said.fit, "--at", "params=1e11")
     truth = 3 * 1e11**-0.4
-    assert row["loss_lower"] < truth < row["loss_upper"] < 2 * row["loss_lower"]
+    assert row["best_rate_lower"] < truth < row["best_rate_upper"] < 2 * row["best_rate_lower"]
     assert all(np.isfinite(one["central"]) for one in said.document["parameters"])

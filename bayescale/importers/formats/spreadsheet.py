@@ -1,4 +1,4 @@
-"""Tables made by hand: XLSX, ODS, and CSV as exported by a spreadsheet in any locale."""
+"""Tables made by hand: XLSX, ODS, CSV as exported by a spreadsheet in any locale, and JSON lines with a record per run."""
 
 import csv
 import io
@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import named
+from ...errors import InputError, named
 from ...runs import locales
 from ...runs.columns import COLUMNS, KINDS, NUMERIC, RULES, plain
 from ...runs.problems import as_pairs
 from ...runs.provenance import provenance
+from ...runs.records import read_json_lines
 from ...runs.values import brief, one_line
 from ..format import Format, Options
 from ..keys import loss_key
@@ -25,6 +26,7 @@ from .reading.workbook import read_book
 TITLE = "spreadsheet"
 _BOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 _TEXTS = (".csv", ".tsv", ".txt")
+_RECORDS = (".jsonl", ".ndjson")
 _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeeded", "yes", "true", "3")
 _SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
 _OF_A_RUN = ("params", "params_total", "params_non_embedding", "seed", "lr")  # the same in all checkpoints of a run
@@ -35,9 +37,14 @@ _LOOKED_AT = 30  # lines from which the separator is recognised
 
 
 def recognises(path: Path) -> bool:
-    """Return whether the path is a workbook, or delimited text with a header of known names."""
+    """Return whether the path is a workbook, or a table as text or JSON lines with known names."""
     if path.suffix.lower() in _BOOKS:
         return path.is_file()
+    if path.suffix.lower() in _RECORDS:
+        try:
+            return header_row(_json_lines(head(path).partition(b"\n")[0], path.name)[0]) is not None
+        except Unreadable:
+            return False
     if path.suffix.lower() not in _TEXTS or (b"\0" in head(path) and not head(path).startswith(_UTF_16)):
         return False
     try:
@@ -51,10 +58,15 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     """Return one log per row."""
     if options.decimal not in ("", ".", ","):
         raise Unreadable(f"{named('decimal')} must be . or , for {path.name}. Got '{options.decimal}'.")
-    is_book = path.suffix.lower() in _BOOKS
-    sheet, rows, formulas = (
-        read_book(path, options.sheet) if is_book else ("", _delimited(read_bytes(path, 200_000_000), path.name), set())
-    )
+    is_book, said = path.suffix.lower() in (*_BOOKS, *_RECORDS), ""  # its cells have types
+    sheet: str = ""
+    formulas: set[tuple[int, int]] = set()
+    if path.suffix.lower() in _BOOKS:
+        sheet, rows, formulas = read_book(path, options.sheet)
+    elif path.suffix.lower() in _RECORDS:
+        rows, said = _json_lines(read_bytes(path, 200_000_000), path.name)
+    else:
+        rows = _delimited(read_bytes(path, 200_000_000), path.name)
     place = header_row(rows)
     if place is None:
         raise Unreadable(
@@ -69,6 +81,7 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     if not body:
         raise Unreadable(f"{path.name} has a header but no rows; add one row per run.")
     marks, notes = marks_of(heads, [row for _, row in body], options.decimal, path.name, is_book)
+    notes = (*notes, said) if said else notes
     if not is_book:
         notes += rounded(heads, [row for _, row in body], path.name)
     report = provenance(path)
@@ -280,6 +293,18 @@ def _checkpoints(logs: list[Log]) -> list[Log]:
 
 def _fact(log: Log, name: str) -> float:
     return float(log.facts[name].value) if name in log.facts else 0.0
+
+
+def _json_lines(data: bytes, name: str) -> tuple[list[list[Any]], str]:
+    """Return the rows of JSON lines, the names first, and a note on what was skipped; objects inside give names with dots."""
+    try:
+        table = read_json_lines(data.decode("utf-8-sig", "replace").splitlines(), name)
+    except InputError as error:
+        raise Unreadable(str(error)) from None
+    cells = table.astype(object).where(table.notna(), None)
+    return [list(map(str, table.columns)), *cells.to_numpy().tolist()], str(
+        table.attrs.get("notes", {}).get("lists", "")
+    )
 
 
 def _delimited(data: bytes, name: str) -> list[list[Any]]:

@@ -66,7 +66,10 @@ def choose(logs: Sequence[Log], answers: ImportAnswers) -> Choices:
             key = min(keys, key=lambda item: keys[item].rank)
             choices.append(Choice(key, keys[key], _usable(log.series[key])))
         else:
-            choices.append(Choice(reason="no loss was logged"))
+            reason = (
+                "no column is known as its loss (--map loss=COLUMN names it)" if log.is_mapped else "no loss was logged"
+            )
+            choices.append(Choice(reason=reason))
     warnings = []
     if any(is_training(choice) for choice in choices):
         warnings.append(

@@ -15,7 +15,7 @@ _PER_TOKEN: dict[str, Callable[[float], float]] = {
     "nats/byte": lambda size: size,
     "bits/token": lambda _: math.log(2),
 }
-_MOST_BITS = 16.0  # per byte, more than any trained model has
+_MOST_BITS = 16.0  # per byte or character, more than any trained model has
 _FIRST = 1.5  # limit of a first loss, in units of ln(vocabulary)
 
 
@@ -77,7 +77,7 @@ def settle_units(table: Table, answers: ImportAnswers) -> None:
         if factor:
             row.origins["loss"] += f" x {factor:g}"
             continue
-        most = _MOST_BITS if "byte" in unit_of(row, answers) else math.log(row.vocabulary)
+        most = _MOST_BITS if unit_of(row, answers).endswith(("byte", "char")) else math.log(row.vocabulary)
         if row.values["loss"] > most or row.first_loss > _FIRST * most:
             table.questions.ask(
                 "loss",
