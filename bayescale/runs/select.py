@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, InputTypeError, given, named
-from .cells import check_cells, check_checkpoints, is_curve, keep_best
+from .cells import check_cells, check_checkpoints, find_cells, is_curve, keep_best
 from .duplicates import ONE_SIZE, run_numbers
 from .plausible import same_value_note
 from .problems import as_pairs, counted, nearest, rows_text, values_text
@@ -100,7 +100,7 @@ def select_rows(
     unfinished = [] if along else _not_their_end(runs, reasons == "")
     _check_values(runs, reasons, inputs, response)
     best = [best_of] if isinstance(best_of, str) else list(best_of)
-    best = _leave_out_trials(runs, reasons, columns, response, best) if best else []
+    chosen = _leave_out_trials(runs, reasons, columns, response, best) if best else ""
     kept = reasons == ""
     if kept.sum() < _LEAST_RUNS:
         raise InputError(_too_few(int(kept.sum()), reasons[~kept]))
@@ -110,10 +110,8 @@ def select_rows(
     notes = _notes(kept, checkpoints, reasons, unfinished) | _about_rows(rows, columns, response, all_rows=all_rows)
     if along:
         notes["curve"] = f"{counted(len(rows), 'point')} of one run along '{one_line(columns[0])}' are used: {along}."
-    if best:
-        notes["best_of"] = (
-            f"Of the rows with equal {' and '.join(columns)}, those with the best {' and '.join(best)} are used."
-        )
+    if chosen:
+        notes["best_of"] = chosen
     rows.attrs["notes"] = {**rows.attrs.get("notes", {}), **notes}
     return rows, left_out
 
@@ -218,16 +216,24 @@ def _curve(runs: pd.DataFrame, among: np.ndarray, column: str) -> str:
 
 def _leave_out_trials(
     runs: pd.DataFrame, reasons: np.ndarray, columns: list[str], response: str, best_of: list[str]
-) -> list[str]:
-    """Leave out the rows whose settings are not the best of those with equal inputs; return the names of these columns."""
+) -> str:
+    """Leave out the rows whose settings are not the best of those with equal inputs; return the sentence about it."""
     places = np.flatnonzero(reasons == "")
     rows = runs.iloc[places].reset_index(drop=True)
     rows.attrs = runs.attrs
     best, names = keep_best(rows, columns, response, best_of)
     worse = np.zeros(len(runs), dtype=bool)
     worse[places[~best]] = True
-    _leave_out(reasons, worse, f"not the best {' and '.join(map(one_line, names))} of its inputs")
-    return names
+    _leave_out(reasons, worse, "not the best of its inputs")
+    cells = find_cells(rows, columns, response)
+    spread, apart = cells.spread[cells.spread > 0], ""
+    if response == "loss" and len(spread):
+        by = " to ".join(dict.fromkeys(f"{edge:.1%}" for edge in (spread.min(), spread.max())))
+        apart = f", in which 'loss' differs by {by}"
+    return (
+        f"{counted(len(rows), 'row')} share {counted(len(cells.spread), 'combination')} of {' and '.join(columns)}{apart}; "
+        f"in each, those with the best {' and '.join(map(one_line, names))} are used."
+    )
 
 
 def _about_rows(rows: pd.DataFrame, columns: list[str], response: str, *, all_rows: bool) -> dict[str, str]:

@@ -34,8 +34,8 @@ def test_a_sweep_is_refused_with_the_three_ways_out():
 def test_best_of_keeps_the_best_of_each_and_says_so():
     rows, left_out = select(sweep(), best_of=["lr"])
     assert len(rows) == 6 and set(rows["lr"]) == {2e-3}
-    assert set(left_out["reason"]) == {"not the best lr of its inputs"}
-    assert "those with the best lr are used" in rows.attrs["notes"]["best_of"]
+    assert set(left_out["reason"]) == {"not the best of its inputs"}
+    assert "differs by 2.0%; in each, those with the best lr are used" in rows.attrs["notes"]["best_of"]
 
 
 def test_best_of_takes_names_of_the_file_and_refuses_others():
