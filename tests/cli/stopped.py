@@ -71,9 +71,10 @@ def case(words, stage, number, fit, streams):
             code = 120
         os._exit(code)
     os.close(said)
-    if number:
-        os.read(told, 1)
+    os.close(ready)  # so that reading ends if the child does
+    if number and os.read(told, 1):
         os.kill(child, number)
+    os.close(told)
     status = os.waitpid(child, 0)[1]
     with os.fdopen(heard, errors="replace") as file:
         return {"code": os.waitstatus_to_exitcode(status), "err": file.read()}
