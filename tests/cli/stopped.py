@@ -82,6 +82,9 @@ def case(words, stage, number, fit, streams):
 
 if __name__ == "__main__":
     signal.alarm(300)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a job in the background of a shell ignores it, and so would its forks
     cases = json.loads(sys.stdin.read())
     load_fit(cases["no stderr"]["fit"])
     print(json.dumps({name: case(**one) for name, one in cases.items()}))

@@ -356,7 +356,6 @@ def ends(light_file, tmp_path_factory):
     return json.loads(done.stdout.splitlines()[-1]), folders
 
 
-@pytest.mark.slow  # their driver sometimes waits for ever on a loaded machine
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("name", SIGNALS)
 def test_stopped_at_each_stage(ends, light_file, name, stage):
@@ -374,7 +373,6 @@ def test_stopped_at_each_stage(ends, light_file, name, stage):
     assert sorted(path.name for path in folder.iterdir()) == ["fit.nc", "runs.csv"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("what", ["short", "long", "help"])
 def test_a_closed_or_full_stdout(ends, what):
     closed, full = ends[0][f"closed, {what}"], ends[0][f"full, {what}"]
@@ -383,7 +381,6 @@ def test_a_closed_or_full_stdout(ends, what):
     assert full["err"].startswith("error: stdout cannot be written (no space left on device)")
 
 
-@pytest.mark.slow
 def test_nobody_reads_stderr(ends):
     assert ends[0]["no stderr"]["code"] == 2
 
