@@ -3,6 +3,8 @@
 .PHONY: help quickstart setup test slow check bench notebooks format
 SHELL := /bin/bash
 BIN := .venv/bin
+# A file of tests stays on one core, so that what it fits once is fitted once.
+CORES := -n auto --maxprocesses 8 --dist loadfile
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -13,10 +15,10 @@ quickstart: $(BIN)/bayescale  ## Set up what is missing, then fit, forecast and 
 setup: .venv/.dev  ## Install bayescale with everything that tests need
 
 test: .venv/.dev  ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(CORES)
 
 slow: .venv/.dev  ## Run the statistical tests over many fits (tens of minutes)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(CORES) -m slow
 
 check: .venv/.dev  ## Lint, check formatting, types and the layers
 	$(BIN)/ruff check .
