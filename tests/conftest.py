@@ -77,6 +77,7 @@ def _small_fit(runs):
         load_spec("chinchilla"),
         runs,
         params_kind="total",
+        engine="nuts",
         random_seed=SEED,
         draws=500,
         tune=500,

@@ -39,7 +39,7 @@ def fit_breaks(
     draws: Annotated[int, typer.Option(min=50, help="Draws per chain.")] = 1000,
     tune: Annotated[int, typer.Option(min=10, help="Tuning steps per chain.")] = 1000,
     chains: Annotated[int, typer.Option(min=1, help="Chains.")] = 4,
-    nuts_sampler: Annotated[str | None, typer.Option(help="pymc, nutpie or smc. Default: smc.")] = None,
+    nuts_sampler: Annotated[str | None, typer.Option(help="pymc or nutpie. Default: our own SMC.")] = None,
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fits.")] = 1,
     json_: Json = False,
 ) -> None:

@@ -80,9 +80,14 @@ def fit(
         float | None,
         typer.Option(min=0.5, max=0.999, help="NUTS acceptance to aim for. Default: 0.95, grouped fits 0.99."),
     ] = None,
-    nuts_sampler: Annotated[
-        str | None, typer.Option(help="pymc, nutpie or smc. Default: smc for broken laws, pymc for all others.")
-    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="auto, fast or nuts: on arrays where the model allows it, and by PyMC otherwise.")
+    ] = "auto",
+    max_seconds: Annotated[
+        float,
+        typer.Option(min=0, help="Begin no further attempt at a fit that has not passed after this time, in seconds."),
+    ] = 120.0,
+    nuts_sampler: Annotated[str | None, typer.Option(help="pymc or nutpie; selects --engine nuts.")] = None,
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fit.")] = 1,
     json_: Json = False,
 ) -> None:
@@ -119,6 +124,8 @@ def fit(
             best_of=names_of("--best-of", best_of),
             all_rows=all_rows,
             random_seed=random_seed,
+            engine=engine,
+            max_seconds=max_seconds,
             draws=draws,
             tune=tune,
             chains=chains,
@@ -166,8 +173,8 @@ def sampling() -> contextlib.AbstractContextManager[None]:
 
 def check_sampler(name: str | None) -> None:
     """Raise ValueError if there is no such sampler, before anything is sampled."""
-    if name not in (None, "pymc", "nutpie", "smc"):
-        raise InputError(f"--nuts-sampler must be pymc, nutpie or smc. Got '{name}'.")
+    if name not in (None, "pymc", "nutpie"):
+        raise InputError(f"--nuts-sampler must be pymc or nutpie. Got '{name}'.")
     if name == "nutpie" and find_spec("nutpie") is None:
         raise InputError("--nuts-sampler nutpie needs the package: pip install 'bayescale[nutpie]'.")
 

@@ -72,7 +72,7 @@ def sample_smc(
 
 
 def _run(density: Density, n: int, tune: int, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, float]]:
-    target = _Target(density)
+    target = Conditional(density)
     points, log_q = target.fill(density.draw(rng, 2 * ((n + 1) // 2)), rng)
     state = target.state(points, log_q)
     t, evidence, steps, accepted = 0.0, -density.log_share_allowed(), 0, 0.0
@@ -111,7 +111,7 @@ def _resampled(state: dict[str, np.ndarray], weight: np.ndarray, rng: np.random.
     return {name: value[chosen] for name, value in state.items()}
 
 
-class _Target:
+class Conditional:
     """Points with the densities that their moves need: that at t = 0, in two parts, and `gain`, what the likelihood adds at t = 1."""
 
     def __init__(self, density: Density) -> None:

@@ -23,10 +23,11 @@ _SHARE_DRAWS = 20_000
 
 
 class Coordinate(NamedTuple):
-    """One sampled parameter: its value from an unconstrained number, the inverse, and its prior's log density and draws in such numbers."""
+    """One sampled parameter: its value from an unconstrained number, the inverse, the log of its slope, and its prior in such numbers."""
 
     value: Callable[[Any], Any]
     number: Callable[[Any], Any]
+    log_slope: Callable[[Any], Any]
     log_prior: Callable[[Any], Any]
     draw: Callable[[np.random.Generator, int], np.ndarray]
 
@@ -54,7 +55,7 @@ class Density:
         if spec.noise.dist == "StudentT":
             assert spec.noise.nu is not None
             priors["nu"] = spec.noise.nu
-        self.names = tuple(priors)
+        self.priors, self.names = priors, tuple(priors)
         self.coordinates = [coordinate(prior) for prior in priors.values()]
         self.data = model_data(spec, rows)
         self.inputs = {name: self.data[name] for name in self.law.inputs}
@@ -76,17 +77,33 @@ class Density:
         columns = zip(self.coordinates, points.T, strict=True)
         return np.stack([one.log_prior(column) for one, column in columns], axis=1)
 
+    def log_prior_of(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Log prior density of each parameter, by name, as a density of its value."""
+        columns = zip(self.names, self.coordinates, points.T, strict=True)
+        return {name: one.log_prior(column) - one.log_slope(column) for name, one, column in columns}
+
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
         """Log likelihood of all runs, shape (n,); minus infinity if the law excludes a curve or leaves the range of floats."""
-        values: Any = self.values(points)
+        return self.log_likelihood_of(self.values(points))
+
+    def log_likelihood_of(self, values: Mapping[str, Any]) -> np.ndarray:
+        """Return the same from parameters by name, each of shape (n,)."""
         with np.errstate(all="ignore"):
-            constants = self.law.constants(values, self.data)
-            inputs = {name: column[:, None] for name, column in self.inputs.items()}
-            curve = self.law.loss(**inputs, **{name: constants[name] for name in self.law.loss_constants})
-            measured = np.exp(self.measured) if self.spec.noise.link == "log" else self.measured
-            each: Any = log_density(self.spec, values, curve, measured[:, None], self.decades, None)
-            total = self.weight @ np.asarray(each)
+            total = self.weight @ self.log_density_of(values)
         return np.where(np.isfinite(total) & self.allowed(values), total, -np.inf)
+
+    def log_density_of(self, values: Any) -> np.ndarray:
+        """Log density of each run on the scale of the link, shape (run, n); it may be NaN where the law has no value."""
+        with np.errstate(all="ignore"):
+            measured = np.exp(self.measured) if self.spec.noise.link == "log" else self.measured
+            each: Any = log_density(self.spec, values, self.curve(values), measured[:, None], self.decades, None)
+        return np.asarray(each)
+
+    def curve(self, values: Any) -> Any:
+        """Response that the law expects of each run, shape (run, n)."""
+        constants = self.law.constants(values, self.data)
+        inputs = {name: column[:, None] for name, column in self.inputs.items()}
+        return self.law.loss(**inputs, **{name: constants[name] for name in self.law.loss_constants})
 
     def allowed(self, values: Mapping[str, Any]) -> Any:
         """Whether the law allows each draw, shape (n,)."""
@@ -119,6 +136,7 @@ def coordinate(prior: Prior) -> Coordinate:
         return Coordinate(
             np.exp if prior.dist == "LogNormal" else np.asarray,
             np.log if prior.dist == "LogNormal" else np.asarray,
+            np.asarray if prior.dist == "LogNormal" else np.zeros_like,
             lambda u: -(((u - mu) / n["sigma"]) ** 2) / 2 - np.log(n["sigma"]) - _NORMAL,
             lambda rng, size: mu + n["sigma"] * rng.standard_normal(size),
         )
@@ -133,14 +151,18 @@ def coordinate(prior: Prior) -> Coordinate:
             return Coordinate(
                 np.exp,
                 np.log,
+                np.asarray,
                 lambda u: log_t(np.exp(u)) + u + np.log(2),
                 lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_t(nu, size))),
             )
-        return Coordinate(np.asarray, np.asarray, log_t, lambda rng, size: mu + n["sigma"] * rng.standard_t(nu, size))
+        return Coordinate(
+            np.asarray, np.asarray, np.zeros_like, log_t, lambda rng, size: mu + n["sigma"] * rng.standard_t(nu, size)
+        )
     if prior.dist == "HalfNormal":
         return Coordinate(
             np.exp,
             np.log,
+            np.asarray,
             lambda u: -((np.exp(u) / n["sigma"]) ** 2) / 2 - np.log(n["sigma"]) - _NORMAL + np.log(2) + u,
             lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_normal(size))),
         )
@@ -149,6 +171,7 @@ def coordinate(prior: Prior) -> Coordinate:
         return Coordinate(
             lambda u: low + width * expit(u),
             lambda x: logit((x - low) / width),
+            lambda u: np.log(width) - np.logaddexp(0, -u) - np.logaddexp(0, u),
             lambda u: -np.logaddexp(0, -u) - np.logaddexp(0, u),
             lambda rng, size: logit(rng.random(size)),
         )
@@ -157,6 +180,7 @@ def coordinate(prior: Prior) -> Coordinate:
         return Coordinate(
             np.exp,
             np.log,
+            np.asarray,
             lambda u: a * u - b * np.exp(u) + a * np.log(b) - gammaln(a),
             lambda rng, size: np.log(rng.gamma(a, 1 / b, size)),
         )
@@ -164,6 +188,7 @@ def coordinate(prior: Prior) -> Coordinate:
     return Coordinate(
         expit,
         logit,
+        lambda u: -np.logaddexp(0, -u) - np.logaddexp(0, u),
         lambda u: -a * np.logaddexp(0, -u) - b * np.logaddexp(0, u) - betaln(a, b),
         lambda rng, size: logit(rng.beta(a, b, size)),
     )

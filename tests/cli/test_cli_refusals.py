@@ -75,7 +75,7 @@ REFUSED = {
     "a direction": (["fit", "RUNS", "--model", "bnsl", "--at", "tokens", "--option", "monotone=down", "--out", "OUT"], "Got 'down'"),
     "breaks as an option": (["fit-breaks", "RUNS", "--at", "tokens", "--option", "breaks=1", "--out", "OUT"], "--breaks 0,1,2"),
     "a negative fade": (["fit", "RUNS", "--fade", "-1", "--out", "OUT"], "`noise.fade`"),
-    "another sampler": (["fit", "RUNS", "--nuts-sampler", "stan", "--out", "OUT"], "--nuts-sampler must be pymc, nutpie or smc"),
+    "another sampler": (["fit", "RUNS", "--nuts-sampler", "stan", "--out", "OUT"], "--nuts-sampler must be pymc or nutpie"),
     "a filter of all": (["fit", "RUNS", "--where", "params>1e30", "--out", "OUT"], "at least 5 are needed"),
     "no unit": (["fit", "RUNS", "--loss-unit", "", "--out", "OUT"], "`loss_unit` must name a unit"),
     "a kind of params to fit": (["fit", "RUNS", "--params-kind", "all", "--out", "OUT"], "`params_kind` must be one of"),

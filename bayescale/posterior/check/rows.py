@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...spec.noise import observed_name
 from ...spec.spec import ModelSpec
+from ..pareto import pareto_k
 from .residuals import Residuals
 from .verdict import listed, verdict
 
@@ -23,7 +25,7 @@ _PARETO_K = 0.7
 def row_checks(idata: xr.DataTree, spec: ModelSpec, residuals: Residuals) -> list[dict[str, Any]]:
     """Return the checks `outlying_rows` and `influential_rows`; rows are listed with measured over expected response, furthest first."""
     names = residuals.names
-    k = _pareto_k(idata)
+    k = _pareto_k(idata, spec)
     if "member" in idata["constant_data"]:
         # A run alone in its cell affects only the level of that cell, so its influence does not matter.
         member = idata["constant_data"]["member"].to_numpy()
@@ -97,8 +99,7 @@ def _against_neighbours(residuals: Residuals) -> np.ndarray:
     return away
 
 
-def _pareto_k(idata: xr.DataTree) -> np.ndarray:
-    import arviz_stats as azs
-
-    k = azs.loo(idata, pointwise=True).pareto_k
-    return np.nan_to_num(np.asarray(k.values if hasattr(k, "values") else k), nan=0.0)
+def _pareto_k(idata: xr.DataTree, spec: ModelSpec) -> np.ndarray:
+    """Return the Pareto k of each run: how far the posterior without it is from that with it, shape (run,)."""
+    density = idata["log_likelihood"][observed_name(spec)].stack(sample=("chain", "draw")).transpose("run", "sample")
+    return np.nan_to_num(pareto_k(-density.to_numpy()), nan=0.0)

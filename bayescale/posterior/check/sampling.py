@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from ...errors import given, named
+from ..gate import APART, EFFICIENCY, KHAT
 from ..store import fitted_spec
 from .verdict import verdict
 
@@ -26,6 +27,8 @@ def sampling_checks(draws: xr.Dataset, stats: Any, called: Callable[[str], str] 
 
     `called` gives the name under which a user knows a parameter.
     """
+    if "khat" in stats:
+        return _weight_checks(stats, called)
     import arviz_stats as azs  # slow to import, and needed only here
 
     # Parameters of groups are vectors; each counts by its worst element.
@@ -64,6 +67,32 @@ def sampling_checks(draws: xr.Dataset, stats: Any, called: Callable[[str], str] 
             fails=True,
         ),
         *(_nuts_checks(stats) if "diverging" in stats else _smc_checks(stats, more)),
+    ]
+
+
+def _weight_checks(stats: Any, called: Callable[[str], str]) -> list[dict[str, Any]]:
+    more = f"The draws may not be from the posterior. Sample by NUTS: {given(engine='nuts')}."
+    where = called(str(stats.attrs.get("apart_in", "")))
+    return [
+        verdict(
+            "khat", float(stats["khat"]), KHAT, "below", f"A few draws carry most of the weight. {more}", fails=True
+        ),
+        verdict(
+            "efficiency",
+            float(stats["efficiency"]),
+            EFFICIENCY,
+            "at least",
+            f"Few draws carry any weight. {more}",
+            fails=True,
+        ),
+        verdict(
+            "halves",
+            float(stats["apart"]),
+            APART,
+            "at most",
+            f"Two independent halves disagree, most on {where}. {more}",
+            fails=True,
+        ),
     ]
 
 

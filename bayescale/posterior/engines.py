@@ -1,0 +1,71 @@
+"""Which engine samples a model, and what is tried if it does not succeed."""
+
+import time
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from ..errors import InputError, given, named
+from ..spec.density import has_density
+from ..spec.spec import ModelSpec
+from .compiled import ensure_compile_folder
+
+ENGINES = ("auto", "fast", "nuts")
+_SHARED = ("draws", "tune", "chains", "cores", "progressbar")  # arguments that any engine takes
+_LONGER = 4  # times the draws and tuning steps of NUTS where the fast engine did not succeed
+_DEFAULTS = {"draws": 1000, "tune": 1000}
+
+
+def sampled(
+    spec: ModelSpec, rows: pd.DataFrame, *, engine: str, max_seconds: float, random_seed: int, **sample_kwargs: Any
+) -> xr.DataTree:
+    """Sample a model by the engine that suits it; arguments as for `fit`.
+
+    Raises
+    ------
+    ValueError
+        If the engine does not support the model or an argument.
+    """
+    if engine not in ENGINES:
+        raise InputError(f"{named('engine')} must be one of {', '.join(ENGINES)}. Got {engine!r}.")
+    for_nuts = [name for name in sample_kwargs if name not in _SHARED]
+    able = has_density(spec)
+    if engine == "fast":
+        _check_fast(spec, for_nuts, able)
+    if engine == "nuts" or for_nuts or not able:
+        return _by_nuts(spec, rows, random_seed=random_seed, **sample_kwargs)
+    from .fast import sample_fast  # SciPy's functions take time to import
+
+    start = time.monotonic()
+    own = {name: value for name, value in sample_kwargs.items() if name != "progressbar"}
+    idata, accepted = sample_fast(spec, rows, random_seed=random_seed, max_seconds=max_seconds, **own)
+    if accepted or engine == "fast" or time.monotonic() - start > max_seconds:
+        return idata
+    longer = {name: _LONGER * sample_kwargs.get(name, value) for name, value in _DEFAULTS.items()}
+    idata = _by_nuts(spec, rows, random_seed=random_seed, **{**sample_kwargs, "target_accept": 0.99, **longer})
+    return _thinned(idata, _LONGER)
+
+
+def _check_fast(spec: ModelSpec, for_nuts: list[str], able: bool) -> None:
+    if for_nuts:
+        raise InputError(f"`{for_nuts[0]}` is for NUTS: leave it out, or sample with {given(engine='nuts')}.")
+    if not able:
+        raise InputError(
+            f"{named('engine')} 'fast' does not support groups, covariates, cells or counts, and model '{spec.law}' has some; leave it out."
+        )
+
+
+def _by_nuts(spec: ModelSpec, rows: pd.DataFrame, **options: Any) -> xr.DataTree:
+    ensure_compile_folder()
+    from .nuts import sample_model  # PyMC takes seconds to import
+
+    return sample_model(spec, rows, **options)
+
+
+def _thinned(idata: xr.DataTree, step: int) -> xr.DataTree:
+    """Keep every fourth draw or so, so that all fits of a table have the same number of draws."""
+    for name in ("posterior", "log_likelihood", "log_prior", "posterior_predictive"):
+        group = idata[name].to_dataset().isel(draw=slice(None, None, step))
+        idata[name] = xr.DataTree(group.assign_coords(draw=range(group.sizes["draw"])))
+    return idata

@@ -1,0 +1,165 @@
+"""Sample a posterior on arrays, without PyMC, and make the groups that ArviZ uses from `spec.density`.
+
+What the gate does not accept is tried again with more effort; broken laws are then sampled by SMC, and for all others the caller turns
+to NUTS.
+"""
+
+import os
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from threadpoolctl import threadpool_limits
+
+from ..spec.density import Density
+from ..spec.noise import additive_noise, observed_name, to_link
+from ..spec.spec import ModelSpec
+from .gate import Gate, look
+from .importance import EFFORTS, Weighed, effective, log_evidence, resampled, sample_halves
+from .smc import sample_smc
+
+_PRIOR_DRAWS = 1000
+_RUN = ("chain", "draw", "run")
+
+
+def sample_fast(
+    spec: ModelSpec,
+    runs: pd.DataFrame,
+    *,
+    random_seed: int,
+    draws: int = 1000,
+    tune: int = 1000,
+    chains: int = 4,
+    cores: int | None = None,
+    max_seconds: float = 120.0,
+) -> tuple[xr.DataTree, bool]:
+    """Sample the posterior of a model that `has_density`.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        The model.
+    runs : pandas.DataFrame
+        The rows to fit.
+    random_seed : int
+        Seed of all draws.
+    draws, chains : int
+        Shape of the draws; importance sampling gives independent ones.
+    tune : int
+        Effort of SMC.
+    cores : int, optional
+        Threads; all by default.
+    max_seconds : float
+        No further attempt is begun after this time.
+
+    Returns
+    -------
+    idata : xarray.DataTree
+        The groups that `sample_model` gives.
+    accepted : bool
+        Whether the gate accepts the draws; those of SMC are left to the checks.
+    """
+    # One thread: on arrays this small, BLAS threads only wait for each other.
+    with threadpool_limits(limits=1):
+        density, cores = Density(spec, runs), cores or os.cpu_count() or 1
+        seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
+        start = time.monotonic()
+        for effort in EFFORTS[:1] if density.law.moves else EFFORTS:
+            # Twice as many effective points as draws, so that hardly any is drawn twice.
+            halves = sample_halves(density, size=draws * chains, effort=effort, cores=cores, random_seed=seeds[0])
+            found = look(density, halves)
+            if found.passed or time.monotonic() - start > max_seconds:
+                break
+        if density.law.moves and not found.passed:
+            return _by_smc(density, runs, draws, tune, chains, cores, seeds), True
+        points, log_weights = resampled(halves, (chains, draws), np.random.default_rng(seeds[0]))
+        return _tree(density, runs, points, _stats(density, halves, found, log_weights), seeds), found.passed
+
+
+def _by_smc(
+    density: Density, runs: pd.DataFrame, draws: int, tune: int, chains: int, cores: int, seeds: list[int]
+) -> xr.DataTree:
+    """Sample a broken law with several explanations; each run is a chain, so that the checks can compare them."""
+    sampled, stats = sample_smc(density, draws=draws, tune=tune, chains=chains, cores=cores, random_seed=seeds[0])
+    numbers = [one.number(sampled[name]) for name, one in zip(density.names, density.coordinates, strict=True)]
+    per_chain = xr.Dataset({name: ("chain", value) for name, value in stats.items()})
+    return _tree(density, runs, np.stack(numbers, axis=-1), per_chain, seeds)
+
+
+def _stats(density: Density, halves: tuple[Weighed, Weighed], found: Gate, log_weights: np.ndarray) -> xr.Dataset:
+    every = np.concatenate([half.log_weights for half in halves])
+    evidence, error = log_evidence(every)
+    return xr.Dataset(
+        {
+            "log_weight": (("chain", "draw"), log_weights),
+            "khat": found.khat,
+            "efficiency": found.efficiency,
+            "apart": found.apart,
+            "effective_points": effective(np.exp(every - every.max())),
+            "log_evidence": evidence - density.log_share_allowed(),
+            "log_evidence_error": error,
+        },
+        attrs={"apart_in": found.where},
+    )
+
+
+def _tree(density: Density, runs: pd.DataFrame, points: np.ndarray, stats: xr.Dataset, seeds: list[int]) -> xr.DataTree:
+    """Return all groups for points in the density's numbers, shape (chain, draw, parameters)."""
+    observed, shape = observed_name(density.spec), points.shape[:2]
+    flat = points.reshape(-1, points.shape[-1])
+    values = density.values(flat)
+    names = runs["run"].to_numpy(dtype=str)
+    coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
+
+    def per_run(array: np.ndarray) -> xr.Dataset:
+        return xr.Dataset({observed: (_RUN, array.T.reshape(*shape, -1))}, {**coords, "run": names})
+
+    rng = np.random.default_rng(seeds[1])
+    log_likelihood = density.log_density_of(values) * density.weight[:, None]
+    log_prior = {name: (("chain", "draw"), one.reshape(shape)) for name, one in density.log_prior_of(flat).items()}
+    prior, prior_runs = _prior(density, names, seeds[2])
+    data = {name: ("run", value) if np.ndim(value) else value for name, value in density.data.items()}
+    return xr.DataTree.from_dict(
+        {
+            "posterior": _draws(density, values, shape),
+            "sample_stats": stats.assign_coords(chain=coords["chain"]),
+            "log_likelihood": per_run(log_likelihood),
+            "log_prior": xr.Dataset(log_prior, coords),
+            "posterior_predictive": per_run(_predicted(density, values, rng)),
+            "prior": prior,
+            "prior_predictive": prior_runs,
+            "observed_data": xr.Dataset({observed: ("run", density.measured)}, {"run": names}),
+            "constant_data": xr.Dataset(data, {"run": names}),
+        }
+    )
+
+
+def _draws(density: Density, values: Mapping[str, np.ndarray], shape: tuple[int, int]) -> xr.Dataset:
+    """Return parameters and the law's constants, dims (chain, draw)."""
+    n = shape[0] * shape[1]
+    with np.errstate(all="ignore"):
+        found = {**values, **density.law.constants(values, density.data)}
+    arrays = {name: (("chain", "draw"), np.broadcast_to(value, n).reshape(shape)) for name, value in found.items()}
+    return xr.Dataset(arrays, {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
+
+
+def _predicted(density: Density, values: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
+    """Return new measurements of the runs on the scale of the link, shape (run, n)."""
+    with np.errstate(all="ignore"):
+        noise = additive_noise(density.spec, values)
+        middle = to_link(density.spec, density.curve(values))
+        return np.asarray(middle + noise.standard(middle.shape, rng) * noise.scale(density.decades))
+
+
+def _prior(density: Density, names: np.ndarray, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+    """Draw the prior, as far as the law allows it, and its runs."""
+    rng = np.random.default_rng(seed)
+    asked = int(1.3 * _PRIOR_DRAWS / np.exp(density.log_share_allowed())) if density.law.bounds else _PRIOR_DRAWS
+    points = density.draw(rng, asked)
+    points = points[np.broadcast_to(density.allowed(density.values(points)), asked)][:_PRIOR_DRAWS]
+    values = density.values(points)
+    runs = _predicted(density, values, rng).T[None]
+    coords = {"chain": [0], "draw": np.arange(len(points)), "run": names}
+    return _draws(density, values, (1, len(points))), xr.Dataset({observed_name(density.spec): (_RUN, runs)}, coords)

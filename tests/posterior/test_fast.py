@@ -1,0 +1,216 @@
+"""The fast engine: the posterior that NUTS finds, all groups from the NumPy density, one seed one answer, and a gate that can refuse."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale import fit, load_spec
+from bayescale.posterior import engines, fast
+from bayescale.posterior.gate import APART, look
+from bayescale.posterior.importance import EFFORTS, Weighed, effective, log_evidence, resampled, sample_halves
+from bayescale.posterior.target import log_prior, target_of
+from bayescale.spec.density import Density
+
+GROUPS = (
+    "posterior", "sample_stats", "log_likelihood", "log_prior", "posterior_predictive", "prior", "prior_predictive",
+    "observed_data", "constant_data",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fast_fit(small_runs):
+    return fit(load_spec("chinchilla"), small_runs, params_kind="total", engine="fast", random_seed=1)
+
+
+def density_of(runs, model="chinchilla", **changes):
+    return Density(load_spec(model).changed(changes), runs)
+
+
+def test_it_agrees_with_nuts(fast_fit, small_fit):
+    for name in small_fit["posterior"].data_vars:
+        one, other = (tree["posterior"][name].to_numpy().ravel() for tree in (fast_fit, small_fit))
+        if (other > 0).all():
+            one, other = np.log(one), np.log(other)
+        sd = other.std()
+        assert one.mean() == pytest.approx(other.mean(), abs=0.12 * sd), name
+        assert np.log(one.std() / sd) == pytest.approx(0, abs=0.12), name
+        np.testing.assert_allclose(
+            np.quantile(one, [0.05, 0.95]), np.quantile(other, [0.05, 0.95]), atol=0.3 * sd, err_msg=name
+        )
+
+
+def test_it_has_the_groups_of_nuts_with_the_same_numbers(fast_fit, small_fit):
+    assert set(fast_fit.children) == set(GROUPS) == set(small_fit.children)
+    for group in GROUPS:
+        one, other = fast_fit[group].to_dataset(), small_fit[group].to_dataset()
+        if group != "sample_stats":
+            assert set(one.data_vars) == set(other.data_vars), group
+            assert all(set(one[name].dims) == set(other[name].dims) for name in one), group
+    for group in ("observed_data", "constant_data"):
+        for name, value in fast_fit[group].to_dataset().data_vars.items():
+            np.testing.assert_array_equal(value, small_fit[group][name], err_msg=str(name))
+    for group in ("prior", "prior_predictive", "posterior_predictive"):
+        for name, value in fast_fit[group].to_dataset().data_vars.items():
+            other = small_fit[group][name]
+            assert float(value.median()) == pytest.approx(float(other.median()), abs=0.25 * float(other.std())), (
+                group,
+                name,
+            )
+
+
+def test_likelihood_and_prior_of_each_draw_are_those_of_pymc(fast_fit):
+    import pymc as pm
+
+    from bayescale.spec.build import build_model
+
+    rows = pd.DataFrame({name: fast_fit["constant_data"][name].to_numpy() for name in ("params", "tokens", "weight")})
+    rows = rows.assign(
+        run=fast_fit["constant_data"]["run"].to_numpy(), loss=np.exp(fast_fit["observed_data"]["log_loss"].to_numpy())
+    )
+    few = fast_fit.isel(draw=slice(0, 5))
+    groups = few.copy()
+    with build_model(load_spec("chinchilla"), rows):
+        del groups["log_likelihood"], groups["log_prior"]
+        pm.compute_log_likelihood(groups, progressbar=False)
+        pm.compute_log_prior(groups, progressbar=False)
+    np.testing.assert_allclose(groups["log_likelihood"]["log_loss"], few["log_likelihood"]["log_loss"], rtol=1e-8)
+    for name in groups["log_prior"].data_vars:
+        np.testing.assert_allclose(groups["log_prior"][name], few["log_prior"][name], rtol=1e-8, err_msg=str(name))
+
+
+def test_one_seed_gives_one_answer_however_many_threads(small_runs):
+    spec = load_spec("chinchilla")
+    one, again, other = (
+        fit(spec, small_runs, engine="fast", random_seed=seed, cores=cores, draws=200)["posterior"]["alpha"].to_numpy()
+        for seed, cores in ((3, 1), (3, 2), (4, 2))
+    )
+    np.testing.assert_array_equal(one, again)
+    assert (one != other).any()
+
+
+def test_without_runs_it_gives_the_prior(small_runs):
+    density = density_of(small_runs)
+    density.weight = np.zeros(len(small_runs))
+    halves = sample_halves(density, size=4000, effort=EFFORTS[0], cores=1, random_seed=1)
+    for half in halves:
+        assert effective(half.weights) > 3500
+        value, error = log_evidence(half.log_weights)
+        assert value == pytest.approx(0, abs=max(4 * error, 0.02))
+        mean = half.weights @ half.scores
+        np.testing.assert_allclose(mean, 0, atol=0.08)
+        np.testing.assert_allclose(np.sqrt(half.weights @ (half.scores - mean) ** 2), 1, atol=0.08)
+
+
+def test_the_evidence_is_that_of_long_integration(small_runs):
+    """Two estimates that share nothing: means over the prior of the likelihood at a tenth of its weight, and importance sampling."""
+    density = density_of(small_runs, noise={"dist": "Normal", "nu": None})
+    density.weight = np.full(len(small_runs), 0.02)
+    rng = np.random.default_rng(1)
+    plain = np.concatenate([density.log_likelihood(density.draw(rng, 20_000)) for _ in range(5)])
+    expected, its_error = log_evidence(plain)
+    halves = sample_halves(density, size=4000, effort=EFFORTS[0], cores=1, random_seed=1)
+    value, error = log_evidence(np.concatenate([half.log_weights for half in halves]))
+    assert value == pytest.approx(expected, abs=4 * np.hypot(error, its_error))
+
+
+@pytest.mark.parametrize(
+    ("model", "changes"),
+    [
+        ("chinchilla", {}),
+        ("power", {"inputs": {"x": "tokens"}}),
+        ("bnsl", {"inputs": {"x": "tokens"}, "options": {"breaks": 0}}),
+    ],
+)
+def test_the_target_is_the_posterior(small_runs, model, changes):
+    """Prior of the scores plus gain is log posterior minus the log density of what is drawn given the rest: equal at equal points."""
+    density = density_of(small_runs, model, **changes)
+    target = target_of(density)
+    scores = np.random.default_rng(2).standard_normal((30, len(target.free)))
+    gain, points = target.evaluate(scores, np.random.default_rng(3))
+    again, same = target.evaluate(scores, np.random.default_rng(3))
+    np.testing.assert_array_equal(points, same)
+    np.testing.assert_array_equal(gain, again)
+    whole = density.log_priors(points).sum(axis=1) + density.log_likelihood(points)
+    drawn = [i for i, name in enumerate(density.names) if name not in target.free]
+    left = (
+        whole
+        - density.log_priors(points)[:, [i for i in range(len(density.names)) if i not in drawn]].sum(axis=1)
+        - gain
+    )
+    # What is left is the log density of the drawn parameters: finite wherever the likelihood is.
+    assert drawn and np.isfinite(left[np.isfinite(gain)]).all()
+    np.testing.assert_allclose(log_prior(scores), -(scores**2).sum(axis=1) / 2 - scores.shape[1] * 0.9189385332046727)
+
+
+def test_a_half_that_missed_something_is_refused(small_runs):
+    density = density_of(small_runs)
+    one, other = sample_halves(density, size=2000, effort=EFFORTS[0], cores=1, random_seed=1)
+    assert look(density, (one, other)).passed
+    i = density.names.index("log_alpha")
+    kept = other.points[:, i] < np.quantile(other.points[:, i], 0.7)
+    found = look(density, (one, Weighed(other.scores[kept], other.points[kept], other.log_weights[kept])))
+    assert not found.passed and found.apart > APART
+    squeezed = Weighed(other.scores, other.points, 3 * other.log_weights)
+    assert not look(density, (one, squeezed)).passed
+
+
+def test_draws_are_in_proportion_to_their_weights():
+    rng = np.random.default_rng(1)
+    halves = tuple(Weighed(np.zeros((3, 1)), np.arange(3.0)[:, None] + 3 * i, np.log([1, 2, 5])) for i in (0, 1))
+    points, _ = resampled(halves, (4, 400), rng)
+    assert points.shape == (4, 400, 1)
+    np.testing.assert_array_equal(np.unique(points, return_counts=True)[1], [100, 200, 500] * 2)
+
+
+def test_a_refused_fit_is_tried_again_and_then_left_to_nuts(monkeypatch, small_runs):
+    tried = []
+    gate = fast.look
+
+    def strict(density, halves):
+        tried.append(len(halves[0].log_weights))
+        return gate(density, halves).__class__(0.9, 0.5, 1.0, "alpha")
+
+    monkeypatch.setattr(fast, "look", strict)
+    asked = []
+    monkeypatch.setattr(engines, "_by_nuts", lambda spec, rows, **options: asked.append(options) or None)
+    monkeypatch.setattr(engines, "_thinned", lambda idata, step: idata)
+    rows = small_runs
+    engines.sampled(load_spec("chinchilla"), rows, engine="auto", max_seconds=60, random_seed=1, draws=100)
+    assert len(tried) == len(EFFORTS) and asked[0]["draws"] == 400 and asked[0]["target_accept"] == 0.99
+    engines.sampled(load_spec("chinchilla"), rows, engine="auto", max_seconds=0, random_seed=1, draws=100)
+    assert len(tried) == len(EFFORTS) + 1 and len(asked) == 1  # out of time after the first attempt
+    idata = fit(load_spec("chinchilla"), rows, engine="fast", random_seed=1, draws=100)
+    failed = [row for row in json.loads(idata.attrs["check"]) if row["severity"] == "fail" and not row["passed"]]
+    assert [row["name"] for row in failed] == ["khat"] and "--engine nuts" in failed[0]["advice"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"engine": "smc"}, r"`engine` \(--engine\) must be one of auto, fast, nuts. Got 'smc'"),
+        ({"engine": "fast", "target_accept": 0.9}, r"`target_accept` is for NUTS: leave it out, or .*--engine nuts"),
+    ],
+)
+def test_what_the_engine_does_not_take_is_refused(small_runs, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(load_spec("chinchilla"), small_runs, **options)
+
+
+def test_models_that_need_nuts_refuse_the_fast_engine(small_runs):
+    with pytest.raises(ValueError, match="does not support groups, covariates, cells or counts"):
+        fit(load_spec("chinchilla-families"), small_runs.assign(family=["a", "b"] * 10), engine="fast")
+
+
+def test_it_imports_no_compiler():
+    code = (
+        "import sys, numpy as np, pandas as pd; from bayescale import fit, load_spec, read_runs; x = np.geomspace(1e6, 1e9, 9);"
+        "runs = read_runs(pd.DataFrame({'run': list('abcdefghi'), 'params': x, 'tokens': 20 * x[::-1] ** 0.9, 'loss': 2 + 50 * x**-.3}));"
+        "fit(load_spec('chinchilla'), runs, draws=100, random_seed=1);"
+        "print([name for name in ('pymc', 'pytensor', 'numba', 'arviz_stats', 'scipy.stats') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
