@@ -33,6 +33,11 @@ def sampled(
     able = has_density(spec)
     if engine == "fast":
         _check_fast(spec, for_nuts, able)
+    if engine == "auto" and able and spec.get_law().moves and for_nuts and "nuts_sampler" not in for_nuts:
+        raise InputError(
+            f"`{for_nuts[0]}` is for NUTS, whose chains do not cross between explanations of a broken law: leave it out, or insist with "
+            f"{given(engine='nuts')}."
+        )
     if engine == "nuts" or for_nuts or not able:
         return _by_nuts(spec, rows, random_seed=random_seed, **sample_kwargs)
     from .fast import sample_fast  # SciPy's functions take time to import

@@ -155,7 +155,7 @@ def test_other_words_are_refused(small_runs):
             match=r"`options\.monotone` must be one of no, falling, rising\. Got .*--option monotone=falling",
         ):
             load_spec("bnsl").changed({"options": {"monotone": word}})
-    with pytest.raises(ValueError, match=r"`nuts_sampler` must be 'smc' if `options\.monotone` is 'falling'"):
+    with pytest.raises(ValueError, match=r"`engine` must be 'auto' or 'fast' if `options\.monotone` is 'falling'"):
         fit(spec_of(1, monotone="falling"), table("falls"), nuts_sampler="pymc")
     with pytest.raises(ValueError, match=r"`options` \(--option\) must not contain 'breaks'.*\(--breaks 0,1,2\)"):
         bayescale.fit_breaks(small_runs, x="tokens", options={"breaks": 1})
