@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .models import Law, Priors, model_spec, print_priors
+from .models import Covariates, Law, Priors, model_spec, print_covariates, print_priors
 from .options import AllRows, BestOf, Columns, Json, ParamsKind, RunColumn, columns_with_run, names_of
 from .output import count, meaning, number, print_json, print_notes, print_table, print_text
 from .progress import heartbeat
@@ -28,6 +28,7 @@ def fit(
     ] = None,
     law: Law = None,
     prior: Priors = None,
+    covariate: Covariates = None,
     out: Annotated[str, typer.Option(help="Where to save the fit.")] = "fit.nc",
     column: Columns = None,
     where: Annotated[
@@ -101,14 +102,14 @@ def fit(
 
     start = time.perf_counter()
     check_fit_targets(out)
-    asked: dict[str, Any] = {"model": model, "law": law, "prior": prior, "inputs": inputs}
+    asked: dict[str, Any] = {"model": model, "law": law, "prior": prior, "covariate": covariate, "inputs": inputs}
     asked |= {
         "option": [*(option or ()), *([] if chance is None else [f"chance={chance}"])],
         "response": response,
         "noise": {"fade": fade, "grid_step": grid_step},
     }
     spec = model_spec(None, **asked)  # before the table is read: a misspelt option must not wait for it
-    wanted = (*spec.inputs.values(), spec.response) if spec else (response or "loss",)
+    wanted = (*spec.inputs.values(), *spec.local_columns, spec.response) if spec else (response or "loss",)
     table = read_table(runs, columns_with_run(column, run), where, drop_bad=drop_bad, wanted=wanted)
     print_notes(table.attrs["notes"])
     spec = spec or model_spec(table.columns, **asked)
@@ -252,6 +253,7 @@ def _print_fit(idata: Any, report: dict[str, Any], out: str) -> None:
         "To write down one law, take the constants of the last column: they belong together, and the medians do not."
     )
     print_priors(spec)
+    print_covariates(spec, idata["constant_data"])
     left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     used = f"after {report['seconds']:.0f} s: {report['runs_used']} runs used{left}{dropped}."

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from .options import law_options, pairs
-from .output import print_table
+from .options import law_options, names_of, pairs
+from .output import number, print_table, print_text
 
 Law = Annotated[
     str | None,
@@ -15,6 +15,14 @@ Law = Annotated[
         "--law",
         metavar="FORMULA",
         help="A law of your own instead of a model, e.g. 'E + A / params**alpha + B / tokens**beta'; names of columns are inputs.",
+    ),
+]
+Covariates = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--covariate",
+        metavar="CONSTANT=COLUMN,...",
+        help="Columns that move a constant of the law, e.g. T=warmup,dropout or lr_coef=warmup in a sweep; repeatable.",
     ),
 ]
 Priors = Annotated[
@@ -37,6 +45,7 @@ def model_spec(
     response: str | None,
     noise: dict[str, float | None],
     prior: list[str] | None,
+    covariate: list[str] | None,
 ) -> Any:
     """Return the spec that the options ask for; None for a formula as long as the columns of the table are not known."""
     from ..spec import formula_spec, load_spec
@@ -44,6 +53,7 @@ def model_spec(
     from ..spec.prior import prior_entry
 
     priors = {name: prior_entry(name, text) for name, text in pairs("--prior", prior).items()}
+    moved = {name: names_of("--covariate", text) for name, text in pairs("--covariate", covariate).items()}
     scale: dict[str, Any] = {name: value for name, value in noise.items() if value is not None}
     if law is None:
         spec = load_spec(model or "chinchilla")
@@ -53,6 +63,7 @@ def model_spec(
             "options": law_options(option),
             "priors": changes["priors"],
             "noise": {**scale, **changes["noise"]},
+            "covariates": moved,
         }
         return spec.changed(overlay if response is None else {**overlay, "response": response})
     if model is not None:
@@ -74,7 +85,7 @@ def model_spec(
         return None
     scale |= {name: priors.pop(name) for name in ("sigma", "nu") if name in priors}
     spec = formula_spec(law, columns=columns, response=response or "loss", inputs=given, priors=priors)
-    return spec.changed({"noise": scale})
+    return spec.changed({"noise": scale, "covariates": moved})
 
 
 def _inputs(texts: list[str] | None, names: list[str]) -> dict[str, str]:
@@ -96,3 +107,12 @@ def print_priors(spec: Any) -> None:
     if changed:
         rows = [[name, str(spec.priors[name])] for name in changed if name in spec.priors]
         print_table("Changed priors", ["sampled", "prior"], rows, numeric=False)
+
+
+def print_covariates(spec: Any, data: Any) -> None:
+    """Say what the slopes of covariates mean."""
+    for name, columns in spec.covariates.items():
+        what = "the loss of a run" if name == spec.get_law().level else name
+        for column in columns:
+            sd = number(float(data[f"{column}_sd"]), 3)
+            print_text(f"{name}_{column} is the change of ln({what}) per {sd} of {column}, one sd of the runs.")

@@ -17,7 +17,7 @@ def give_rates(table: Any, idata: Any, *, out: str | None, json_: bool) -> None:
     rows = []
     for plan, row in zip(table.index, table.to_dict(orient="records"), strict=True):
         best = {name: row.get(name) for name in _best_names(table)}
-        inputs = {name: row[name] for name in ("params", "tokens", "batch_tokens") if name in row}
+        inputs = {name: row[name] for name in _given(table)}
         rows.append({"plan": plan, **{key: row.get(key) for key in FORECAST_KEYS}, **best, "inputs": inputs})
     print_json({**answered(idata), "forecasts": rows})
 
@@ -37,22 +37,28 @@ def cell_parameters(idata: Any, prob: float) -> list[dict[str, Any]]:
 
 def print_rates(table: Any) -> None:
     """Print the best rates of plans with their bands, and warnings below."""
-    given = [name for name in ("params", "tokens", "batch_tokens") if name in table]
+    given = _given(table)
     tuned = [name.removesuffix("_median") for name in _best_names(table) if name.endswith("_median")]
     tuned = [name for name in tuned if name not in given]
     prob = f"{table['probability'].iloc[0]:.0%} band"
-    words = {"lr": "best lr", "batch_tokens": "best batch"}
+    words = {"lr": "best lr", "batch_tokens": "best batch", "weight_decay": "best decay"}
     head = ["plan", *given, *(text for name in tuned for text in (words[name], prob)), "beyond"]
     rows = []
     for plan, row in table.iterrows():
-        cells = [str(plan), *(count(row[name]) for name in given)]
+        cells = [str(plan), *(count(row[name]) if row[name] >= 1000 else number(row[name]) for name in given)]
         for name in tuned:
-            write = (lambda value: number(value, 3)) if name == "lr" else count
+            write = count if name == "batch_tokens" else (lambda value: number(value, 3))
             cells += [write(row[f"{name}_median"]), f"{write(row[f'{name}_lower'])} to {write(row[f'{name}_upper'])}"]
         rows.append([*cells, f"{row['extrapolation_decades']:.2f}"])
     print_table("Best values (beyond: decades past the largest fitted run); no forecast of the loss", head, rows)
     print_warnings(table)
 
 
+def _given(table: Any) -> list[str]:
+    """Return the columns of the plans: inputs of the rule, then covariates."""
+    return [str(name) for name in table.columns[: list(table.columns).index("lr_median")]]
+
+
 def _best_names(table: Any) -> list[str]:
-    return [f"{name}_{edge}" for name in ("lr", "batch_tokens") for edge in _EDGES if f"{name}_{edge}" in table]
+    tuned = ("lr", "batch_tokens", "weight_decay")
+    return [f"{name}_{edge}" for name in tuned for edge in _EDGES if f"{name}_{edge}" in table]

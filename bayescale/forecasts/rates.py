@@ -15,12 +15,14 @@ from ..errors import given as as_given
 from ..laws.distance import signed_decades
 from ..posterior import Fit, bearing_on, fits_of
 from ..runs import read_plans
+from ..spec.groups import fitted_covariates, local_draws, numbers
 from ..spec.noise import drift_of
 from ..spec.spec import ModelSpec
 from .bands import check_prob
 from .reach import MAX_EXTRAPOLATION, check_reach
 
 _OUTSIDE = 0.3  # decades: a factor 2
+_ROUNDING = 1e-6  # of the range of a covariate
 
 
 def best_rates(
@@ -40,7 +42,8 @@ def best_rates(
         A fit of `lr-surface`, `lr-batch-surface` or `lr-decay-surface`.
     plans : pandas.DataFrame, optional
         One row per plan, with `params` and `tokens`, for `lr-decay-surface` also `batch_tokens`, and for `lr-batch-surface` optionally.
-        By default, the cells of the fitted sweep that have two or more runs.
+        By default, the cells of the fitted sweep that have two or more runs. A covariate that moves a best value is a column too; a
+        plan without it has the mean of the fitted runs, a cell its own.
     prob : float
         Probability of the equal-tailed bands, in (0, 1).
     drift : bool
@@ -75,11 +78,12 @@ def best_rates(
         raise InputError(
             f"A fit of '{spec.law}' does not model learning rates; fit {as_given(model='lr-surface')} to a sweep."
         )
-    table = _cells(fit) if plans is None else _plans(spec, plans)
+    table, covariates = _cells(fit) if plans is None else _plans(fit, plans)
     decades = _decades(fit, table)
     check_reach(fit, table.index.tolist(), decades, max_extrapolation)
-    draws = fit.draws
-    given = {name: xr.DataArray(table[name].to_numpy(float), dims="plan") for name in table}
+    draws = local_draws(spec, fit.draws, fit.data, covariates, "plan")
+    given = {name: xr.DataArray(table[name].to_numpy(float), dims="plan") for name in table if name in law.inputs}
+    table = table.assign(**{column: covariates[column] for column in _placing(spec)})
     constants = {name: draws[name] for name in law.loss_constants}
     best = law.surface.best(given, **constants)
     if plans is None and "batch_tokens" in best:  # the rate at the batch of the cell, and the best batch
@@ -99,20 +103,29 @@ def best_rates(
     return table
 
 
-def _cells(fit: Fit) -> pd.DataFrame:
-    """Return params and tokens of each cell with two or more runs, and its mean batch."""
+def _placing(spec: ModelSpec) -> list[str]:
+    """Return the covariates that move a best value."""
+    surface = spec.get_law().surface
+    names = [name for name in spec.covariates if surface and name in surface.places]
+    return list(dict.fromkeys(column for name in names for column in spec.covariates[name]))
+
+
+def _cells(fit: Fit) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Return params and tokens of each cell with two or more runs and its mean batch, and its mean covariates."""
     spec, data = fit.spec, fit.data
     member = data["member"].to_numpy()
     cells = fit.law.surface.cells if fit.law.surface else ()
     names = [name for name in spec.inputs if name in (*cells, "batch_tokens")]
     centres = {name: np.exp(member @ np.log(data[name].to_numpy()) / member.sum(axis=1)) for name in names}
     table = pd.DataFrame(centres, index=pd.Index(data["cell"].to_numpy().astype(str), name="plan"))
-    return table[member.sum(axis=1) > 1]
+    kept = member[member.sum(axis=1) > 1]
+    means = {name: kept @ values / kept.sum(axis=1) for name, values in fitted_covariates(spec, data).items()}
+    return table[member.sum(axis=1) > 1], means
 
 
-def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
-    """Check the plans' columns; keep those that the rule takes, under the law's names."""
-    read = read_plans(plans)
+def _plans(fit: Fit, plans: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Check the plans' columns; keep those that the rule takes, under the law's names, and the covariates, by default their means."""
+    spec, read = fit.spec, read_plans(plans)
     surface = spec.get_law().surface
     columns = {name: spec.inputs[name] for name in (surface.cells if surface else ())}
     if spec.inputs.get("batch_tokens") in read:
@@ -124,7 +137,10 @@ def _plans(spec: ModelSpec, plans: pd.DataFrame) -> pd.DataFrame:
         if not (np.isfinite(values) & (values > 0)).all():
             raise InputError(f"Column '{column}' of the plans must be > 0 in every row. Got {read[column].tolist()!r}.")
     index = pd.Index(read["run"].astype(str), name="plan")
-    return pd.DataFrame({name: read[column].to_numpy(float) for name, column in columns.items()}, index=index)
+    means = {column: np.full(len(read), float(fit.data[f"{column}_mean"])) for column in spec.covariate_columns}
+    covariates = {column: read.get(column, mean) for column, mean in means.items()}
+    table = pd.DataFrame({name: read[column].to_numpy(float) for name, column in columns.items()}, index=index)
+    return table, {column: numbers(column, values) for column, values in covariates.items()}
 
 
 def _decades(fit: Fit, table: pd.DataFrame) -> np.ndarray:
@@ -140,6 +156,7 @@ def _warnings(fit: Fit, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
         for row in bearing_on(fit.check, "rates", with_failed=True)
     ]
     spec, data, surface = fit.spec, fit.data, fit.law.surface
+    fitted = {column: values for column, values in fitted_covariates(spec, data).items() if column in _placing(spec)}
     texts = []
     for plan in range(len(table)):
         said: list[Any] = []
@@ -147,6 +164,10 @@ def _warnings(fit: Fit, table: pd.DataFrame, decades: np.ndarray) -> list[str]:
             least, most = float(data[name].min()), float(data[name].max())
             value = table[name].iloc[plan]
             if max(np.log10(value / most), np.log10(least / value)) > _OUTSIDE:
+                said.append(f"{name} {value:.3g} is outside the range of the sweep, {least:.3g} to {most:.3g}.")
+        for name, values in fitted.items():
+            value, least, most = float(table[name].iloc[plan]), float(values.min()), float(values.max())
+            if max(value - most, least - value) > _ROUNDING * (most - least):
                 said.append(f"{name} {value:.3g} is outside the range of the sweep, {least:.3g} to {most:.3g}.")
         if decades[plan] > _OUTSIDE:
             said.append(

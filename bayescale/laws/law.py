@@ -60,12 +60,16 @@ class Surface:
         Sampled exponent -> what it is the exponent of, and the runs from which it can be learnt.
     swept : tuple of str
         Inputs of which some cell must have three values.
+    places, curvatures : tuple of str
+        Positive constants that place the best values, and those of how fast the loss rises away from them.
     """
 
     cells: tuple[str, ...]
     best: Callable[..., Any]
     exponents: Mapping[str, tuple[str, str]]
     swept: tuple[str, ...] = ("lr",)
+    places: tuple[str, ...] = ("lr_coef",)
+    curvatures: tuple[str, ...] = ("curvature",)
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,8 @@ LAWS = (
                 "by_ratio": ("tokens per parameter in tau", "sweeps of the decay at several tokens per parameter"),
             },
             swept=("lr", "weight_decay"),
+            places=("lr_coef", "tau_coef"),
+            curvatures=("curvature", "tau_curvature"),
         ),
     ),
 )

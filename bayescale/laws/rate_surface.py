@@ -209,7 +209,11 @@ LAWS = (
         constants=batch_constants,
         reach=batch_reach,
         surface=Surface(
-            cells=("params", "tokens"), best=best_with_batch, exponents={**RATE_EXPONENTS, **_BATCH_EXPONENTS}
+            cells=("params", "tokens"),
+            best=best_with_batch,
+            exponents={**RATE_EXPONENTS, **_BATCH_EXPONENTS},
+            places=("lr_coef", "batch_coef"),
+            curvatures=("curvature", "batch_curvature"),
         ),
     ),
 )

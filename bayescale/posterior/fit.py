@@ -19,9 +19,10 @@ from ..runs.plausible import check_units, ignored_note
 from ..runs.problems import as_pairs
 from ..runs.select import EVERY_FAMILY
 from ..spec.cells import check_cells
+from ..spec.covariates import check_within_cells
 from ..spec.data import model_inputs
 from ..spec.direction import check_direction
-from ..spec.groups import check_groups
+from ..spec.groups import check_columns, check_groups
 from ..spec.spec import ModelSpec
 from .check import check_fit
 from .engines import sampled
@@ -165,7 +166,7 @@ def _seed(random_seed: int | np.random.Generator | None) -> int:
 
 
 def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
-    """Raise ValueError if a table does not come from `read_runs`: names are missing, or numbers are text."""
+    """Raise ValueError if a table lacks columns, or does not come from `read_runs`: names are missing, or numbers are text."""
     text = [
         column
         for column in (*spec.inputs.values(), spec.response)
@@ -174,6 +175,7 @@ def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
     if "run" not in runs or text:
         fault = f"column '{text[0]}' is text" if text else "column 'run' is missing"
         raise InputError(f"`runs` is not a table from read_runs: {fault}. Use fit(spec, read_runs(runs)).")
+    check_columns(spec, runs)
 
 
 def _others(spec: ModelSpec) -> list[str]:
@@ -191,6 +193,10 @@ def _look_at(spec: ModelSpec, rows: pd.DataFrame, loss_unit: str | None) -> None
         "units": check_units(rows, spec.inputs, spec.response, loss_unit),
         "ignored": ignored_note(rows, [*used, *said, spec.response], takes),
     }
+    if notes["ignored"] and spec.get_law().surface:
+        notes["ignored"] += (
+            ' A covariate models it: `covariates = { T = ["COLUMN"] }` in the model file (--covariate T=COLUMN).'
+        )
     rows.attrs["notes"] = {**known, **{topic: note for topic, note in notes.items() if note}}
 
 
@@ -233,6 +239,7 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
     surface = spec.get_law().surface
     if surface:
         check_cells(surface, model_inputs(spec, rows))
+        check_within_cells(spec.get_law(), spec.covariates, model_inputs(spec, rows), rows)
     check_direction(spec, rows)
     if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
         columns = " and ".join(f"'{column}'" for column in spec.inputs.values())

@@ -23,7 +23,7 @@ _ROUGH = 0.05
 _SEQUENCES = 4096  # tokens; a smaller batch would be a few sequences at most
 _SAME_DIGITS = 0.05  # expected number of equal pairs by chance, below which an equal pair is reported
 _COPIED = 0.01  # largest share of values that are copies
-_MATTER = ("lr", "batch_tokens", "weight_decay", "dropout")
+_MATTER = ("lr", "batch_tokens", "weight_decay", "dropout", "warmup", "beta2")
 _KINDS = re.compile(
     r"optim|sched|^data$|dataset|corpus|mixture|tokeni[sz]er|^arch|architecture|attention|activation|precision"
 )

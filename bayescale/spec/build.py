@@ -69,7 +69,7 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         constants = _at_runs(spec, constants, data)
         curve = profile_curve(spec, sampled, constants, values) if law.profile else _curve(spec, inputs, constants)
         if law.surface:
-            curve = curve * (sampled[law.level] @ data["member"])
+            curve = curve * (sampled[law.level] @ data["member"]) * np.exp(_level_shift(spec, data))
         if law.partial:
             curve = _defined(spec, curve)
         noise, arguments = _noise(spec, curve, scale, data)
@@ -95,6 +95,7 @@ def _level(
         shape = np.log(_curve(spec, inputs, _at_runs(spec, law.constants(unit, data), data)))
         if law.surface:
             scale = faded(scale, spec.noise.misfit, shape)
+            shape = shape + _level_shift(spec, data)
         level = centred_lognormal(
             law.level,
             **_numbers(prior),
@@ -139,16 +140,26 @@ def _at_runs(spec: ModelSpec, constants: Mapping[str, Any], data: Mapping[str, A
     found = dict(constants)
     if spec.groups:
         found = {k: v[data["group_index"]] if getattr(v, "ndim", 0) else v for k, v in found.items()}
-    model = pm.modelcontext(None)
-    for name, columns in spec.covariates.items():
-        for column in columns:
-            slope = (
-                model[f"{name}_{column}"]
-                if f"{name}_{column}" in model.named_vars
-                else pm.Normal(f"{name}_{column}", 0, 1)
-            )
-            found[name] = found[name] * np.exp(slope * data[f"{column}_z"])
+    for name in spec.covariates:
+        if name in found:
+            found[name] = found[name] * np.exp(_shift(spec, name, data))
     return found
+
+
+def _level_shift(spec: ModelSpec, data: Mapping[str, Any]) -> Any:
+    """Return what the covariates of a sweep's level add to the log loss of each run."""
+    return _shift(spec, spec.get_law().level, data)
+
+
+def _shift(spec: ModelSpec, name: str, data: Mapping[str, Any]) -> Any:
+    """Return what the covariates of a constant add to its log in each run; 0.0 if it has none."""
+    model, total = pm.modelcontext(None), 0.0
+    for column in spec.covariates.get(name, ()):
+        slope = f"{name}_{column}"
+        if slope not in model.named_vars:
+            pm.Normal(slope, 0, 1)
+        total = total + model[slope] * data[f"{column}_z"]
+    return total
 
 
 def _curve(spec: ModelSpec, inputs: Mapping[str, Any], constants: Mapping[str, Any]) -> Any:

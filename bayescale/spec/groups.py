@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError, named
+from ..errors import InputError, named, suggest
 from .spec import ModelSpec
 
 
@@ -40,17 +40,25 @@ def group_data(spec: ModelSpec, runs: pd.DataFrame) -> dict[str, Any]:
     return data
 
 
-def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
-    """Raise ValueError if the column of groups or of a covariate is missing, blank, or the same in all rows."""
-    for role, columns in (
-        ("groups.by", [spec.groups.by] if spec.groups else []),
-        ("covariates", spec.covariate_columns),
-    ):
+def check_columns(spec: ModelSpec, runs: pd.DataFrame) -> None:
+    """Raise ValueError if a table lacks the column of groups or of a covariate."""
+    for role, columns in _local(spec):
         for column in columns:
-            if column not in rows:
+            if column not in runs:
                 raise InputError(
-                    f"`{role}` names column '{column}', which the table lacks; it has {', '.join(rows.columns)}."
+                    f"`{role}` names column '{column}', which the table lacks; it has {', '.join(map(str, runs.columns))}."
+                    f"{suggest(column, runs.columns)}"
                 )
+
+
+def _local(spec: ModelSpec) -> tuple[tuple[str, list[str]], ...]:
+    return ("groups.by", [spec.groups.by] if spec.groups else []), ("covariates", spec.covariate_columns)
+
+
+def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
+    """Raise ValueError if the column of groups or of a covariate is blank, or the same in all rows."""
+    for role, columns in _local(spec):
+        for column in columns:
             keys = rows[column].map(group_key)
             blank = keys == ""
             if blank.any():
@@ -69,12 +77,18 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
 
 def fitted_draws(spec: ModelSpec, idata: xr.DataTree) -> xr.Dataset:
     """Return the posterior with the law's constants of each fitted run, dims run; see `local_draws`."""
-    data, columns = idata["constant_data"], {}
+    data, columns = idata["constant_data"], fitted_covariates(spec, idata["constant_data"])
     if spec.groups:
         columns[spec.groups.by] = idata["posterior"]["group"].to_numpy()[data["group_index"].to_numpy().astype(int)]
-    for column in spec.covariate_columns:
-        columns[column] = data[f"{column}_mean"].item() + data[f"{column}_sd"].item() * data[f"{column}_z"].to_numpy()
     return local_draws(spec, idata["posterior"].to_dataset(), data, columns, "run")
+
+
+def fitted_covariates(spec: ModelSpec, data: Any) -> dict[str, np.ndarray]:
+    """Return column -> values of each covariate in the fitted runs."""
+    return {
+        column: data[f"{column}_mean"].item() + data[f"{column}_sd"].item() * data[f"{column}_z"].to_numpy()
+        for column in spec.covariate_columns
+    }
 
 
 def unseen_groups(spec: ModelSpec, draws: xr.Dataset, plans: pd.DataFrame) -> list[str]:
@@ -134,20 +148,29 @@ def local_draws(
         if "" in names:
             raise InputError(f"Column '{spec.groups.by}' of the plans is blank; each plan needs the name of its group.")
         draws = _of_groups(spec, anchors, draws, names, dim, random_seed)
-    for name, of_name in spec.covariates.items():
-        for column in of_name:
-            values = xr.DataArray(_numbers(column, columns[column]), dims=dim)
-            z = (values - float(anchors[f"{column}_mean"])) / float(anchors[f"{column}_sd"])
-            draws = draws.assign({name: draws[name] * np.exp(draws[f"{name}_{column}"] * z)})
+    for name in spec.covariates:
+        if name in spec.get_law().loss_constants:
+            draws = draws.assign({name: draws[name] * np.exp(shift(spec, name, draws, anchors, columns, dim))})
     return draws
 
 
-def _numbers(column: str, values: Any) -> np.ndarray:
-    numbers = pd.to_numeric(pd.Series(list(values)), errors="coerce").to_numpy(dtype=float)
-    if not np.isfinite(numbers).all():
-        bad = list(values)[int(np.flatnonzero(~np.isfinite(numbers))[0])]
+def shift(spec: ModelSpec, name: str, draws: xr.Dataset, anchors: Any, columns: Any, dim: str) -> Any:
+    """Return what the covariates of a constant add to its log in each row; 0.0 if it has none; the arguments are those of `local_draws`."""
+    total: Any = 0.0
+    for column in spec.covariates.get(name, ()):
+        values = xr.DataArray(numbers(column, columns[column]), dims=dim)
+        z = (values - float(anchors[f"{column}_mean"])) / float(anchors[f"{column}_sd"])
+        total = total + draws[f"{name}_{column}"] * z
+    return total
+
+
+def numbers(column: str, values: Any) -> np.ndarray:
+    """Return the values of a covariate in a table of plans; ValueError names one that is not a finite number."""
+    found = pd.to_numeric(pd.Series(list(values)), errors="coerce").to_numpy(dtype=float)
+    if not np.isfinite(found).all():
+        bad = list(values)[int(np.flatnonzero(~np.isfinite(found))[0])]
         raise InputError(f"Covariate '{column}' of the plans must be a number in every plan. Got {bad!r}.")
-    return numbers
+    return found
 
 
 def _of_groups(spec: ModelSpec, data: Any, draws: xr.Dataset, names: Sequence[str], dim: str, seed: int) -> xr.Dataset:

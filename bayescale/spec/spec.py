@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from ..errors import InputError, given, named, suggest
 from ..laws import LAWS, Law
+from .covariates import check_covariates
 from .own import check_law, completed, law_of
 from .prior import Prior, read_prior
 
@@ -99,7 +100,8 @@ class ModelSpec(_Table):
     groups : Groups, optional
         Column of groups and the parameters that differ between them.
     covariates : dict of str to tuple of str
-        Constant -> columns that move its log by a slope per sd of the column; the slope's prior is Normal(0, 1).
+        Constant -> columns that move its log by a slope per sd of the column; the slope's prior is Normal(0, 1). In a law of sweeps T,
+        the level, is that of the loss of a run.
     text : str
         The file, verbatim; `changes` is the overlay of later changes.
     """
@@ -144,15 +146,12 @@ class ModelSpec(_Table):
                     f"`groups.partial`: {name} has a {self.priors[name].dist} prior, and a group would leave its range; pool parameters "
                     "with Normal, StudentT or LogNormal priors."
                 )
-        if (self.groups or self.covariates) and not law.gives_loss:
+        refused = ["`groups`"] * bool(self.groups) + ["`covariates`"] * bool(self.covariates and law.profile)
+        if refused and not law.gives_loss:
             raise InputError(
-                f"Law '{self.law}' takes no `groups` or `covariates`: fit each group separately, with {named('where')}."
+                f"Law '{self.law}' takes no {' or '.join(refused)}: fit each group separately, with {named('where')}."
             )
-        for name in self.covariates:
-            if name not in law.loss_constants:
-                raise InputError(
-                    f"`covariates.{name}`: law '{self.law}' has constants {', '.join(law.loss_constants)}."
-                )
+        check_covariates(law, self.covariates, self.inputs)
         if self.noise.misfit and not law.surface:
             raise InputError(
                 f"`noise.misfit` is only for laws that have cells. Got {self.noise.misfit} with '{self.law}'."

@@ -8,7 +8,7 @@ import xarray as xr
 from ...laws.distance import decades_beyond
 from ...laws.noise import COUNTS, faded
 from ...spec.data import law_loss
-from ...spec.groups import fitted_draws
+from ...spec.groups import fitted_covariates, fitted_draws, shift
 from ...spec.noise import noise_scale, observed_name, to_link
 from ...spec.spec import ModelSpec
 
@@ -82,4 +82,5 @@ def _curve(spec: ModelSpec, draws: xr.Dataset, data: Any, inputs: dict[str, Any]
     curve = law_loss(spec, draws, inputs)
     if not law.surface:
         return curve, 0.0
-    return curve * (draws[law.level] * data["member"]).sum("cell"), np.log(curve)
+    own = np.exp(shift(spec, law.level, draws, data, fitted_covariates(spec, data), "run"))
+    return curve * own * xr.dot(draws[law.level], data["member"], dim="cell"), np.log(curve)

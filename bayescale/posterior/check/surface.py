@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from ...laws.law import Surface
+from ...spec.groups import fitted_covariates, local_draws
 from ...spec.spec import ModelSpec
 from .verdict import verdict
 
@@ -93,8 +94,13 @@ def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray],
 def cell_best(
     idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray], member: np.ndarray
 ) -> dict[str, xr.DataArray]:
-    """Natural log of the best value of each tuned input in each cell, dims (chain, draw, cell); rates are at the cell's mean batch."""
-    law, draws = spec.get_law(), idata["posterior"].to_dataset()
+    """Natural log of the best value of each tuned input in each cell, dims (chain, draw, cell), at the cell's mean covariates.
+
+    Rates are at its mean batch.
+    """
+    law, data = spec.get_law(), idata["constant_data"]
+    mean = {column: member @ values / member.sum(axis=1) for column, values in fitted_covariates(spec, data).items()}
+    draws = local_draws(spec, idata["posterior"].to_dataset(), data, mean, "cell")
     surface = law.surface
     assert surface is not None
     centres = {
