@@ -99,6 +99,7 @@ def fit(
     import pandas as pd
 
     from ..posterior import fit as fit_model
+    from ..spec.formulas import rising_note
 
     start = time.perf_counter()
     check_fit_targets(out)
@@ -111,8 +112,10 @@ def fit(
     spec = model_spec(None, **asked)  # before the table is read: a misspelt option must not wait for it
     wanted = (*spec.inputs.values(), *spec.local_columns, spec.response) if spec else (response or "loss",)
     table = read_table(runs, columns_with_run(column, run), where, drop_bad=drop_bad, wanted=wanted)
-    print_notes(table.attrs["notes"])
     spec = spec or model_spec(table.columns, **asked)
+    if note := rising_note(spec):  # before a long sampling
+        table.attrs["notes"] = {**table.attrs["notes"], "rises": note}
+    print_notes(table.attrs["notes"])
     check_sampler(nuts_sampler)
     with sampling(), contextlib.redirect_stdout(sys.stderr):
         idata = fit_model(

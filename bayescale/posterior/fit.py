@@ -22,6 +22,7 @@ from ..spec.cells import check_cells
 from ..spec.covariates import check_within_cells
 from ..spec.data import model_inputs
 from ..spec.direction import check_direction
+from ..spec.formulas import check_values, rising_note
 from ..spec.groups import check_columns, check_groups
 from ..spec.spec import ModelSpec
 from .check import check_fit
@@ -191,6 +192,7 @@ def _look_at(spec: ModelSpec, rows: pd.DataFrame, loss_unit: str | None) -> None
     said = find_cells(rows, used, spec.response).differ if "cells" in known else []
     notes = {
         "units": check_units(rows, spec.inputs, spec.response, loss_unit),
+        "rises": rising_note(spec),
         "ignored": ignored_note(rows, [*used, *said, spec.response], takes),
     }
     if notes["ignored"] and spec.get_law().surface:
@@ -246,6 +248,7 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
         raise InputError(
             f"Column {columns} has one value in all {len(rows)} rows, so a law in it cannot be learnt; add other runs."
         )
+    check_values(spec, rows)
 
 
 def _columns(rows: pd.DataFrame) -> xr.Dataset:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError, suggest
-from .own import check_law, completed, formula_inputs, is_formula, sampled_roles
+from .own import check_law, check_prior_names, completed, formula_inputs, is_formula, sampled_roles
 from .prior import read_prior
 from .spec import ModelSpec, parse_spec
 
@@ -125,6 +125,7 @@ def formula_spec(
     """
     check_law(law)
     found = formula_inputs(law, response, columns, inputs)
+    check_prior_names(law, tuple(found), priors or ())
     table = completed({"law": law, "response": response, "inputs": found, "priors": dict(priors or {})}, ())
     return parse_spec(_written(table), name="law")
 

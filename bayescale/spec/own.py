@@ -110,6 +110,17 @@ def formula_inputs(
     return {name: given.get(name, name) for name in names if name in given or name in known}
 
 
+def check_prior_names(law: str, inputs: tuple[str, ...], names: Iterable[str]) -> None:
+    """Raise InputError if a prior is neither of a parameter of a formula, in any of its forms, nor of a role."""
+    own = [name for name in formula_names(law, inputs) if name not in inputs]
+    known = [*own, MIDDLE, *ROLES]
+    for name in names:
+        if name not in known and name.removeprefix("log_") not in own and name.removeprefix("ratio_") not in own:
+            raise InputError(
+                f"--prior {name}: the law '{law}' has no such parameter; it has {', '.join(known)}.{suggest(name, known)}"
+            )
+
+
 def _defaults(law: str, inputs: tuple[str, ...], response: str) -> dict[str, Any]:
     sizes = set(_SIZES) <= set(inputs)
     sigma = {"dist": "HalfNormal", "sigma": 0.02}

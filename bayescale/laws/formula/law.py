@@ -75,6 +75,10 @@ def formula_law(
     for name, role in roles.of.items():
         if role == OTHER and name not in own:
             raise InputError(needs_prior(name, f"in '{text}' neither a floor, a factor of a term nor an exponent"))
+    if not roles.of:
+        raise InputError(
+            f"The law '{text}' has no parameter to learn: all its names are inputs. Add one, such as an amplitude."
+        )
     shape = _Shape(node, taken, roles, own, signed)
     closed = shape.additive_terms()
     return Law(
