@@ -47,7 +47,8 @@ def _fault_of_draws(idata: xr.DataTree, spec: ModelSpec, checked: bool) -> str:
         return "its posterior has no draws (dimensions chain and draw)"
     noise = [name for name in ("sigma", "nu") if name in spec.sampled]
     law = spec.get_law()
-    needed = dict.fromkeys([*law.loss_constants, *noise, *(spec.sampled if checked else ())])
+    slopes = [f"{name}_{column}" for name, columns in spec.covariates.items() for column in columns]
+    needed = dict.fromkeys([*law.loss_constants, *noise, *slopes, *(spec.sampled if checked else ())])
     for name in needed:
         if name not in draws:
             return f"its posterior lacks {name}"
@@ -67,7 +68,9 @@ def _fault_of_data(idata: xr.DataTree, spec: ModelSpec, checked: bool) -> str:
     data, law = idata["constant_data"].to_dataset(), spec.get_law()
     if "run" not in data.coords:
         return "its constant_data lacks the coordinate run"
-    lacking = [name for name in ("log_reach_max", *spec.inputs) if name not in data]
+    kept = ("mean", "sd", *(["z"] if checked or law.surface else []))
+    moved = [f"{column}_{what}" for column in spec.covariate_columns for what in kept]
+    lacking = [name for name in ("log_reach_max", *spec.inputs, *moved) if name not in data]
     if not lacking and not np.isfinite(data["log_reach_max"]).all():
         return "its log_reach_max is not a finite number"
     observed = observed_name(spec)

@@ -9,6 +9,7 @@ import xarray as xr
 from bayescale import load_fit, save_fit
 from bayescale.posterior import check_fit, fitted_spec
 from bayescale.posterior.store import failed_path
+from bayescale.posterior.whole import fault_of
 
 
 def names(folder):
@@ -124,3 +125,18 @@ def test_a_fit_of_the_older_format_says_how_it_was_made(small_fit, tmp_path, gro
         ValueError, match=r"format 1; this version reads 2\. Fit again: bayescale fit 'my runs\.csv' --fade 0$"
     ):
         load_fit(tmp_path / "older.nc", groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "fault"),
+    [
+        ("posterior", "A_dropout", "its posterior lacks A_dropout"),
+        ("constant_data", "dropout_mean", "its constant_data lacks dropout_mean"),
+        ("constant_data", "dropout_sd", "its constant_data lacks dropout_sd"),
+    ],
+)
+def test_what_a_covariate_needs_is_part_of_a_whole_fit(grouped_posterior, group, name, fault):
+    idata = grouped_posterior()
+    assert fault_of(idata) == ""
+    idata[group] = xr.DataTree(idata[group].to_dataset().drop_vars(name))
+    assert fault_of(idata) == fault
