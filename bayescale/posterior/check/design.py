@@ -10,6 +10,7 @@ from ...spec.data import law_loss
 from ...spec.groups import fitted_draws
 from ...spec.noise import from_link, noise_scale, observed_name, to_link
 from ...spec.spec import ModelSpec
+from .others import RUNS_PER_PARAMETER
 from .profiles import profile_checks
 from .surface import surface_checks
 from .verdict import listed, verdict
@@ -18,7 +19,6 @@ _COLLINEAR = 0.95  # |correlation| of ln params and ln tokens
 _INPUT_DECADES = 0.5
 _RATIO_DECADES = 1.0
 _REACH_DECADES = 2.0
-_RUNS_PER_PARAMETER = 2.0
 _LARGEST_SHARE = 0.2
 _ABOVE_CHANCE = 2.0  # standard errors
 _DISTINCT = 3  # values of an input that show an exponent apart from a level
@@ -44,7 +44,7 @@ def design_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     runs_per_parameter = verdict(
         "runs_per_parameter",
         len(log10_reach) / n_sampled,
-        _RUNS_PER_PARAMETER,
+        RUNS_PER_PARAMETER,
         "at least",
         f"{len(log10_reach)} runs for {n_sampled} parameters: much of the posterior is the prior.",
     )

@@ -13,6 +13,7 @@ import xarray as xr
 
 from ...spec.noise import observed_name
 from ...spec.spec import ModelSpec
+from .others import BREAKS, instead, supports
 from .residuals import Residuals
 from .verdict import verdict
 
@@ -69,7 +70,7 @@ def _explained_check(spec: ModelSpec, residuals: Residuals, logs: dict[str, np.n
     lost = share < _NOTHING and np.median(np.abs(residuals.away)) > middle / 2
     smooth, chance = parabola(residuals.measured, list(logs.values())) if spec.get_law().gives_loss else (0.0, 1.0)
     if lost and smooth > _FOLLOWED and chance < _BY_CHANCE:
-        other = " Another law may: 'bnsl' may rise and turn (--model bnsl)." if len(logs) == 1 else ""
+        other = instead(spec, len(residuals.away)) if len(logs) == 1 else ""
         advice = (
             f"{what}, where a parabola in ln {' and ln '.join(logs)} explains {smooth:.0%}: it cannot follow them. Check units and "
             f"columns.{other}"
@@ -103,17 +104,14 @@ def _pattern_check(spec: ModelSpec, residuals: Residuals, logs: dict[str, np.nda
     standard = np.clip(residuals.away / residuals.scale, -_CLIPPED, _CLIPPED)
     name, correlation, chance = pattern(standard, logs, free)
     open_ = chance < _LEVEL and abs(correlation) > _CORRELATION
-    instead = {
-        1: " Compare with 'bnsl' (--model bnsl), which may bend and turn.",
-        2: " Compare with laws that couple both inputs (--model skaling, --model farseer).",
-    }
     return verdict(
         "residual_pattern",
         abs(correlation) if open_ else (np.nan if np.isnan(correlation) else min(abs(correlation), _CORRELATION)),
         _CORRELATION,
         "at most",
         f"The residuals keep a pattern that the law cannot follow: {_in_words(name, correlation, spec)} (correlation "
-        f"{abs(correlation):.2f}, p = {max(chance, 1 / _SIMULATED):.2g}). Beyond the runs it becomes an error.{instead.get(len(logs), '')}",
+        f"{abs(correlation):.2f}, p = {max(chance, 1 / _SIMULATED):.2g}). Beyond the runs it becomes an error."
+        + instead(spec, len(standard)),
         bears_on=("forecast",),
     )
 
@@ -211,6 +209,7 @@ def _in_words(name: tuple[str, ...], correlation: float, spec: ModelSpec) -> str
 def _end_check(spec: ModelSpec, residuals: Residuals, along: tuple[str, np.ndarray]) -> dict[str, Any]:
     column, log_x = along
     before, last, chance = end_slopes(log_x, residuals.measured)
+    compare = "compare numbers of breaks (bayescale fit-breaks), or " if supports(BREAKS, len(log_x)) else ""
     growing = before * last > 0 and abs(last) > _STEEPER * abs(before) and chance < _END_LEVEL
     return verdict(
         "end_slope",
@@ -219,7 +218,7 @@ def _end_check(spec: ModelSpec, residuals: Residuals, along: tuple[str, np.ndarr
         "at most",
         f"The curve steepens at its end: per factor of e in {column}, ln {spec.response} changes by {last:.2g} over the last third of the "
         f"runs and by {before:.2g} over the third before. Its last slope may still be growing, and a forecast beyond the runs depends on "
-        "it: compare numbers of breaks (bayescale fit-breaks), or add longer runs.",
+        f"it: {compare}add longer runs.",
         bears_on=("forecast",),
     )
 

@@ -26,8 +26,8 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
             float(len(conflict)),
             0,
             "at most",
-            f"Runs and prior disagree on {', '.join(printed(spec, name, data) for name in conflict)}. First look at the rows below, then "
-            "at the prior in the model file.",
+            f"Runs and prior disagree on {', '.join(printed(spec, name, data) for name in conflict)}. First look for "
+            "wrong rows, then at the prior in the model file.",
         )
     ]
 

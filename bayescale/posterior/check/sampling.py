@@ -13,6 +13,7 @@ from .verdict import verdict
 
 _RHAT, _ESS, _DIVERGENT, _BFMI, _TREE_DEPTH = 1.01, 400, 0.001, 0.3, 0.05
 _ACCEPTANCE = 0.01
+_MARGIN = 1.5  # more draws than would just do
 
 
 def sampled_draws(idata: xr.DataTree) -> xr.Dataset:
@@ -40,7 +41,7 @@ def sampling_checks(draws: xr.Dataset, stats: Any, called: Callable[[str], str] 
     if draws.sizes["chain"] == 1:
         more = f"One chain cannot be compared with another: sample with {given(chains=4)}."
     else:
-        more = f"Sample longer, e.g. with {given(draws=4000, tune=4000)}."
+        more = _longer(draws.sizes["draw"], min(float(bulk.min(skipna=False)), float(tail.min(skipna=False))))
     return [
         verdict(
             "rhat",
@@ -96,6 +97,17 @@ def _weight_checks(stats: Any, called: Callable[[str], str]) -> list[dict[str, A
     ]
 
 
+def _longer(used: int, effective: float) -> str:
+    """Say how many draws to ask for, from the draws per chain that gave these effective ones."""
+    wanted = max(_MARGIN * _ESS / effective if effective > 0 else np.inf, 1.0) * used
+    enough = [draws for draws in (1000, 2000, 4000) if draws >= wanted and draws > used]
+    draws = enough[0] if enough else max(4000, 2 * used)
+    more = f"Sample longer, e.g. with {given(draws=draws, tune=min(draws, 4000))}."
+    if used < 4000 or wanted <= draws:
+        return more
+    return f"{more} A wrong row, or a prior that the runs contradict, also keeps chains apart: see the other checks."
+
+
 def _smc_checks(stats: Any, more: str) -> list[dict[str, Any]]:
     return [
         verdict(
@@ -118,7 +130,7 @@ def _nuts_checks(stats: Any) -> list[dict[str, Any]]:
             float(stats["diverging"].mean()),
             _DIVERGENT,
             "at most",
-            f"The sampler missed part of the posterior. Sample with {given(target_accept=0.99)}.",
+            f"The sampler missed part of the posterior. {_smaller_steps(stats.attrs.get('target_accept', 0.0))}",
             fails=True,
         ),
         verdict(
@@ -137,6 +149,14 @@ def _nuts_checks(stats: Any) -> list[dict[str, Any]]:
             "Many trajectories reached the largest tree depth: sampling is slow, but not wrong.",
         ),
     ]
+
+
+def _smaller_steps(used: float) -> str:
+    """Say which acceptance to aim for, above the one used."""
+    for target in (0.99, 0.999):
+        if used < target:
+            return f"Sample with {given(target_accept=target)}."
+    return "Look for a wrong row, or for a prior that the runs contradict, in the other checks."
 
 
 def _depth_reached(stats: Any) -> Any:

@@ -8,6 +8,7 @@ import xarray as xr
 from ...laws.law import Surface
 from ...spec.groups import fitted_covariates, local_draws
 from ...spec.spec import ModelSpec
+from .others import supports
 from .verdict import verdict
 
 _PRIOR_DRIVEN = 0.8  # posterior sd over prior sd
@@ -27,7 +28,7 @@ def surface_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
         _collinear(cells),
         _prior_driven(idata, surface),
         _bracketed(idata, spec, logs, member),
-        *([] if "batch_tokens" in spec.inputs else _batch_varies(idata, member)),
+        *([] if "batch_tokens" in spec.inputs else _batch_varies(idata, spec, member)),
     ]
 
 
@@ -114,9 +115,9 @@ def cell_best(
     return found
 
 
-def _batch_varies(idata: xr.DataTree, member: np.ndarray) -> list[dict[str, Any]]:
+def _batch_varies(idata: xr.DataTree, spec: ModelSpec, member: np.ndarray) -> list[dict[str, Any]]:
     data = idata["constant_data"]
-    if "batch_tokens" not in data:
+    if "batch_tokens" not in data or "batch_tokens" in spec.covariate_columns:
         return []
     logs = np.log(data["batch_tokens"].to_numpy())
     varied = [float(np.ptp(logs[row])) for row in member > 0 if np.isfinite(logs[row]).all()]
@@ -126,8 +127,12 @@ def _batch_varies(idata: xr.DataTree, member: np.ndarray) -> list[dict[str, Any]
             float(sum(spread > _BATCH_SPREAD for spread in varied)),
             0,
             "at most",
-            "Runs in the same cell differ in batch_tokens, which this model treats as noise: fit the model 'lr-batch-surface' "
-            "(--model lr-batch-surface).",
+            "Runs in the same cell differ in batch_tokens, which this model treats as noise: "
+            + (
+                "fit the model 'lr-batch-surface' (--model lr-batch-surface)."
+                if supports("lr-batch-surface", len(logs))
+                else "let it move loss and rate as a covariate (--covariate T=batch_tokens --covariate lr_coef=batch_tokens)."
+            ),
             bears_on=("rates",),
         )
     ]
