@@ -77,6 +77,25 @@ def test_a_hostile_formula_is_refused_in_one_line(text):
     assert "\n" not in message and len(message) < 600 and message.isascii() and message.isprintable()
 
 
+REASONS = {
+    "is not a finite number": ("huge power", "huge exp", "complex power", "log of nothing"),
+    "a product with the number 0": ("zero",),
+    "is too large": ("huge number",),
+    "nested more than 12 deep": ("deep", "signs", "powers"),
+    "at most 200 characters": ("long", "megabyte"),
+    "is reserved or too long": ("dunder", "underscore", "reserved", "of ours"),
+    "is not a function of a law": ("call", "eval"),
+    "is not allowed": ("attribute", "homoglyph", "full width", "other digits", "nul", "escape", "subscript", "caret"),
+}
+
+
+@pytest.mark.parametrize(("reason", "name"), [(reason, name) for reason, names in REASONS.items() for name in names])
+def test_a_hostile_formula_is_refused_for_what_it_is(reason, name):
+    """And not by luck, for something that the next formula of its kind would not have."""
+    with pytest.raises(InputError, match=reason):
+        formula_law(HOSTILE[name], ("tokens",))
+
+
 @pytest.mark.parametrize("text", ["E + A / tokens**a.b", "E + A^tokens"])
 def test_a_refusal_names_the_place_and_what_is_allowed(text):
     with pytest.raises(
