@@ -59,9 +59,10 @@ def pareto(
     warned = shown[shown["warning"] != ""]
     if len(warned):
         last = warned.iloc[-1]
+        have = "has" if len(warned) == 1 else "have"
         print_text(
-            f"{len(warned)} of the plans shown have warnings (--json has all); for {count(last['params'])} on {count(last['tokens'])}: "
-            f"{last['warning']}"
+            f"{len(warned)} of the plans shown {have} warnings (--json has all); for {count(last['params'])} on "
+            f"{count(last['tokens'])}: {last['warning']}"
         )
 
 

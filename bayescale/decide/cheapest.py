@@ -11,6 +11,7 @@ import xarray as xr
 from ..errors import InputError, named
 from ..forecasts.forecast import as_seed
 from .answer.chosen import Chosen
+from .answer.cost_of_limits import unknown_cost, without_limits
 from .answer.table import answer
 from .answer.warnings import out_of_reach, rounded_up
 from .plans.cheapest import Cheapest, cheapest, least_tokens
@@ -21,10 +22,11 @@ from .plans.nearest import nearest
 from .plans.risk import mean
 from .problem.open import Problem, open_problem
 from .question.limits import Limits
-from .question.request import Budget, Rules, ask
+from .question.request import UNITS, Budget, Rules, ask, options_of
 from .question.target import Target
 
 _ROUNDS = 6  # rounds, each comparing plans at the distance of the last choice
+_SMALL = 0.005  # share of the cost; limits that raise it by less are not reported
 _SLACKS = (1e-4, 5e-4, 2e-3, 1e-2)  # relative, added to the nearest loss
 
 
@@ -95,7 +97,8 @@ def cheapest_plan(
         if plan is None:
             refused.append(why)
         else:
-            chosen.append(_chosen(problem.draws, feasible, plan))
+            cost = _limits_cost(problem, feasible, one, plan)
+            chosen.append(replace(_chosen(problem.draws, feasible, plan), limits_cost=cost))
     if not chosen:
         raise InputError(refused[0])
     return answer(problem, chosen, risk="cost", measure=None, refused=refused)
@@ -136,6 +139,28 @@ def _cheapest(problem: Problem, feasible: Feasible, target: Target, log_most_flo
             break
         shared = own
     return plan if plan is None or not max(shared.outside) else _with_own_drift(problem, feasible, target, plan)
+
+
+def _limits_cost(problem: Problem, feasible: Feasible, target: Target, plan: Cheapest) -> str:
+    """Return a sentence on how much the limits that bind raise the cost; empty if they hardly do."""
+    limits = feasible.binding(plan.log_params, plan.log_tokens)
+    if not limits:
+        return ""
+    names, free = options_of(limits), without_limits(feasible)
+    other = _cheapest(problem, free, target, problem.log_most_flops)
+    if other is None:
+        return unknown_cost(names)
+    params, tokens = float(np.exp(other.log_params)), float(np.exp(other.log_tokens))
+    if problem.too_far(params, tokens):
+        return unknown_cost(names)
+    paid, least = feasible.spent(plan.log_params, plan.log_tokens), free.spent(other.log_params, other.log_tokens)
+    if paid < least * (1 + _SMALL):
+        return ""
+    cost = "limits raise" if limits[1:] else "limit raises"
+    return (
+        f"Without {names} the cheapest plan would be {params:.3g} params on {tokens:.3g} tokens. The {cost} the cost by "
+        f"{paid / least - 1:.0%}, from {least:.3g} to {paid:.3g} {UNITS[feasible.budget]}."
+    )
 
 
 def _with_own_drift(problem: Problem, feasible: Feasible, target: Target, plan: Cheapest) -> Cheapest:

@@ -12,6 +12,8 @@ from ..errors import InputError, named, positive
 from ..forecasts.forecast import as_seed
 from ..laws.formulas import kaplan_compute
 from ..laws.law import compute
+from .answer.chosen import Chosen
+from .answer.cost_of_limits import cost_of_limits
 from .answer.forecasts import bands_of
 from .plans.choose import Choice, choose, held_drift
 from .plans.feasible import Feasible
@@ -25,6 +27,7 @@ from .question.request import Budget, Rules, ask, options_of
 
 _PF_DAY = 1e15 * 86400  # FLOP
 _LLAMA = 1.0e12 / 6.7e9  # tokens per parameter of LLaMA-7B (arXiv:2302.13971, table 2)
+_SAME = 0.005  # of a logarithm: how far three digits may be off
 _ROUNDS = 40  # rounds in which the compute that a rule leaves for training converges
 
 
@@ -71,12 +74,14 @@ def explain(
         LLaMA-7B" (149 tokens per parameter), which all spend the budget, and the user's own plans. `params`, `tokens`, `tokens_per_param`,
         `flops`; bands `expected_*` of the law's curve and `loss_*` of a run; `risk_value`; `expected_regret`, `regret_lower`,
         `regret_upper`, in the loss unit, over each draw's own best plan of the budget; `wasted_compute`; `probability_best`, the share of
-        draws in which the plan is the best of the feasible plans listed; `exceeds`, the options whose limits it breaks; `probability`;
-        `extrapolation_decades`; `warning`. Plans that break limits come last, with `wasted_compute` NaN: they cannot be chosen.
+        draws in which the plan is the best of the feasible plans listed; `same_as`, the plan above that it is, but for rounding; `exceeds`,
+        the options whose limits it breaks; `probability`; `extrapolation_decades`; `warning`. Plans that break limits come last, with
+        `wasted_compute` NaN: they cannot be chosen.
 
         In each draw, plans whose losses are within what a share `within_compute` (of the rules, 2%) of the budget buys there are equal
-        and share the draw equally, so the column sums to 1, and the same plan under two names has the same probability. A plan of the
-        user's that exceeds a limit only by the rounding of its numbers is that of the limit: numbers of up to three digits are rounded.
+        and share the draw equally. The same plan under another name counts once and has the same probability, so the probabilities of
+        plans with an empty `same_as` sum to 1. A plan of the user's that exceeds a limit only by the rounding of its numbers is that of the
+        limit: numbers of up to three digits are rounded.
 
     Raises
     ------
@@ -103,7 +108,12 @@ def explain(
     listed, left_out = _listed(problem, chosen, feasible, plans or {})
     table = _compared(problem, listed, feasible, held, choice, measure)
     table.attrs["left_out"] = left_out
-    return table
+    binding = [name for name in feasible.binding(choice.log_params, choice.log_tokens) if name != feasible.budget]
+    cost = " ".join(cost_of_limits(problem, Chosen(held, feasible, choice), binding))
+    texts = table.pop("warning")
+    return table.assign(
+        warning=[f"{cost} {text}".strip() if name == "chosen" else text for name, text in texts.items()]
+    )
 
 
 def _compared(
@@ -122,7 +132,9 @@ def _compared(
     if not np.isfinite(feasible.amount):  # a deadline is the budget
         feasible = as_budget(feasible, feasible.spent(choice.log_params, choice.log_tokens))
     tolerance = flat_loss(draws, feasible, choice.own, problem.request.rules.within_compute)
-    best = shares_best(np.where(possible[:, None], loss, np.inf), tolerance)
+    first = _first_of_same(table, possible)
+    counted = possible & (first == np.arange(len(first)))
+    best = shares_best(np.where(counted[:, None], loss, np.inf), tolerance)[first]
     shares = [float(wasted(draws, feasible, choice.own, row, feasible.amount).mean()) for row in loss]
     table = table.assign(
         tokens_per_param=table["tokens"] / table["params"],
@@ -134,6 +146,7 @@ def _compared(
         regret_upper=upper,
         wasted_compute=np.where(possible, shares, np.nan),
         probability_best=best,
+        same_as=["" if row == place else str(table.index[row]) for place, row in enumerate(first)],
         exceeds=[", ".join(exceeded) for exceeded in broken],
         probability=prob,
         extrapolation_decades=summary["extrapolation_decades"].to_numpy(),
@@ -142,6 +155,13 @@ def _compared(
         ],
     )
     return table.iloc[np.lexsort([table["risk_value"].to_numpy(), ~possible])]
+
+
+def _first_of_same(table: pd.DataFrame, possible: np.ndarray) -> np.ndarray:
+    """Return the row of the first plan, possible or not alike, that each plan is, but for the rounding of three digits."""
+    logs = np.log(table[["params", "tokens"]].to_numpy(float))
+    same = (np.abs(logs[:, None] - logs[None]) < _SAME).all(axis=-1) & (possible[:, None] == possible)
+    return np.asarray(same.argmax(axis=1))
 
 
 def _exceeds(names: list[str]) -> str:

@@ -15,6 +15,7 @@ from ..laws.golden import golden
 from ..laws.law import compute
 from ..posterior import fits_of
 from .answer.chosen import Chosen
+from .answer.cost_of_limits import unknown_cost, without_limits
 from .answer.table import answer
 from .plans.choose import Choice, choose, held_drift
 from .plans.feasible import Feasible
@@ -24,7 +25,7 @@ from .problem.checks import most_compute
 from .problem.metric import Metric, metric_of
 from .problem.open import Problem, open_problem
 from .question.limits import Limits
-from .question.request import Budget, Rules, ask
+from .question.request import Budget, Rules, ask, options_of
 
 RISK = "net-value"
 _DECADES_BELOW = 6  # decades of compute below the largest run, at which the search for budgets begins
@@ -32,6 +33,7 @@ _DECADES_BELOW = 6  # decades of compute below the largest run, at which the sea
 _POINTS, _STEPS = 24, 30
 _LARGEST = 1e14  # params; the cost of serving them bounds the search for budgets
 _FAR = "max-extrapolation"
+_SMALL = 0.005  # share of the cost; limits that lower the net value by less are not reported
 
 
 def net_value_plan(
@@ -104,14 +106,45 @@ def net_value_plan(
             f"At {decades:g} decades beyond the runs, the largest distance allowed, more compute would still be worth its cost "
             f"({named('max_extrapolation')})."
         )
-    lost = choice.loss if task is None else task.missed(choice.loss)
-    worth = replace(choice, value=value * float(lost.mean()) + paid.amount)
+    worth = replace(choice, value=_total(value, task, paid, choice))
     chosen = Chosen(held, paid, worth, said=" ".join(filter(None, said)))
+    chosen = replace(chosen, limits_cost=_limits_cost(problem, feasible, value, task, chosen))
     table = answer(problem, [chosen], risk=RISK, measure=mean())
     if task is None:
         return table
     lower, middle, upper = np.quantile(task.share(choice.loss), [(1 - prob) / 2, 0.5, (1 + prob) / 2])
     return table.assign(metric=task.name, metric_median=middle, metric_lower=lower, metric_upper=upper)
+
+
+def _total(value: float, task: Metric | None, paid: Feasible, choice: Choice) -> float:
+    """Return what is minimised, dollars: the value of the mean loss, or of the points missed, and the cost."""
+    lost = choice.loss if task is None else task.missed(choice.loss)
+    return value * float(lost.mean()) + paid.amount
+
+
+def _limits_cost(problem: Problem, feasible: Feasible, value: float, task: Metric | None, chosen: Chosen) -> str:
+    """Return a sentence on how much lower the limits that bind leave the net value; empty if hardly."""
+    choice = chosen.choice
+    limits = [name for name in feasible.binding(choice.log_params, choice.log_tokens) if name != _FAR]
+    if not limits:
+        return ""
+    names = options_of(limits)
+    free = without_limits(feasible).within(max_extrapolation=feasible.train_flops[_FAR])
+    try:
+        _, paid, other = _best(problem, free, value, task)
+    except InputError:  # so far away that the law compares nothing
+        return unknown_cost(names)
+    params, tokens = float(np.exp(other.log_params)), float(np.exp(other.log_tokens))
+    if problem.too_far(params, tokens):
+        return unknown_cost(names)
+    more = choice.value - _total(value, task, paid, other)
+    if more < _SMALL * chosen.feasible.amount:
+        return ""
+    cost = "limits lower" if limits[1:] else "limit lowers"
+    return (
+        f"Without {names} the plan would be {params:.3g} params on {tokens:.3g} tokens, for {paid.amount:.3g} USD. The {cost} the net "
+        f"value by {more:.3g} USD."
+    )
 
 
 def _value(usd_per_nat: float | None, metric: xr.DataTree | None, usd_per_point: float | None) -> float:

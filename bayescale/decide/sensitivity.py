@@ -21,7 +21,7 @@ from .question.request import Budget, Rules, ask
 K_HAT = 0.7  # above it, importance weights are unreliable (Vehtari et al. 2024, arXiv:1507.02646)
 _ABOUT = 400  # draws over which the best tokens of a size are averaged, if more can raise the loss
 _FEWEST = 100  # draws, below which no Pareto tail can be fitted
-_SAME = 0.005  # of a logarithm: how far three digits may be off
+_SAME_SIZE = 1.01  # ratio of sizes that count as one
 _MOVED = np.log(1.02)  # change of ln params below which a choice counts as unchanged
 
 
@@ -204,10 +204,8 @@ def _weights(log_likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, runs: pd.DataFrame | None) -> str:
     """Return a few sentences on what would change the choice, from the tables of `explain`, `sensitivity` and `leave_one_out`."""
     others = choices[choices["exceeds"] == ""].drop(index="chosen")
-    ratios = others[["params", "tokens"]] / choices.loc["chosen", ["params", "tokens"]].astype(float)
-    off = ratios.map(np.log).abs()
-    same = (off < _SAME).all(axis=1)
-    said = [f"'{name}' is the chosen plan." for name in others.index[same]]
+    same = others["same_as"] != ""
+    said = [_same(name, row) for name, row in others[same].iterrows()]
     others = others[~same]
     if len(others):
         rival = others["expected_regret"].idxmin()
@@ -217,7 +215,9 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
             f"The nearest rival is '{rival}' with {row['params']:.3g} params: its expected loss is {extra:.2g} higher, and it "
             f"is the best of those listed in {row['probability_best']:.0%} of draws."
         )
-    if constants is not None and len(constants):
+    if constants is not None and len(constants) and _fixed(constants):
+        said.append("The limits fix the best size, whatever the constants.")
+    elif constants is not None and len(constants):
         row = constants.iloc[0]
         said.append(
             f"The best size depends most on {constants.index[0]} (rank correlation {row['correlation']:.2f}): {row['params_low']:.3g} "
@@ -235,6 +235,16 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
                 f"largest for {_untrusted(runs)}): fit again without such a run."
             )
     return " ".join(said)
+
+
+def _same(name: Any, row: pd.Series) -> str:
+    return f"'{name}' is {'the chosen plan' if row['same_as'] == 'chosen' else repr(row['same_as'])}."
+
+
+def _fixed(constants: pd.DataFrame) -> bool:
+    """Whether the best size is the same in all thirds of the draws."""
+    sizes = constants[["params_low", "params_high"]].to_numpy()
+    return bool(sizes.max() < _SAME_SIZE * sizes.min())
 
 
 def _untrusted(runs: pd.DataFrame) -> str:

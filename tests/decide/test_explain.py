@@ -1,5 +1,7 @@
 """Whether a choice is robust: its rivals, what it depends on, and runs left out, on posteriors made by hand and on the one real fit."""
 
+import re
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -25,7 +27,7 @@ def test_the_chosen_plan_is_that_of_allocate_and_comes_first(uncertain):
     assert table["wasted_compute"]["chosen"] == pytest.approx(row["wasted_compute"], rel=1e-4)
     assert {"20 tokens per parameter", "like LLaMA-7B"} <= set(table.index)
     assert (table["expected_regret"] >= table["expected_regret"]["chosen"]).all()
-    assert table["probability_best"].sum() == pytest.approx(1)
+    assert table.loc[table["same_as"] == "", "probability_best"].sum() == pytest.approx(1)
     np.testing.assert_allclose(table["flops"], 1e22)
 
 
@@ -44,20 +46,53 @@ def three_digits(value):
 
 
 @pytest.mark.parametrize("budget", [1e22, 7.7e21])
-def test_the_chosen_plan_under_another_name_is_as_good(uncertain, budget):
-    alone = explain(uncertain, budget, rules=FAR).loc["chosen"]
+def test_the_chosen_plan_under_another_name_counts_once(uncertain, budget):
+    before = explain(uncertain, budget, rules=FAR)
+    alone = before.loc["chosen"]
     copies = {
         "ours": (alone["params"], alone["tokens"]),
         "typed": tuple(map(three_digits, alone[["params", "tokens"]])),
     }
     table = explain(uncertain, budget, plans=copies, rules=FAR)
-    assert table["probability_best"].sum() == pytest.approx(1)
     same = table.loc[["chosen", "ours", "typed"]]
     assert (same["exceeds"] == "").all(), "rounding is forgiven"
-    np.testing.assert_allclose(same["probability_best"], same["probability_best"].iloc[0], rtol=0.05)
+    assert same["same_as"].tolist() == ["", "chosen", "chosen"]
+    assert (same["probability_best"] == same["probability_best"].iloc[0]).all()
+    others = table.loc[before.index, "probability_best"]
+    np.testing.assert_allclose(others, before["probability_best"], atol=1e-12, err_msg="copies change nothing")
     assert same["flops"].max() <= budget * (1 + 1e-6)
     said = what_would_change(table, None, None)
     assert "'ours' is the chosen plan." in said and "The nearest rival is 'ours'" not in said
+
+
+def test_a_plan_under_two_names_of_its_own_counts_once(uncertain):
+    plan = (2e9, 1e22 / 6 / 2e9)
+    once = explain(uncertain, 1e22, plans={"a": plan}, rules=FAR)
+    twice = explain(uncertain, 1e22, plans={"a": plan, "b": plan}, rules=FAR)
+    assert twice["same_as"]["b"] == "a" and "'b' is 'a'." in what_would_change(twice, None, None)
+    np.testing.assert_allclose(twice.loc[once.index, "probability_best"], once["probability_best"])
+
+
+def test_a_plan_that_breaks_a_limit_is_not_the_same(uncertain):
+    alone = explain(uncertain, 1e22, rules=FAR).loc["chosen"]
+    over = {"over": (float(f"{alone['params']:.7g}"), float(f"{alone['tokens'] * 1.002:.7g}"))}
+    row = explain(uncertain, 1e22, plans=over, rules=FAR).loc["over"]
+    assert row["exceeds"] == "flops" and row["same_as"] == "" and row["probability_best"] == 0
+
+
+def test_what_limits_cost_is_said_of_the_chosen_plan(uncertain):
+    limits = Limits(max_params=1e9)
+    said = explain(uncertain, 1e22, limits=limits, rules=FAR)["warning"]["chosen"]
+    cost = allocate(uncertain, 1e22, limits=limits, rules=FAR)["warning"].iloc[0]
+    found = re.search(r"Without `max_params`.*?were lost\.", cost)
+    assert found and found[0] in said
+
+
+def test_a_size_that_limits_fix_depends_on_nothing(uncertain):
+    limits = Limits(max_params=1e9)
+    table = explain(uncertain, 1e22, limits=limits, rules=FAR)
+    said = what_would_change(table, sensitivity(uncertain, 1e22, limits=limits, rules=FAR), None)
+    assert "The limits fix the best size" in said and "depends most" not in said
 
 
 def test_plans_are_equal_within_the_flat_range_of_a_draw(uncertain):
@@ -166,7 +201,8 @@ def test_weights_that_no_one_can_trust(uncertain, small_fit):
 )
 def test_plans_that_break_limits_are_no_choice(uncertain, limits, plans, broken):
     table = explain(uncertain, 1e22, plans=plans, limits=limits, rules=FAR)
-    assert table.index[0] == "chosen" and table["probability_best"].sum() == pytest.approx(1)
+    assert table.index[0] == "chosen"
+    assert table.loc[table["same_as"] == "", "probability_best"].sum() == pytest.approx(1)
     bad = table[table["exceeds"] != ""]
     assert bad["exceeds"].to_dict() == broken and list(table.index[-len(bad) :]) == list(bad.index)
     assert bad["wasted_compute"].isna().all() and (bad["probability_best"] == 0).all()

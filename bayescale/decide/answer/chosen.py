@@ -29,6 +29,8 @@ class Chosen:
         Unique tokens, including those bought for `data_usd` dollars.
     said : str
         Warnings about the choice.
+    limits_cost : str, optional
+        What the limits cost, from a question without a budget, which finds that itself.
     """
 
     draws: LossDraws
@@ -41,6 +43,7 @@ class Chosen:
     pool: float | None = None
     data_usd: float = 0.0
     said: str = ""
+    limits_cost: str | None = None
 
     @property
     def money(self) -> Feasible:

@@ -17,6 +17,7 @@ _CLOSER = ((129, 1 / 4), (65, 1 / 16))  # as in `choose`, but sparser: each size
 _SCAN = 25  # numbers of tokens tried if the maximum is not enough: drift can make more of them worse
 _GRID = 41
 _DRAWS = 400
+_AT_THE_LIMIT = 1e-3  # of ln cost, more than its noise as a quantile over draws: the largest size is taken if it costs at most so much more
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,8 @@ def cheapest(
     # The tokens that enough draws need are a quantile over draws, so the cost has many minima.
     grid, costs = closer(lambda x: log_cost(x, draws), grid, costs, _CLOSER)
     n, least = refine(lambda x: log_cost(x, draws), grid, costs)
+    if (at_top := float(log_cost(np.array([top]), draws)[0])) <= least + _AT_THE_LIMIT:
+        n, least = top, at_top
     reach = least - float(np.log1p(-share))
     flat = [edge(lambda x: log_cost(x, draws), n, side, reach, room) for side, room in ((-1, np.inf), (1, top - n))]
     return Cheapest(n, float(least_tokens(draws, within, target, np.array([n]))[0]), (flat[0], flat[1]))

@@ -45,6 +45,11 @@ class Shapes:
         """Number of shapes."""
         return len(self.params)
 
+    @property
+    def plain(self) -> bool:
+        """Whether a size that is not on the list would have a known cost and a known loss: only params are listed."""
+        return self.flops_per_token is None and not self.inputs and self.counted_as == "params"
+
     def at(self, mask: np.ndarray) -> "Shapes":
         """Return some of the shapes."""
         return replace(
