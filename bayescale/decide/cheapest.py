@@ -14,7 +14,7 @@ from .answer.chosen import Chosen
 from .answer.cost_of_limits import unknown_cost, without_limits
 from .answer.table import answer
 from .answer.warnings import out_of_reach, rounded_up
-from .plans.cheapest import Cheapest, cheapest, least_tokens
+from .plans.cheapest import Cheapest, cheapest, least_tokens, limits_reached
 from .plans.choose import Choice, choose
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
@@ -143,7 +143,7 @@ def _cheapest(problem: Problem, feasible: Feasible, target: Target, log_most_flo
 
 def _limits_cost(problem: Problem, feasible: Feasible, target: Target, plan: Cheapest) -> str:
     """Return a sentence on how much the limits that bind raise the cost; empty if they hardly do."""
-    limits = feasible.binding(plan.log_params, plan.log_tokens)
+    limits = limits_reached(feasible, plan.log_params, plan.log_tokens)
     if not limits:
         return ""
     names, free = options_of(limits), without_limits(feasible)

@@ -67,7 +67,7 @@ def test_the_cheapest_plan_says_what_a_limit_adds(uncertain):
     target, limits = Target(2.3, 0.5), Limits(max_params=1e9)
     free = cheapest_plan(uncertain, target, rules=FAR).iloc[0]
     row = cheapest_plan(uncertain, target, limits=limits, rules=FAR).iloc[0]
-    assert row["params"] == pytest.approx(1e9, rel=1e-9) and row["binding"] == "max-params"
+    assert row["params"] == pytest.approx(1e9, rel=2e-3) and row["binding"] == "max-params"
     found = re.search(
         r"cheapest plan would be (\S+) params on (\S+) tokens\. The limit raises the cost by (\d+)%, from (\S+) to (\S+) FLOP\.",
         row["warning"],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, named
+from ..plans.cheapest import limits_reached
 from ..plans.choose import Own
 from ..plans.feasible import Feasible
 from ..plans.loss import LossDraws
@@ -83,9 +84,9 @@ def _asked(request: Request, one: Chosen) -> float:
 
 def _binding(request: Request, one: Chosen, money: Feasible) -> list[str]:
     """Return the options with limits that the plan reaches."""
-    binding = money.binding(one.choice.log_params, one.choice.log_tokens)
     if one.flat is not None:
-        binding = [name for name in binding if name != one.feasible.budget]
+        return limits_reached(money, one.choice.log_params, one.choice.log_tokens)
+    binding = money.binding(one.choice.log_params, one.choice.log_tokens)
     if one.shapes is None:
         return binding
     return [*(name for name in binding if name != "max-params"), "shapes", *_shut_out(request, one)]

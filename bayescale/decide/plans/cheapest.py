@@ -17,7 +17,9 @@ _CLOSER = ((129, 1 / 4), (65, 1 / 16))  # as in `choose`, but sparser: each size
 _SCAN = 25  # numbers of tokens tried if the maximum is not enough: drift can make more of them worse
 _GRID = 41
 _DRAWS = 400
-_AT_THE_LIMIT = 1e-3  # of ln cost, more than its noise as a quantile over draws: the largest size is taken if it costs at most so much more
+_NOISE = (
+    2e-3  # of ln params and ln tokens: the cost is a quantile over draws, so its minimum may lie so far from a limit
+)
 
 
 @dataclass(frozen=True)
@@ -128,8 +130,11 @@ def cheapest(
     # The tokens that enough draws need are a quantile over draws, so the cost has many minima.
     grid, costs = closer(lambda x: log_cost(x, draws), grid, costs, _CLOSER)
     n, least = refine(lambda x: log_cost(x, draws), grid, costs)
-    if (at_top := float(log_cost(np.array([top]), draws)[0])) <= least + _AT_THE_LIMIT:
-        n, least = top, at_top
     reach = least - float(np.log1p(-share))
     flat = [edge(lambda x: log_cost(x, draws), n, side, reach, room) for side, room in ((-1, np.inf), (1, top - n))]
     return Cheapest(n, float(least_tokens(draws, within, target, np.array([n]))[0]), (flat[0], flat[1]))
+
+
+def limits_reached(feasible: Feasible, log_params: float, log_tokens: float) -> list[str]:
+    """Return the options, other than a budget, whose limits a cheapest plan reaches within the noise of its search."""
+    return [name for name in feasible.binding(log_params + _NOISE, log_tokens + _NOISE) if name != feasible.budget]
