@@ -90,6 +90,10 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
     kind = kind_of(path)
     if kind and kind != "a folder":  # opening it could wait for ever
         raise InputError(f"'{path}' is {kind}, not a fit; give a file from `save_fit` (bayescale fit RUNS --out FILE).")
+    if not path.is_file() and (failed := failed_path(path)).is_file():
+        raise InputError(
+            f"There is no fit '{path}', only '{failed}', whose check failed: `bayescale check {failed}` says why; then fit again."
+        )
     if not path.is_file():
         raise InputError(f"There is no fit '{path}'; `save_fit` (bayescale fit RUNS --out {path}) makes one.")
     try:

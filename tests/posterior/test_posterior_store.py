@@ -116,6 +116,12 @@ def test_what_is_no_fit(kind, message, small_fit, fit_file, tmp_path):
     assert "broken.nc" in str(caught.value) and len(str(caught.value).splitlines()) == 1
 
 
+def test_a_fit_that_failed_its_check_is_named(fit_file, tmp_path):
+    (tmp_path / "fit.failed.nc").write_bytes(fit_file.read_bytes())
+    with pytest.raises(ValueError, match=r"There is no fit '.*fit\.nc', only '.*fit\.failed\.nc', whose check failed"):
+        load_fit(tmp_path / "fit.nc")
+
+
 @pytest.mark.parametrize("groups", [None, ("posterior", "constant_data")])
 def test_a_fit_of_the_older_format_says_how_it_was_made(small_fit, tmp_path, groups):
     older = small_fit.copy()

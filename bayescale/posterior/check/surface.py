@@ -13,6 +13,7 @@ from .verdict import verdict
 
 _PRIOR_DRIVEN = 0.8  # posterior sd over prior sd
 _COLLINEAR = 0.95  # |correlation| of ln params and ln tokens of the cells
+_NAMED = 12  # optima outside what was tried that a sentence names
 _BATCH_SPREAD = 0.01  # of ln batch_tokens within a cell
 
 
@@ -67,7 +68,7 @@ def _prior_driven(idata: xr.DataTree, surface: Surface) -> dict[str, Any]:
 
 
 def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray], member: np.ndarray) -> dict[str, Any]:
-    """Count the cells with three or more values in which the median optimum lies outside the values tried."""
+    """Count the cells with two or more values in which the median optimum lies outside the values tried."""
     best = cell_best(idata, spec, logs, member)
     names = idata["posterior"]["cell"].to_numpy()
     outside = []
@@ -75,7 +76,7 @@ def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray],
         middle = draws.median(("chain", "draw")).to_numpy()
         for i, row in enumerate(member > 0):
             tried = logs[tuned][row]
-            if len(np.unique(tried)) > 2 and not tried.min() <= middle[i] <= tried.max():
+            if len(np.unique(tried)) > 1 and not tried.min() <= middle[i] <= tried.max():
                 outside.append(
                     f"{tuned} of {names[i]} (best {np.exp(middle[i]):.3g}, tried up to {np.exp(tried.max()):.3g})"
                     if middle[i] > tried.max()
@@ -86,7 +87,7 @@ def _bracketed(idata: xr.DataTree, spec: ModelSpec, logs: dict[str, np.ndarray],
         float(len(outside)),
         0,
         "at most",
-        f"The best value lies outside what was tried for {', '.join(outside[:4])}{' and others' if len(outside) > 4 else ''}: it "
+        f"The best value lies outside what was tried for {', '.join(outside[:_NAMED])}{' and others' if len(outside) > _NAMED else ''}: it "
         "comes from the parabola and the prior. Extend the sweep in that direction.",
         bears_on=("rates",),
     )
