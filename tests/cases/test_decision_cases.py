@@ -9,6 +9,8 @@ import re
 
 import pytest
 
+from bayescale import load_fit
+
 pytestmark = pytest.mark.slow
 
 
@@ -22,6 +24,12 @@ def test_losses_of_both_models(fit, one_plan, answer):
         expected = float(re.match(r"[\d.]+", answer("no-size-is-enough")[name]).group())
         row = one_plan(fit, "--params", params, "--tokens", tokens)
         assert row["expected_median"] == pytest.approx(expected, abs=0.003)
+
+
+def test_the_floor_at_the_tokens_allowed(fit, answer):
+    draws = load_fit(fit)["posterior"]
+    floor = float((draws["E"] + draws["B"] / 300e9 ** draws["beta"]).median())
+    assert floor == pytest.approx(float(answer("no-size-is-enough")["floor_at_3e11_tokens"]), abs=0.01)
 
 
 def test_no_size_reaches_the_target(fit, ask):

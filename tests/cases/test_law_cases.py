@@ -9,30 +9,60 @@ import pytest
 slow = pytest.mark.slow
 
 
+TWELVE = (
+    "--column", "params=N (non-emb)", "--column", "tokens=D (tokens)", "--params-kind", "non-embedding", "--where", "FLOPs<1e16",
+)  # fmt: skip
+
+
 def off(advice, run):
     """Read the factor by which a run is said to be off."""
     return float(re.search(rf"{run}: ([\d.]+)x", advice)[1])
 
 
 @slow
-def test_twelve_constant_rate_runs(table, fitted, open_checks):
-    path = table("twelve-constant-rate-runs")
-    columns = ("--column", "params=N (non-emb)", "--column", "tokens=D (tokens)", "--params-kind", "non-embedding")
-    fit = fitted(path, *columns, "--where", "FLOPs<1e16", "--draws", "2000", "--tune", "2000").fit
-    checks = open_checks(fit)
+def test_twelve_constant_rate_runs(table, fitted, open_checks, one_plan):
+    said = fitted(table("twelve-constant-rate-runs"), *TWELVE)
+    checks = open_checks(said.fit)
     assert "No run is near its floor" in checks["floor_in_sight"] or "keep a pattern" in checks["residual_pattern"]
-    said = checks.get("prior_conflict", "")
-    assert not re.search(r"\bu[12]\b", re.sub(r"\((u1|u2)\)", "", said)), "names are those of the table"
+    shown = {row["name"] for row in said.document["parameters"]}
+    named = re.search(r"disagree on (.*)\. First", checks["prior_conflict"])
+    assert named and set(re.findall(r"[AB](?=/)|alpha|beta|\bE\b", named[1])) & shown, "names are those of the table"
+    row = one_plan(said.fit, "--params", "25.18M", "--tokens", "80M")
+    assert "No run is near its floor" in row["warning"] or "keep a pattern" in row["warning"]
 
 
 @slow
-def test_copied_cell(table, answer, fitted, open_checks):
+def test_the_better_of_two_matched_budgets(table, answer, fitted, ask, tmp_path):
+    """The smaller model on four times the tokens is better placed at both budgets, by forecasts and by `explain`."""
+    fit = fitted(table("twelve-constant-rate-runs"), *TWELVE).fit
+    found = re.findall(
+        r"([\d.]+) (?:\([\d.M on]+\) )?beats ([\d.]+)", answer("twelve-constant-rate-runs")["matched_budgets"]
+    )
+    assert len(found) == 2
+    plans = pd.DataFrame({"params": [0.2e6, 0.79e6] * 2, "tokens": [80e6, 20e6, 20e6, 5e6]})
+    plans.to_csv(tmp_path / "plans.csv", index=False)
+    rows = ask("forecast", fit, "--plans", tmp_path / "plans.csv").document["forecasts"]
+    medians = [row["expected_median"] for row in rows]
+    for measured, pair in zip(found, (medians[:2], medians[2:]), strict=True):
+        assert pair[0] < pair[1] and pair == pytest.approx(list(map(float, measured)), rel=0.1)  # rms of the law 3.5%
+    own = ("--plan", "longer=0.2M,80M", "--plan", "larger=0.79M,20M")
+    said = ask("explain", fit, "--flops", "9.5e13", *own, "--max-extrapolation", "3")
+    by_name = {row["plan"]: row for row in said.document["plans"]}
+    assert by_name["longer"]["expected_regret"] < by_name["larger"]["expected_regret"]
+
+
+@slow
+def test_copied_cell(table, answer, fitted, open_checks, one_plan):
     low, high = map(float, re.search(r"accept ([\d.]+) to ([\d.]+)", answer("copied-cell")["factor"]).groups())
     where = ("--where", "model=gpt2-xl", "--where", "samples>0")
     said = fitted(table("fine-tuned-by-samples"), "--model", "bnsl", "--option", "breaks=1", "--at", "samples", *where)
     advice = open_checks(said.fit)["outlying_rows"]
-    assert low <= max(map(float, re.findall(r": ([\d.]+)x", advice))) <= high
+    assert low <= off(advice, "run-148") <= high
     assert "bits" not in advice
+    low, high = map(
+        float, re.search(r"accept ([\d.]+) to ([\d.]+)", answer("copied-cell")["expected_at_409600"]).groups()
+    )
+    assert low <= one_plan(said.fit, "--at", "samples=409600")["expected_median"] <= high
 
 
 @slow

@@ -74,13 +74,16 @@ def test_pile_table_has_one_length(table, fitted, open_checks, one_budget):
 # A unit
 
 
-def test_tokens_per_gpu(table, fitted, one_budget):
+def test_tokens_per_gpu(table, answer, fitted, one_budget):
     said = fitted(table("tokens-per-gpu"))
     note = flops_note(said)
     assert "in 12 of 12 rows; the ratio is 8.00 in every row" in note
     assert "tokens (or the batch) were counted per device" in note
     row = one_budget(said.fit, "1e21")
     assert "flops is 8.00 times 6 x params x tokens" in row["warning"] and "per device" in row["warning"]
+    assert row["params"] > accepted(answer("tokens-per-gpu")["params_at_1e21_after_mending_tokens"])[1], (
+        "unmended, it is wrong"
+    )
 
 
 @slow

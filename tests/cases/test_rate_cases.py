@@ -8,7 +8,7 @@ import pytest
 
 from bayescale.laws import rate_surface
 
-pytestmark = pytest.mark.slow  # one fit of half a minute
+pytestmark = pytest.mark.slow  # three fits of half a minute to two minutes
 
 TRUTH = {"lr_coef": 1.79, "exponent_params": -0.713, "exponent_tokens": 0.307}
 
@@ -101,3 +101,32 @@ def test_the_thread(numbers):
     )
     assert pytest.approx(0.89, abs=0.01) == 1.45e-3 / 1.63e-3
     assert 1.45e-3 * true_rate(**far) / true_rate(**near) * fall == pytest.approx(0.94e-4, rel=0.02)
+
+
+def test_the_best_rate_of_nested_runs(cases, answer, fitted):
+    columns = ("--column", "lr=train.lr", "--column", "loss=final_bpc", "--column", "params=total_params")
+    said = fitted(cases / "inputs" / "nested-runs.jsonl", "--model", "lr-surface", *columns, "--loss-unit", "bits/char")
+    (row,) = [row for row in said.document["parameters"] if row["name"].startswith("best_lr[")]
+    low, high = accepted(answer("nested-jsonl-of-a-sweep")["best_rate"])
+    assert low <= row["median"] <= high
+
+
+@pytest.fixture(scope="module")
+def batches(table, fitted):
+    columns = ("--column", "params=N", "--column", "tokens=D", "--column", "batch_tokens=gbsz*4096")
+    return fitted(table("rate-batch-sweep"), *columns, "--model", "lr-batch-surface", "--where", "N<1e9")
+
+
+def test_vertices_outside_the_sweep_are_named(batches, open_checks):
+    """All of them, so that one reads that all rates of the largest model, at each of its lengths, were above its optimum."""
+    said = open_checks(batches.fit)["optimum_bracketed"]
+    assert "and others" not in said
+    assert len(re.findall(r"lr of params=5\.885e\+08 tokens=\S+ \(best \S+, tried from 0\.00[12]\)", said)) == 3
+
+
+def test_the_best_rate_at_512_sequences(batches, one_plan):
+    """The band need not reach 1.2e-3 as the rates of the largest fitted model are said to lie above its optimum."""
+    plan = ("--at", "params=1713504256", "--at", "tokens=200e9")
+    best, fixed = one_plan(batches.fit, *plan), one_plan(batches.fit, *plan, "--at", "batch_tokens=2097152")
+    assert fixed["lr_median"] > best["lr_median"], "a batch larger than the best takes a higher rate"
+    assert fixed["lr_upper"] >= 1.2e-3 or "tried from 0.001" in fixed["warning"]

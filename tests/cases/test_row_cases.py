@@ -84,7 +84,7 @@ def test_a_copied_cell_is_said_before_the_fit(table, answer, ask, out):
 
 
 @slow
-def test_bits_beside_perplexity_label_the_fit(table, answer, fitted, one_plan):
+def test_bits_beside_perplexity_label_the_fit(table, answer, fitted, one_plan, say):
     said = fitted(table("fairseq-bits"))
     assert said.document["loss_unit"] == "bits/token"
     (note,) = [note for note in said.notes if "2^loss" in note]
@@ -92,3 +92,4 @@ def test_bits_beside_perplexity_label_the_fit(table, answer, fitted, one_plan):
     row = one_plan(said.fit, "--params", "3e9", "--tokens", "60e9")
     bits = float(re.search(r"= ([\d.]+) bits", answer("loss-in-bits-beside-perplexity")["forecast"])[1])
     assert row["loss_lower"] <= bits <= row["loss_upper"]
+    assert "bits/token" in say("forecast", said.fit, "--params", "3e9", "--tokens", "60e9")

@@ -26,6 +26,8 @@ def test_flat_at_chance(table):
     # The edge of a band this skew takes more draws: with 600 per chain its width came out as .385 to .43, with 8,000 as .42.
     idata, checks = sample("accuracy", table("flat-at-chance"), draws=4000)
     assert not checks["above_chance"]["passed"] and checks["rhat"]["passed"]
+    accuracy = pd.read_csv(table("flat-at-chance"))["accuracy"]
+    assert np.abs(accuracy - 0.25).max() == pytest.approx(0.017, abs=5e-4)
     row = band(idata, loss=1.8)
     assert row["accuracy_upper"] >= 0.6 and row["accuracy_upper"] - row["accuracy_lower"] >= 0.4
     assert "the data do not show the bend" in row["warning"]
@@ -37,6 +39,8 @@ def test_noisy_composite(table):
     row = band(idata, loss=0.8572)
     assert row["core_lower"] < 0.1708 < row["core_upper"]
     assert row["core_upper"] - row["core_lower"] > 0.022
+    d12, d13 = (band(idata, loss=loss)["expected_median"] for loss in (0.9825, 0.9644))
+    assert d12 < d13, "the dip from d12 to d13 is noise"
     assert "no n_items" in json.loads(idata.attrs["notes"])["n_items"]
 
 
