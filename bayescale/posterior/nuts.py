@@ -75,8 +75,7 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
         prior = pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seeds[2])
     for group in ("prior", "prior_predictive"):
         idata[group] = prior[group]
-    if not by_smc:
-        idata["sample_stats"].attrs["target_accept"] = float(options["target_accept"])  # for the advice of the check
+    idata["sample_stats"].attrs["target_accept"] = float(options["target_accept"])  # for the advice of the check
     _weigh(idata, observed_name(spec))
     return idata
 
