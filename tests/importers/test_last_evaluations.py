@@ -199,3 +199,28 @@ def test_old_mlx_evaluates_after_the_update(tmp_path):
     text = "Iter 10: Train loss 5.000, It/sec 2.000\nIter 20: Val loss 4.500, Val ppl 90.017, Val took 1.0s\n"
     row, _ = one(written(tmp_path, "x.log", text), params={"*": 1e7}, batch_tokens={"*": 1e4})
     assert (row["loss"], row["steps"]) == (4.5, 20)
+
+
+NEMO = """\
+Training epoch 0, iteration 9/19 | lr: 0.003 | global_batch_size: 32 | global_step: 9 | reduced_train_loss: 5.385 | consumed_samples: 320
+Epoch 0, global step 9: 'val_loss' reached 5.26396 (best 5.26396), saving model to 'a--val_loss=5.2640.ckpt' as top 5
+Training epoch 0, iteration 10/19 | lr: 0.003 | global_step: 10 | reduced_train_loss: 5.3 | consumed_samples: 352 | val_loss: 5.264
+Training epoch 0, iteration 19/19 | lr: 0.003 | global_step: 19 | reduced_train_loss: 4.3 | consumed_samples: 640 | val_loss: 5.264
+Epoch 0, global step 19: 'val_loss' reached 4.25001 (best 4.25001), saving model to 'a--val_loss=4.2500.ckpt' as top 5
+"""
+
+
+def test_a_loss_that_a_checkpoint_reached_is_a_validation_loss(tmp_path):
+    (tmp_path / "nemo.log").write_text(NEMO)
+    imported = import_runs(tmp_path / "nemo.log", ImportAnswers(params={"*": 1e7}, sequence={"*": 1024}))
+    assert imported.runs[["loss", "steps"]].to_numpy().tolist() == [[4.25001, 20]]
+    assert imported.checkpoints[["loss", "steps"]].to_numpy().tolist() == [[5.26396, 10], [4.25001, 20]]
+
+
+def test_checkpoints_alone_say_that_a_run_went_on(tmp_path):
+    lines = [f"Epoch {place}, global step {100 * place}: 'val_loss' reached {6 - place}.0 (best)" for place in (1, 2)]
+    lines += [f"Epoch {place}, global step {100 * place}: 'val_loss' was not in top 1" for place in (3, 4)]
+    (tmp_path / "lightning.log").write_text("\n".join(lines))
+    imported = import_runs(tmp_path / "lightning.log", ImportAnswers(params={"*": 1e7}, batch_tokens={"*": 1e6}))
+    assert imported.runs[["loss", "steps"]].to_numpy().tolist() == [[4.0, 200]]
+    assert any("step 200 of 400" in text for text in imported.report["warnings"])

@@ -2,10 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 from ..format import Format
 from ..log import Log, number_of, series_of
+from ..resumed import Point, in_order, time_of
 from .reading.safe import Unreadable, head_text, read_json
 
 TITLE = "comet"
@@ -22,7 +22,7 @@ def read(path: Path) -> list[Log]:
     points = read_json(path)
     if not isinstance(points, list):
         raise Unreadable(f"{path.name} does not contain a list of points.")
-    rows: list[tuple[float, dict[str, Any]]] = []
+    found: list[Point] = []
     without = 0
     for point in points:
         if not isinstance(point, dict):
@@ -32,17 +32,11 @@ def read(path: Path) -> list[Log]:
         if step is None:
             without += 1
             continue
-        rows.append(
-            (
-                step,
-                {
-                    f"{context}/{name}"
-                    if context and str(context) not in re.split(r"[^a-z]+", name.lower())
-                    else name: point.get("metricValue")
-                },
-            )
-        )
-    notes = (f"{without} points have no step and were skipped.",) if without else ()
+        if context and str(context) not in re.split(r"[^a-z]+", name.lower()):
+            name = f"{context}/{name}"
+        found.append(Point(time_of(point.get("timestamp")), step, {name: point.get("metricValue")}))
+    rows, notes = in_order(found, path.name)
+    notes += (f"{without} points have no step and were skipped.",) if without else ()
     return [Log(run=path.stem, source=path.name, format=TITLE, series=series_of(rows), notes=notes)]
 
 

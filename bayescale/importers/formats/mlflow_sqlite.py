@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from ..format import Format
 from ..log import FINISHED, Log, number_of, series_of
+from ..resumed import Point, in_order
 from .reading.databases import opened, tables
 
 TITLE = "mlflow sqlite"
@@ -30,22 +33,27 @@ def read(path: Path) -> list[Log]:
                 )
             )
             points = connection.execute(
-                "SELECT step, key, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics WHERE run_uuid = ? ORDER BY timestamp, step",
+                "SELECT timestamp, step, key, CASE WHEN is_nan THEN NULL ELSE value END FROM metrics WHERE run_uuid = ?",
                 (uuid,),
             )
-            series = series_of(
-                (float(step or 0), {str(key): float("nan") if value is None else _finite(value)})
-                for step, key, value in points
+            label = _name(name) or tags.get("mlflow.runName") or uuid
+            rows, notes = in_order(
+                (
+                    Point(number_of(time), float(step or 0), {str(key): np.nan if value is None else _finite(value)})
+                    for time, step, key, value in points
+                ),
+                label,
             )
             logs.append(
                 Log(
-                    run=_name(name) or tags.get("mlflow.runName") or uuid,
+                    run=label,
                     source=f"{path.name} {uuid[:8]}",
                     format=TITLE,
-                    series=series,
+                    series=series_of(rows),
                     config={**({"family": tags["family"]} if "family" in tags else {}), **config},
                     state=FINISHED if status == "FINISHED" else f"status is {status}" if status else "",
                     left_out="lifecycle_stage is deleted" if stage == "deleted" else "",
+                    notes=notes,
                 )
             )
     return logs

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from ..format import Format
-from ..log import FINISHED, Log, Series, number_of, without_overwritten
+from ..log import FINISHED, Log, number_of, series_of
+from ..resumed import Point, in_order
 from .reading.safe import Unreadable, inside, read_bytes, read_text, read_yaml, walk
 
 TITLE = "mlflow file store"
@@ -54,19 +53,22 @@ def _read_run(folder: Path, root: Path) -> Log:
     if not isinstance(meta, dict):
         raise Unreadable(f"{folder.name}/meta.yaml does not describe a run.")
     notes: list[str] = []
-    series, config = {}, {}
+    points: list[Point] = []
+    config = {}
     for file in _files(folder / "params", root):
         if file.stat().st_size <= _MOST_PARAM:  # longer ones are prompts and the like
             config[file.relative_to(folder / "params").as_posix()] = read_bytes(file).decode("utf-8", "replace").strip()
     for file in _files(folder / "metrics", root):
         key = file.relative_to(folder / "metrics").as_posix()
-        points, bad = _points(file)
-        if points is not None:
-            series[key] = points
+        found, bad = _points(file)
+        points += [Point(time, step, {key: value}) for time, step, value in found]
         if bad:
             notes.append(f"{bad} lines of metric '{key}' are cut off and were skipped.")
     name_file = folder / "tags" / "mlflow.runName"
     name = str(meta.get("run_name") or "") or (read_text(name_file, _MOST_PARAM).strip() if name_file.is_file() else "")
+    rows, went_back = in_order(points, name or folder.name)
+    series = series_of(rows)
+    notes += went_back
     family = folder / "tags" / "family"
     if family.is_file():
         config.setdefault("family", read_text(family, _MOST_PARAM).strip())
@@ -91,8 +93,8 @@ def _files(folder: Path, root: Path) -> list[Path]:
     return [part / name for part, _, names in walk(folder) for name in names if inside(part / name, root)]
 
 
-def _points(file: Path) -> tuple[Series | None, int]:
-    """Return the points of `<ms> <value> <step>` lines in order of time; very old lines lack the step, newer ones add a data set."""
+def _points(file: Path) -> tuple[list[tuple[float, float, float]], int]:
+    """Return (time, step, value) of `<ms> <value> <step>` lines; very old lines lack the step, newer ones add a data set."""
     rows, bad = [], 0
     for line in read_text(file).split("\n"):
         parts = line.split(" ")
@@ -104,11 +106,7 @@ def _points(file: Path) -> tuple[Series | None, int]:
             bad += 1
         else:
             rows.append((time, step, value))
-    if not rows:
-        return None, bad
-    times, steps, values = (np.array(part) for part in zip(*rows, strict=True))
-    order = np.lexsort((steps, times))  # lines are in the order of logging, which may differ from that of steps
-    return without_overwritten({"": (times[order], steps[order], values[order])})[""], bad
+    return rows, bad
 
 
 FORMAT = Format("mlflow", TITLE, recognises, read, rank=60, on_folders=True, holds_runs=True)

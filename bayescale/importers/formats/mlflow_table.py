@@ -31,7 +31,7 @@ def read(path: Path) -> list[Log]:
         config = {key.removeprefix("params."): cell for key, cell in row.items() if key.startswith("params.")}
         if "tags.family" in row:
             config.setdefault("family", row["tags.family"])
-        found = wandb_steps.history([metrics])
+        found = wandb_steps.history([metrics], path.name)
         status = str(row.get("status", ""))
         logs.append(
             Log(

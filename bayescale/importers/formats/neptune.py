@@ -6,6 +6,7 @@ from typing import Any
 
 from ..format import Format
 from ..log import Log, series_of
+from ..resumed import Point, in_order, time_of
 from .reading.safe import head
 from .reading.tables import parquet_columns, read_parquet
 
@@ -25,8 +26,11 @@ def read(path: Path) -> list[Log]:
     frame = read_parquet(path)
     logs = []
     for identity, rows in frame.groupby("run_id", sort=False):
-        points = rows[rows["attribute_type"] == "float_series"].sort_values("timestamp", kind="stable")
-        cells = zip(points["step"], points["attribute_path"], points["float_value"], strict=True)
+        points = rows[rows["attribute_type"] == "float_series"]
+        cells = zip(points["timestamp"], points["step"], points["attribute_path"], points["float_value"], strict=True)
+        ordered, notes = in_order(
+            (Point(time_of(time), float(step), {str(key): value}) for time, step, key, value in cells), str(identity)
+        )
         config: dict[str, Any] = {}
         for kind, column in _VALUES.items():
             if column in rows:
@@ -38,10 +42,11 @@ def read(path: Path) -> list[Log]:
                 run=str(identity),
                 source=path.name,
                 format=TITLE,
-                series=series_of((float(step), {key: value}) for step, key, value in cells),
+                series=series_of(ordered),
                 config=kept,
                 identity=f"neptune {path.parent.resolve()} {identity}",
                 started=re.sub(r"\d+", lambda match: match[0].zfill(8), path.name),
+                notes=notes,
             )
         )
     return logs

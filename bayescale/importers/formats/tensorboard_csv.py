@@ -1,21 +1,15 @@
-"""CSV downloaded from TensorBoard's page: one tag of one run, at most 1,000 sampled points.
-
-The order of its rows says nothing about a resumed run, because the events of the first job may stand last; the wall time does.
-"""
+"""CSV downloaded from TensorBoard's page: one tag of one run, at most 1,000 sampled points."""
 
 import re
-from itertools import pairwise
 from pathlib import Path
-
-import numpy as np
 
 from ..format import Format
 from ..log import Log, number_of, series_of
+from ..resumed import Point, in_order
 from .reading.tables import header, read_csv
 
 TITLE = "tensorboard csv"
 _MOST = 1000
-_SAID = 5  # notes on one file
 
 
 def recognises(path: Path) -> bool:
@@ -29,26 +23,24 @@ def read(path: Path) -> list[Log]:
     run, tag = (match[1], match[2]) if match else (path.stem, path.stem)
     frame = read_csv(path)
     cells = zip(frame["Wall time"], frame["Step"], frame["Value"], strict=True)
-    rows = [(number_of(time), step, value) for time, text, value in cells if (step := number_of(text)) is not None]
-    times = [time for time, _, _ in rows if time is not None]
-    if len(times) == len(rows) and np.isfinite(times).all():
-        rows.sort(key=lambda row: row[0] or 0.0)
-    notes = [
-        f"{path.name} goes back from step {before:.0f} to {after:.0f}, where the run was resumed; the rows later in wall time are used."
-        for (_, before, _), (_, after, _) in pairwise(rows)
-        if after < before
+    points = [
+        Point(number_of(time), step, {tag: value})
+        for time, text, value in cells
+        if (step := number_of(text)) is not None
     ]
-    if len(rows) >= _MOST:
-        notes.append(f"{path.name} has {len(rows)} points: TensorBoard's page exports a sample of at most {_MOST}.")
+    rows, went_back = in_order(points, path.name)
+    notes = list(went_back)
+    if len(points) >= _MOST:
+        notes.append(f"{path.name} has {len(points)} points: TensorBoard's page exports a sample of at most {_MOST}.")
     return [
         Log(
             run=run,
             source=path.name,
             format=TITLE,
-            series=series_of((step, {tag: value}) for _, step, value in rows),
+            series=series_of(rows),
             identity=f"tensorboard csv {path.parent.resolve()} {run}",
             started=path.name,
-            notes=tuple(notes[:_SAID]),
+            notes=tuple(notes),
         )
     ]
 

@@ -24,6 +24,7 @@ def read(path: Path) -> list[Log]:
     logs = []
     with opened(path) as connection:
         key = "run_id" if {"run_id"} <= columns(connection, "metrics") & columns(connection, "configs") else "run_name"
+        time = "timestamp" if "timestamp" in columns(connection, "metrics") else "NULL"
         runs = connection.execute(
             f"SELECT {key}, MAX(run_name) FROM metrics GROUP BY {key} ORDER BY MIN(rowid)"
         ).fetchall()
@@ -31,8 +32,14 @@ def read(path: Path) -> list[Log]:
             config: dict[str, Any] = {}
             for (text,) in connection.execute(f"SELECT config FROM configs WHERE {key} = ?", (identity,)):
                 config |= flat(_record(text))
-            rows = connection.execute(f"SELECT step, metrics FROM metrics WHERE {key} = ? ORDER BY rowid", (identity,))
-            found = wandb_steps.history(({**_record(text), "_step": step} for step, text in rows), first_wins=False)
+            rows = connection.execute(
+                f"SELECT step, {time}, metrics FROM metrics WHERE {key} = ? ORDER BY rowid", (identity,)
+            )
+            found = wandb_steps.history(
+                ({**_record(text), "_step": step, "_timestamp": moment} for step, moment, text in rows),
+                str(name),
+                first_wins=False,
+            )
             logs.append(
                 Log(
                     run=str(name),

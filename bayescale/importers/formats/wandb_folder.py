@@ -31,7 +31,7 @@ def read(path: Path) -> list[Log]:
     if not isinstance(summary, dict):
         raise Unreadable(f"{summary_file.name} does not contain metrics.")
     row = {key: value for key, value in summary.items() if not isinstance(value, dict)}
-    found = wandb_steps.history([row] if row else [])
+    found = wandb_steps.history([row] if row else [], path.name)
     name = path.name.rsplit("-", 1)[-1] if path.is_dir() else path.stem
     return [
         Log(

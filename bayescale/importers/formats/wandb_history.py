@@ -46,7 +46,7 @@ def read(path: Path) -> list[Log]:
             format=TITLE,
             identity=f"{path.parent.resolve()} {stem} {run}" if path.suffix == ".parquet" else "",
             started=re.sub(r"\d+", lambda match: match[0].zfill(8), path.stem),
-            **wandb_steps.history(some_rows(own, "_step"))._asdict(),
+            **wandb_steps.history(some_rows(own, "_step"), run or path.name)._asdict(),
         )
         for run, own in by_run.items()
     ]

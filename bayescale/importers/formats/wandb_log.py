@@ -63,7 +63,7 @@ def read(path: Path) -> list[Log]:
         else "no exit record: killed, or still running"
     )
     config = {key: value for key, value in config.items() if not key.startswith("_wandb")}
-    found = wandb_steps.history(some_rows(rows, "_step"))
+    found = wandb_steps.history(some_rows(rows, "_step"), path.name)
     return [
         Log(
             run=name or identity,

@@ -43,7 +43,7 @@ def read(path: Path) -> list[Log]:
         raise Unreadable(f"{path.name} has no column Name; include it in the export.")
     for place, cells in enumerate(frame.to_dict(orient="records"), 1):
         row = {str(key): cell for key, cell in cells.items() if key not in _OWN and not is_blank_text(cell)}
-        found = wandb_steps.history([row])
+        found = wandb_steps.history([row], path.name)
         state = re.sub(r"[^a-z ]", "", str(cells.get("State", "")).strip().lower())[:20]
         steps = number_of(cells.get("_step"))
         planned = f", step {steps:.0f}" if steps is not None else ""

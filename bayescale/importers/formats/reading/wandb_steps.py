@@ -9,6 +9,7 @@ import numpy as np
 
 from ....runs.columns import plain
 from ...log import Series, StepDoubt, number_of, series_of
+from ...resumed import Point, in_order, time_of
 from .safe import check_columns
 
 DOUBT = StepDoubt("W&B", "_step", "wandb.log")
@@ -25,21 +26,28 @@ class History(NamedTuple):
     series: dict[str, Series]
     step_doubt: StepDoubt | None = None
     steps_are_updates: bool = True
+    notes: tuple[str, ...] = ()
 
 
-def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> History:
-    """Read the rows of a history.
+def history(rows: Iterable[Mapping[str, Any]], where: str, *, first_wins: bool = True) -> History:
+    """Read the rows of a history; `where` is what a note calls it.
 
-    Rows are joined by `_step`, because training and evaluation are often logged in separate calls. If a resumed run logs a step again,
-    W&B keeps the first value, and so do we; other trackers keep all values, and the later one is used.
+    Rows are joined by `_step`, because training and evaluation are often logged in separate calls. If a step is logged twice in a row,
+    W&B keeps the first value, and so do we; other trackers keep all values, and the later one is used. If `_step` goes back, the run was
+    resumed, and the rows of the later job are used.
     """
     merged: dict[float, dict[str, Any]] = {}
     names: set[str] = set()
+    points = []
     for place, row in enumerate(rows):
         names.update(row)
         check_columns(names, "A history")
         step = number_of(row.get("_step"))
-        cells = merged.setdefault(place if step is None else step, {})
+        values = {key: value for key, value in row.items() if key not in _BOOKKEEPING}
+        points.append(Point(time_of(row.get("_timestamp")), place if step is None else step, values))
+    ordered, notes = in_order(points, where)
+    for step, row in ordered:
+        cells = merged.setdefault(step, {})
         for key, value in row.items():
             if first_wins:
                 cells.setdefault(key, value)
@@ -52,12 +60,10 @@ def history(rows: Iterable[Mapping[str, Any]], *, first_wins: bool = True) -> Hi
     numbered = _numbered(merged, counter, offset)
     if counter and first_wins:
         _drop_repeats(numbered)
-    found = series_of(
-        (step, {key: cell for key, cell in cells.items() if key not in _BOOKKEEPING}) for step, cells in numbered
-    )
+    found = series_of(numbered)
     if set(plain_names) >= _LITGPT:  # `iter` counts micro-batches
-        return History(found, steps_are_updates=False)
-    return History(found, None if counter or levanter else DOUBT)
+        return History(found, steps_are_updates=False, notes=notes)
+    return History(found, None if counter or levanter else DOUBT, notes=notes)
 
 
 def _numbered(
