@@ -19,14 +19,9 @@ def quoted(cell: Any) -> Any:
     return f"'{cell}" if isinstance(cell, str) and _RUNS.match(cell) and not _is_number(cell) else cell
 
 
-def unquoted(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table with the names and texts that `csv_text` was given."""
-    changed = {}
-    for place, name in enumerate(table.columns):
-        cells = table.iloc[:, place]
-        if not pd.api.types.is_numeric_dtype(cells) and any(str(cell)[:1] == "'" for cell in cells):
-            changed[name] = cells.map(_unquoted)
-    return table.assign(**changed).rename(columns=_unquoted)
+def unquoted(cell: str) -> str:
+    """Return the text that `csv_text` was given."""
+    return re.sub(_QUOTED, "", cell) if cell[:1] == "'" else cell
 
 
 def csv_text(table: pd.DataFrame, *, index: bool = False) -> tuple[str, int]:
@@ -55,10 +50,6 @@ def formulas_note(path: Any, quoted: int) -> str:
 
 def _differ(new: Any, old: Any) -> bool:
     return isinstance(new, str) and new != old
-
-
-def _unquoted(cell: Any) -> Any:
-    return re.sub(_QUOTED, "", cell) if isinstance(cell, str) else cell
 
 
 def _is_number(text: str) -> bool:

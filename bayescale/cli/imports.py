@@ -12,6 +12,7 @@ from ..errors import InputError
 from .options import Json
 from .output import print_json, print_notes, print_table, print_text
 
+_OUT = "runs.csv"
 _LISTED = 20
 _NAMED = 6
 
@@ -19,8 +20,9 @@ _NAMED = 6
 def import_(
     sources: Annotated[list[str], typer.Argument(help="Log files, folders or globs; formats may be mixed.")],
     out: Annotated[
-        str, typer.Option(help="Where to write the table; checkpoints and report are written next to it.")
-    ] = "runs.csv",
+        str | None,
+        typer.Option(help="Where to write the table; checkpoints and report go next to it. Default: runs.csv."),
+    ] = None,
     format: Annotated[
         str | None, typer.Option(help="Read all sources as this format instead of recognising it.")
     ] = None,
@@ -91,8 +93,11 @@ def import_(
     """
     from ..importers.interpret.answers import ImportAnswers, load_mapping, mapping_text, merged
     from ..importers.typed_answers import by_run, sets
-    from ..importers.write import paths, write
+    from ..importers.write import check_own, paths, write
 
+    if out is None:
+        out = _OUT
+        check_own(paths(out))
     _check_out(out, save_mapping, sources, format, paths(out))
     given = {
         "params": by_run("--params", params),
@@ -239,7 +244,7 @@ def _asked(error: Any, answers: Any) -> Iterator[Any]:
     from ..importers.typed_answers import with_answer
 
     print_text(
-        f"No log contains these {len(error.questions)} values; an empty answer ends the import without writing.",
+        f"Values that no log contains: {len(error.questions)}; an empty answer ends the import without writing.",
         file=sys.stderr,
     )
     for question in error.questions:
@@ -267,6 +272,8 @@ def _save(path: str, answers: Any) -> None:
 
 
 def _print(report: dict[str, Any], runs: Any) -> None:
+    from ..runs.problems import counted
+
     keys: dict[str, dict[str, int]] = {}
     for item in report["columns"]:
         found = keys.setdefault(item["column"], {})
@@ -295,5 +302,6 @@ def _print(report: dict[str, Any], runs: Any) -> None:
     left = len(report["left_out"])
     print_text(f"Found {formats}{f'; {left} left out' if left else ''}.")
     print_text(
-        f"{report['table']}: {len(runs)} runs, {unit}. Checkpoints are in {report['checkpoints']}, the report in {report['report']}."
+        f"{report['table']}: {counted(len(runs), 'run')}, {unit}. Checkpoints are in {report['checkpoints']}, "
+        f"the report in {report['report']}."
     )

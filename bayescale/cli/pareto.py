@@ -87,7 +87,7 @@ def _print(table: Any, unit: str, risk: str) -> None:
     print_table(f"Plans that no other plan beats, loss in {unit}", head, rows)
     if not table["on_frontier"].all():
         print_text(
-            f"{int((~table['on_frontier']).sum())} of {len(table)} plans are beaten and not shown (--json lists them)."
+            f"Of {len(table)} plans, {int((~table['on_frontier']).sum())} beaten and not shown (--json lists them)."
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError, named
-from ..runs.problems import nearest
+from ..runs.problems import counted, nearest
 from ..runs.values import one_line
 from .formats.reading.safe import inside, walk
 from .known import FORMATS
@@ -63,7 +63,7 @@ def find(sources: Iterable[str | Path], format: str | None = None) -> Discovery:
             result = _in_folder(source, format)
             if not result.found:
                 raise InputError(
-                    f"{source} holds nothing in a known format ({len(result.unknown)} files of unknown format); "
+                    f"{source} holds nothing in a known format ({counted(len(result.unknown), 'file')} of unknown format); "
                     f"give the folder of the runs, or use {named('format')}."
                 )
             found += result.found

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ..errors import InputError
+from ..runs.doubts import doubts
 from ..runs.values import one_line
 from . import report
 from .interpret import scores
@@ -105,7 +106,10 @@ def imported(logs: Logs, answers: ImportAnswers) -> Imported:
         lines = [_left_out_line(row) for row in table.rows]
         lines += [f"{item['source']}: {item['reason']}" for item in logs.unread]
         raise InputError("\n".join(["No run is left to write.", *lines]))
-    return Imported(report.runs_of(kept), report.checkpoints_of(table, answers), report.report_of(logs, table))
+    runs = report.runs_of(kept)
+    found = report.report_of(logs, table)
+    found["warnings"] = [*found["warnings"], *(doubts(runs) if len(runs) else [])]
+    return Imported(runs, report.checkpoints_of(table, answers), found)
 
 
 def _left_out_line(row: Row) -> str:

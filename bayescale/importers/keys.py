@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ..runs.columns import plain
 
 VALIDATION, TRAINING = "validation", "training"
-NATS, BITS_PER_BYTE, PERPLEXITY = "nats", "bits/byte", "perplexity"
+NATS, BITS_PER_BYTE, BITS_PER_CHAR, PERPLEXITY = "nats", "bits/byte", "bits/char", "perplexity"
 
 
 class LossKey(NamedTuple):
@@ -31,9 +31,16 @@ def _words(text: str) -> tuple[str, ...]:
 _EXACT = _words(
     "cross_entropy_loss crossentropyloss languagecrossentropy cross_entropy crossentropy ce_loss lm_loss nll_loss"
 )
-_NAMES = (*_EXACT, *_words("log_perplexity log_ppl bits_per_byte bpb perplexity ppl nll loss"))
+_NAMES = (
+    *_EXACT,
+    *_words("log_perplexity log_ppl bits_per_byte bpb bits_per_character bits_per_char bpc perplexity ppl nll loss"),
+)
 _NAME = re.compile(rf"(?<![a-z0-9])(?:{'|'.join(_NAMES)})(?![a-z0-9])")
-_UNITS = {"bpb": BITS_PER_BYTE, "bits_per_byte": BITS_PER_BYTE, "ppl": PERPLEXITY, "perplexity": PERPLEXITY}
+_UNITS = {
+    **dict.fromkeys(("bpb", "bits_per_byte"), BITS_PER_BYTE),
+    **dict.fromkeys(("bpc", "bits_per_char", "bits_per_character"), BITS_PER_CHAR),
+    **dict.fromkeys(("ppl", "perplexity"), PERPLEXITY),
+}
 _VALIDATION = _words("eval evaluation val valid validation heldout dev test")
 _TRAINING = frozenset(_words("train training reduced"))
 _FILLING = frozenset(_words("lm metric metrics total epoch step global avg mean main language model loss losses"))
@@ -79,8 +86,10 @@ def loss_key(key: str) -> LossKey | None:
         return None
     marks = [word for word in words if word in _VALIDATION]
     rest = [word for word in words if word not in _VALIDATION and word not in _TRAINING and word not in _FILLING]
+    if marks:
+        rest = [word for word in rest if word != "final"]  # when it was evaluated, not on what
     unit = _UNITS.get(quantity[0], NATS)
-    rank = 100 * [NATS, BITS_PER_BYTE, PERPLEXITY].index(unit)
+    rank = 100 * [NATS, BITS_PER_BYTE, BITS_PER_CHAR, PERPLEXITY].index(unit)
     rank += (quantity[0] not in _EXACT) + 10 * ("total" in words)
     if marks and not _TRAINING & set(words):
         of_one_batch = 20 * ("step" in words and "epoch" not in words)

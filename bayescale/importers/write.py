@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, named
+from ..errors import InputError, named, option
 from ..files import write_files
+from ..runs.provenance import provenance, report_of
 from ..runs.values import one_line
 from ..spreadsheet import csv_text, formulas_note
 from .importing import Imported
@@ -23,6 +24,19 @@ def paths(out: str | Path) -> dict[str, Path]:
         "checkpoints": path.with_suffix(".checkpoints.csv"),
         "report": path.with_suffix(".import.json"),
     }
+
+
+def check_own(files: Mapping[str, Path]) -> None:
+    """Raise InputError if files of an import that nobody named exist, and are not those of an earlier import: a user made them."""
+    table, report = files["runs"], provenance(files["runs"])
+    known = report and not report["edited"] if table.exists() else report_of(files["report"]).get("table") == table.name
+    found = [path for path in files.values() if path.exists()]
+    if found and not known:
+        name = one_line(found[0].name)
+        raise InputError(
+            f"{name} exists, and {'was edited since it was imported' if report else 'no import wrote it'}: write another file with "
+            f"{option('out')}, e.g. {option('out')} imported.csv ({option('out')} {table.name} overwrites it)."
+        )
 
 
 def write(imported: Imported, out: str | Path, details: Mapping[str, Any]) -> tuple[dict[str, Path], list[str]]:

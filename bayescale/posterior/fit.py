@@ -16,7 +16,7 @@ from ..runs import select_rows
 from ..runs.cells import find_cells
 from ..runs.columns import PARAMS_KINDS
 from ..runs.plausible import check_units, ignored_note
-from ..runs.problems import as_pairs
+from ..runs.problems import as_pairs, counted
 from ..runs.select import EVERY_FAMILY
 from ..spec.cells import check_cells
 from ..spec.covariates import check_within_cells
@@ -236,7 +236,8 @@ def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
     if spec.noise.link == "log" and spec.noise.dist != COUNTS and not (response > 0).all():
         bad = rows.loc[response <= 0, "run"].astype(str)
         raise InputError(
-            f"Column '{spec.response}' has {len(bad)} values <= 0 (runs {', '.join(bad[:5])}); it is modelled in logs and must be > 0."
+            f"Column '{spec.response}' has {counted(len(bad), 'value')} <= 0 (in {', '.join(bad[:5])}); it is "
+            "modelled in logs and must be > 0."
         )
     surface = spec.get_law().surface
     if surface:

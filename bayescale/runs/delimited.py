@@ -6,7 +6,7 @@ floats, and equal texts are stored once.
 
 import csv
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress, islice
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..spreadsheet import unquoted
 from . import locales
 from .columns import COLUMNS, NUMERIC, TEXT
 from .early import early_mask, early_tests
@@ -66,8 +67,7 @@ def read_delimited(
         Its index counts the rows of the file from 0; `attrs` holds `rows` (of the file) and `notes`.
     """
     try:
-        reader = csv.reader(lines, delimiter=delimiter, strict=True)
-        rows = (cells for cells in reader if any(cells) and any(cell.strip() for cell in cells))
+        rows = _rows(lines, delimiter)
         names = [cell.strip() for cell in next(rows, [])]
         if not names:
             raise InputError(f"{name} is empty; give a header line and one line per run.")
@@ -79,6 +79,21 @@ def read_delimited(
     except csv.Error as error:
         kind = {",": "CSV", "\t": "TSV"}.get(delimiter, "CSV with semicolons")
         raise InputError(f"{name} is not well-formed {kind}: {one_line(error)}; check its quotes.") from error
+
+
+def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows that are not blank, each text without the apostrophe that keeps a spreadsheet from executing it."""
+    has_apostrophes = False
+
+    def seen() -> Iterator[str]:
+        nonlocal has_apostrophes
+        for line in lines:
+            has_apostrophes = has_apostrophes or "'" in line
+            yield line
+
+    for cells in csv.reader(seen(), delimiter=delimiter, strict=True):
+        if any(cells) and any(cell.strip() for cell in cells):
+            yield [unquoted(cell) for cell in cells] if has_apostrophes else cells
 
 
 class _Blocks:

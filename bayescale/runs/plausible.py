@@ -13,7 +13,7 @@ from .scaled import is_scaled
 from .settings import is_step_like, keys, step_column
 from .values import one_line
 
-_LARGEST_VOCABULARY = 270_000  # without a column for it
+LARGEST_VOCABULARY = 270_000  # about the largest in use, without a column for it
 _VOCABULARY = ("vocab_size", "vocab", "vocabulary", "vocabulary_size", "n_vocab")
 _BYTES = re.compile(r"(^|_)(bpb|bits_per_byte)(_|$)")
 _CHARACTERS = re.compile(r"(^|_)(bpc|bits_per_char|bits_per_character)(_|$)")
@@ -92,12 +92,12 @@ def check_units(rows: pd.DataFrame, inputs: Mapping[str, str], response: str, un
     ValueError
         If most losses are above that of a uniform guess although the law takes params or tokens, or batches are in sequences.
     """
-    if "batch_tokens" in inputs.values():
-        _check_batch(rows)
+    if "batch_tokens" in inputs.values() and (doubt := batch_doubt(rows)):
+        raise InputError(doubt)
     if response != "loss" or unit or rows.attrs.get("loss_unit"):
         return ""
     vocabulary = next((name for name in rows if plain(str(name)) in _VOCABULARY), None)
-    sizes = rows[vocabulary].to_numpy(dtype=float) if vocabulary else np.full(len(rows), float(_LARGEST_VOCABULARY))
+    sizes = rows[vocabulary].to_numpy(dtype=float) if vocabulary else np.full(len(rows), float(LARGEST_VOCABULARY))
     loss = rows["loss"].to_numpy(dtype=float)
     with np.errstate(all="ignore"):
         above = np.flatnonzero(loss > np.log(sizes))
@@ -106,9 +106,7 @@ def check_units(rows: pd.DataFrame, inputs: Mapping[str, str], response: str, un
     if not len(above) and not is_perplexity:
         return ""
     guess = (
-        f"ln {one_line(vocabulary)}"
-        if vocabulary
-        else f"ln {_LARGEST_VOCABULARY:,} = {np.log(_LARGEST_VOCABULARY):.1f}"
+        f"ln {one_line(vocabulary)}" if vocabulary else f"ln {LARGEST_VOCABULARY:,} = {np.log(LARGEST_VOCABULARY):.1f}"
     )
     text = (
         f"Column '{one_line(source)}' is a perplexity, not a loss in nats"
@@ -125,11 +123,15 @@ def check_units(rows: pd.DataFrame, inputs: Mapping[str, str], response: str, un
     )
 
 
-def _check_batch(rows: pd.DataFrame) -> None:
+def batch_doubt(rows: pd.DataFrame) -> str:
+    """Return the sentence on a batch in sequences, with the fix, or "" if `batch_tokens` may be tokens."""
+    if "batch_tokens" not in rows:
+        return ""
     batch = rows["batch_tokens"].to_numpy(dtype=float)
     source = rows.attrs.get("columns", {}).get("batch_tokens", "batch_tokens")
+    batch = batch[np.isfinite(batch)]
     if is_scaled(source) or not len(batch):
-        return
+        return ""
     steps = step_column(rows)
     seen = next(
         (name for name in rows if name != "tokens" and is_step_like(str(name)) and "token" in plain(str(name))),
@@ -138,22 +140,23 @@ def _check_batch(rows: pd.DataFrame) -> None:
     each = np.array([])
     if steps and seen in rows:
         with np.errstate(all="ignore"):
-            each = rows[seen].to_numpy(dtype=float) / (rows[steps].to_numpy(dtype=float) * batch)
+            each = rows[seen].to_numpy(dtype=float) / (rows[steps] * rows["batch_tokens"]).to_numpy(dtype=float)
         each = each[np.isfinite(each)]
     is_known = len(each) > 0 and each.max() < 1.02 * each.min()
     if is_known and each.min() > 1.5:
         length = round(float(np.median(each)))
-        raise InputError(
+        return (
             f"Column 'batch_tokens' counts sequences, not tokens: '{one_line(seen)}' over '{one_line(steps)}' x batch is {length} in "
             f"every row ({batch.min():g} to {batch.max():g} sequences of {length} tokens). Read it as tokens with "
             f"{_read('batch_tokens', f'{source}*{length}')}."
         )
     if not is_known and batch.max() < _SEQUENCES:
-        raise InputError(
+        return (
             f"Column 'batch_tokens' looks like sequences: its values are {batch.min():g} to {batch.max():g}, and batch_tokens are tokens "
             f"per step. Multiply by the length of a sequence, e.g. with {_read('batch_tokens', f'{source}*2048')}; if they are tokens, "
             f"write {_read('batch_tokens', f'{source}*1')}."
         )
+    return ""
 
 
 def same_value_note(rows: pd.DataFrame, response: str) -> str:

@@ -24,14 +24,15 @@ def provenance(path: Path) -> dict[str, Any]:
     except OSError:
         return {}
     for file in (own, *others):  # a renamed table is recognised by its content
-        report = _report(file)
+        report = report_of(file)
         if report and report.get("sha256") == table:
             return {**report, "edited": False}
-    report = _report(own)
+    report = report_of(own)
     return {**report, "edited": True} if report.get("table") == path.name else {}
 
 
-def _report(file: Path) -> dict[str, Any]:
+def report_of(file: Path) -> dict[str, Any]:
+    """Return the report in a file, or {} if there is none."""
     try:
         if not file.is_file() or file.stat().st_size > _LARGEST:
             return {}
@@ -54,5 +55,5 @@ def provenance_note(report: dict[str, Any]) -> str:
     return (
         f"Imported from {named}; loss from {', '.join(dict.fromkeys(loss)) or 'the logs'}"
         f"{', a training loss' if report.get('training_loss') else ''}"
-        f"{f'; {left} runs were left out' if left else ''}{_EDITED if report.get('edited') else ''}."
+        f"{f'; runs left out: {left}' if left else ''}{_EDITED if report.get('edited') else ''}."
     )

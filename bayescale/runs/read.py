@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError, InputTypeError
-from ..spreadsheet import unquoted
 from .batch import with_batch_tokens
 from .columns import NUMERIC
 from .datasets import DATASETS, read_dataset
@@ -136,7 +135,6 @@ def _read(
     if where and rows and cells.empty:
         raise InputError(_none_left(rows, where))
     table = build_table(cells, columns, drop_bad=drop_bad, plans=plans, wanted=wanted)
-    table = table if isinstance(source, pd.DataFrame) else unquoted(table)
     table = _filtered(table, where, rows)
     table.attrs["notes"] = {**notes, **({"wide": wide} if wide else {}), **table.attrs["notes"]}
     table.attrs["source"] = name

@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError, named, suggest
+from ..runs.problems import counted
 from .spec import ModelSpec
 
 
@@ -63,7 +64,8 @@ def check_groups(spec: ModelSpec, rows: pd.DataFrame) -> None:
             blank = keys == ""
             if blank.any():
                 raise InputError(
-                    f"Column '{column}' (`{role}`) is blank in {int(blank.sum())} rows (first: run {rows.loc[blank, 'run'].iloc[0]}); "
+                    f"Column '{column}' (`{role}`) is blank in {counted(int(blank.sum()), 'row')} (first: run "
+                    f"{rows.loc[blank, 'run'].iloc[0]}); "
                     f"fill it, or leave the rows out with {named('where')}."
                 )
             if keys.nunique() < 2:

@@ -192,3 +192,40 @@ def test_answers_that_were_typed_are_not_lost_with_the_import(tmp_path):
     assert (code, printed.strip()) == (2, "")
     assert "[batch_tokens]" in said and "32768" in said.rpartition("--mapping")[2]
     assert not list(tmp_path.glob("runs.*"))
+
+
+@pytest.fixture
+def one_log(tmp_path, monkeypatch):
+    """A log in the current folder, which gives one run."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "log.csv").write_text("run,params,tokens,loss\na,1e7,2e8,4.5\n")
+    return "log.csv"
+
+
+def test_a_table_that_somebody_made_is_not_overwritten(run, one_log, tmp_path):
+    made = tmp_path / "runs.csv"
+    made.write_text("run,params,tokens,loss\nmine,1,2,3\n")
+    code, _, errors = run("import", one_log)
+    assert code == 2 and errors.count("\n") == 1 and "runs.csv exists" in errors and "--out" in errors
+    assert "mine" in made.read_text() and not (tmp_path / "runs.import.json").exists()
+    assert run("import", one_log, "--out", "runs.csv")[0] == 0 and "mine" not in made.read_text()
+
+
+def test_an_import_replaces_its_own_table_unless_it_was_edited(run, one_log, tmp_path):
+    assert run("import", one_log)[0] == 0 and run("import", one_log)[0] == 0
+    made = tmp_path / "runs.csv"
+    made.write_text(made.read_text().replace("4.5", "4.4"))
+    code, _, errors = run("import", one_log)
+    assert code == 2 and "edited" in errors and "4.4" in made.read_text()
+    made.unlink()
+    assert run("import", one_log)[0] == 0  # the report beside it is that of an import to this name
+
+
+def test_checkpoints_of_ones_own_are_not_overwritten(run, one_log, tmp_path):
+    (tmp_path / "runs.checkpoints.csv").write_text("mine")
+    code, _, errors = run("import", one_log)
+    assert code == 2 and "runs.checkpoints.csv" in errors and (tmp_path / "runs.checkpoints.csv").read_text() == "mine"
+
+
+def test_one_run_is_counted_as_one(run, one_log):
+    assert "runs.csv: 1 run, loss" in " ".join(run("import", one_log)[1].split())

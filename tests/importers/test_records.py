@@ -34,9 +34,16 @@ def test_a_sweep_is_imported(tmp_path):
     assert found.report["loss_unit"] == "bits/char"
 
 
+def test_nested_settings_and_bits_per_character_are_known(tmp_path):
+    runs = import_runs([write(tmp_path)]).runs
+    assert runs["lr"].tolist() == [1e-3, 2e-3, 3e-3] and runs["loss"].tolist() == [2.5, 2.4, 2.3]
+
+
 def test_an_unknown_loss_is_named_by_the_user(tmp_path):
+    path = write(tmp_path)
+    path.write_text(path.read_text().replace("val_bpc", "result"))
     with pytest.raises(ValueError, match="--map loss=COLUMN"):
-        import_runs([write(tmp_path)], ImportAnswers())
+        import_runs([path])
 
 
 def test_a_broken_line_is_said(tmp_path):

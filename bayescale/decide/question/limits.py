@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError, named, positive
+from ...runs.problems import counted
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def check_shapes(shapes: pd.DataFrame) -> pd.DataFrame:
     """Return the table of feasible sizes with positive numbers; ValueError names the column, the rule and the row."""
     if "params" not in shapes or not len(shapes):
         raise InputError(
-            f"{named('shapes')} needs a column 'params' and at least one row; it has {len(shapes)} rows and columns "
+            f"{named('shapes')} needs a column 'params' and at least one row; it has {counted(len(shapes), 'row')} and columns "
             f"{', '.join(map(str, shapes.columns)) or 'none'}."
         )
     shapes = shapes.reset_index(drop=True)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from ...runs.problems import counted
 from ..format import Format
 from ..log import Log, number_of, series_of
 from ..resumed import Point, in_order, time_of
@@ -36,7 +37,7 @@ def read(path: Path) -> list[Log]:
             name = f"{context}/{name}"
         found.append(Point(time_of(point.get("timestamp")), step, {name: point.get("metricValue")}))
     rows, notes = in_order(found, path.name)
-    notes += (f"{without} points have no step and were skipped.",) if without else ()
+    notes += (f"{counted(without, 'point')} without a step skipped.",) if without else ()
     return [Log(run=path.stem, source=path.name, format=TITLE, series=series_of(rows), notes=notes)]
 
 

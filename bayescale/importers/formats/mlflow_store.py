@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ...runs.problems import counted
 from ..format import Format
 from ..log import FINISHED, Log, number_of, series_of
 from ..resumed import Point, in_order
@@ -63,7 +64,9 @@ def _read_run(folder: Path, root: Path) -> Log:
         found, bad = _points(file)
         points += [Point(time, step, {key: value}) for time, step, value in found]
         if bad:
-            notes.append(f"{bad} lines of metric '{key}' are cut off and were skipped.")
+            notes.append(
+                f"{counted(bad, 'line')} of metric '{key}' {'is' if bad == 1 else 'are'} cut off, and skipped."
+            )
     name_file = folder / "tags" / "mlflow.runName"
     name = str(meta.get("run_name") or "") or (read_text(name_file, _MOST_PARAM).strip() if name_file.is_file() else "")
     rows, went_back = in_order(points, name or folder.name)

@@ -15,6 +15,7 @@ from ...runs.problems import as_pairs
 from ...runs.provenance import provenance
 from ...runs.records import read_json_lines
 from ...runs.values import brief, one_line
+from ...spreadsheet import unquoted
 from ..format import Format, Options
 from ..keys import loss_key
 from ..log import FINISHED, Fact, Log, Series
@@ -81,13 +82,22 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     if not body:
         raise Unreadable(f"{path.name} has a header but no rows; add one row per run.")
     marks, notes = marks_of(heads, [row for _, row in body], options.decimal, path.name, is_book)
-    notes = (*notes, said) if said else notes
+    notes = (*notes, f"{path.name}: {said}") if said else notes
     if not is_book:
         notes += rounded(heads, [row for _, row in body], path.name)
     report = provenance(path)
     report = {} if report.get("edited") else report
     table = _Table(heads, marks, f"{path.name}{f' sheet {sheet}' if sheet else ''}", formulas, is_book, report)
     logs = [_log(row, number, table) for number, row in body]
+    if path.suffix.lower() in _RECORDS:  # nested settings, such as train.lr
+        names = [str(name) for name in rows[place]]
+        nested = [
+            column for column, name in enumerate(names) if "." in name and all(item.place != column for item in heads)
+        ]
+        logs = [
+            replace(log, config={names[column]: row[column] for column in nested})
+            for log, (_, row) in zip(logs, body, strict=True)
+        ]
     if notes:
         logs[0] = replace(logs[0], notes=(*notes, *logs[0].notes))
     _check_counts(logs, path.name)
@@ -332,7 +342,8 @@ def _delimited(data: bytes, name: str) -> list[list[Any]]:
     if len(start) > 0 and start[0].count(";") >= 1 and start[0].count(",") == 0:
         delimiter = ";"
     try:
-        return [list(row) for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [[unquoted(cell) for cell in row] for row in rows]
     except csv.Error as error:
         raise Unreadable(f"{name} is not well-formed: {one_line(error)}.") from error
 

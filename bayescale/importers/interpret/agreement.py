@@ -50,7 +50,7 @@ def _file(log: Log) -> str:
 def _agreement(log: Log, key: str, keys: Mapping[str, LossKey]) -> Doubt | None:
     """Return in which unit the loss under a key agrees with the other columns of its split and set; None if there are none."""
     meaning = keys.get(key)
-    if meaning is None or meaning.unit != NATS or log.loss_unit:
+    if meaning is None or log.loss_unit:
         return None
     found = [
         item
@@ -67,12 +67,12 @@ def _compared(log: Log, key: str, other: str, said: LossKey, meaning: LossKey) -
         return None
     if log.is_mapped:  # headers as in the table
         key, other = key.removeprefix("eval/"), other.removeprefix("eval/")
-    if said.unit == PERPLEXITY:
+    if said.unit == PERPLEXITY and meaning.unit == NATS:
         for unit, base in ((NATS, 1.0), (BITS, math.log(2))):
             if np.all(np.abs(np.log(value) - loss * base) <= _TOLERANCE * np.maximum(loss * base, 1.0)):
                 return Doubt(key, other, unit)
         why = "is neither e nor 2 to its power"
-    elif said.unit == BITS_PER_BYTE:
+    elif said.unit == BITS_PER_BYTE and meaning.unit == NATS:
         size = loss / (value * math.log(2))  # bytes per token
         if np.all((size > _BYTES_PER_TOKEN[0]) & (size < _BYTES_PER_TOKEN[1])):
             return None
@@ -81,7 +81,8 @@ def _compared(log: Log, key: str, other: str, said: LossKey, meaning: LossKey) -
         why = "should be the same"
     else:
         return None
-    row = int(np.argmax(np.abs(np.log(value) - loss)) if said.unit == PERPLEXITY else np.argmax(np.abs(value - loss)))
+    is_power = said.unit == PERPLEXITY != meaning.unit
+    row = int(np.argmax(np.abs(np.log(value) - loss)) if is_power else np.argmax(np.abs(value - loss)))
     text = f"'{one_line(key)}' is {loss[row]:.6g}, and '{one_line(other)}', which {why}, is {value[row]:.6g}"
     return Doubt(key, other, "", text)
 

@@ -17,7 +17,8 @@ from ...runs.problems import nearest
 from ...runs.values import one_line, parse_number
 
 EVERY = "*"  # the pattern that matches every run
-LOSS_UNITS = ("nats/token", "nats/byte", "bits/byte", "bits/token", "nats/char", "bits/char")
+# of perplexities the logarithm is taken
+LOSS_UNITS = ("perplexity", "nats/token", "nats/byte", "bits/byte", "bits/token", "nats/char", "bits/char")
 _PLACE = re.compile(r"\{(\w+)\}")
 
 ByRun = Mapping[str, float]

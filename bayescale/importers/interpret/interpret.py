@@ -226,7 +226,7 @@ def _put_loss_and_tokens(
             (float(at), total * float(at) / step if step else total, as_loss(float(value), row, answers))
             for at, value in zip(steps, values, strict=True)
         ]
-    else:
+    elif not (log.is_kept_by_hand and "flops" in row.values):  # `read_runs` fills them by 6ND and says so
         ask_tokens(row, log, questions, by_calls and not unknown_steps and batch is not None)
 
 

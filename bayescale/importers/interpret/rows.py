@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...runs.columns import NUMERIC
+from ...runs.plausible import LARGEST_VOCABULARY
 from .. import keys
 from ..log import OwnFlops, number_of
 from .answers import ImportAnswers
@@ -29,7 +30,7 @@ class Row:
     loss_set: str = ""
     unit: str = keys.NATS
     first_loss: float = 0.0
-    vocabulary: float = 300_000  # about the largest in use, for logs that do not say
+    vocabulary: float = LARGEST_VOCABULARY  # for logs that do not say
     finished: bool | None = None
     left_out: str = ""
     unfinished: bool = False

@@ -17,7 +17,6 @@ from .rows import Row
 _TOLERANCE = 0.01  # by which two counts of tokens may differ
 _JITTER = 0.05  # relative range of a rate
 _FLOPS_RATIO = 30  # between logged FLOP and 6 x params x tokens, either way
-_NEAR_FLOPS = 3  # beyond which the ratio is reported
 _LARGEST_BATCH = 3e8  # tokens per update
 
 
@@ -110,10 +109,6 @@ def check_flops(row: Row, warnings: list[str]) -> None:
             f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens, so it is not this run's FLOP; it is not used."
         )
         del row.values["flops"]
-    elif not 1 / _NEAR_FLOPS < ratio < _NEAR_FLOPS:
-        warnings.append(
-            f"{row.run}: '{row.origins['flops']}' is {ratio:.3g} times 6 x params x tokens: is it the FLOP of the whole run?"
-        )
 
 
 def _sequence(log: Log, answers: ImportAnswers) -> tuple[float, str] | None:

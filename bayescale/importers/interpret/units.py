@@ -22,14 +22,14 @@ _FIRST = 1.5  # limit of a first loss, in units of ln(vocabulary)
 def as_loss(value: float, row: Row, answers: ImportAnswers) -> float:
     """Return a logged loss in the unit of the table; the factor that the user gives for a run is applied first."""
     value *= of_run(answers.loss_factor, row.run) or 1.0
-    if row.unit == keys.PERPLEXITY:
-        return math.log(value) if value > 0 else math.nan
     unit = unit_of(row, answers)
+    if keys.PERPLEXITY in (row.unit, unit):
+        return math.log(value) if value > 0 else math.nan
     return value * _PER_TOKEN[unit](answers.bytes_per_token or 1.0) if _is_converted(unit, answers) else value
 
 
 def _is_converted(unit: str, answers: ImportAnswers) -> bool:
-    return unit == "bits/token" or (unit in _PER_TOKEN and answers.bytes_per_token is not None)
+    return unit in ("bits/token", keys.PERPLEXITY) or (unit in _PER_TOKEN and answers.bytes_per_token is not None)
 
 
 def unit_of(row: Row, answers: ImportAnswers) -> str:
@@ -66,9 +66,11 @@ def settle_units(table: Table, answers: ImportAnswers) -> None:
         raise InputError(
             f"{given(loss_unit=answers.loss_unit)}, but the logs and keys of the losses say {', '.join(sorted(own))}{fix}."
         )
-    table.loss_unit = next(iter(left), answers.loss_unit or "nats/token")
+    table.loss_unit = next(
+        iter(left), "nats/token" if answers.loss_unit in ("", keys.PERPLEXITY) else answers.loss_unit
+    )
     for row in rows:
-        if row.unit == keys.PERPLEXITY:
+        if keys.PERPLEXITY in (row.unit, unit_of(row, answers)):
             row.origins["loss"] = f"ln({row.origins['loss']})"
         elif unit_of(row, answers) in converted:
             size = "" if answers.bytes_per_token is None else f", {answers.bytes_per_token:g} bytes/token"
@@ -81,8 +83,8 @@ def settle_units(table: Table, answers: ImportAnswers) -> None:
         if row.values["loss"] > most or row.first_loss > _FIRST * most:
             table.questions.ask(
                 "loss",
-                "its first or last value is above ln(vocabulary), the loss of an untrained model, so it is a sum or in another unit; "
-                "which factor corrects it?",
-                "--loss-factor RUN=NUMBER (1 if it is right), or --leave-out RUN",
+                "its first or last value is above ln(vocabulary), the loss of an untrained model, so it is a sum, a perplexity or in "
+                "another unit; which factor corrects it?",
+                "--loss-factor RUN=NUMBER (or 1 if it is right), --loss-unit perplexity (for all runs), or --leave-out RUN",
                 row.run,
             )

@@ -1,0 +1,44 @@
+"""Public case of a home-made log: a sweep in nested JSON lines, fitted as it is and imported."""
+
+import csv
+import math
+
+import pytest
+
+
+def test_the_best_rate_of_a_sweep_in_nested_lines(fitted, cases):
+    columns = ("lr=train.lr", "loss=final_bpc", "params=total_params")
+    said = fitted(
+        cases / "inputs" / "nested-runs.jsonl",
+        *("--model", "lr-surface", "--loss-unit", "bits/char"),
+        *(word for column in columns for word in ("--column", column)),
+        *("--draws", "500", "--tune", "500", "--chains", "2", "--random-seed", "1"),
+    )
+    (best,) = [row for row in said.document["parameters"] if row["name"].startswith("best_lr[")]
+    assert 4.5e-3 < best["median"] < 7e-3  # as the case accepts; a parabola in ln rate gives 5.4e-3 to 6.2e-3
+    assert said.document["loss_unit"] == "bits/char"
+    notes = " ".join(said.notes)
+    assert "Skipped 1 column of lists: 'curve'" in notes and "'train.lr' as lr" in notes
+    assert "params is 'total_params'; with 'weight_params' the filled values would differ" in notes
+
+
+def test_the_end_counts_not_the_best_of_the_curve(ask, cases, tmp_path):
+    path, out = cases / "inputs" / "nested-runs.jsonl", tmp_path / "runs.csv"
+    asked = ask("import", path, "--out", out)
+    (question,) = asked.document["questions"]
+    assert asked.code == 2 and not out.exists()
+    assert "'val_bpc' is 3.5656, and 'final_bpc', which should be the same, is 3.6893" in question["text"]
+    said = ask("import", path, "--map", "loss=final_bpc", "--out", out)
+    assert said.code == 0 and said.document["loss_unit"] == "bits/char"
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    ends = {float(row["lr"]): float(row["loss"]) for row in rows}
+    assert len(rows) == 7 and ends[0.1] == 3.6893
+    assert any("lists: 'curve'" in warning for warning in said.document["warnings"])
+
+
+def test_bits_per_character_in_nats(ask, cases, tmp_path):
+    out = tmp_path / "runs.csv"
+    words = ("--map", "loss=final_bpc", "--loss-factor", math.log(2), "--out", out)
+    assert ask("import", cases / "inputs" / "nested-runs.jsonl", *words).code == 0
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert float(rows[-1]["loss"]) == pytest.approx(3.6893 * math.log(2))
