@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError, InputTypeError
+from ..errors import InputError, InputTypeError, option
 from .batch import with_batch_tokens
 from .columns import NUMERIC
 from .datasets import DATASETS, read_dataset
 from .early import early_mask, early_tests
 from .files import STDIN, read_file
 from .headers import header, params_kind
-from .problems import nearest
+from .problems import as_pairs, nearest
 from .provenance import provenance, provenance_note
 from .table import build_table
 from .values import clean, one_line
 from .where import keep_where
-from .wide import melted
+from .wide import SCALE, VALUE, melted
 
 Source = str | os.PathLike[str] | pd.DataFrame
 
@@ -134,7 +134,13 @@ def _read(
         cells = cells[keep]
     if where and rows and cells.empty:
         raise InputError(_none_left(rows, where))
-    table = build_table(cells, columns, drop_bad=drop_bad, plans=plans, wanted=wanted)
+    if wide and not {SCALE, VALUE} & set((columns or {}).values()):
+        wide += f" Say what they are, e.g. {as_pairs('columns', {'tokens': SCALE, 'loss': VALUE})}; any other name serves as the input "
+        wide += f"of a curve ({option('x')} {SCALE})."
+    try:
+        table = build_table(cells, columns, drop_bad=drop_bad, plans=plans, wanted=wanted)
+    except InputError as error:
+        raise (InputError(f"{wide}\n{error}") if wide else error) from None
     table = _filtered(table, where, rows)
     table.attrs["notes"] = {**notes, **({"wide": wide} if wide else {}), **table.attrs["notes"]}
     table.attrs["source"] = name

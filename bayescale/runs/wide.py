@@ -34,26 +34,33 @@ def melted(raw: pd.DataFrame, chosen: Collection[str] = ()) -> tuple[pd.DataFram
     [['a', 100.0, 3.1], ['a', 200.0, 2.9], ['a', 400.0, 2.8]]
     """
     names = [str(name) for name in raw]
-    scale = [name for name in names if _number(name) is not None]
-    if len(scale) < _FEWEST or set(scale) & set(chosen) or {SCALE, VALUE} & set(names) or _has_losses(names):
-        return raw, ""
-    numbers = [number for name in scale if (number := _number(name)) is not None]
-    rising = all(low < high for low, high in pairwise(numbers))
-    if not rising or any(parse_column(raw[name])[1].any() for name in scale):
+    numbers = _scale(names)
+    scale = list(numbers)
+    if not is_wide(names) or set(scale) & set(chosen) or any(parse_column(raw[name])[1].any() for name in scale):
         return raw, ""
     others = [name for name in names if name not in scale]
     rows = np.repeat(np.arange(len(raw)), len(scale))
     frame = raw[others].iloc[rows].copy()
-    frame[SCALE] = np.tile(np.array(numbers), len(raw))
+    frame[SCALE] = np.tile(np.array(list(numbers.values())), len(raw))
     cells = raw[scale].to_numpy(dtype=object).ravel()
     frame[VALUE] = pd.Series(cells, index=frame.index, dtype=object)
     frame = frame[[not is_blank(cell) for cell in cells]]
     note = (
         f"The table is wide: {len(scale)} columns have numbers as names ({one_line(scale[0])} to {one_line(scale[-1])}). It was read "
-        f"as {len(frame)} rows with the number in '{SCALE}' and the cell in '{VALUE}': give them as the input and the response, "
-        f"or rename them (--column NAME={SCALE})."
+        f"as {len(frame)} rows with the number in '{SCALE}' and the cell in '{VALUE}'."
     )
     return frame, note
+
+
+def is_wide(names: list[str]) -> bool:
+    """Return whether some columns are named by rising numbers, others by text, and none is a loss."""
+    scale = _scale(names)
+    rising = all(low < high for low, high in pairwise(scale.values()))
+    return _FEWEST <= len(scale) < len(names) and rising and not {SCALE, VALUE} & set(names) and not _has_losses(names)
+
+
+def _scale(names: list[str]) -> dict[str, float]:
+    return {name: number for name in names if (number := _number(name)) is not None}
 
 
 def _has_losses(names: list[str]) -> bool:

@@ -42,3 +42,22 @@ def test_bits_per_character_in_nats(ask, cases, tmp_path):
     assert ask("import", cases / "inputs" / "nested-runs.jsonl", *words).code == 0
     rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
     assert float(rows[-1]["loss"]) == pytest.approx(3.6893 * math.log(2))
+
+
+def test_the_wide_table_of_samples_is_imported_with_what_its_columns_are(ask, table, tmp_path):
+    path, out = table("fine-tuned-by-samples-wide"), tmp_path / "runs.csv"
+    asked = ask("import", path, "--out", out)
+    assert asked.code == 2 and "The table is wide: 15 columns" in asked.err and "--map loss=value" in asked.err
+    names = ("run=config name", "params=size", "tokens=scale", "loss=value")
+    said = ask("import", path, "--out", out, *(word for name in names for word in ("--map", name)))
+    rows = list(csv.DictReader(out.read_text(encoding="utf-8").splitlines()))
+    assert said.code == 0 and len(rows) == 12 and {float(row["tokens"]) for row in rows} == {1_638_400}
+    ends = {row["run"].split("/")[-1]: round(float(row["loss"]), 3) for row in rows}
+    assert (ends["gpt2-xl"], ends["bart-large"], ends["opt-1.3b"]) == (0.8, 0.758, 0.883)  # as the case measured them
+
+
+def test_a_fit_names_the_shape_of_the_wide_table(ask, table, tmp_path):
+    said = ask("fit", table("fine-tuned-by-samples-wide"), "--out", tmp_path / "fit.nc")
+    assert (
+        said.code == 2 and "The table is wide" in said.err and "--column tokens=scale --column loss=value" in said.err
+    )

@@ -51,3 +51,39 @@ def test_a_broken_line_is_said(tmp_path):
     path.write_text(path.read_text() + '{"params": 1e6, \n')
     with pytest.raises(ValueError, match="line 4"):
         import_runs([path], ImportAnswers(map={"loss": "val_bpc"}))
+
+
+WIDE = "model,size,100k,200k,400k\na,1e6,4.0,3.5,3.0\nb,2e6,3.8,3.3,\n"
+
+
+def test_a_wide_table_names_its_shape_and_what_to_say(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text(WIDE)
+    with pytest.raises(ValueError, match="The table is wide: 3 columns have numbers as names") as refused:
+        import_runs(path)
+    for option in ("--map params=COLUMN", "--map tokens=scale", "--map loss=value"):
+        assert option in str(refused.value)
+    assert "--map run" not in str(refused.value)  # `model` is known
+
+
+def test_a_wide_table_is_read_with_what_was_said(tmp_path):
+    path = tmp_path / "wide.csv"
+    path.write_text(WIDE)
+    answers = ImportAnswers(map={"run": "model", "params": "size", "tokens": "scale", "loss": "value"})
+    found = import_runs(path, answers)
+    assert found.runs[["run", "params", "tokens", "loss"]].to_numpy().tolist() == [
+        ["a", 1e6, 400, 3],
+        ["b", 2e6, 200, 3.3],
+    ]
+    assert found.checkpoints[["run", "tokens", "loss"]].to_numpy().tolist() == [
+        *(["a", 1e5, 4], ["a", 2e5, 3.5], ["a", 4e5, 3]),
+        *(["b", 1e5, 3.8], ["b", 2e5, 3.3]),
+    ]
+
+
+def test_a_column_of_names_is_named_by_the_user(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text("label,params,tokens,loss\nx,1e6,2e7,4.0\ny,2e6,4e7,3.5\n")
+    assert import_runs(path, ImportAnswers(map={"run": "label"})).runs["run"].tolist() == ["x", "y"]
+    with pytest.raises(ValueError, match="no log has that key"):
+        import_runs(path, ImportAnswers(map={"run": "lable"}))

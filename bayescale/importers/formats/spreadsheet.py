@@ -1,26 +1,26 @@
 """Tables made by hand: XLSX, ODS, CSV as exported by a spreadsheet in any locale, and JSON lines with a record per run."""
 
 import csv
-import io
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from ...errors import InputError, named
+from ...errors import named
 from ...runs import locales
 from ...runs.columns import COLUMNS, KINDS, NUMERIC, RULES, plain
 from ...runs.problems import as_pairs
 from ...runs.provenance import provenance
-from ...runs.records import read_json_lines
 from ...runs.values import brief, one_line
-from ...spreadsheet import unquoted
+from ...runs.wide import SCALE, VALUE, is_wide, melted
 from ..format import Format, Options
 from ..keys import loss_key
 from ..log import FINISHED, Fact, Log, Series
 from .reading.decimal_marks import marks_of, rounded, text_of
 from .reading.headers import Head, header_row, heads_of
+from .reading.rows import UTF_16, delimited, json_lines
 from .reading.safe import Unreadable, check_columns, head, read_bytes
 from .reading.workbook import read_book
 
@@ -32,9 +32,8 @@ _DONE = ("finished", "done", "complete", "completed", "ok", "success", "succeede
 _SUMMARIES = ("mean", "average", "avg", "median", "total", "sum", "std", "sd", "min", "max", "count")
 _OF_A_RUN = ("params", "params_total", "params_non_embedding", "seed", "lr")  # the same in all checkpoints of a run
 _NEEDED = ("params", "params_total", "params_non_embedding", "tokens", "flops")  # without these, a row is not a run
+_OF_WIDE = {"run": "COLUMN", "params": "COLUMN", "tokens": SCALE, "loss": VALUE}
 _SHARE = " (its cell says %)"
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
-_LOOKED_AT = 30  # lines from which the separator is recognised
 
 
 def recognises(path: Path) -> bool:
@@ -43,16 +42,16 @@ def recognises(path: Path) -> bool:
         return path.is_file()
     if path.suffix.lower() in _RECORDS:
         try:
-            return header_row(_json_lines(head(path).partition(b"\n")[0], path.name)[0]) is not None
+            return header_row(json_lines(head(path).partition(b"\n")[0], path.name)[0]) is not None
         except Unreadable:
             return False
-    if path.suffix.lower() not in _TEXTS or (b"\0" in head(path) and not head(path).startswith(_UTF_16)):
+    if path.suffix.lower() not in _TEXTS or (b"\0" in head(path) and not head(path).startswith(UTF_16)):
         return False
     try:
-        rows = _delimited(head(path), path.name)
+        rows = delimited(head(path), path.name)
     except (Unreadable, csv.Error):
         return False
-    return header_row(rows) is not None
+    return header_row(rows) is not None or _is_wide(rows)
 
 
 def read(path: Path, options: Options = Options()) -> list[Log]:
@@ -65,20 +64,23 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     if path.suffix.lower() in _BOOKS:
         sheet, rows, formulas = read_book(path, options.sheet)
     elif path.suffix.lower() in _RECORDS:
-        rows, said = _json_lines(read_bytes(path, 200_000_000), path.name)
+        rows, said = json_lines(read_bytes(path, 200_000_000), path.name)
     else:
-        rows = _delimited(read_bytes(path, 200_000_000), path.name)
+        rows = delimited(read_bytes(path, 200_000_000), path.name)
     place = header_row(rows)
+    place = 0 if place is None and _is_wide(rows) else place
     if place is None:
         raise Unreadable(
             f"{path.name}{f', sheet {sheet}' if sheet else ''} has no row with two or more known column names "
             f"(run, params, tokens, flops, loss); name its columns, or give {as_pairs('map', {'params': 'COLUMN'})}."
         )
     check_columns(rows[place], path.name)
-    heads = heads_of([text_of(cell) for cell in rows[place]], options.columns, path.name)
     body = [
         (number, row) for number, row in enumerate(rows[place + 1 :], place + 1) if any(text_of(cell) for cell in row)
     ]
+    names, long = _long([text_of(cell) for cell in rows[place]], body, options, path.name)
+    body, formulas = (body, formulas) if long is None else (long, set())
+    heads = heads_of(names, options.columns, path.name)
     if not body:
         raise Unreadable(f"{path.name} has a header but no rows; add one row per run.")
     marks, notes = marks_of(heads, [row for _, row in body], options.decimal, path.name, is_book)
@@ -90,7 +92,6 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     table = _Table(heads, marks, f"{path.name}{f' sheet {sheet}' if sheet else ''}", formulas, is_book, report)
     logs = [_log(row, number, table) for number, row in body]
     if path.suffix.lower() in _RECORDS:  # nested settings, such as train.lr
-        names = [str(name) for name in rows[place]]
         nested = [
             column for column, name in enumerate(names) if "." in name and all(item.place != column for item in heads)
         ]
@@ -130,6 +131,30 @@ class _Said:
     notes: list[str] = field(default_factory=list)
 
 
+def _is_wide(rows: list[list[Any]]) -> bool:
+    return bool(rows) and is_wide([text_of(cell) for cell in rows[0]])
+
+
+def _long(
+    names: list[str], body: list[tuple[int, list[Any]]], options: Options, file: str
+) -> tuple[list[str], list[tuple[int, list[Any]]] | None]:
+    """Return the names and rows of a wide table with a row per cell; None as rows if the table is not wide."""
+    if not is_wide(names):
+        return names, None
+    padded = [[*row, *[None] * len(names)][: len(names)] for _, row in body]
+    raw = pd.DataFrame(
+        padded, columns=pd.Index(names, dtype=object), index=[number for number, _ in body], dtype=object
+    )
+    frame, note = melted(raw, options.columns.values())
+    if not note:
+        return names, None
+    known = {item.name for item in heads_of(list(map(str, frame)), options.columns, file)}
+    missing = {name: text for name, text in _OF_WIDE.items() if name not in known}
+    if "loss" in missing or not known & {"tokens", "flops", "steps"}:
+        raise Unreadable(f"{file}: {note} Say what its columns are, e.g. {as_pairs('map', missing)}.")
+    return list(map(str, frame)), list(zip(frame.index.tolist(), frame.to_numpy().tolist(), strict=True))
+
+
 def _log(row: list[Any], number: int, table: _Table) -> Log:
     said = _said(row, number, table)
     facts = said.facts
@@ -141,7 +166,7 @@ def _log(row: list[Any], number: int, table: _Table) -> Log:
             value, f"train {text}" if table.report.get("training_loss") and "train" not in text else text
         )
     left_out = _no_run(said, any(item.name == "run" for item in table.heads)) or said.left_out
-    name = facts.pop("run").value if "run" in facts else f"row {number + 1}"
+    name = facts["run"].value if "run" in facts else f"row {number + 1}"
     if table.report.get("params_kind") == "non-embedding" and "params" in facts:
         facts["params_non_embedding"] = facts.pop("params")
     return Log(
@@ -296,56 +321,13 @@ def _checkpoints(logs: list[Log]) -> list[Log]:
             for at, log in zip(places, ordered, strict=True)
             if _fact(log, "loss") > 0
         )
-        said = f"{ordered[-1].run}: {len(rows)} rows are its checkpoints."
+        said = f"{len(rows)} rows are its checkpoints."
         found.append(replace(ordered[-1], points=points, notes=(*ordered[-1].notes, said)))
     return found
 
 
 def _fact(log: Log, name: str) -> float:
     return float(log.facts[name].value) if name in log.facts else 0.0
-
-
-def _json_lines(data: bytes, name: str) -> tuple[list[list[Any]], str]:
-    """Return the rows of JSON lines, the names first, and a note on what was skipped; objects inside give names with dots."""
-    try:
-        table = read_json_lines(data.decode("utf-8-sig", "replace").splitlines(), name)
-    except InputError as error:
-        raise Unreadable(str(error)) from None
-    cells = table.astype(object).where(table.notna(), None)
-    return [list(map(str, table.columns)), *cells.to_numpy().tolist()], str(
-        table.attrs.get("notes", {}).get("lists", "")
-    )
-
-
-def _delimited(data: bytes, name: str) -> list[list[Any]]:
-    if data.startswith(_UTF_16):
-        text = data.decode("utf-16", "replace")
-    elif b"\0" in data:
-        raise Unreadable(f"{name} is not text but binary.")
-    else:
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            # Excel writes in the code page of the machine; a character cut in two at the end of a sample is a different case
-            text = (
-                data.decode("utf-8-sig", "ignore") if error.start > len(data) - 4 else data.decode("cp1252", "replace")
-            )
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    start = [line for line in text.split("\n")[:_LOOKED_AT] if line.strip()]
-    delimiter = max(
-        ";\t|,",
-        key=lambda mark: (
-            sum(mark in line for line in start),
-            min((line.count(mark) for line in start if mark in line), default=0),
-        ),
-    )
-    if len(start) > 0 and start[0].count(";") >= 1 and start[0].count(",") == 0:
-        delimiter = ";"
-    try:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        return [[unquoted(cell) for cell in row] for row in rows]
-    except csv.Error as error:
-        raise Unreadable(f"{name} is not well-formed: {one_line(error)}.") from error
 
 
 FORMAT = Format("spreadsheet", TITLE, recognises, read, rank=290, has_options=True)

@@ -100,7 +100,7 @@ def _row(log: Log, choice: Choice, answers: ImportAnswers, questions: Questions,
         if column not in ("loss", "tokens", "flops") and not log.is_mapped:
             row.put(column, *_mapped(log, column, key))
     for column, fact in log.facts.items():
-        if column not in ("loss", "params", "params_total", "params_non_embedding", "source"):
+        if column not in ("run", "loss", "params", "params_total", "params_non_embedding", "source"):
             row.put(column, typed(column, fact.value), fact.key)
     if "source" in log.facts:
         row.source = str(log.facts["source"].value)
