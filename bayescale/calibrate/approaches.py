@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..decide.answer.sizes_alone import profile_advice
-from ..errors import InputError
+from ..errors import InputError, named
 from ..forecasts.bands import check_prob
 from ..forecasts.plans import check_flops
 from ..laws.approaches import WITHIN, find_budgets, isoflop_options, parabola_error
@@ -138,7 +138,7 @@ def _one_budget(rows: pd.DataFrame, budgets: str, within: float) -> bool:
 def _wanted(flops: float | Sequence[float] | None, largest: float) -> list[float]:
     given = [largest, _BEYOND * largest] if flops is None else np.atleast_1d(np.asarray(flops)).tolist()
     if not given:
-        raise InputError("`flops` must hold at least one value, e.g. 5.76e23. Got none.")
+        raise InputError(f"{named('flops')} must hold at least one value, e.g. 5.76e23. Got none.")
     for value in given:
         check_flops(value)
     return [float(value) for value in given]

@@ -21,6 +21,7 @@ from .options import (
     save_table,
 )
 from .output import count, print_json, print_notes, print_table, print_text
+from .reading import read_table
 
 
 def compare_approaches(
@@ -60,7 +61,7 @@ def compare_approaches(
 ) -> None:
     """Compare the best size by all three approaches: envelope of sizes, isoFLOP parabolas, and a law for the loss."""
     from ..calibrate.approaches import compare_approaches as compare
-    from ..runs import parse_number, read_runs
+    from ..runs import parse_number
 
     check_out(out, runs, curves)
 
@@ -72,13 +73,14 @@ def compare_approaches(
 
     wanted = numbers("--flops", flops) if flops else None
     given = numbers("--budgets", budgets.split(",")) if budgets else []
-    table = read_runs(runs, columns_with_run(column, run))
+    table = read_table(runs, columns_with_run(column, run), where)
+    checkpoints = read_table(curves, None, None, drop_bad=True) if curves else None
     print_notes(table.attrs["notes"])
     with contextlib.redirect_stdout(sys.stderr):
         result = compare(
             table,
             wanted,
-            curves=read_runs(curves, drop_bad=True) if curves else None,
+            curves=checkpoints,
             budgets=given,
             within=within,
             where=where or (),

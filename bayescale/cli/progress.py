@@ -12,7 +12,6 @@ _EVERY = 10.0  # seconds
 _LARGE = 5_000_000  # bytes of a table that takes more than a moment
 _HEAD = 65_536
 _MANY = 20_000  # rows of a fit that takes minutes
-_MINUTES_PER_ROW = 0.2 / 1000  # of 4 chains with 2,000 steps each, on two cores
 
 
 @contextlib.contextmanager
@@ -74,10 +73,10 @@ def print_size(source: str) -> None:
 
 
 def print_time(rows: int) -> None:
-    """Say how long a fit of many rows may take, before sampling."""
+    """Say that a fit of many rows takes long, before sampling."""
     if rows > _MANY:
         print(
-            f"{rows:,} rows: sampling may take about {max(1, round(rows * _MINUTES_PER_ROW))} minutes; --where uses fewer.",
+            f"{rows:,} rows: sampling takes many minutes, in proportion to the rows; --where uses fewer.",
             file=sys.stderr,
             flush=True,
         )

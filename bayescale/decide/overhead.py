@@ -168,7 +168,7 @@ def batch_for_steps(
         ("batch_tokens", np.array([batch_tokens]), 0),
     ):
         if not (np.isfinite(values) & (values >= least)).all():
-            raise InputError(f"`{name}` must be {'> 0' if least else 'at least 0'}. Got {values.tolist()}.")
+            raise InputError(f"{named(name)} must be {'> 0' if least else 'at least 0'}. Got {values.tolist()}.")
     B_crit = fit.draws[fit.law.critical_batch].to_numpy().ravel()
     fewest = effective_tokens(tokens, batch_tokens, B_crit=B_crit)  # at tiny batches
     least_steps = fewest / B_crit

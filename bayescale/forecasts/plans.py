@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError, InputTypeError, positive
+from ..errors import InputError, InputTypeError, named, positive
 from ..laws.law import compute
 from ..runs import read_plans
 from ..spec.spec import ModelSpec
@@ -40,7 +40,7 @@ def plans_for(*, flops: float, params: np.ndarray | None = None) -> pd.DataFrame
         params = np.sqrt(flops / 120) * np.logspace(-2, 2, 81)
     params = np.asarray(params, dtype=float)
     if not (np.isfinite(params) & (params > 0)).all():
-        raise InputError(f"`params` must be positive, finite counts, e.g. 7e10. Got {params.tolist()}.")
+        raise InputError(f"{named('params')} must be positive, finite counts, e.g. 7e10. Got {params.tolist()}.")
     return pd.DataFrame({"params": params, "tokens": flops / compute(params, 1.0)})
 
 

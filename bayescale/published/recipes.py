@@ -93,7 +93,7 @@ def _read() -> pd.DataFrame:
 def _check_counts(**counts: float | None) -> None:
     for name, value in counts.items():
         if value is not None and not (np.isfinite(value) and value > 0):
-            raise InputError(f"`{name}` must be > 0. Got {value!r}.")
+            raise InputError(f"{named(name)} must be > 0. Got {value!r}.")
 
 
 def recipe_for(

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, named
 
 _SHARE = 0.25  # of a run's tokens; earlier checkpoints are far from any finished run
 
@@ -42,7 +42,9 @@ def add_checkpoints(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     finished = runs.drop_duplicates("run", keep="last").set_index("run")
     points = curves.loc[curves["run"].isin(finished.index), ["run", "tokens", "loss"]]
     if points.empty:
-        raise InputError("No checkpoint belongs to a run of the table; `run` must name the same runs in both files.")
+        raise InputError(
+            f"No checkpoint belongs to a run of the table; column 'run' of {named('curves')} must name the same runs in both files."
+        )
     end = finished["tokens"].reindex(points["run"]).to_numpy(float)
     params = finished["params"].reindex(points["run"]).to_numpy(float)
     at = points["tokens"].to_numpy(float)

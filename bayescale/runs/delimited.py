@@ -6,8 +6,9 @@ floats, and equal texts are stored once.
 
 import csv
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress, islice
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,9 @@ def read_delimited(
         Its index counts the rows of the file from 0; `attrs` holds `rows` (of the file) and `notes`.
     """
     try:
-        rows = _rows(lines, delimiter)
-        names = [cell.strip() for cell in next(rows, [])]
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        rows = (cells for cells in reader if cells and (cells[0].strip() or any(map(str.strip, cells))))
+        names = _texts([cell.strip() for cell in next(rows, [])])
         if not names:
             raise InputError(f"{name} is empty; give a header line and one line per run.")
         _check_header(names, name)
@@ -81,19 +83,9 @@ def read_delimited(
         raise InputError(f"{name} is not well-formed {kind}: {one_line(error)}; check its quotes.") from error
 
 
-def _rows(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
-    """Yield the rows that are not blank, each text without the apostrophe that keeps a spreadsheet from executing it."""
-    has_apostrophes = False
-
-    def seen() -> Iterator[str]:
-        nonlocal has_apostrophes
-        for line in lines:
-            has_apostrophes = has_apostrophes or "'" in line
-            yield line
-
-    for cells in csv.reader(seen(), delimiter=delimiter, strict=True):
-        if any(cells) and any(cell.strip() for cell in cells):
-            yield [unquoted(cell) for cell in cells] if has_apostrophes else cells
+def _texts(cells: Sequence[str]) -> list[str]:
+    """Return cells without the apostrophe that keeps a spreadsheet from executing them."""
+    return [unquoted(cell) for cell in cells] if "'" in {cell[:1] for cell in cells} else list(cells)
 
 
 class _Blocks:
@@ -112,13 +104,13 @@ class _Blocks:
 
     def add(self, block: list[list[str]]) -> None:
         width, first, rows = len(self.names), self.rows, len(block)
-        if any(len(cells) != width for cells in block):
+        if set(map(len, block)) != {width}:
             block = [_padded(cells, width) for cells in block]
             _check_widths(block, first, width, self.name)
         self.rows += rows
         if not first:
             self.comma = self._decimal_comma(self._columns(block))
-        asked = {name: [cells[self.names.index(name)] for cells in block] for name, _ in self.tests}
+        asked = {name: _texts(list(map(itemgetter(self.names.index(name)), block))) for name, _ in self.tests}
         if self.comma:
             asked = {name: self._with_point(name, column) for name, column in asked.items()}
         keep = early_mask(asked, self.tests, rows)
@@ -135,7 +127,7 @@ class _Blocks:
 
     def _columns(self, block: list[list[str]]) -> dict[str, list[str]]:
         columns = zip(*block, strict=True) if block else [()] * len(self.names)
-        return {name: list(column) for name, column in zip(self.names, columns, strict=True)}
+        return {name: _texts(column) for name, column in zip(self.names, columns, strict=True)}
 
     def frame(self, delimiter: str) -> pd.DataFrame:
         if not self.rows:

@@ -58,7 +58,12 @@ def early_mask(columns: Mapping[str, Sequence[Any]], tests: Sequence[tuple[str, 
     """Return which rows may pass all filters."""
     keep = np.ones(rows, dtype=bool)
     for name, test in tests:
-        keep &= np.fromiter((test(cell) for cell in columns[name]), dtype=bool, count=rows)
+        cells = columns[name]
+        if set(map(type, cells)) <= {str}:  # each text is tested once
+            passes = {cell: test(cell) for cell in set(cells)}
+            keep &= np.fromiter(map(passes.__getitem__, cells), dtype=bool, count=rows)
+        else:
+            keep &= np.fromiter(map(test, cells), dtype=bool, count=rows)
     return keep
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from bayescale import load_fit
 from bayescale.calibrate import approaches
+from bayescale.errors import InputError
 
 
 @pytest.fixture
@@ -66,3 +67,28 @@ def test_options_are_passed_on(run, runs_file, asked, tmp_path, small_runs):
 def test_refused(run, runs_file, asked, words, said):
     code, _, err = run("compare-approaches", runs_file, *words)
     assert code == 2 and said in err
+
+
+def test_rows_that_a_filter_drops_are_not_checked(run, tmp_path, monkeypatch):
+    """Filters apply while the table is read, so that a large one is never whole in memory."""
+    seen = []
+
+    def compare(table, *_, **__):
+        seen.append(len(table))
+        raise InputError("Enough seen.")
+
+    monkeypatch.setattr(approaches, "compare_approaches", compare)
+    path = tmp_path / "runs.csv"
+    path.write_text("run,params,tokens,loss,sweep\na,1e7,2e8,4.5,x\nb,2e7,4e8,4.0,x\nc,broken,4e8,4.0,y\n")
+    code, _, errors = run("compare-approaches", path, "--where", "sweep==x")
+    assert (code, seen) == (2, [2]) and "Enough seen" in errors and "broken" not in errors
+    assert "broken" in run("compare-approaches", path)[2]
+
+
+def test_errors_name_the_option(run, fit_file):
+    for words, named in (
+        (["allocate", fit_file, "--flops", "1e21", "--risk", "cvar:7"], "--risk cvar:TAIL"),
+        (["allocate", fit_file, "--flops", "1e21", "--risk", "quantile:7"], "--risk quantile:Q"),
+    ):
+        code, _, errors = run(*words)
+        assert code == 2 and named in errors, errors

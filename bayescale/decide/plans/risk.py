@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import InputError, named, suggest
+from ...errors import InputError, named, option, suggest
 
 Risk = Callable[..., np.ndarray]  # (loss, best)
 FORMS = "mean, quantile:Q, cvar:TAIL, target, regret-quantile:Q, regret-cvar:TAIL"
@@ -66,7 +66,9 @@ def cvar(tail: float) -> Risk:
     quantile attains.
     """
     if not 0 < tail <= 1:
-        raise InputError(f"`tail` of cvar must be in (0, 1], the worst share of draws, e.g. 0.1. Got {tail!r}.")
+        raise InputError(
+            f"`tail` of cvar ({option('risk')} cvar:TAIL) must be in (0, 1], the worst share of draws, e.g. 0.1. Got {tail!r}."
+        )
 
     def risk(loss: np.ndarray, best: Any = None) -> np.ndarray:
         n = loss.shape[-1]
@@ -141,4 +143,6 @@ def parse_risk(text: str) -> Risk | None:
 
 def _check_open(name: str, value: float) -> None:
     if not 0 < value < 1:
-        raise InputError(f"`{name}` of quantile must be in (0, 1), e.g. 0.9. Got {value!r}.")
+        raise InputError(
+            f"`{name}` of quantile ({option('risk')} quantile:{name.upper()}) must be in (0, 1), e.g. 0.9. Got {value!r}."
+        )

@@ -104,8 +104,8 @@ def read(path: Path, options: Options = Options()) -> list[Log]:
     _check_counts(logs, path.name)
     logs = _shares(logs, heads, is_book)
     names_kinds = any(item.name == "run" and plain(item.text) in KINDS for item in heads)
-    has_steps = any(item.name == "steps" for item in heads)
-    return logs if names_kinds and not has_steps else _checkpoints(logs)
+    has_points = long is not None or any(item.name == "steps" for item in heads)
+    return logs if names_kinds and not has_points and "run" not in options.columns else _checkpoints(logs)
 
 
 class _Table(NamedTuple):
