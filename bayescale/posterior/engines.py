@@ -18,7 +18,13 @@ _DEFAULTS = {"draws": 1000, "tune": 1000}
 
 
 def sampled(
-    spec: ModelSpec, rows: pd.DataFrame, *, engine: str, max_seconds: float, random_seed: int, **sample_kwargs: Any
+    spec: ModelSpec,
+    rows: pd.DataFrame,
+    *,
+    random_seed: int,
+    engine: str = "auto",
+    max_seconds: float = 120.0,
+    **sample_kwargs: Any,
 ) -> xr.DataTree:
     """Sample a model by the engine that suits it; arguments as for `fit`.
 

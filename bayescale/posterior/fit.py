@@ -41,8 +41,6 @@ def fit(
     loss_unit: str | None = None,
     best_of: str | Sequence[str] = (),
     all_rows: bool = False,
-    engine: str = "auto",
-    max_seconds: float = 120.0,
     random_seed: int | np.random.Generator | None = None,
     **sample_kwargs: Any,
 ) -> xr.DataTree:
@@ -66,17 +64,14 @@ def fit(
         Columns of settings, such as ``("lr", "batch_tokens")``: of the rows with equal inputs only those with the best setting are used.
     all_rows : bool
         Use every row as a run, also checkpoints and the trials of a sweep.
-    engine : {"auto", "fast", "nuts"}
-        "fast" samples on arrays within a second or so: plain laws by importance sampling, broken laws by SMC. "nuts" samples by PyMC,
-        which groups, covariates, cells, counts and models of one's own need. "auto" takes the fast engine where it can, and NUTS with
-        four times the draws if the fast one does not pass its own gate.
-    max_seconds : float
-        No further attempt at a fit that has not passed is begun after this time.
     random_seed : int, numpy.random.Generator or None
         Seed; the one used is stored.
     **sample_kwargs
-        `draws`, `chains`, `cores`, `progressbar` for all engines, and what else `pymc.sample` takes for NUTS: tune, target_accept,
-        nuts_sampler, ...; any of the latter but `tune` selects NUTS.
+        `engine`, "auto", "fast" or "nuts". The fast one samples on arrays within a second or so: by importance sampling, or broken laws
+        by SMC. NUTS is PyMC's, which groups, covariates, cells and counts need. "auto" takes the fast one where it can, and NUTS with
+        four times the draws if the fast one does not pass its own gate. `max_seconds` (120): no further attempt is begun after that
+        time. `draws`, `tune`, `chains`, `cores` and `progressbar` are for both engines; anything else that `pymc.sample` takes
+        (target_accept, nuts_sampler, ...) selects NUTS.
 
     Returns
     -------
@@ -130,7 +125,7 @@ def fit(
     _check_rows(spec, rows)
     columns = _columns(rows)  # before sampling: nothing may be lost after it
     seed = _seed(random_seed)
-    idata = sampled(spec, rows, engine=engine, max_seconds=max_seconds, random_seed=seed, **sample_kwargs)
+    idata = sampled(spec, rows, random_seed=seed, **sample_kwargs)
     profile = spec.get_law().profile
     if profile and profile.per == "size":
         add_envelope(idata)

@@ -141,23 +141,7 @@ def coordinate(prior: Prior) -> Coordinate:
             lambda rng, size: mu + n["sigma"] * rng.standard_normal(size),
         )
     if prior.dist in ("StudentT", "HalfStudentT"):
-        half, nu, mu = prior.dist == "HalfStudentT", n["nu"], n.get("mu", 0.0)
-        top = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2 - np.log(n["sigma"])
-
-        def log_t(t: Any) -> Any:
-            return top - (nu + 1) / 2 * np.log1p(((t - mu) / n["sigma"]) ** 2 / nu)
-
-        if half:
-            return Coordinate(
-                np.exp,
-                np.log,
-                np.asarray,
-                lambda u: log_t(np.exp(u)) + u + np.log(2),
-                lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_t(nu, size))),
-            )
-        return Coordinate(
-            np.asarray, np.asarray, np.zeros_like, log_t, lambda rng, size: mu + n["sigma"] * rng.standard_t(nu, size)
-        )
+        return _student(prior)
     if prior.dist == "HalfNormal":
         return Coordinate(
             np.exp,
@@ -191,4 +175,27 @@ def coordinate(prior: Prior) -> Coordinate:
         lambda u: -np.logaddexp(0, -u) - np.logaddexp(0, u),
         lambda u: -a * np.logaddexp(0, -u) - b * np.logaddexp(0, u) - betaln(a, b),
         lambda rng, size: logit(rng.beta(a, b, size)),
+    )
+
+
+def _student(prior: Prior) -> Coordinate:
+    from scipy.special import gammaln
+
+    n = prior.numbers
+    half, nu, mu = prior.dist == "HalfStudentT", n["nu"], n.get("mu", 0.0)
+    top = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2 - np.log(n["sigma"])
+
+    def log_t(t: Any) -> Any:
+        return top - (nu + 1) / 2 * np.log1p(((t - mu) / n["sigma"]) ** 2 / nu)
+
+    if half:
+        return Coordinate(
+            np.exp,
+            np.log,
+            np.asarray,
+            lambda u: log_t(np.exp(u)) + u + np.log(2),
+            lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_t(nu, size))),
+        )
+    return Coordinate(
+        np.asarray, np.asarray, np.zeros_like, log_t, lambda rng, size: mu + n["sigma"] * rng.standard_t(nu, size)
     )
