@@ -25,8 +25,8 @@ from ..spec.direction import check_direction
 from ..spec.formulas import check_values, rising_note
 from ..spec.groups import check_columns, check_groups
 from ..spec.spec import ModelSpec
+from . import engines
 from .check import check_fit
-from .engines import sampled
 from .profiles import add_envelope, keep_rows
 from .store import FORMAT
 
@@ -125,7 +125,7 @@ def fit(
     _check_rows(spec, rows)
     columns = _columns(rows)  # before sampling: nothing may be lost after it
     seed = _seed(random_seed)
-    idata = sampled(spec, rows, random_seed=seed, **sample_kwargs)
+    idata = engines.sampled(spec, rows, random_seed=seed, **sample_kwargs)
     profile = spec.get_law().profile
     if profile and profile.per == "size":
         add_envelope(idata)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from bayescale import load_fit, save_fit
 from bayescale.cli.main import main
-from bayescale.posterior import nuts
+from bayescale.posterior import engines
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def sampled(monkeypatch, small_fit):
         asked.update(options, spec=spec, rows=len(rows))
         return small_fit.copy(deep=True)
 
-    monkeypatch.setattr(nuts, "sample_model", sample)
+    monkeypatch.setattr(engines, "sampled", sample)
     return asked
 
 
@@ -98,4 +98,4 @@ def no_sampler(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("it sampled")
 
-    monkeypatch.setattr(nuts, "sample_model", fail)
+    monkeypatch.setattr(engines, "sampled", fail)

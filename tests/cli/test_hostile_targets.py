@@ -181,7 +181,8 @@ def test_a_failed_fit_leaves_the_good_one(run, runs_file, tmp_path, made, docume
         assert good.read_bytes() == kept
     code, out, err = run(*words[:-1])
     assert (code == 1 and err == "") or "note: " in err
-    assert "good.failed.nc" in out and "because its check failed" in out and "Check failed: do not use" in out
+    said = out.replace("\n", "")  # a long path is broken anywhere
+    assert "good.failed.nc" in said and "because its check failed" in said and "Check failed: do not use" in said
     code, _, err = run("forecast", tmp_path / "good.failed.nc", *PLAN)
     assert code == 1 and "--force" in err
     assert run("forecast", good, *PLAN)[0] == 0

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bayescale.posterior import fitted_spec, load_fit, nuts
+from bayescale.posterior import engines, fitted_spec, load_fit
 
 LAW = "E + A / params**alpha + B / tokens**beta"
 PRIORS = ["--prior", "alpha=Uniform(0.1, 1)", "--prior", "sigma=HalfNormal(0.03)"]
@@ -55,7 +55,7 @@ def test_a_file_says_the_same(own_fit, run, runs_file, tmp_path, monkeypatch):
         asked.append(spec)
         return load_fit(own_fit)
 
-    monkeypatch.setattr(nuts, "sample_model", sample)
+    monkeypatch.setattr(engines, "sampled", sample)
     code, out, _ = run("fit", runs_file, "--model", tmp_path / "own.toml", "--out", tmp_path / "file.nc")
     assert code in (0, 1) and "alpha" in out
     option = fitted_spec(load_fit(own_fit))
@@ -69,7 +69,7 @@ def test_a_file_says_the_same(own_fit, run, runs_file, tmp_path, monkeypatch):
 
 def test_a_loss_that_cannot_fall_is_said_before_the_fit(run, runs_file, own_fit, tmp_path, monkeypatch):
     order = []
-    monkeypatch.setattr(nuts, "sample_model", lambda *_, **__: order.append("sampled") or load_fit(own_fit))
+    monkeypatch.setattr(engines, "sampled", lambda *_, **__: order.append("sampled") or load_fit(own_fit))
     monkeypatch.setattr("bayescale.cli.fit.print_notes", lambda notes: order.extend(notes))
     run("fit", runs_file, "--law", RISING, "--out", tmp_path / "up.nc")
     assert order.count("rises") == 1 and order.index("rises") < order.index("sampled")
@@ -104,7 +104,7 @@ HOSTILE = {
 @pytest.mark.parametrize("law", HOSTILE.values(), ids=HOSTILE)
 @pytest.mark.parametrize("form", ["option", "file"])
 def test_a_hostile_formula_is_refused_at_once(run, runs_file, tmp_path, monkeypatch, law, form):
-    monkeypatch.setattr(nuts, "sample_model", lambda *_, **__: pytest.fail("it was sampled"))
+    monkeypatch.setattr(engines, "sampled", lambda *_, **__: pytest.fail("it was sampled"))
     how = ["--law", law]
     if form == "file":
         (tmp_path / "own.toml").write_text(f'law = """{law}"""\n', encoding="utf-8")

@@ -12,7 +12,7 @@ from scipy import stats
 
 from bayescale import fit, load_spec
 from bayescale.laws import LAWS
-from bayescale.posterior import failed_checks, fitted_spec, nuts
+from bayescale.posterior import engines, failed_checks, fitted_spec
 from bayescale.posterior.store import FORMAT
 from bayescale.spec.data import law_loss
 from bayescale.spec.noise import log_density
@@ -161,7 +161,7 @@ def no_sampler(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("it sampled")
 
-    monkeypatch.setattr(nuts, "sample_model", fail)
+    monkeypatch.setattr(engines, "sampled", fail)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_seeds_that_are_taken(monkeypatch, small_runs):
         seen.append(random_seed)
         raise Stop
 
-    monkeypatch.setattr(nuts, "sample_model", sample)
+    monkeypatch.setattr(engines, "sampled", sample)
     for seed in (3, np.int64(3), np.random.default_rng(3), np.random.default_rng(3), None, None):
         with pytest.raises(Stop):
             fit(load_spec("chinchilla"), small_runs, random_seed=seed)
@@ -208,7 +208,7 @@ def test_what_reaches_the_sampler(monkeypatch, small_runs, small_fit):
         assert options == {"random_seed": 5, "draws": 7, "nuts_sampler": "nutpie", "progressbar": False}
         return small_fit.isel(run=slice(4, None)).copy(deep=True)
 
-    monkeypatch.setattr(nuts, "sample_model", sample)
+    monkeypatch.setattr(engines, "sampled", sample)
     runs = small_runs.copy()
     idata = fit(
         load_spec("chinchilla").changed({"noise": {"fade": 0.1}}),

@@ -8,7 +8,7 @@ import pytest
 
 from bayescale import best_rates, check_fit, fit, load_spec, read_runs
 from bayescale.cli.main import main
-from bayescale.posterior import nuts
+from bayescale.posterior import engines
 
 SMALL = {"draws": 250, "tune": 400, "chains": 2, "progressbar": False}
 TRUTH = {"exponent_params": -0.5, "exponent_tokens": 0.2, "curvature": 0.03, "lr_coef": 0.9}
@@ -106,7 +106,7 @@ def test_on_the_command_line(one, tmp_path, capsys, monkeypatch):
             main(list(words))
         return capsys.readouterr().out
 
-    monkeypatch.setattr(nuts, "sample_model", sample)
+    monkeypatch.setattr(engines, "sampled", sample)
     out = str(tmp_path / "sweep.nc")
     asked = ["--model", "lr-surface", "--covariate", "T=warmup", "--covariate", "lr_coef=warmup", "--out", out]
     text = " ".join(said("fit", str(tmp_path / "sweep.csv"), *asked).split())
