@@ -85,9 +85,9 @@ def _print(table: Any, unit: str, risk: str) -> None:
         for row, value in zip(rows, table.loc[table["on_frontier"], "risk_value"], strict=True):
             row.append(f"{value:.3f}")
     print_table(f"Plans that no other plan beats, loss in {unit}", head, rows)
-    if not table["on_frontier"].all():
+    if beaten := int((~table["on_frontier"]).sum()):
         print_text(
-            f"Of {len(table)} plans, {int((~table['on_frontier']).sum())} beaten and not shown (--json lists them)."
+            f"{beaten} of {len(table)} plans {'is' if beaten == 1 else 'are'} beaten and not shown (--json lists them)."
         )
 
 

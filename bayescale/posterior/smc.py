@@ -136,9 +136,10 @@ class Conditional:
         self.rest = [i for i in range(len(density.names)) if i not in self.linear]
 
     def state(self, points: np.ndarray, log_q: np.ndarray) -> dict[str, np.ndarray]:
-        priors = self.density.log_priors(points)
-        prior, rest = priors.sum(axis=1), priors[:, self.rest].sum(axis=1)
-        gain = prior + self.density.log_likelihood(points) - rest - log_q
+        with np.errstate(all="ignore"):  # a point far out has no density, and numbers that overflow
+            priors = self.density.log_priors(points)
+            prior, rest = priors.sum(axis=1), priors[:, self.rest].sum(axis=1)
+            gain = prior + self.density.log_likelihood(points) - rest - log_q
         return {
             "points": points,
             "rest": np.where(np.isfinite(rest), rest, -np.inf),

@@ -177,7 +177,7 @@ def on_a_terminal(tmp_path, typed):
 def test_questions_are_answered_on_a_terminal(run, tmp_path):
     code, printed, said = on_a_terminal(tmp_path, b"32768\n12M\n")
     assert code == 0, said
-    assert "--batch-tokens" in said and "runs.csv" in printed
+    assert "--batch-tokens" in said and "runs.csv" in printed.replace("\n", "")  # a long path is broken anywhere
     assert pd.read_csv(tmp_path / "runs.csv")[["params", "tokens"]].to_numpy().tolist() == [[12e6, 32_768_000]]
     answers = json.loads((tmp_path / "runs.import.json").read_text())["answers"]
     (tmp_path / "answers.toml").write_text(answers)

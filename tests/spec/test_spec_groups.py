@@ -89,8 +89,8 @@ def test_rows_of_all_groups_are_kept_and_checked(idata):
     ("change", "message"),
     [
         ({"family": "web"}, "one value in all rows"),
-        ({"family": ["", *["web"] * 23]}, r"'family' \(`groups.by`\) is blank in 1 rows"),
-        ({"family": ["  ", *["web"] * 23]}, r"'family' \(`groups.by`\) is blank in 1 rows"),
+        ({"family": ["", *["web"] * 23]}, r"'family' \(`groups.by`\) is blank in 1 row "),
+        ({"family": ["  ", *["web"] * 23]}, r"'family' \(`groups.by`\) is blank in 1 row "),
         ({"family": [1, 1.0, "1", *["1"] * 21]}, "one value in all rows"),
         ({"dropout": ["high"] * 12 + ["low"] * 12}, "must be a number"),
     ],
