@@ -56,5 +56,5 @@ def test_what_it_refuses(swept, posterior_from_constants, besi):
     with pytest.raises(ValueError, match="no critical batch"):
         batch_for_steps(posterior_from_constants(besi, n_draws=5), tokens=1e10, steps=1e5)
     for name, value in (("tokens", 0), ("steps", np.nan), ("batch_tokens", -1)):
-        with pytest.raises(ValueError, match=f"`{name}` must be"):
+        with pytest.raises(ValueError, match=rf"`{name}` \(--.*\) must be"):
             batch_for_steps(swept(), **{"tokens": 1e10, "steps": 1e5, name: value})
