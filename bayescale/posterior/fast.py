@@ -21,6 +21,7 @@ from .importance import EFFORTS, Weighed, effective, log_evidence, resampled, sa
 from .smc import sample_smc
 
 _PRIOR_DRAWS = 1000
+_HARDER = 4  # times as long as the attempt before, about
 _RUN = ("chain", "draw", "run")
 
 
@@ -52,7 +53,7 @@ def sample_fast(
     cores : int, optional
         Threads; all by default.
     max_seconds : float
-        No further attempt is begun after this time.
+        No further attempt is begun that would take longer than this in all.
 
     Returns
     -------
@@ -61,8 +62,8 @@ def sample_fast(
     accepted : bool
         Whether the gate accepts the draws; those of SMC are left to the checks.
     """
-    # One thread: on arrays this small, BLAS threads only wait for each other.
-    with threadpool_limits(limits=1):
+    # One thread: on arrays this small, BLAS threads only wait for each other. A draw far out may leave the range of floats.
+    with threadpool_limits(limits=1), np.errstate(all="ignore"):
         density, cores = Density(spec, runs), cores or os.cpu_count() or 1
         seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
         start = time.monotonic()
@@ -70,7 +71,8 @@ def sample_fast(
             # Twice as many effective points as draws, so that hardly any is drawn twice.
             halves = sample_halves(density, size=draws * chains, effort=effort, cores=cores, random_seed=seeds[0])
             found = look(density, halves)
-            if found.passed or time.monotonic() - start > max_seconds:
+            taken = time.monotonic() - start
+            if found.passed or (1 + _HARDER) * taken > max_seconds:
                 break
         if density.law.moves and not found.passed:
             return _by_smc(density, runs, draws, tune, chains, cores, seeds), True
@@ -139,18 +141,16 @@ def _tree(density: Density, runs: pd.DataFrame, points: np.ndarray, stats: xr.Da
 def _draws(density: Density, values: Mapping[str, np.ndarray], shape: tuple[int, int]) -> xr.Dataset:
     """Return parameters and the law's constants, dims (chain, draw)."""
     n = shape[0] * shape[1]
-    with np.errstate(all="ignore"):
-        found = {**values, **density.law.constants(values, density.data)}
+    found = {**values, **density.law.constants(values, density.data)}
     arrays = {name: (("chain", "draw"), np.broadcast_to(value, n).reshape(shape)) for name, value in found.items()}
     return xr.Dataset(arrays, {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])})
 
 
 def _predicted(density: Density, values: Mapping[str, np.ndarray], rng: np.random.Generator) -> np.ndarray:
     """Return new measurements of the runs on the scale of the link, shape (run, n)."""
-    with np.errstate(all="ignore"):
-        noise = additive_noise(density.spec, values)
-        middle = to_link(density.spec, density.curve(values))
-        return np.asarray(middle + noise.standard(middle.shape, rng) * noise.scale(density.decades))
+    noise = additive_noise(density.spec, values)
+    middle = to_link(density.spec, density.curve(values))
+    return np.asarray(middle + noise.standard(middle.shape, rng) * noise.scale(density.decades))
 
 
 def _prior(density: Density, names: np.ndarray, seed: int) -> tuple[xr.Dataset, xr.Dataset]:

@@ -87,9 +87,10 @@ def _evidence(half: Weighed) -> tuple[np.ndarray, np.ndarray]:
 
 def _quantities(density: Density, points: np.ndarray) -> dict[str, np.ndarray]:
     """Return parameters as the density moves them, constants (positive ones in logs), and the log of the best size."""
-    law, values = density.law, density.values(points)
+    law = density.law
     found = dict(zip(density.names, points.T, strict=True))
     with np.errstate(all="ignore"):
+        values = density.values(points)
         constants = law.constants(values, density.data)
         used = {name: constants[name] for name in law.loss_constants}
         for name, value in used.items():

@@ -6,7 +6,7 @@ import xarray as xr
 
 from bayescale import central_draw, check_fit, load_spec
 from bayescale.posterior import fitted_spec
-from bayescale.posterior.check.follow import end_slopes, explained, free_directions, parabola, pattern
+from bayescale.posterior.check.follow import end_slopes, explained, moved_directions, parabola, pattern
 from bayescale.posterior.check.names import printed
 from bayescale.posterior.check.residuals import residuals_of
 from bayescale.posterior.check.rows import _outlying_check
@@ -88,7 +88,7 @@ def test_only_factors_of_bits_are_said_to_be_bits(small_fit, factor):
 
 
 def test_patterns_are_named_and_noise_is_not():
-    free = np.eye(12)[:, :]
+    free = np.empty((12, 0))
     bend = (X - X.mean()) ** 2
     name, correlation, chance = pattern(bend - bend.mean() + 0.5 * RNG.standard_normal(12), {"size": X}, free)
     assert name == ("bend", "size") and correlation > 0.9 and chance < 0.001
@@ -102,9 +102,12 @@ def test_patterns_are_named_and_noise_is_not():
 def test_a_pattern_is_looked_for_where_the_law_leaves_residuals():
     """A law with three parameters on twelve runs leaves nine directions; residuals in the others are its own doing."""
     curves = RNG.standard_normal((500, 3)) @ np.stack([np.ones(12), X, X**2])
-    free = free_directions(curves, np.ones(12), 3)
-    assert free.shape == (12, 9) and np.abs(free.T @ np.stack([np.ones(12), X, X**2]).T).max() < 1e-8
-    assert pattern(RNG.standard_normal(5), {"size": X[:5]}, np.eye(5))[2] == 1
+    moved = moved_directions(curves, np.ones(12), 3)
+    spanned = np.stack([np.ones(12), X, X**2]).T
+    assert moved.shape == (12, 3) and np.abs(spanned - moved @ (moved.T @ spanned)).max() < 1e-8
+    false = [pattern(RNG.standard_normal(12), {"size": X}, moved)[2] for _ in range(400)]
+    assert np.mean(np.array(false) < 0.1) == pytest.approx(0.1, abs=0.05)
+    assert pattern(RNG.standard_normal(5), {"size": X[:5]}, np.empty((5, 0)))[2] == 1
 
 
 def test_an_end_that_steepens():

@@ -21,6 +21,7 @@ _EXPLAINED, _NOTHING = 0.5, 0.1
 _FOLLOWED = 0.5  # share that a parabola explains, and the probability that it does by chance
 _BY_CHANCE = 0.001
 _FEWEST, _FREE, _SIMULATED, _LEVEL = 6, 3, 4000, 0.01
+_SOME = 500  # draws that show the directions a law moves; with all of them, long tables would take minutes
 _LEFT = 0.2  # norm of a function that is left by the law: less could not be seen
 _CORRELATION = 0.4  # with many runs even a pattern that does not matter is certain
 _CLIPPED = 3.0  # in scales of the noise: one outlier makes no pattern
@@ -100,9 +101,9 @@ def _pattern_check(spec: ModelSpec, residuals: Residuals, logs: dict[str, np.nda
     parameters = len(spec.priors) + len(spec.covariate_columns)
     if spec.groups:
         parameters += len(spec.groups.partial) * int(data["group_index"].max())
-    free = free_directions(residuals.curves, residuals.scale, parameters)
+    moved = moved_directions(residuals.curves, residuals.scale, parameters)
     standard = np.clip(residuals.away / residuals.scale, -_CLIPPED, _CLIPPED)
-    name, correlation, chance = pattern(standard, logs, free)
+    name, correlation, chance = pattern(standard, logs, moved)
     open_ = chance < _LEVEL and abs(correlation) > _CORRELATION
     return verdict(
         "residual_pattern",
@@ -117,7 +118,7 @@ def _pattern_check(spec: ModelSpec, residuals: Residuals, logs: dict[str, np.nda
 
 
 def pattern(
-    standard: np.ndarray, logs: dict[str, np.ndarray], free: np.ndarray
+    standard: np.ndarray, logs: dict[str, np.ndarray], moved: np.ndarray
 ) -> tuple[tuple[str, ...], float, float]:
     """Find the function of the inputs that residuals follow most, in the directions that the law leaves free.
 
@@ -127,8 +128,8 @@ def pattern(
         Residuals in scales of the noise.
     logs : dict of str to array
         Column -> natural logs of the input.
-    free : numpy.ndarray, shape (run, direction)
-        Orthonormal directions that no parameter of the law moves.
+    moved : numpy.ndarray, shape (run, direction)
+        Orthonormal directions that parameters of the law move.
 
     Returns
     -------
@@ -136,27 +137,38 @@ def pattern(
         Name of the function: its kind and its columns; correlation with it; probability of one as large by chance, over all functions.
         NaN and 1 if there are too few runs.
     """
-    functions = {name: free.T @ values for name, values in _functions(logs).items()}
+
+    def left_of(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values - moved @ (moved.T @ values))
+
+    functions = {name: left_of(values) for name, values in _functions(logs).items()}
     functions = {name: values / norm for name, values in functions.items() if (norm := np.linalg.norm(values)) > _LEFT}
-    left = free.T @ standard
-    if len(standard) < _FEWEST or free.shape[1] < _FREE or not functions or not np.linalg.norm(left) > 0:
+    left, free = left_of(standard), len(standard) - moved.shape[1]
+    if len(standard) < _FEWEST or free < _FREE or not functions or not np.linalg.norm(left) > 0:
         return (), np.nan, 1.0
     design = np.stack(list(functions.values()))
     found = design @ (left / np.linalg.norm(left))
     best = int(np.argmax(np.abs(found)))
-    chance = np.random.default_rng(sum(map(ord, "pattern"))).standard_normal((_SIMULATED, free.shape[1]))
-    most = np.abs(chance @ design.T).max(axis=1) / np.linalg.norm(chance, axis=1)
+    # Chance residuals are standard normal in the free directions. Only those that the functions span need to be drawn; the others add to
+    # the length.
+    size, directions = np.linalg.eigh(design @ design.T)
+    spanned = size > _LEFT**2
+    rng = np.random.default_rng(sum(map(ord, "pattern")))
+    chance = rng.standard_normal((_SIMULATED, int(spanned.sum())))
+    length = np.sqrt((chance**2).sum(axis=1) + 2 * rng.gamma(max(free - spanned.sum(), 0) / 2, size=_SIMULATED))
+    along = chance @ (directions[:, spanned] * np.sqrt(size[spanned])).T
+    most = np.abs(along).max(axis=1) / length
     return list(functions)[best], float(found[best]), float(np.mean(most >= abs(found[best])))
 
 
-def free_directions(curves: np.ndarray, scale: np.ndarray, parameters: int) -> np.ndarray:
-    """Directions of standardised residuals that the law leaves free, from its draws at the runs, shape (draw, run) on the link's scale.
+def moved_directions(curves: np.ndarray, scale: np.ndarray, parameters: int) -> np.ndarray:
+    """Directions of standardised residuals that the law moves, from its draws at the runs, shape (draw, run) on the link's scale.
 
     The draws of a law with p parameters spread over about p directions; residuals keep nothing along these.
     """
-    moved = (curves - curves.mean(axis=0)) / scale
-    _, directions = np.linalg.eigh(moved.T @ moved)  # in ascending order
-    return np.asarray(directions[:, : max(curves.shape[1] - parameters, 0)])
+    some = curves[:: max(len(curves) // _SOME, 1)]
+    _, _, directions = np.linalg.svd((some - some.mean(axis=0)) / scale, full_matrices=False)
+    return np.asarray(directions[:parameters].T)
 
 
 def _functions(logs: dict[str, np.ndarray]) -> dict[tuple[str, ...], np.ndarray]:
