@@ -13,8 +13,8 @@ from .compiled import ensure_compile_folder
 
 ENGINES = ("auto", "fast", "nuts")
 _SHARED = ("draws", "tune", "chains", "cores", "progressbar")  # arguments that any engine takes
-_LONGER = 4  # times the draws and tuning steps of NUTS where the fast engine did not succeed
-_DEFAULTS = {"draws": 1000, "tune": 1000}
+_LONGER, _ACCEPT = 4000, 0.99  # draws per chain and acceptance of NUTS where the fast engine did not succeed
+_DRAWS = 1000
 
 
 def sampled(
@@ -53,9 +53,10 @@ def sampled(
     idata, accepted = sample_fast(spec, rows, random_seed=random_seed, max_seconds=max_seconds, **own)
     if accepted or engine == "fast" or time.monotonic() - start > max_seconds:
         return idata
-    longer = {name: _LONGER * sample_kwargs.get(name, value) for name, value in _DEFAULTS.items()}
-    idata = _by_nuts(spec, rows, random_seed=random_seed, **{**sample_kwargs, "target_accept": 0.99, **longer})
-    return _thinned(idata, _LONGER)
+    draws = sample_kwargs.get("draws", _DRAWS)
+    step = max(_LONGER // draws, 1)
+    longer = {"draws": step * draws, "tune": _LONGER // 2, "target_accept": _ACCEPT}
+    return _thinned(_by_nuts(spec, rows, random_seed=random_seed, **{**sample_kwargs, **longer}), step)
 
 
 def _check_fast(spec: ModelSpec, for_nuts: list[str], able: bool) -> None:

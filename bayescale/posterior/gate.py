@@ -99,7 +99,7 @@ def _quantities(density: Density, points: np.ndarray) -> dict[str, np.ndarray]:
         if law.sizing.optimum is not None and not law.others:
             flops = _BEYOND * np.exp(density.data["log_reach_max"])
             found["log_N*"] = law.sizing.optimum(flops, **used)
-    return {name: value for name, value in found.items() if np.isfinite(value).all()}
+    return {name: value for name, value in found.items() if np.isfinite(value).all() and np.ptp(value) > 0}
 
 
 def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -146,7 +146,8 @@ def test_fixed_ratio_ladder_along_itself(table, fitted, one_plan, say):
 
 @slow
 def test_mean_instead_of_sum(table, answer, fitted, one_budget):
-    said, numbers = fitted(table("sixty-random-runs")), answer("mean-instead-of-sum")
+    # The median of beta is .341 and .34 the least accepted: more draws, so that their noise does not decide.
+    said, numbers = fitted(table("sixty-random-runs"), "--draws", "8000"), answer("mean-instead-of-sum")
     for name in ("alpha", "beta"):
         low, high = accepted(numbers[name])
         assert low <= parameter(said, name)["median"] <= high
@@ -195,11 +196,8 @@ TOTAL = (
 PYTHIA = {"6.9b": (6444163072, 6857302016, 1.626), "12b": (11327027200, 11846072320, 1.582)}
 
 
-LONGER = ("--draws", "4000", "--tune", "2000")  # for six runs, on which R-hat of fewer draws may fail by chance
-
-
 def test_pythia_two_counts(table, ask, fitted, one_plan, tmp_path):
-    said = fitted(table("pythia-two-counts"), *NON_EMBEDDING, *LONGER)
+    said = fitted(table("pythia-two-counts"), *NON_EMBEDDING)
     assert said.document["runs_used"] == 6 and said.document["params_kind"] == "non-embedding"
     for (params, _, measured), by_answer in zip(PYTHIA.values(), (1.634, 1.591), strict=True):
         row = one_plan(said.fit, "--at", f"params={params}")
@@ -214,7 +212,7 @@ def test_pythia_two_counts(table, ask, fitted, one_plan, tmp_path):
 @slow
 def test_pythia_total_count(table, fitted, one_plan):
     """The total bends the curve: forecasts are farther off, and the noise says so."""
-    total, other = (fitted(table("pythia-two-counts"), *count, *LONGER) for count in (TOTAL, NON_EMBEDDING))
+    total, other = (fitted(table("pythia-two-counts"), *count) for count in (TOTAL, NON_EMBEDDING))
     assert parameter(total, "sigma")["median"] > 2 * parameter(other, "sigma")["median"]
     for (fewer, all_, measured), by_answer in zip(PYTHIA.values(), (1.670, 1.645), strict=True):
         row, better = one_plan(total.fit, "--at", f"params={all_}"), one_plan(other.fit, "--at", f"params={fewer}")

@@ -180,7 +180,7 @@ def test_a_refused_fit_is_tried_again_and_then_left_to_nuts(monkeypatch, small_r
     monkeypatch.setattr(engines, "_thinned", lambda idata, step: idata)
     rows = small_runs
     engines.sampled(load_spec("chinchilla"), rows, engine="auto", max_seconds=60, random_seed=1, draws=100)
-    assert len(tried) == len(EFFORTS) and asked[0]["draws"] == 400 and asked[0]["target_accept"] == 0.99
+    assert len(tried) == len(EFFORTS) and asked[0]["draws"] == 4000 and asked[0]["target_accept"] == 0.99
     engines.sampled(load_spec("chinchilla"), rows, engine="auto", max_seconds=0, random_seed=1, draws=100)
     assert len(tried) == len(EFFORTS) + 1 and len(asked) == 1  # out of time after the first attempt
     idata = fit(load_spec("chinchilla"), rows, engine="fast", random_seed=1, draws=100)
