@@ -84,7 +84,7 @@ class Levelled:
         return np.asarray(density.weight @ noise.log_density(away - log_level, scale) + prior - drawn)
 
     def _conditional(self, away: np.ndarray, scale: np.ndarray, nu: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and sd of the log level given the rest, about; for Student-t noise by reweighted least squares, since a far run pulls little."""
+        """Mean and sd of the log level given the rest; under Student-t noise by reweighted least squares: a far run pulls little."""
         precision = self.density.weight[:, None] / scale**2
         middle, width = self._least_squares(away, precision)
         if nu is None:
