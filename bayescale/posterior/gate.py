@@ -15,6 +15,7 @@ KHAT, EFFICIENCY, APART = (
 )  # limits of k-hat, of the effective share, and of differences in standard errors
 _BEYOND = 10.0  # times the largest run: the compute at which the best size is compared
 _EDGES = (0.05, 0.95)
+_SAME = 1e-9  # relative range of a quantity that is the same in all points but for rounding
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,11 @@ def _quantities(density: Density, points: np.ndarray) -> dict[str, np.ndarray]:
         if law.sizing.optimum is not None and not law.others:
             flops = _BEYOND * np.exp(density.data["log_reach_max"])
             found["log_N*"] = law.sizing.optimum(flops, **used)
-    return {name: value for name, value in found.items() if np.isfinite(value).all() and np.ptp(value) > 0}
+    return {name: value for name, value in found.items() if np.isfinite(value).all() and _varies(value)}
+
+
+def _varies(values: np.ndarray) -> bool:
+    return bool(np.ptp(values) > _SAME * np.abs(values).max())
 
 
 def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from ..spec.scores import LOG_NORMAL, from_scores
 from .smc import Conditional
 
 _TAILS = 5.0  # degrees of freedom of the level's draws
+_WIDE = 0.1  # share of levels drawn from the wide guess
 _TURNS = 2  # of reweighting for the level under Student-t noise
 _BLOCK = 2**16  # runs x points evaluated at a time, so that arrays stay in the cache
 
@@ -75,23 +76,32 @@ class Levelled:
         shape = np.log(density.curve({**values, self.level: np.ones(n)}))
         noise = additive_noise(density.spec, values)
         scale, away = noise.scale(density.decades), density.measured[:, None] - shape
-        middle, width = self._conditional(away, scale, values.get("nu"))
-        standard = rng.standard_t(_TAILS, n)
-        log_level = middle + width * standard
+        narrow, wide = self._conditionals(away, scale, values.get("nu"))
+        middle, width = np.where(rng.random(n) < _WIDE, np.stack(wide), np.stack(narrow))
+        log_level = middle + width * rng.standard_t(_TAILS, n)
         values[self.level] = np.exp(log_level)
         prior = -(((log_level - self._mu) / self._sd) ** 2) / 2 - np.log(self._sd) - LOG_NORMAL
-        drawn = _log_t(standard) - np.log(width)
+        parts = [_log_t(log_level, *narrow) + np.log1p(-_WIDE), _log_t(log_level, *wide) + np.log(_WIDE)]
+        drawn = np.logaddexp(*parts)
         return np.asarray(density.weight @ noise.log_density(away - log_level, scale) + prior - drawn)
 
-    def _conditional(self, away: np.ndarray, scale: np.ndarray, nu: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and sd of the log level given the rest; under Student-t noise by reweighted least squares: a far run pulls little."""
+    def _conditionals(
+        self, away: np.ndarray, scale: np.ndarray, nu: np.ndarray | None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Mean and sd of the log level given the rest, as a narrow and a wide guess.
+
+        Under Student-t noise the narrow one is from reweighted least squares: a far run pulls little. The wide one covers the levels of all
+        runs, each of which may be where the level is if the noise is small and its tails are heavy.
+        """
         precision = self.density.weight[:, None] / scale**2
         middle, width = self._least_squares(away, precision)
+        spread = (precision * (away - middle) ** 2).sum(axis=0) / precision.sum(axis=0)
+        wide = middle, np.sqrt(spread + width**2)
         if nu is None:
-            return middle, width
+            return [(middle, width), wide]
         for _ in range(_TURNS):
             middle, width = self._least_squares(away, precision * (nu + 1) / (nu + ((away - middle) / scale) ** 2))
-        return middle, width * np.sqrt((nu + 3) / (nu + 1))
+        return [(middle, width * np.sqrt((nu + 3) / (nu + 1))), wide]
 
     def _least_squares(self, away: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         total = precision.sum(axis=0) + 1 / self._sd**2
@@ -123,8 +133,8 @@ class Linear:
         return self._conditional.state(points, log_q)["gain"], points
 
 
-def _log_t(standard: np.ndarray) -> np.ndarray:
+def _log_t(x: np.ndarray, middle: np.ndarray, width: np.ndarray) -> np.ndarray:
     from scipy.special import gammaln
 
     top = gammaln((_TAILS + 1) / 2) - gammaln(_TAILS / 2) - np.log(_TAILS * np.pi) / 2
-    return np.asarray(top - (_TAILS + 1) / 2 * np.log1p(standard**2 / _TAILS))
+    return np.asarray(top - np.log(width) - (_TAILS + 1) / 2 * np.log1p(((x - middle) / width) ** 2 / _TAILS))
