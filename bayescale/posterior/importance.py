@@ -17,6 +17,8 @@ from .mixture import Mixture, fit_mixture, joined, moments
 from .target import Target, log_prior, target_of
 
 _KEPT = 0.15  # effective share of points after a step of t
+_KEPT_MOVED = 0.6  # if points move from step to step
+_TINY = 1e-5
 _MOST_STEPS = 60
 _WIDE, _WIDE_SHARE, _WIDE_NU = (
     3.0,
@@ -28,16 +30,33 @@ _LEAST_EFFICIENCY = 0.05  # below it, more draws do not help; the gate refuses 0
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to try: points of each step of t, points and components of the mixtures after it, and most points of the last one."""
+    """How hard to try.
+
+    Attributes
+    ----------
+    points : int
+        Points of each step of t.
+    parts : int
+        Components of the mixture fitted to the points at t = 1.
+    rounds : tuple of (int, int)
+        Points drawn from it, and components of the next mixture, fitted to them; and so on.
+    most : int
+        Points that may be drawn from the last mixture.
+    moves : int
+        Moves of each point in a step of t; without any, mixtures alone follow the posterior.
+    """
 
     points: int
+    parts: int
     rounds: tuple[tuple[int, int], ...]
     most: int
+    moves: int = 0
 
 
 EFFORTS = (
-    Effort(1000, ((1000, 2), (2000, 5)), 25_000),
-    Effort(4000, ((4000, 4), (8000, 10)), 60_000),
+    Effort(1000, 2, ((1000, 2), (2000, 5)), 25_000),
+    Effort(4000, 2, ((4000, 4), (8000, 10)), 60_000),
+    Effort(2000, 12, ((8000, 16),), 60_000, moves=20),
 )
 
 
@@ -99,10 +118,13 @@ def sample_halves(
 
 
 def _half(target: Target, size: int, effort: Effort, rng: np.random.Generator) -> Weighed:
-    scores, weights = _pilot(target, effort.points, rng)
-    parts = 1
+    pilot = (
+        _moved_pilot(target, effort.points, effort.moves, rng) if effort.moves else _pilot(target, effort.points, rng)
+    )
+    scores, weights = pilot
+    parts = effort.parts
     for n, more in effort.rounds:
-        proposal = _defended(scores, weights, parts + 1, rng)
+        proposal = _defended(scores, weights, parts, rng)
         found = _drawn(target, proposal, n, rng)
         scores, weights, parts = found.scores, found.weights, more
     proposal = _defended(scores, weights, parts, rng)
@@ -130,11 +152,41 @@ def _pilot(target: Target, n: int, rng: np.random.Generator) -> tuple[np.ndarray
     return scores, weights
 
 
-def _next(base: np.ndarray, gain: np.ndarray, t: float) -> float:
-    """Return the largest power up to 1 that leaves the share `_KEPT` of points effective, and at least the last one."""
+def _moved_pilot(target: Target, n: int, moves: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return points of the posterior whose way from the prior is by moves, for shapes that no mixture follows: stiff, bent, with corners.
+
+    As in `smc`, points move by differences of others (ter Braak 2006). What the target draws for itself makes `gain` an estimate, with
+    which the moves are still exact (pseudo-marginal: Andrieu and Roberts 2009).
+    """
+    scores = rng.standard_normal((n, len(target.free)))
+    gain, _ = target.evaluate(scores, rng)
+    t = 0.0
+    while t < 1:
+        new = _next(np.zeros(n), gain - gain.max(), t, from_there=True)
+        weights = _normalised(_tempered(gain, new - t))
+        chosen = np.searchsorted(np.cumsum(weights), (np.arange(n) + rng.random()) / n).clip(max=n - 1)
+        scores, gain, t = scores[chosen], gain[chosen], new
+        for _ in range(moves):
+            order = rng.permutation(n)
+            for me, others in ((order[: n // 2], order[n // 2 :]), (order[n // 2 :], order[: n // 2])):
+                first, second = rng.choice(others, (2, len(me)))
+                length = 2.38 / np.sqrt(2 * scores.shape[1]) * np.exp(0.7 * rng.standard_normal(len(me)) - 0.3)
+                there = scores[me] + length[:, None] * (scores[first] - scores[second])
+                there += _TINY * rng.standard_normal(there.shape)
+                own, _ = target.evaluate(there, rng)
+                with np.errstate(invalid="ignore"):
+                    ratio = log_prior(there) - log_prior(scores[me]) + t * (own - gain[me])
+                taken = np.log(rng.random(len(me))) < ratio
+                scores[me[taken]], gain[me[taken]] = there[taken], own[taken]
+    return scores, np.full(n, 1 / n)
+
+
+def _next(base: np.ndarray, gain: np.ndarray, t: float, *, from_there: bool = False) -> float:
+    """Return the largest power up to 1 that leaves the share `_KEPT` of points effective, more if points move, or the last one."""
+    share, before = (_KEPT_MOVED, t) if from_there else (_KEPT, 0.0)
 
     def enough(new: float) -> bool:
-        return effective(_normalised(base + _tempered(gain, new))) >= _KEPT * len(gain)
+        return effective(_normalised(base + _tempered(gain, new - before))) >= share * len(gain)
 
     if enough(1.0):
         return 1.0

@@ -69,7 +69,8 @@ def _pareto_fit(x: np.ndarray) -> tuple[float, float]:
     b = (1 - np.sqrt(m / (np.arange(1, m + 1) - 0.5))) / (3 * x[int(n / 4 + 0.5) - 1]) + 1 / x[-1]
     k = np.log1p(-b[:, None] * x).mean(axis=1)
     log_like = n * (np.log(-(b / k)) - k - 1)
-    weights = 1 / np.exp(log_like - log_like[:, None]).sum(axis=1)
+    weights = np.exp(log_like - log_like.max())
+    weights /= weights.sum()
     kept = weights >= 10 * np.finfo(float).eps
     middle = float((b[kept] * weights[kept]).sum() / weights[kept].sum())
     shape = float(np.log1p(-middle * x).mean())

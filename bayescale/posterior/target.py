@@ -16,7 +16,7 @@ from .smc import Conditional
 
 _TAILS = 5.0  # degrees of freedom of the level's draws
 _WIDE = 0.1  # share of levels drawn from the wide guess
-_TURNS = 2  # of reweighting for the level under Student-t noise
+_TURNS = 8  # of reweighting for the level under Student-t noise
 _BLOCK = 2**16  # runs x points evaluated at a time, so that arrays stay in the cache
 
 
