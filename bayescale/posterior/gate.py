@@ -61,7 +61,8 @@ def look(density: Density, halves: tuple[Weighed, Weighed]) -> Gate:
     """
     khat = [pareto_smoothed(half.log_weights)[1] for half in halves]
     efficiency = [effective(half.weights) / len(half.weights) for half in halves]
-    one, other = (_summaries(density, half) for half in halves)
+    with np.errstate(all="ignore"):  # constants far out may overflow
+        one, other = (_summaries(density, half) for half in halves)
     apart = {
         name: float(np.max(np.abs(one[name][0] - other[name][0]) / np.hypot(one[name][1], other[name][1])))
         for name in one.keys() & other.keys()  # a constant may leave the range of floats in some points

@@ -14,17 +14,15 @@ import numpy as np
 
 from ..spec.density import Density
 from .mixture import Mixture, fit_mixture, joined, moments
+from .pareto import pareto_smoothed
 from .target import Target, log_prior, target_of
 
 _KEPT = 0.15  # effective share of points after a step of t
 _KEPT_MOVED = 0.6  # if points move from step to step
 _TINY = 1e-5
 _MOST_STEPS = 60
-_WIDE, _WIDE_SHARE, _WIDE_NU = (
-    3.0,
-    0.1,
-    3.0,
-)  # the defensive part: its factor on the covariance, share and degrees of freedom
+# The defensive part: its factor on the covariance, share and degrees of freedom.
+_WIDE, _WIDE_SHARE, _WIDE_NU = 3.0, 0.1, 3.0
 _LEAST_EFFICIENCY = 0.05  # below it, more draws do not help; the gate refuses 0.1
 
 
@@ -226,9 +224,9 @@ def _both(*parts: Weighed) -> Weighed:
 
 
 def resampled(halves: tuple[Weighed, ...], shape: tuple[int, int], rng: np.random.Generator) -> tuple[Any, Any]:
-    """Return points and their log weights drawn in proportion to their weights, shapes (chain, draw, parameters) and (chain, draw)."""
+    """Return points and their log weights, shapes (chain, draw, parameters) and (chain, draw), drawn in proportion to smoothed weights."""
     everything = _both(*halves)
-    weights, n = everything.weights, shape[0] * shape[1]
+    weights, n = np.exp(pareto_smoothed(everything.log_weights)[0]), shape[0] * shape[1]
     places = (np.arange(n) + rng.random()) / n
     chosen = rng.permutation(np.searchsorted(np.cumsum(weights), places).clip(max=len(weights) - 1))
     return everything.points[chosen].reshape(*shape, -1), everything.log_weights[chosen].reshape(shape)

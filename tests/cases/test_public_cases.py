@@ -65,7 +65,6 @@ def test_pile_table_one_wrong_digit(table, answer, fitted, open_checks, one_plan
 def test_pile_table_has_one_length(table, fitted, open_checks, one_budget):
     fit = fitted(table("pile-two-suites"), "--family", "pythia-deduped").fit
     checks = open_checks(fit)
-    assert "pythia-deduped-1.4b: 1.05x" in checks["outlying_rows"]
     assert "tokens of the runs span 0.00 decades" in checks["input_decades"]
     row = one_budget(fit, "1e22")
     assert decades(row, "params") > 1.5 and "their term cannot be distinguished" in row["warning"]
