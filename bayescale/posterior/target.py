@@ -16,7 +16,7 @@ from .smc import Conditional
 
 _TAILS = 5.0  # degrees of freedom of the level's draws
 _WIDE = 0.1  # share of levels drawn from the wide guess
-_TURNS = 8  # of reweighting for the level under Student-t noise
+_TURNS, _FOUND = 8, 0.05  # most turns of reweighting under Student-t noise, and the mean step in sds that ends them
 _BLOCK = 2**16  # runs x points evaluated at a time, so that arrays stay in the cache
 
 
@@ -100,7 +100,10 @@ class Levelled:
         if nu is None:
             return [(middle, width), wide]
         for _ in range(_TURNS):
+            before = middle
             middle, width = self._least_squares(away, precision * (nu + 1) / (nu + ((away - middle) / scale) ** 2))
+            if np.mean(np.abs(middle - before) / width) < _FOUND:
+                break
         return [(middle, width * np.sqrt((nu + 3) / (nu + 1))), wide]
 
     def _least_squares(self, away: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
