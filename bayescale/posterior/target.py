@@ -95,7 +95,9 @@ class Levelled:
         """
         precision = self.density.weight[:, None] / scale**2
         middle, width = self._least_squares(away, precision)
-        spread = (precision * (away - middle) ** 2).sum(axis=0) / precision.sum(axis=0)
+        spread = (precision * (away - middle) ** 2).sum(
+            axis=0
+        ) * width**2  # with the prior in the width, also without runs
         wide = middle, np.sqrt(spread + width**2)
         if nu is None:
             return [(middle, width), wide]

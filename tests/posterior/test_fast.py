@@ -208,8 +208,9 @@ def test_models_that_need_nuts_refuse_the_fast_engine(small_runs):
 def test_it_imports_no_compiler():
     code = (
         "import sys, numpy as np, pandas as pd; from bayescale import fit, load_spec, read_runs; x = np.geomspace(1e6, 1e9, 9);"
-        "runs = read_runs(pd.DataFrame({'run': list('abcdefghi'), 'params': x, 'tokens': 20 * x[::-1] ** 0.9, 'loss': 2 + 50 * x**-.3}));"
-        "fit(load_spec('chinchilla'), runs, draws=100, random_seed=1);"
+        "loss = (2 + 50 * x**-.3) * np.exp(.01 * np.sin(9 * np.arange(9)));"
+        "table = {'run': list('abcdefghi'), 'params': x, 'tokens': 20 * x[::-1] ** 0.9, 'loss': loss};"
+        "fit(load_spec('chinchilla'), read_runs(pd.DataFrame(table)), draws=100, random_seed=1);"
         "print([name for name in ('pymc', 'pytensor', 'numba', 'arviz_stats', 'scipy.stats') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
