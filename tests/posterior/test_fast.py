@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pymc as pm
 import pytest
 
 from bayescale import fit, load_spec
@@ -13,6 +14,7 @@ from bayescale.posterior import engines, fast
 from bayescale.posterior.gate import APART, look
 from bayescale.posterior.importance import EFFORTS, Weighed, effective, log_evidence, resampled, sample_halves
 from bayescale.posterior.target import log_prior, target_of
+from bayescale.spec.build import build_model
 from bayescale.spec.density import Density
 
 GROUPS = (
@@ -63,10 +65,6 @@ def test_it_has_the_groups_of_nuts_with_the_same_numbers(fast_fit, small_fit):
 
 
 def test_likelihood_and_prior_of_each_draw_are_those_of_pymc(fast_fit):
-    import pymc as pm
-
-    from bayescale.spec.build import build_model
-
     rows = pd.DataFrame({name: fast_fit["constant_data"][name].to_numpy() for name in ("params", "tokens", "weight")})
     rows = rows.assign(
         run=fast_fit["constant_data"]["run"].to_numpy(), loss=np.exp(fast_fit["observed_data"]["log_loss"].to_numpy())
