@@ -69,8 +69,8 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
     # One thread: on arrays this small, BLAS threads only wait for each other.
     with model, threadpool_limits(limits=1), quiet():
         idata = _uninterrupted(seeds[0], options)
-        pm.compute_log_likelihood(idata, progressbar=False)
-        pm.compute_log_prior(idata, progressbar=False)
+        pm.stats.compute_log_likelihood(idata, progressbar=False)
+        pm.stats.compute_log_prior(idata, progressbar=False)
         pm.sample_posterior_predictive(idata, random_seed=seeds[1], progressbar=False, extend_inferencedata=True)
         prior = pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seeds[2])
     for group in ("prior", "prior_predictive"):

@@ -73,8 +73,8 @@ def test_likelihood_and_prior_of_each_draw_are_those_of_pymc(fast_fit):
     groups = few.copy()
     with build_model(load_spec("chinchilla"), rows):
         del groups["log_likelihood"], groups["log_prior"]
-        pm.compute_log_likelihood(groups, progressbar=False)
-        pm.compute_log_prior(groups, progressbar=False)
+        pm.stats.compute_log_likelihood(groups, progressbar=False)
+        pm.stats.compute_log_prior(groups, progressbar=False)
     np.testing.assert_allclose(groups["log_likelihood"]["log_loss"], few["log_likelihood"]["log_loss"], rtol=1e-8)
     for name in groups["log_prior"].data_vars:
         np.testing.assert_allclose(groups["log_prior"][name], few["log_prior"][name], rtol=1e-8, err_msg=str(name))
