@@ -14,7 +14,7 @@ TABLES = {
     "overtrained": {"runs": "overtraining", "family": "rpj"},
     "approach-2": {"runs": "kernel-bytes", "family": "kernel-bytes", "where": ONE_EPOCH},
     "accuracy": {**TRANSFORMERS, "where": ONE_EPOCH},
-    "accuracy-scale": {**MLP, "changes": {"inputs": {"x": "tokens"}}},
+    "accuracy-scale": {**MLP, "best_of": "lr", "changes": {"inputs": {"x": "tokens"}}},
     "error": {"runs": "overtraining", "family": "rpj", "changes": {"response": "err_avg17"}},
     "exact-match": TRANSFORMERS,
     "transfer": TRANSFORMERS,
