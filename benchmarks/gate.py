@@ -5,7 +5,7 @@ and in three of ten a wrong row, fitted by one of eight models with Student-t or
 with those of NUTS (4 x 4,000 draws, target acceptance 0.99), which serve as a reference if R-hat < 1.01, the effective size is 1,000 or
 more and hardly any draw diverged. Writes results/gate.csv, a row at a time: finished problems are kept.
 
-    python benchmarks/gate.py [PROBLEMS]    # 200 by default; about 20 s each
+    python benchmarks/gate.py [PROBLEMS]    # 200 by default; one to two minutes each, nearly all of it NUTS
 """
 
 import sys

@@ -86,7 +86,9 @@ def fit(
     ] = "auto",
     max_seconds: Annotated[
         float,
-        typer.Option(min=0, help="Begin no further attempt at a fit that has not passed after this time, in seconds."),
+        typer.Option(
+            min=0, help="Begin no further attempt at a fit that would take longer than this in all, in seconds."
+        ),
     ] = 120.0,
     nuts_sampler: Annotated[str | None, typer.Option(help="pymc or nutpie; selects --engine nuts.")] = None,
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fit.")] = 1,

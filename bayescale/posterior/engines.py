@@ -15,6 +15,9 @@ ENGINES = ("auto", "fast", "nuts")
 _SHARED = ("draws", "tune", "chains", "cores", "progressbar")  # arguments that any engine takes
 _LONGER, _ACCEPT = 4000, 0.99  # draws per chain and acceptance of NUTS where the fast engine did not succeed
 _DRAWS = 1000
+_NUTS_TAKES = (
+    2  # times as long as all attempts before, at least: it is not begun on tables on which it would take hours
+)
 
 
 def sampled(
@@ -51,7 +54,7 @@ def sampled(
     start = time.monotonic()
     own = {name: value for name, value in sample_kwargs.items() if name != "progressbar"}
     idata, accepted = sample_fast(spec, rows, random_seed=random_seed, max_seconds=max_seconds, **own)
-    if accepted or engine == "fast" or time.monotonic() - start > max_seconds:
+    if accepted or engine == "fast" or _NUTS_TAKES * (time.monotonic() - start) > max_seconds:
         return idata
     draws = sample_kwargs.get("draws", _DRAWS)
     step = max(_LONGER // draws, 1)
@@ -76,7 +79,7 @@ def _by_nuts(spec: ModelSpec, rows: pd.DataFrame, **options: Any) -> xr.DataTree
 
 
 def _thinned(idata: xr.DataTree, step: int) -> xr.DataTree:
-    """Keep every fourth draw or so, so that all fits of a table have the same number of draws."""
+    """Keep every `step`-th draw, so that all fits of a table have the same number; statistics of the sampler are about all that it drew."""
     for name in ("posterior", "log_likelihood", "log_prior", "posterior_predictive"):
         group = idata[name].to_dataset().isel(draw=slice(None, None, step))
         idata[name] = xr.DataTree(group.assign_coords(draw=range(group.sizes["draw"])))

@@ -69,8 +69,8 @@ def fit(
     **sample_kwargs
         `engine`, "auto", "fast" or "nuts". The fast one samples on arrays within a second or so: by importance sampling, or broken laws
         by SMC. NUTS is PyMC's, which groups, covariates, cells and counts need. "auto" takes the fast one where it can, and a long run of
-        NUTS if the fast one does not pass its own gate. `max_seconds` (120): no further attempt is begun after that
-        time. `draws`, `tune`, `chains`, `cores` and `progressbar` are for both engines; anything else that `pymc.sample` takes
+        NUTS if the fast one does not pass its own gate. `max_seconds` (120): no further attempt is begun that would take longer
+        in all. `draws`, `tune`, `chains`, `cores` and `progressbar` are for both engines; anything else that `pymc.sample` takes
         (target_accept, nuts_sampler, ...) selects NUTS.
 
     Returns
