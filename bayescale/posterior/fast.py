@@ -66,18 +66,46 @@ def sample_fast(
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
         density, cores = Density(spec, runs), cores or os.cpu_count() or 1
         seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
-        start = time.monotonic()
-        for effort in EFFORTS[:1] if density.law.moves else EFFORTS:
-            # Twice as many effective points as draws, so that hardly any is drawn twice.
-            halves = sample_halves(density, size=draws * chains, effort=effort, cores=cores, random_seed=seeds[0])
-            found = look(density, halves)
-            taken = time.monotonic() - start
-            if found.passed or (1 + _HARDER) * taken > max_seconds:
-                break
+        # Twice as many effective points as draws, so that hardly any is drawn twice.
+        halves, found = search(density, size=draws * chains, cores=cores, random_seed=seeds[0], max_seconds=max_seconds)
         if density.law.moves and not found.passed:
             return _by_smc(density, runs, draws, tune, chains, cores, seeds), True
         points, log_weights = resampled(halves, (chains, draws), np.random.default_rng(seeds[0]))
         return _tree(density, runs, points, _stats(density, halves, found, log_weights), seeds), found.passed
+
+
+def search(
+    density: Density, *, size: int, random_seed: int, cores: int = 1, max_seconds: float = 120.0
+) -> tuple[tuple[Weighed, Weighed], Gate]:
+    """Sample by importance, with more effort until the gate accepts it.
+
+    Parameters
+    ----------
+    density : Density
+        Of the model on its runs.
+    size : int
+        Effective number of points wanted of each half.
+    random_seed : int
+        Seed of all attempts.
+    cores : int
+        Halves at a time.
+    max_seconds : float
+        No further attempt is begun that would take longer than this in all.
+
+    Returns
+    -------
+    halves : tuple of Weighed
+        Of the last attempt.
+    found : Gate
+        What the gate found in them.
+    """
+    start = time.monotonic()
+    for effort in EFFORTS[:1] if density.law.moves else EFFORTS:
+        halves = sample_halves(density, size=size, effort=effort, cores=cores, random_seed=random_seed)
+        found = look(density, halves)
+        if found.passed or (1 + _HARDER) * (time.monotonic() - start) > max_seconds:
+            break
+    return halves, found
 
 
 def _by_smc(
