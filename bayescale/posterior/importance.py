@@ -6,6 +6,7 @@ sampler that started at the mode has reported a Pareto k of 0.47 with half the t
 so that their disagreement shows what one of them missed (`gate`).
 """
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,10 @@ from .mixture import Mixture, fit_mixture, joined, moments
 from .pareto import pareto_smoothed
 from .target import Target, log_prior, target_of
 
-_KEPT = 0.15  # effective share of points after a step of t
+_KEPT = 0.15  # effective points after a step of t, as a share of its own
 _KEPT_MOVED = 0.6  # if points move from step to step
 _TINY = 1e-5
+_REMEMBERED = 4  # steps whose points count together
 _MOST_STEPS = 60
 # The defensive part: its factor on the covariance, share and degrees of freedom.
 _WIDE, _WIDE_SHARE, _WIDE_NU = 3.0, 0.1, 3.0
@@ -56,6 +58,7 @@ EFFORTS = (
     Effort(4000, 2, ((4000, 4), (8000, 10)), 60_000),
     Effort(2000, 12, ((8000, 16),), 60_000, moves=20),
 )
+QUARTER = Effort(400, 2, ((400, 2), (800, 3)), 6000)  # for forecasts that only weigh laws
 
 
 @dataclass(frozen=True)
@@ -133,20 +136,27 @@ def _half(target: Target, size: int, effort: Effort, rng: np.random.Generator) -
 
 
 def _pilot(target: Target, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return points and weights of the posterior, from steps of t."""
-    scores = rng.standard_normal((n, len(target.free)))
-    log_q = log_prior(scores)
-    t = 0.0
+    """Return points and weights of the posterior, from steps of t.
+
+    The points of the last steps count together, as drawn from the mixture of their proposals (Cornuet et al. 2012): with those of one step
+    alone, the covariance of ten parameters is so uncertain that t hardly rises.
+    """
+    proposals: list[Callable[[np.ndarray], np.ndarray]] = [log_prior]
+    scores, gain = np.empty((0, len(target.free))), np.empty(0)
+    fresh, t = rng.standard_normal((n, len(target.free))), 0.0
     for _ in range(_MOST_STEPS):
-        gain, _ = target.evaluate(scores, rng)
+        kept = slice(max(len(scores) - (_REMEMBERED - 1) * n, 0), None)
+        scores = np.concatenate([scores[kept], fresh])
+        gain = np.concatenate([gain[kept], target.evaluate(fresh, rng)[0]])
+        log_q = np.logaddexp.reduce([one(scores) for one in proposals]) - np.log(len(proposals))
         base = log_prior(scores) - log_q
-        new = _next(base, gain, t)
+        new = _next(base, gain, t, enough=_KEPT * n)
         weights = _normalised(base + _tempered(gain, new))
         if new >= 1:
             break
         proposal = _defended(scores, weights, 1, rng)
-        scores = proposal.draw(rng, n)
-        log_q, t = proposal.log_density(scores), new
+        proposals = [*proposals[-_REMEMBERED + 1 :], proposal.log_density]
+        fresh, t = proposal.draw(rng, n), new
     return scores, weights
 
 
@@ -160,7 +170,7 @@ def _moved_pilot(target: Target, n: int, moves: int, rng: np.random.Generator) -
     gain, _ = target.evaluate(scores, rng)
     t = 0.0
     while t < 1:
-        new = _next(np.zeros(n), gain - gain.max(), t, from_there=True)
+        new = _next(np.zeros(n), gain - gain.max(), t, enough=_KEPT_MOVED * n, before=t)
         weights = _normalised(_tempered(gain, new - t))
         chosen = np.searchsorted(np.cumsum(weights), (np.arange(n) + rng.random()) / n).clip(max=n - 1)
         scores, gain, t = scores[chosen], gain[chosen], new
@@ -179,19 +189,18 @@ def _moved_pilot(target: Target, n: int, moves: int, rng: np.random.Generator) -
     return scores, np.full(n, 1 / n)
 
 
-def _next(base: np.ndarray, gain: np.ndarray, t: float, *, from_there: bool = False) -> float:
-    """Return the largest power up to 1 that leaves the share `_KEPT` of points effective, more if points move, or the last one."""
-    share, before = (_KEPT_MOVED, t) if from_there else (_KEPT, 0.0)
+def _next(base: np.ndarray, gain: np.ndarray, t: float, *, enough: float, before: float = 0.0) -> float:
+    """Return the largest power up to 1 that leaves `enough` points effective, or the last one; weights count from the power `before`."""
 
-    def enough(new: float) -> bool:
-        return effective(_normalised(base + _tempered(gain, new - before))) >= share * len(gain)
+    def leaves(new: float) -> bool:
+        return effective(_normalised(base + _tempered(gain, new - before))) >= enough
 
-    if enough(1.0):
+    if leaves(1.0):
         return 1.0
     low, high = t, 1.0
     for _ in range(30):
         middle = (low + high) / 2
-        low, high = (middle, high) if enough(middle) else (low, middle)
+        low, high = (middle, high) if leaves(middle) else (low, middle)
     return low
 
 

@@ -1,0 +1,101 @@
+"""How well laws that are fitted to the smaller runs of a table forecast its larger ones, and the weights that follow.
+
+What is asked of a law is a forecast of runs larger than the fitted ones, so this is what it is scored by. Neither leave-one-out nor the
+evidence asks that: both reward the law that interpolates best. The points beyond a cut err together (one curve, one recipe), so they
+count as one observation, their mean log density; and few cuts tell little, so weights are shrunk to equal ones.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..forecasts.forecast import forecast_fits
+from ..posterior.fast import sample_view
+from ..spec.data import model_inputs
+from ..spec.noise import log_mean_exp
+from ..spec.spec import ModelSpec
+
+CUTS = (0.35, 0.5, 0.65, 0.8)  # of the range of the runs in log compute, or along another reach
+_LEAST_HEAD, _LEAST_TAIL = 5, 2
+_DRAWS = 1000  # of each fit to a head
+_SHRINK = 3.0  # cuts that weigh as much as the belief that all laws are equally good
+
+
+def split_at(reach: np.ndarray) -> list[np.ndarray]:
+    """Return which runs are in the head of each cut, those with the smaller reach.
+
+    Parameters
+    ----------
+    reach : array of float, shape (run,)
+        Compute of each run, or whatever extrapolation is counted along.
+
+    Returns
+    -------
+    list of array of bool, shape (run,)
+        Different heads, each of at least 5 runs at two values of reach, with at least 2 runs beyond; none if there are too few runs.
+    """
+    logs = np.log(reach)
+    edges = logs.min() + np.array(CUTS) * np.ptp(logs)
+    heads = {tuple(logs <= edge): logs <= edge for edge in edges}
+    return [
+        head
+        for head in heads.values()
+        if head.sum() >= _LEAST_HEAD and (~head).sum() >= _LEAST_TAIL and np.ptp(logs[head]) > 0
+    ]
+
+
+def forward_scores(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, *, random_seed: int) -> pd.DataFrame:
+    """Score each law's forecasts of larger runs, from fits to the smaller ones at several cuts.
+
+    Parameters
+    ----------
+    specs : mapping of str to ModelSpec
+        Models of the same response that `has_density`, by name.
+    rows : pandas.DataFrame
+        The rows that all of them fit.
+    random_seed : int
+        Seed of all fits.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index law, one column for each cut, named by the number of runs before it: mean log density of a run beyond the cut, with the
+        law's drift; minus infinity if it forecasts no value. No columns if there are too few runs.
+    """
+    first = next(iter(specs.values()))
+    heads = split_at(np.asarray(first.get_law().reach(**model_inputs(first, rows))))
+    scores = {
+        int(head.sum()): {name: _score(spec, rows, head, random_seed) for name, spec in specs.items()} for head in heads
+    }
+    return pd.DataFrame(scores, index=list(specs), dtype=float).rename_axis("law")
+
+
+def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> float:
+    small, large = (rows[part].reset_index(drop=True) for part in (head, ~head))
+    fitted = sample_view(spec, small, draws=_DRAWS, random_seed=seed)
+    columns = [*spec.inputs.values(), spec.response]
+    plans = large[columns].assign(run=[f"r{i}" for i in range(len(large))])
+    density = forecast_fits([fitted], plans, max_extrapolation=np.inf)["log_density"]
+    each = log_mean_exp(density.transpose("plan", "chain", "draw").to_numpy().reshape(len(large), -1), axis=1)
+    return float(np.nan_to_num(np.mean(each), nan=-np.inf))
+
+
+def weigh(scores: pd.DataFrame) -> dict[str, float]:
+    """Return weights that sum to one, in proportion to exp(n_cuts x score / (n_cuts + 3)), of the score averaged over cuts.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        From `forward_scores`. A law that forecasts no value at some cut has weight 0.
+
+    Returns
+    -------
+    dict of str to float
+        Equal weights if there is no cut, or no law forecasts anything.
+    """
+    mean, cuts = scores.mean(axis=1).fillna(0.0).to_numpy(), scores.shape[1]
+    if not np.isfinite(mean).any():
+        mean = np.zeros(len(mean))
+    raw = np.exp(cuts / (cuts + _SHRINK) * (mean - mean.max()))
+    return dict(zip(map(str, scores.index), (raw / raw.sum()).tolist(), strict=True))
