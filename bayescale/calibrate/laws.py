@@ -1,0 +1,220 @@
+"""`fit_laws`: the laws that a table can support, each fitted, and their average, weighted by how well each forecasts larger runs.
+
+For one far plan the medians of reasonable laws differ by more than the band of any of them, and which law is the best one differs from
+table to table. So the default answer rests on several.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+
+from ..errors import InputError, given, named
+from ..posterior import average_fits, failed_checks, fit
+from ..runs import select_rows
+from ..runs.problems import counted
+from ..runs.values import parse_column
+from ..spec import load_spec
+from ..spec.density import has_density
+from ..spec.spec import ModelSpec
+from .forward import forward_scores, weigh
+
+AUTO = "auto"
+_ONE_EPOCH = ("chinchilla", "skaling", "profile")
+_FROM, _MORE = 20, ("farseer", "kaplan-nd-floor")  # runs from which a law with more constants is fitted too
+_REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
+_BREAKS = (0, 1, 2)
+_BRIEF = 5.0  # seconds within which a law that the table need not have must succeed
+
+
+def fit_laws(
+    runs: pd.DataFrame,
+    models: str | Sequence[str | ModelSpec] | Mapping[str, ModelSpec] = AUTO,
+    *,
+    x: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    where: str | Sequence[str] = (),
+    family: str | None = None,
+    best_of: str | Sequence[str] = (),
+    all_rows: bool = False,
+    random_seed: int = 1,
+    **fit_kwargs: Any,
+) -> xr.DataTree:
+    """Fit several laws, and average them by how well each forecasts the larger runs of the table from the smaller ones.
+
+    Parameters
+    ----------
+    runs : pandas.DataFrame
+        One row per run, from `read_runs`.
+    models : str, sequence of str or ModelSpec, or mapping of str to ModelSpec
+        Names of models, or models. "auto" takes those that the table can support: of params and tokens `chinchilla`, `skaling` and
+        `profile`, from 20 runs on `farseer` and `kaplan-nd-floor` too; the two laws of repeats if any run saw its data more than once;
+        for a curve along `x`, `power` and the broken law with 0, 1 and 2 breaks.
+    x : str, optional
+        Column of a curve's one input.
+    changes : mapping, optional
+        What is changed in every model, such as ``{"noise": {"fade": 0}}``.
+    where : str or sequence of str
+        Filters on rows.
+    family : str, optional
+        The family to fit, if there are several.
+    best_of : str or sequence of str
+        As for `fit`.
+    all_rows : bool
+        As for `fit`.
+    random_seed : int
+        Seed of all fits.
+    **fit_kwargs
+        As for `fit`.
+
+    Returns
+    -------
+    xarray.DataTree
+        As from `average_fits`, with one fit per law, each on all rows. The root's `laws` is a JSON list of each law's `name`, `weight`,
+        `forward_score` (mean log density of a run beyond a cut, averaged over the cuts; null without a cut), `passed` and `note`; `cuts`
+        that of the numbers of runs before and beyond each cut. A law whose check failed has weight 0, unless all of them did.
+
+    Raises
+    ------
+    ValueError
+        As for `fit`, or if the models explain different columns.
+
+    Examples
+    --------
+    >>> idata = fit_laws(read_runs("runs.csv"))  # doctest: +SKIP
+    >>> allocate(idata, 1e23)  # doctest: +SKIP
+
+    Notes
+    -----
+    Weights are in proportion to exp(n_cuts x score / (n_cuts + 3)): `calibrate.forward` says why.
+    """
+    chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
+    auto = isinstance(models, str) and models == AUTO
+    specs = _auto(runs, x, changes or {}, chosen) if auto else _named(models, x)
+    specs = {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
+    fits, left = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **fit_kwargs)
+    specs = {name: specs[name] for name in fits}
+    failed = {name: failed_checks(idata) for name, idata in fits.items()}
+    scores, why = _scores(runs, specs, chosen, random_seed)
+    weights = _weights(scores, [name for name, checks in failed.items() if checks])
+    idata = average_fits(fits, weights)
+    notes = {name: f"its check failed ({', '.join(checks)})" if checks else "" for name, checks in failed.items()}
+    means = scores.mean(axis=1)
+    laws = [
+        {
+            "name": name,
+            "weight": weights[name],
+            "forward_score": float(means[name]) if scores.shape[1] else None,
+            "passed": not failed[name],
+            "note": notes[name],
+        }
+        for name in fits
+    ]
+    first = next(iter(fits.values()))
+    rows = int(first["observed_data"].sizes["run"])
+    said = {key: text for one in reversed(fits.values()) for key, text in json.loads(one.attrs["notes"]).items()}
+    said |= {f"law_{name}": f"Law '{name}' has weight 0: {note}." for name, note in notes.items() if note}
+    said |= {f"law_{name}": f"Law '{name}' is left out: {text}" for name, text in left.items()}
+    idata.attrs.update(
+        laws=json.dumps(laws),
+        cuts=json.dumps([{"before": int(n), "beyond": rows - int(n)} for n in scores.columns]),
+        weighted_by=why,
+        **{key: first.attrs[key] for key in ("left_out", "dropped", "where", "family", "source")},
+        notes=json.dumps(said),
+    )
+    return idata
+
+
+def _auto(
+    runs: pd.DataFrame, x: str | None, changes: Mapping[str, Any], chosen: dict[str, Any]
+) -> dict[str, ModelSpec]:
+    """Return the models that a table can support."""
+    if x is not None:
+        broken = {
+            f"breaks_{n}": load_spec("bnsl").changed({"inputs": {"x": x}, "options": {"breaks": n}}) for n in _BREAKS
+        }
+        return {"power": load_spec("power").changed({"inputs": {"x": x}}), **broken}
+    first = load_spec(_ONE_EPOCH[0]).changed(dict(changes))
+    rows, _ = select_rows(runs, inputs=first.inputs, response=first.response, repeats=True, **chosen)
+    if "unique_tokens" in rows:
+        unique = parse_column(rows["unique_tokens"])[0]
+        if (unique > 0).all() and (parse_column(rows["tokens"])[0] > _ONE_PASS * unique).any():
+            return {name: load_spec(name) for name in _REPEATS}
+    names = _ONE_EPOCH + (_MORE if len(rows) >= _FROM else ())
+    return {name: load_spec(name) for name in names}
+
+
+def _named(models: Any, x: str | None) -> dict[str, ModelSpec]:
+    """Return models by name."""
+    if isinstance(models, Mapping):
+        found = dict(models)
+    else:
+        listed = [models] if isinstance(models, str | ModelSpec) else list(models)
+        pairs = [(Path(one).stem, load_spec(one)) if isinstance(one, str) else (one.law, one) for one in listed]
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(name for name, _ in pairs if [one for one, _ in pairs].count(name) > 1)
+            raise InputError(
+                f"{named('models')} has '{twice}' twice: give each model once, or a mapping of name to model."
+            )
+    if not found:
+        raise InputError(f"{named('models')} must name at least one model, e.g. chinchilla. Got {models!r}.")
+    if x is not None:
+        found = {name: spec.changed({"inputs": {next(iter(spec.inputs)): x}}) for name, spec in found.items()}
+    return found
+
+
+def _fits(
+    runs: pd.DataFrame, specs: Mapping[str, ModelSpec], *, auto: bool, **settings: Any
+) -> tuple[dict[str, xr.DataTree], dict[str, str]]:
+    """Fit each law; also return why some are left out, of those that the table need not have."""
+    fits: dict[str, xr.DataTree] = {}
+    left: dict[str, str] = {}
+    for name, spec in specs.items():
+        if not (auto and name in _MORE and settings.get("engine", "auto") == "auto"):
+            fits[name] = fit(spec, runs, **settings)
+            continue
+        idata = fit(spec, runs, **{**settings, "engine": "fast", "max_seconds": _BRIEF})
+        if failed_checks(idata):
+            left[name] = (
+                f"its draws were not good enough within {_BRIEF:g} s. {given(model=name)} takes as long as it needs."
+            )
+        else:
+            fits[name] = idata
+    return fits, left
+
+
+def _scores(
+    runs: pd.DataFrame, specs: Mapping[str, ModelSpec], chosen: dict[str, Any], random_seed: int
+) -> tuple[pd.DataFrame, str]:
+    """Return the laws' forward scores, and the sentence on what the weights rest on."""
+    none = pd.DataFrame(index=list(specs), dtype=float)
+    if len(specs) == 1:
+        return none, "There is one law."
+    slow = [name for name, spec in specs.items() if not has_density(spec)]
+    if slow:
+        return (
+            none,
+            f"Weights are equal: models like '{slow[0]}', sampled by NUTS alone, are not fitted again to part of the runs.",
+        )
+    first = next(iter(specs.values()))
+    repeats = all(spec.get_law().keeps_repeats for spec in specs.values())
+    rows, _ = select_rows(runs, inputs=first.inputs, response=first.response, repeats=repeats, **chosen)
+    scores = forward_scores(specs, rows, random_seed=random_seed)
+    if not scores.shape[1]:
+        return (
+            scores,
+            f"Weights are equal: {counted(len(rows), 'run')} are too few to fit some and forecast larger ones.",
+        )
+    cuts = counted(scores.shape[1], "cut")
+    return scores, f"Weights are by forecasts of the larger runs from the smaller ones, at {cuts}."
+
+
+def _weights(scores: pd.DataFrame, failed: Sequence[str]) -> dict[str, float]:
+    """Return the weights of all laws; those that failed have 0, unless all of them did."""
+    names = [str(name) for name in scores.index]
+    usable = [name for name in names if name not in failed] or names
+    return dict.fromkeys(names, 0.0) | weigh(scores.loc[usable])
