@@ -5,15 +5,17 @@ import json
 import shlex
 import sys
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ..errors import InputError
 from .fit import check_sampler, sampling
+from .fitted import give_fit
 from .options import AllRows, BestOf, Columns, Json, RunColumn, columns_with_run, law_options, names_of
-from .output import meaning, number, print_json, print_notes, print_table, print_text
+from .output import print_notes
 from .reading import read_table
+from .saved import check_fit_targets, keep_fit
 
 
 def fit_breaks(
@@ -43,13 +45,11 @@ def fit_breaks(
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fits.")] = 1,
     json_: Json = False,
 ) -> None:
-    """Fit a curve with several numbers of breaks, and average the fits by how well each forecasts the curve's own tail."""
-    from ..posterior import fit_breaks as fit_each
-    from ..posterior import save_fit
-    from ..posterior.store import check_replaceable
+    """Fit a curve with several numbers of breaks, and average the fits by how well each forecasts the larger values of its input."""
+    from ..calibrate.breaks import fit_breaks as fit_each
 
     start = time.perf_counter()
-    check_replaceable(out)  # its average never fails its check: a number of breaks that does has no weight
+    check_fit_targets(out)
     check_sampler(nuts_sampler)
     try:
         numbers = [int(text) for text in breaks.split(",")]
@@ -80,29 +80,6 @@ def fit_breaks(
     idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
     notes = json.loads(idata.attrs["notes"])
     print_notes({topic: text for topic, text in notes.items() if topic not in table.attrs["notes"]})
-    save_fit(idata, out)
-    _report(idata, out, list(notes.values()), time.perf_counter() - start, json_)
-
-
-def _report(idata: Any, out: str, notes: list[str], seconds: float, json_: bool) -> None:
-    tail, head, held = (json.loads(str(idata.attrs[name])) for name in ("tail", "head_rows", "tail_rows"))
-    if json_:
-        print_json(
-            {
-                "fit": out,
-                "head_rows": head,
-                "tail_rows": held,
-                "seconds": round(seconds, 1),
-                "warnings": notes,
-                **meaning(idata),
-                "breaks": tail,
-            }
-        )
-        return
-    rows = [[str(row["breaks"]), number(row["log_score"]), f"{row['weight']:.2f}", row["note"]] for row in tail]
-    print_table(
-        f"Numbers of breaks, scored on the last {held} of {head + held} rows along {idata.attrs['tail_of']}",
-        ["breaks", "log score per row", "weight", ""],
-        rows,
-    )
-    print_text(f"Saved to {out} after {seconds:.0f} s; forecasts draw from each fit in proportion to its weight.")
+    path, passed = keep_fit(idata, out)
+    give_fit(idata, path, out, model, time.perf_counter() - start, json_=json_)
+    raise typer.Exit(0 if passed else 1)

@@ -1,14 +1,16 @@
 """The model of a fit from its options: a name, a file or a formula, and what is changed in it."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import InputError
 from .options import law_options, names_of, pairs
-from .output import number, print_table, print_text
+from .output import number, print_notes, print_table, print_text
 
+_ALONE = "chinchilla"  # the law of options that are about one
 Law = Annotated[
     str | None,
     typer.Option(
@@ -35,6 +37,120 @@ Priors = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The models that the options of `fit` ask for.
+
+    Attributes
+    ----------
+    models : tuple of str
+        Names or files; none for what the table can support.
+    law : str, optional
+        A formula.
+    prior, covariate, inputs, option : list of str, optional
+        As given.
+    response : str, optional
+        Column that is explained.
+    noise : dict
+        What is changed of the noise.
+    """
+
+    models: tuple[str, ...] = ()
+    law: str | None = None
+    prior: list[str] | None = None
+    covariate: list[str] | None = None
+    inputs: list[str] | None = None
+    option: list[str] | None = None
+    response: str | None = None
+    noise: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def single(self) -> bool:
+        """Whether one law is fitted: it is named, or an option is about the inside of one."""
+        return self.law is not None or len(self.models) == 1 or bool(not self.models and self._inside())
+
+    @property
+    def name(self) -> str:
+        """What was fitted, for a report."""
+        return self.law or ", ".join(self.models) or (_ALONE if self.single else "auto")
+
+    def _inside(self) -> str:
+        options = {"--prior": self.prior, "--covariate": self.covariate, "--option": self.option}
+        return next((name for name, given in options.items() if given), "")
+
+    def spec(self, columns: Iterable[str] | None) -> Any:
+        """Return the one spec, as `model_spec`."""
+        return model_spec(
+            columns,
+            model=self.models[0] if self.models else None,
+            law=self.law,
+            inputs=self.inputs,
+            option=self.option,
+            response=self.response,
+            noise=dict(self.noise),
+            prior=self.prior,
+            covariate=self.covariate,
+        )
+
+    def check(self) -> None:
+        """Raise ValueError if the options make no sense, whatever the table."""
+        from ..spec import load_spec
+
+        if self.single:
+            self.spec(None)
+            return
+        if inside := self._inside():
+            raise InputError(f"{inside} is about one law, but --model names {len(self.models)}: give one model.")
+        for name in self.models or (_ALONE,):
+            load_spec(name).changed(self.changes() if self.x is None else {"noise": self.noise})
+
+    @property
+    def x(self) -> str | None:
+        """The column of a curve's one input."""
+        first, *more = self.inputs or [""]
+        bare = first.removeprefix("x=")
+        return bare if bare and not more and "=" not in bare else None
+
+    def changes(self) -> dict[str, Any]:
+        """Return what is changed in every model."""
+        found: dict[str, Any] = {"noise": dict(self.noise)}
+        if self.response is not None:
+            found["response"] = self.response
+        return found if self.x is not None else {**found, "inputs": pairs("--input", self.inputs)}
+
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that are wanted of the table."""
+        if not self.single:
+            response, inputs = self.response or "loss", self.changes().get("inputs", {}).values()
+            return (self.x, response) if self.x else tuple(dict.fromkeys(("params", "tokens", *inputs, response)))
+        spec = self.spec(None)
+        return (*spec.inputs.values(), *spec.local_columns, spec.response) if spec else (self.response or "loss",)
+
+    def fit(self, table: Any, **how: Any) -> Any:
+        """Fit one law, or several and their average."""
+        from ..calibrate.laws import AUTO, fit_laws
+        from ..posterior import fit
+
+        if self.single:
+            return fit(self.spec(table.columns), table, **how)
+        return fit_laws(table, self.models or AUTO, x=self.x, changes=self.changes(), **how)
+
+
+def say_notes(asked: Asked, table: Any) -> None:
+    """Print the notes on a table before a long sampling, with what is to be said about the law."""
+    from ..spec.formulas import rising_note
+
+    notes = {**table.attrs["notes"]}
+    if asked.single and (note := rising_note(asked.spec(table.columns))):
+        notes["rises"] = note
+    if asked.single and not asked.models and asked.law is None:
+        notes["one_law"] = (
+            f"One law is fitted, {_ALONE}, because {asked._inside()} is about one; --model names another."
+        )
+    table.attrs["notes"] = notes
+    print_notes(notes)
+
+
 def model_spec(
     columns: Iterable[str] | None,
     *,
@@ -56,7 +172,7 @@ def model_spec(
     moved = {name: names_of("--covariate", text) for name, text in pairs("--covariate", covariate).items()}
     scale: dict[str, Any] = {name: value for name, value in noise.items() if value is not None}
     if law is None:
-        spec = load_spec(model or "chinchilla")
+        spec = load_spec(model or _ALONE)
         changes = prior_changes(spec.get_law(), priors, is_formula(spec.law))
         overlay = {
             "inputs": _inputs(inputs, list(spec.inputs)),

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from .allocations import as_records, print_allocations
-from .fit import print_check
+from .fitted import print_check
 from .forecast import print_bands, records
 from .options import Json
 from .output import print_json, print_text

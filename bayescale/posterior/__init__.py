@@ -1,7 +1,6 @@
 """From a spec and runs to a posterior: sample it, check it, save it."""
 
 from .average import average_fits
-from .breaks import fit_breaks
 from .central import central_draw
 from .check import bearing_on, check_fit, failed_checks, failure, stored_check
 from .fit import fit
@@ -17,7 +16,6 @@ __all__ = [
     "failed_checks",
     "failure",
     "fit",
-    "fit_breaks",
     "fit_weights",
     "fits_of",
     "fitted_spec",

@@ -1,0 +1,171 @@
+"""What `bayescale fit` prints: the constants of one law or the weights of several, and what their check says."""
+
+import json
+from typing import Any
+
+from .models import print_covariates, print_priors
+from .output import count, meaning, number, print_json, print_table, print_text
+from .saved import say_kept
+
+_PROB = 0.9  # of the intervals of parameters
+
+
+def give_fit(idata: Any, path: str, out: str, model: str, seconds: float, *, json_: bool) -> None:
+    """Print a fit that was saved at `path`, and was meant for `out`: for people, or as JSON."""
+    from ..posterior import is_average
+    from ..posterior.check import stored_check
+
+    check, averaged = stored_check(idata), is_average(idata)
+    report = _report(idata, check, model, path, seconds)
+    if json_:
+        print_json(report)
+        return
+    if averaged:
+        print_laws(idata, report["laws"])
+    else:
+        _print_fit(idata, report)
+    left = f", {report['runs_left_out']} left out" if report["runs_left_out"] else ""
+    dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
+    used = f"after {seconds:.0f} s: {report['runs_used']} runs used{left}{dropped}."
+    print_text(say_kept(path, out, used))
+    print_check(check, only_open=True)
+
+
+def laws_of(idata: Any) -> list[dict[str, Any]]:
+    """Return the laws of an average as JSON has them; none for a plain fit."""
+    keys = ("name", "weight", "forward_score", "passed")
+    return [{key: law[key] for key in keys} for law in json.loads(idata.attrs.get("laws", "[]"))]
+
+
+def print_laws(idata: Any, laws: list[dict[str, Any]]) -> None:
+    """Print the laws of an average, with their weights and why."""
+    from ..posterior import fitted_spec
+
+    first = idata[laws[0]["name"]]
+    spec = fitted_spec(first)
+    unit = f" in {idata.attrs['loss_unit']}" if spec.response.startswith("loss") else ""
+    rows = [
+        [law["name"], f"{law['weight']:.2f}", number(law["forward_score"]), "ok" if law["passed"] else "FAIL"]
+        for law in laws
+    ]
+    title = f"Average of {len(laws)} laws: {first['observed_data'].sizes['run']} runs, {spec.response}{unit}"
+    print_table(title, ["law", "weight", "forward score", "check"], rows)
+    why = [idata.attrs["weighted_by"]]
+    if cuts := json.loads(idata.attrs["cuts"]):
+        before = ", ".join(str(cut["before"]) for cut in cuts)
+        why.append(f"A score is the mean log density of a run beyond a cut (after {before} runs), averaged over cuts.")
+    print_text(" ".join(why))
+
+
+def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
+    left_out, dropped = json.loads(idata.attrs["left_out"]), json.loads(idata.attrs["dropped"])
+    open_ = check[~check["passed"]]
+    return {
+        "fit": out,
+        "model": model,
+        "runs_used": _first(idata)["observed_data"].sizes["run"],
+        "runs_left_out": len(left_out),
+        "runs_dropped": len(dropped),
+        "seconds": round(seconds, 1),
+        "passed": bool(open_[open_["severity"] == "fail"].empty),
+        "warnings": [
+            *json.loads(idata.attrs["notes"]).values(),
+            *(f"{row.name_}: {row.advice}" for row in _named(open_)),
+        ],
+        "left_out": left_out,
+        "dropped": dropped,
+        **meaning(idata),
+        "probability": _PROB,
+        "laws": laws_of(idata),
+        **_constants(idata),
+    }
+
+
+def _constants(idata: Any) -> dict[str, Any]:
+    """Return priors and parameters; those of an average carry the name of their law."""
+    from ..posterior import fit_weights, fitted_spec
+
+    found: dict[str, Any] = {"priors": {}, "parameters": []}
+    for law in fit_weights(idata) or ("",):
+        one = idata[law] if law else idata
+        before = f"{law}: " if law else ""
+        found["priors"] |= {f"{before}{name}": str(prior) for name, prior in fitted_spec(one).priors.items()}
+        found["parameters"] += [{**row, "name": before + row["name"]} for row in _parameters(one)]
+    return found
+
+
+def _first(idata: Any) -> Any:
+    """Return a plain fit, or the first of an average: all have the same rows."""
+    from ..posterior import fit_weights
+
+    return idata[next(iter(fit_weights(idata)))] if fit_weights(idata) else idata
+
+
+def _parameters(idata: Any) -> list[dict[str, Any]]:
+    """Return the law's constants and those of the noise, but not the sampled parameters behind them: interval, and value in one draw."""
+    from ..posterior import central_draw, fitted_spec
+
+    together = central_draw(idata)
+    draws, spec = idata["posterior"].to_dataset(), fitted_spec(idata)
+    sampled = {*spec.priors} - {*spec.get_law().loss_constants}
+    tails = [(1 - _PROB) / 2, 0.5, (1 + _PROB) / 2]
+    found = []
+    for name in draws.data_vars:
+        if name not in sampled and draws[name].dims == ("chain", "draw"):
+            lower, median, upper = draws[name].quantile(tails).to_numpy()
+            central = float(together[name])
+            found.append({"name": str(name), "median": median, "lower": lower, "upper": upper, "central": central})
+    if spec.get_law().surface:
+        from .rates import cell_parameters
+
+        found += [{**row, "central": None} for row in cell_parameters(idata, _PROB)]
+    return found
+
+
+def _named(table: Any) -> Any:
+    return table.rename(columns={"name": "name_"}).itertuples()
+
+
+def _print_fit(idata: Any, report: dict[str, Any]) -> None:
+    from ..posterior import fitted_spec
+
+    spec = fitted_spec(idata)
+    unit = (
+        f" in {report['loss_unit']}" if spec.response.startswith("loss") else ""
+    )  # of an accuracy or a size there is none
+    title = f"{spec.title}: {report['runs_used']} runs, {spec.response}{unit}"
+    edges = ("median", "lower", "upper")
+    rows = [
+        [
+            row["name"],
+            *(number(row[edge]) for edge in edges),
+            "" if row["central"] is None else number(row["central"], 5),
+        ]
+        for row in report["parameters"]
+    ]
+    print_table(title, ["", "median", f"{(1 - _PROB) / 2:.0%}", f"{(1 + _PROB) / 2:.0%}", "together"], rows)
+    print_text(
+        "To write down one law, take the constants of the last column: they belong together, and the medians do not."
+    )
+    print_priors(spec)
+    print_covariates(spec, idata["constant_data"])
+
+
+def print_check(table: Any, *, only_open: bool) -> None:
+    failed = table[(table["severity"] == "fail") & ~table["passed"]]
+    open_ = table[~table["passed"]]
+    if not only_open:
+        rows = [
+            [
+                row.name_,
+                "ok" if row.passed else row.severity.upper(),
+                number(row.value),
+                number(row.threshold),
+            ]
+            for row in _named(table)
+        ]
+        print_table("Check", ["", "verdict", "value", "threshold"], rows)
+    verdict = "Check failed: do not use these draws" if len(failed) else "Check passed"
+    print_text(f"{verdict}{f', with {count(len(open_) - len(failed))} warnings' if len(open_) > len(failed) else ''}.")
+    for row in _named(open_):
+        print_text(f"  {row.severity.upper()} {row.name_}: {row.advice}")
