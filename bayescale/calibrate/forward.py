@@ -6,14 +6,15 @@ count as one observation, their mean log density; and few cuts tell little, so w
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..forecasts.forecast import forecast_fits
-from ..posterior.fast import sample_view
+from ..laws.distance import Drift, distance, reached_by, signed_decades
+from ..posterior.fast import sample_briefly
 from ..spec.data import model_inputs
-from ..spec.noise import log_mean_exp
+from ..spec.noise import drifted, log_density, log_mean_exp
 from ..spec.spec import ModelSpec
 
 CUTS = (0.35, 0.5, 0.65, 0.8)  # of the range of the runs in log compute, or along another reach
@@ -72,13 +73,22 @@ def forward_scores(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, *, random
 
 
 def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> float:
+    """Return the mean log density of the runs beyond a cut, on the scale of the noise, with the law's drift as in `forecast`."""
     small, large = (rows[part].reset_index(drop=True) for part in (head, ~head))
-    fitted = sample_view(spec, small, draws=_DRAWS, random_seed=seed)
-    columns = [*spec.inputs.values(), spec.response]
-    plans = large[columns].assign(run=[f"r{i}" for i in range(len(large))])
-    density = forecast_fits([fitted], plans, max_extrapolation=np.inf)["log_density"]
-    each = log_mean_exp(density.transpose("plan", "chain", "draw").to_numpy().reshape(len(large), -1), axis=1)
-    return float(np.nan_to_num(np.mean(each), nan=-np.inf))
+    density, values = sample_briefly(spec, small, draws=_DRAWS, random_seed=seed)
+    law = density.law
+    measured: Any = large[spec.response].to_numpy(float)[:, None]
+    draws: Any = values
+    inputs = {name: value[:, None] for name, value in model_inputs(spec, large).items()}
+    reached = reached_by(law, density.data, float(density.data["log_reach_max"]))
+    standard = np.random.default_rng(seed).standard_normal(_DRAWS) if spec.drift.per_decade else np.zeros(_DRAWS)
+    drift = Drift(standard, spec.drift.per_decade).at(distance(law, inputs, reached))
+    below = np.maximum(-signed_decades(law, inputs, reached), 0)
+    with np.errstate(all="ignore"):
+        curve = law.loss(**inputs, **{name: values[name] for name in law.loss_constants})
+        each = log_density(spec, draws, drifted(spec, curve, drift), measured, below, None)
+        score = np.mean(log_mean_exp(np.nan_to_num(np.asarray(each), nan=-np.inf), axis=1))
+    return float(np.nan_to_num(score, nan=-np.inf))
 
 
 def weigh(scores: pd.DataFrame) -> dict[str, float]:

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
+from ..runs.problems import counted
 from .models import print_covariates, print_priors
-from .output import count, meaning, number, print_json, print_table, print_text
+from .output import meaning, number, print_json, print_table, print_text
 from .saved import say_kept
 
 _PROB = 0.9  # of the intervals of parameters
@@ -152,8 +153,8 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
 
 
 def print_check(table: Any, *, only_open: bool) -> None:
+    """Print the verdict and the advice of each open check, and of all checks unless `only_open`."""
     failed = table[(table["severity"] == "fail") & ~table["passed"]]
-    open_ = table[~table["passed"]]
     if not only_open:
         rows = [
             [
@@ -165,7 +166,21 @@ def print_check(table: Any, *, only_open: bool) -> None:
             for row in _named(table)
         ]
         print_table("Check", ["", "verdict", "value", "threshold"], rows)
+    open_ = _said_once(table[~table["passed"]])
+    warned = sum(severity == "warn" for severity, _, _ in open_)
     verdict = "Check failed: do not use these draws" if len(failed) else "Check passed"
-    print_text(f"{verdict}{f', with {count(len(open_) - len(failed))} warnings' if len(open_) > len(failed) else ''}.")
-    for row in _named(open_):
-        print_text(f"  {row.severity.upper()} {row.name_}: {row.advice}")
+    print_text(f"{verdict}{f', with {counted(warned, "warning")}' if warned else ''}.")
+    for severity, name, advice in open_:
+        print_text(f"  {severity.upper()} {name}: {advice}")
+
+
+def _said_once(table: Any) -> list[tuple[str, str, str]]:
+    """Return severity, name and advice of open checks; a check of several laws of an average is said once, as for the first of them."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for row in _named(table):
+        law, _, name = row.name_.rpartition(": ")
+        found.setdefault((row.severity, name), []).append((law, row.advice))
+    return [
+        (severity, name + (f" ({', '.join(law for law, _ in said)})" if said[0][0] else ""), said[0][1])
+        for (severity, name), said in found.items()
+    ]

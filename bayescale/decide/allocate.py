@@ -26,7 +26,8 @@ from .plans.risk import Risk, mean
 from .plans.shapes import choose_shape, feasible_shapes
 from .plans.targets import most_likely, probability_of
 from .problem.checks import check_budget, gives_sizes_alone
-from .problem.open import Problem, problem_of
+from .problem.hold import decide_where_laws_hold
+from .problem.open import Problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask, options_of
 from .question.target import Target
@@ -99,7 +100,12 @@ def allocate(
     fits = fits_of(idata)
     if gives_sizes_alone(fits):
         return sizes_alone(fits, request)
-    problem = problem_of(fits, request)
+    name = risk if isinstance(risk, str) else getattr(risk, "__name__", "own")
+    return decide_where_laws_hold(fits, request, lambda problem: _allocated(problem, name))
+
+
+def _allocated(problem: Problem, risk: str) -> pd.DataFrame:
+    """Return the table of all budgets."""
     measure = problem.risk
     chosen, refused = [], []
     for feasible in problem.budgets():
@@ -109,8 +115,7 @@ def allocate(
             refused.append(error)
     if not chosen:
         raise refused[0]
-    name = risk if isinstance(risk, str) else getattr(risk, "__name__", "own")
-    return answer(problem, chosen, risk=name, measure=measure, refused=[str(error) for error in refused])
+    return answer(problem, chosen, risk=risk, measure=measure, refused=[str(error) for error in refused])
 
 
 def _chosen(problem: Problem, feasible: Feasible, measure: Risk | None) -> Chosen:

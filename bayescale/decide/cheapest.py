@@ -10,6 +10,7 @@ import xarray as xr
 
 from ..errors import InputError, named
 from ..forecasts.forecast import as_seed
+from ..posterior import fits_of
 from .answer.chosen import Chosen
 from .answer.cost_of_limits import unknown_cost, without_limits
 from .answer.table import answer
@@ -20,7 +21,8 @@ from .plans.feasible import Feasible
 from .plans.loss import LossDraws
 from .plans.nearest import nearest
 from .plans.risk import mean
-from .problem.open import Problem, open_problem
+from .problem.hold import decide_where_laws_hold
+from .problem.open import Problem
 from .question.limits import Limits
 from .question.request import UNITS, Budget, Rules, ask, options_of
 from .question.target import Target
@@ -84,10 +86,15 @@ def cheapest_plan(
     request = ask(
         "cheapest_plan", budget, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed), target=target
     )  # fmt: skip
-    problem = open_problem(idata, request)
     wanted = [target.probability] if probabilities is None else list(probabilities)
     if None in wanted or not wanted:
         raise InputError(f"The target needs the probability of reaching it: give {named('probability')}, e.g. 0.9.")
+    return decide_where_laws_hold(fits_of(idata), request, lambda problem: _all_cheapest(problem, target, wanted))
+
+
+def _all_cheapest(problem: Problem, target: Target, wanted: Sequence[float | None]) -> pd.DataFrame:
+    """Return the cheapest plan for each probability."""
+    request = problem.request
     feasible = problem.feasible("usd" if request.budget.costs.usd_per_gpu_hour is not None else "flops", np.inf)
     chosen: list[Chosen] = []
     refused = []

@@ -12,6 +12,7 @@ from ..errors import InputError, named, positive
 from ..forecasts.forecast import as_seed
 from ..laws.formulas import kaplan_compute
 from ..laws.law import compute
+from ..posterior import fits_of
 from .answer.chosen import Chosen
 from .answer.cost_of_limits import cost_of_limits
 from .answer.forecasts import bands_of
@@ -21,7 +22,8 @@ from .plans.loss import LossDraws
 from .plans.regret import flat_loss, shares_best, wasted
 from .plans.risk import Risk
 from .problem.feasible import as_budget
-from .problem.open import Problem, open_problem
+from .problem.hold import decide_where_laws_hold
+from .problem.open import Problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask, options_of
 
@@ -97,7 +99,13 @@ def explain(
     request = ask(
         "explain", flops, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed), risk=risk
     )  # fmt: skip
-    problem = open_problem(idata, request)
+    return decide_where_laws_hold(
+        fits_of(idata), request, lambda problem: _explained(problem, plans or {}), row="chosen"
+    )
+
+
+def _explained(problem: Problem, plans: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
+    """Return the table of the chosen plan and its rivals."""
     measure, feasible = problem.risk, problem.one_budget()
     assert measure is not None
     held = held_drift(problem.draws, feasible)
@@ -105,7 +113,7 @@ def explain(
     chosen = (float(np.exp(choice.log_params)), float(np.exp(choice.log_tokens)))
     if why := problem.too_far(*chosen):
         raise InputError(why)
-    listed, left_out = _listed(problem, chosen, feasible, plans or {})
+    listed, left_out = _listed(problem, chosen, feasible, plans)
     table = _compared(problem, listed, feasible, held, choice, measure)
     table.attrs["left_out"] = left_out
     binding = [name for name in feasible.binding(choice.log_params, choice.log_tokens) if name != feasible.budget]

@@ -1,6 +1,6 @@
 """`net_value_plan`: params and tokens that are worth their cost, if a nat of loss has a price."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..forecasts.forecast import as_seed
 from ..laws.distance import LN_10
 from ..laws.golden import golden
 from ..laws.law import compute
-from ..posterior import fits_of
+from ..posterior import Fit, fits_of
 from .answer.chosen import Chosen
 from .answer.cost_of_limits import unknown_cost, without_limits
 from .answer.table import answer
@@ -22,8 +22,9 @@ from .plans.feasible import Feasible
 from .plans.loss import LossDraws
 from .plans.risk import mean
 from .problem.checks import most_compute
+from .problem.hold import decide_where_laws_hold
 from .problem.metric import Metric, metric_of
-from .problem.open import Problem, open_problem
+from .problem.open import Problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask, options_of
 
@@ -95,9 +96,15 @@ def net_value_plan(
     request = ask(
         "net_value_plan", budget, limits=limits, at=at, prob=prob, rules=rules, random_seed=as_seed(random_seed)
     )
-    problem = open_problem(idata, request)
+    metrics = None if metric is None else fits_of(metric)
+    return decide_where_laws_hold(fits_of(idata), request, lambda problem: _most_worth(problem, value, metrics))
+
+
+def _most_worth(problem: Problem, value: float, metrics: Sequence[Fit] | None) -> pd.DataFrame:
+    """Return the table of the plan that is worth its cost most."""
+    request, prob = problem.request, problem.request.prob
     feasible = problem.feasible("usd", np.inf).within(max_extrapolation=float(np.exp(problem.log_most_flops)))
-    task = None if metric is None else metric_of(fits_of(metric), problem.fits[0], problem.draws.size)
+    task = None if metrics is None else metric_of(metrics, problem.fits[0], problem.draws.size)
     held, paid, choice = _best(problem, feasible, value, task)
     said = [] if task is None else [task.outside(choice.loss)]
     if _FAR in feasible.binding(choice.log_params, choice.log_tokens):

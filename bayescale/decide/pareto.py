@@ -13,13 +13,15 @@ from ..forecasts.reach import check_reach
 from ..laws.distance import LN_10, decades_beyond
 from ..laws.golden import golden
 from ..laws.law import compute
+from ..posterior import fits_of
 from .answer.warnings import FAR
 from .plans.choose import best_tokens, choose, held_drift
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
 from .plans.risk import Risk, mean
 from .problem.checks import most_compute
-from .problem.open import Problem, open_problem
+from .problem.hold import decide_where_laws_hold
+from .problem.open import Problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 
@@ -97,8 +99,12 @@ def pareto(
             f"{named('params_ratio')} must be sizes relative to the best one, {_LEAST_RATIO:g} to {1 / _LEAST_RATIO:g}. "
             f"Got {params_ratio!r}."
         )
-    problem = open_problem(idata, request)
-    measure = problem.risk
+    return decide_where_laws_hold(fits_of(idata), request, lambda problem: _frontier(problem, risk, ratios))
+
+
+def _frontier(problem: Problem, risk: str, ratios: np.ndarray) -> pd.DataFrame:
+    """Return the table of plans."""
+    measure, prob = problem.risk, problem.request.prob
     assert measure is not None
     plans = np.concatenate([_sizes(problem.draws, budget, ratios) for budget in _budgets(problem)])
     kept = _near(problem, plans)

@@ -12,7 +12,9 @@ from ..posterior.average import share_out
 _RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade")
 
 
-def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float], seed: int) -> xr.Dataset:
+def mix_forecasts(
+    forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float], seed: int, says: np.ndarray | None = None
+) -> xr.Dataset:
     """Take draws of each forecast in proportion to its weight.
 
     Parameters
@@ -23,6 +25,8 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
         Weights of these fits.
     seed : int
         Seed that assigns the draws to fits.
+    says : array of bool, shape (fit, plan), optional
+        Which fits count for which plan, at least one each; the draws of the others come from those. All by default.
 
     Returns
     -------
@@ -32,7 +36,7 @@ def mix_forecasts(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, flo
     """
     first = next(iter(forecasts.values()))
     shape = (first.sizes["chain"], first.sizes["draw"])
-    owner = whose_draws({name: weights[name] for name in forecasts}, shape, seed)
+    owner = _owners({name: weights[name] for name in forecasts}, shape, seed, says, first.sizes["plan"])
     # Draw i of the result is draw i of its owner, so fits with the same seed keep their common drift.
     mixed = xr.Dataset(
         {
@@ -68,11 +72,25 @@ def whose_draws(weights: Mapping[str, float], shape: tuple[int, int], seed: int)
     return np.random.default_rng([seed, 1]).permutation(owner).reshape(shape)
 
 
+def _owners(
+    weights: dict[str, float], shape: tuple[int, int], seed: int, says: np.ndarray | None, n_plans: int
+) -> np.ndarray:
+    """Return the owner of each draw of each plan, shape (chain, draw, plan); the same for plans of the same fits."""
+    if says is None or says.all():
+        return np.broadcast_to(whose_draws(weights, shape, seed)[..., None], (*shape, n_plans))
+    owners, names = np.empty((*shape, n_plans), dtype=int), list(weights)
+    for who in np.unique(says, axis=1).T:
+        asked = np.flatnonzero(who)
+        own = whose_draws({names[i]: weights[names[i]] for i in asked}, shape, seed)
+        owners[..., (says == who[:, None]).all(axis=0)] = asked[own][..., None]
+    return owners
+
+
 def _picked(values: list[xr.DataArray], owner: np.ndarray) -> xr.DataArray:
     """Take each draw from its owner; in NumPy, which takes a tenth of the time of xarray."""
     first = values[0].transpose("chain", "draw", "plan")
     stacked = np.stack([value.transpose(*first.dims).to_numpy() for value in values])
-    own = np.take_along_axis(stacked, owner[None, :, :, None], axis=0)[0]
+    own = np.take_along_axis(stacked, owner[None], axis=0)[0]
     return first.copy(data=own).drop_vars([name for name in first.coords if name not in first.dims])
 
 

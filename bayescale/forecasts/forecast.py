@@ -15,7 +15,7 @@ import xarray as xr
 
 from ..errors import InputError, given, named
 from ..laws.distance import decades_outside, signed_decades, total
-from ..posterior import Fit, fits_of
+from ..posterior import Fit, fits_of, has_say, without_say
 from ..spec.data import law_loss
 from ..spec.groups import local_draws, unseen_groups
 from ..spec.noise import draw_observed, drift_of, drifted, log_density
@@ -108,9 +108,26 @@ def forecast_fits(
 
     if not fits[0].name:
         return one(fits[0])
-    return mix_forecasts(
-        {fit.name: one(fit) for fit in fits}, {fit.name: fit.weight for fit in fits}, fits[0].mixing_seed
+    says, notes = _says(fits, plans)
+    mixed = mix_forecasts(
+        {fit.name: one(fit) for fit in fits}, {fit.name: fit.weight for fit in fits}, fits[0].mixing_seed, says
     )
+    texts = [" ".join(filter(None, said)) for said in zip(mixed["outside"].to_numpy(), notes, strict=True)]
+    return mixed.assign_coords(outside=("plan", np.array(texts, dtype=str)))
+
+
+def _says(fits: Sequence[Fit], plans: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Return which fit of an average has a say on which plan, shape (fit, plan), and a note on each plan for those that have none."""
+    says, notes = np.ones((len(fits), len(plans)), dtype=bool), [""] * len(plans)
+    if {"params", "tokens"} <= set(plans.columns):
+        ratio = plans["tokens"].to_numpy(float) / plans["params"].to_numpy(float)
+        says = np.stack([has_say(fit, ratio) for fit in fits])
+        says[:, ~says.any(axis=0)] = True
+        notes = [
+            " ".join(without_say(fit, float(at)) for fit, own in zip(fits, column, strict=True) if not own)
+            for at, column in zip(ratio, says.T, strict=True)
+        ]
+    return says, notes
 
 
 def _of_one(

@@ -201,7 +201,7 @@ LAWS = (
         anchors=log_means("params", "tokens"),
         constants=_profile_constants,
         reach=compute,
-        sizing=Sizing(optimum=profile_optimum, compute_saved=profile_compute_saved),
+        sizing=Sizing(optimum=profile_optimum, compute_saved=profile_compute_saved, near_optimum=True),
     ),
     Law(
         name="farseer",

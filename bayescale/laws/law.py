@@ -37,6 +37,9 @@ class Sizing:
     ratio_decades : float
         Decades of tokens per parameter outside the fitted runs up to which plans are compared; infinite for a law that is plausible
         everywhere. A law with a loss that vanishes for huge models on no data has its best plans there, far from any run.
+    near_optimum : bool
+        Whether the law describes plans near the optimum of their compute only: in an average it has no say on plans with other tokens per
+        parameter than the runs'.
     """
 
     optimum: Callable[..., Any] | None = None
@@ -44,6 +47,7 @@ class Sizing:
     most_tokens: Callable[..., Any] | None = None
     exponents: Callable[..., tuple[Any, Any]] | None = None
     ratio_decades: float = float("inf")
+    near_optimum: bool = False
 
 
 @dataclass(frozen=True)

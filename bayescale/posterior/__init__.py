@@ -4,7 +4,7 @@ from .average import average_fits
 from .central import central_draw
 from .check import bearing_on, check_fit, failed_checks, failure, stored_check
 from .fit import fit
-from .fitted import Fit, fits_of
+from .fitted import Fit, fits_of, has_say, without_say
 from .store import fit_weights, fitted_spec, is_average, load_fit, save_fit, weighed_fits
 
 __all__ = [
@@ -19,9 +19,11 @@ __all__ = [
     "fit_weights",
     "fits_of",
     "fitted_spec",
+    "has_say",
     "is_average",
     "load_fit",
     "save_fit",
     "stored_check",
     "weighed_fits",
+    "without_say",
 ]

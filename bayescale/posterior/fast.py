@@ -6,20 +6,18 @@ to NUTS.
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
-from ..laws.distance import reached_by
 from ..spec.density import Density
 from ..spec.noise import additive_noise, observed_name, to_link
 from ..spec.spec import ModelSpec
-from .fitted import Fit
 from .gate import Gate, look
-from .importance import EFFORTS, QUARTER, Effort, Weighed, effective, log_evidence, resampled, sample_halves
+from .importance import EFFORTS, QUARTER, Weighed, effective, log_evidence, resampled, sample_halves
 from .smc import sample_smc
 
 _PRIOR_DRAWS = 1000
@@ -84,7 +82,6 @@ def search(
     random_seed: int,
     cores: int = 1,
     max_seconds: float = 120.0,
-    efforts: Sequence[Effort] = EFFORTS,
 ) -> tuple[tuple[Weighed, Weighed], Gate]:
     """Sample by importance, with more effort until the gate accepts it.
 
@@ -100,8 +97,6 @@ def search(
         Halves at a time.
     max_seconds : float
         No further attempt is begun that would take longer than this in all.
-    efforts : sequence of Effort
-        The attempts; the first alone for a law with `moves`.
 
     Returns
     -------
@@ -111,7 +106,7 @@ def search(
         What the gate found in them.
     """
     start = time.monotonic()
-    for effort in efforts[:1] if density.law.moves else efforts:
+    for effort in EFFORTS[:1] if density.law.moves else EFFORTS:
         halves = sample_halves(density, size=size, effort=effort, cores=cores, random_seed=random_seed)
         found = look(density, halves)
         if found.passed or (1 + _HARDER) * (time.monotonic() - start) > max_seconds:
@@ -119,8 +114,10 @@ def search(
     return halves, found
 
 
-def sample_view(spec: ModelSpec, runs: pd.DataFrame, *, draws: int, random_seed: int) -> Fit:
-    """Sample a posterior for forecasts alone, at a quarter of a fit's effort: draws of the law's constants, without groups and checks.
+def sample_briefly(
+    spec: ModelSpec, runs: pd.DataFrame, *, draws: int, random_seed: int
+) -> tuple[Density, dict[str, np.ndarray]]:
+    """Sample a posterior at a quarter of a fit's effort and without its gate, for forecasts that only weigh laws.
 
     Parameters
     ----------
@@ -129,40 +126,28 @@ def sample_view(spec: ModelSpec, runs: pd.DataFrame, *, draws: int, random_seed:
     runs : pandas.DataFrame
         The rows to fit.
     draws : int
-        Number of draws, in one chain.
+        Number of draws.
     random_seed : int
         Seed of all draws.
 
     Returns
     -------
-    Fit
-        Its draws are used whether or not the gate would accept them.
+    density : Density
+        Of the model on its runs.
+    values : dict of str to array, shape (draws,)
+        Parameters and the law's constants.
     """
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
         density = Density(spec, runs)
-        halves, found = search(density, size=draws // 2, random_seed=random_seed, efforts=(QUARTER,))
-        if density.law.moves and not found.passed:
+        halves = sample_halves(density, size=draws // 2, effort=QUARTER, cores=1, random_seed=random_seed)
+        if density.law.moves and not look(density, halves).passed:
             sampled, _ = sample_smc(density, draws=draws, tune=_LITTLE, chains=1, cores=1, random_seed=random_seed)
-            values, shape = {name: value.ravel() for name, value in sampled.items()}, (1, draws)
+            values = {name: value.ravel() for name, value in sampled.items()}
         else:
             points, _ = resampled(halves, (1, draws), np.random.default_rng(random_seed))
-            values, shape = density.values(points[0]), (1, draws)
-        return Fit(
-            name="",
-            weight=1.0,
-            spec=spec,
-            law=density.law,
-            draws=_draws(density, values, shape),
-            data=xr.Dataset(
-                {name: ("run", value) if np.ndim(value) else value for name, value in density.data.items()}
-            ),
-            reached=reached_by(density.law, density.data, float(density.data["log_reach_max"])),
-            seed=random_seed,
-            mixing_seed=random_seed,
-            check=(),
-            loss_unit="",
-            params_kind="",
-        )
+            values = density.values(points[0])
+        constants = density.law.constants(values, density.data)
+        return density, {name: np.broadcast_to(value, draws) for name, value in {**values, **constants}.items()}
 
 
 def _by_smc(

@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ..laws import Law
 from ..laws.distance import Reached, reached_by
 from ..spec.spec import ModelSpec
 from .store import fit_weights, fitted_spec, is_average
+
+_NEAR_RATIO = 1.5  # factor outside the runs' tokens per parameter up to which a law near the optimum holds
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,29 @@ def fits_of(idata: xr.DataTree) -> tuple[Fit, ...]:
         return (_view(idata, "", 1.0, int(idata.attrs["random_seed"])),)
     seed = int(idata.attrs["random_seed"])
     return tuple(_view(idata[name], name, weight, seed) for name, weight in fit_weights(idata).items() if weight > 0)
+
+
+def has_say(fit: Fit, tokens_per_param: Any) -> np.ndarray:
+    """Return whether a fit of an average counts for plans with these tokens per parameter.
+
+    A law that describes only the neighbourhood of the optimum (`Sizing.near_optimum`) is asked about plans whose ratio the runs have,
+    within a factor of 1.5.
+    """
+    ratio = np.asarray(tokens_per_param, dtype=float)
+    if not (fit.law.sizing.near_optimum and fit.reached.ratio):
+        return np.ones(ratio.shape, dtype=bool)
+    low, high = fit.reached.ratio
+    return (ratio >= low / _NEAR_RATIO) & (ratio <= high * _NEAR_RATIO)
+
+
+def without_say(fit: Fit, tokens_per_param: float) -> str:
+    """Return the sentence that says that a law of an average did not count for a plan."""
+    assert fit.reached.ratio is not None
+    low, high = fit.reached.ratio
+    return (
+        f"Law '{fit.name}' (weight {fit.weight:.2f}) has no say here: it holds near the runs' {low:.3g} to {high:.3g} tokens per "
+        f"parameter, and the plan has {tokens_per_param:.3g}."
+    )
 
 
 def _view(idata: Any, name: str, weight: float, mixing_seed: int) -> Fit:
