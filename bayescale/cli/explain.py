@@ -90,13 +90,11 @@ def explain(
 
 
 def _hinges(idata: Any, budget: Any, **how: Any) -> tuple[Any, Any]:
-    """Return the sensitivity to the constants and, given a log likelihood, to the runs; None for an average and without one."""
+    """Return the sensitivity to the constants and, given a log likelihood, to the runs; None without one."""
     from ..decide.sensitivity import leave_one_out, sensitivity
-    from ..posterior import is_average
+    from ..posterior import weighed_fits
 
-    if is_average(idata):
-        return None, None
-    has_weights = "log_likelihood" in idata.children
+    has_weights = all("log_likelihood" in one.children for one in weighed_fits(idata).values())
     return sensitivity(idata, budget, **how), leave_one_out(idata, budget, **how) if has_weights else None
 
 

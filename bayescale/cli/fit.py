@@ -159,7 +159,7 @@ def check(
     if json_:
         print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})
     else:
-        print_check(table, only_open=False)
+        print_check(table)
     raise typer.Exit(0 if failed.empty else 1)
 
 

@@ -14,7 +14,7 @@ _PROB = 0.9  # of the intervals of parameters
 def give_fit(idata: Any, path: str, out: str, model: str, seconds: float, *, json_: bool) -> None:
     """Print a fit that was saved at `path`, and was meant for `out`: for people, or as JSON."""
     from ..posterior import is_average
-    from ..posterior.check import stored_check
+    from ..posterior.check import open_checks, stored_check
 
     check, averaged = stored_check(idata), is_average(idata)
     report = _report(idata, check, model, path, seconds)
@@ -29,7 +29,7 @@ def give_fit(idata: Any, path: str, out: str, model: str, seconds: float, *, jso
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     used = f"after {seconds:.0f} s: {report['runs_used']} runs used{left}{dropped}."
     print_text(say_kept(path, out, used))
-    print_check(check, only_open=True)
+    print_check(check, open_=open_checks(idata))
 
 
 def laws_of(idata: Any) -> list[dict[str, Any]]:
@@ -152,10 +152,9 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     print_covariates(spec, idata["constant_data"])
 
 
-def print_check(table: Any, *, only_open: bool) -> None:
-    """Print the verdict and the advice of each open check, and of all checks unless `only_open`."""
-    failed = table[(table["severity"] == "fail") & ~table["passed"]]
-    if not only_open:
+def print_check(table: Any, *, open_: list[dict[str, Any]] | None = None) -> None:
+    """Print the verdict and the advice of each open check: those of `open_`, or those of the table after all its rows."""
+    if open_ is None:
         rows = [
             [
                 row.name_,
@@ -166,21 +165,10 @@ def print_check(table: Any, *, only_open: bool) -> None:
             for row in _named(table)
         ]
         print_table("Check", ["", "verdict", "value", "threshold"], rows)
-    open_ = _said_once(table[~table["passed"]])
-    warned = sum(severity == "warn" for severity, _, _ in open_)
-    verdict = "Check failed: do not use these draws" if len(failed) else "Check passed"
+        open_ = table[~table["passed"].astype(bool)].to_dict(orient="records")
+    warned = sum(row["severity"] == "warn" for row in open_)
+    failed = warned < len(open_)
+    verdict = "Check failed: do not use these draws" if failed else "Check passed"
     print_text(f"{verdict}{f', with {counted(warned, "warning")}' if warned else ''}.")
-    for severity, name, advice in open_:
-        print_text(f"  {severity.upper()} {name}: {advice}")
-
-
-def _said_once(table: Any) -> list[tuple[str, str, str]]:
-    """Return severity, name and advice of open checks; a check of several laws of an average is said once, as for the first of them."""
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for row in _named(table):
-        law, _, name = row.name_.rpartition(": ")
-        found.setdefault((row.severity, name), []).append((law, row.advice))
-    return [
-        (severity, name + (f" ({', '.join(law for law, _ in said)})" if said[0][0] else ""), said[0][1])
-        for (severity, name), said in found.items()
-    ]
+    for row in open_:
+        print_text(f"  {row['severity'].upper()} {row['name']}: {row['advice']}")

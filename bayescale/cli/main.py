@@ -30,6 +30,7 @@ _COMMANDS = {
     "overhead": "bayescale.cli.overhead",
     "pareto": "bayescale.cli.pareto",
     "compare-approaches": "bayescale.cli.approaches",
+    "compare": "bayescale.cli.compare",
     "fit-breaks": "bayescale.cli.breaks",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",

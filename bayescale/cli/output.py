@@ -91,13 +91,9 @@ def print_fit_warnings(idata: Any) -> None:
 
 
 def _open_checks(idata: Any) -> list[dict[str, Any]]:
-    from ..posterior.check import stored_check
+    from ..posterior.check import open_checks
 
-    table = stored_check(idata)
-    if table.empty:
-        return []
-    open_ = table[~table["passed"].astype(bool) & (table["severity"] == "warn")]
-    return [{"name": name, "advice": advice} for name, advice in zip(open_["name"], open_["advice"], strict=True)]
+    return [row for row in open_checks(idata) if row["severity"] == "warn"]
 
 
 def print_json(document: Mapping[str, Any]) -> None:

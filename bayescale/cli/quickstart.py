@@ -51,7 +51,7 @@ def _print(result: dict[str, Any], smooth: str, seconds: float) -> None:
 
     idata = result["fits"][smooth]
     print_text(f"{smooth}: {idata['observed_data'].sizes['run']} small runs fitted.\n")
-    print_check(pd.DataFrame(json.loads(idata.attrs["check"])), only_open=False)
+    print_check(pd.DataFrame(json.loads(idata.attrs["check"])))
     print_text("")
     print_bands(result["bands"][smooth], idata.attrs["loss_unit"])
     print_text("")

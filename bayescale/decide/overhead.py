@@ -12,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError, given, named
+from ..forecasts.averaged import whose_draws
 from ..forecasts.bands import check_prob
 from ..forecasts.reach import check_reach
 from ..laws import LAWS, Law, overtraining
@@ -79,13 +80,15 @@ def overhead_curve(
     "Go smol or go home", harmdevries.com/post/model-size-vs-compute-overhead.
     """
     request = ask("overhead_curve", flops, at=at, prob=prob, rules=rules)
-    fit = _one_fit(idata)
+    fits, left = _with_exponents(fits_of(idata))
+    fit = fits[0]
     ratios = np.atleast_1d(np.asarray(params_ratio, dtype=float))
     if not (np.isfinite(ratios) & (ratios > 0)).all() or not ratios.size:
         raise InputError(f"{named('params_ratio')} must be > 0, e.g. 0.5. Got {params_ratio!r}.")
     columns = {name: [value] for name, value in request.at.items()}
-    draws = local_draws(fit.spec, fit.draws, fit.data, columns, "plan", random_seed=fit.seed)
-    alpha, beta = _exponents(fit.law, draws)
+    draws = [local_draws(one.spec, one.draws, one.data, columns, "plan", random_seed=one.seed) for one in fits]
+    exponents = [_exponents(one.law, own) for one, own in zip(fits, draws, strict=True)]
+    alpha, beta = (_mixed(fits, list(values)) for values in zip(*exponents, strict=True))
     critical = _band("critical_ratio", overtraining.least_params_ratio(alpha=alpha, beta=beta), prob)
     log_flops = fit.reached.log_reach
     if request.budget.flops is not None:
@@ -96,7 +99,8 @@ def overhead_curve(
     far = decades_beyond(log_flops, fit.reached.log_reach)
     most_allowed = most_compute(request.rules.max_extrapolation)
     check_reach(fit, [f"of {np.exp(log_flops):.6g} FLOP"], np.array([far]), most_allowed)
-    per_param, most = _tokens_per_param(fit, draws, log_flops)
+    ratio_of = [_tokens_per_param(one, own, log_flops) for one, own in zip(fits, draws, strict=True)]
+    per_param, most = _mixed(fits, [values for values, _ in ratio_of]), ratio_of[0][1]
     log_tokens = (log_flops - LOG_6 + per_param) / 2  # of the optimum
     rows = []
     for ratio in ratios:
@@ -113,7 +117,7 @@ def overhead_curve(
                 **critical,
                 "tokens_per_param": seen,
                 "probability": prob,
-                "warning": _beyond(seen, most),
+                "warning": " ".join(filter(None, [left, _beyond(seen, most)])),
             }
         )
     return pd.DataFrame(rows)
@@ -200,6 +204,25 @@ def _one_fit(idata: xr.DataTree) -> Fit:
             "This answer depends on the constants of one law, which an average of fits does not have: use one of its fits."
         )
     return fit
+
+
+def _with_exponents(fits: Sequence[Fit]) -> tuple[list[Fit], str]:
+    """Return the fits of laws with exponents, and a sentence on those of an average without."""
+    able = [fit for fit in fits if fit.law.sizing.exponents is not None] or list(fits[:1])
+    left = [fit.name for fit in fits if fit.law.sizing.exponents is None]
+    if len(able) == len(fits) or not left:
+        return able, ""
+    return able, f"Without {', '.join(left)}: such a law has no exponents of params and of tokens in one sum."
+
+
+def _mixed(fits: Sequence[Fit], values: list[np.ndarray]) -> np.ndarray:
+    """Return a value of each draw of an average, from the values in the draws of each fit."""
+    if len(fits) == 1:
+        return values[0]
+    sizes = fits[0].draws.sizes
+    weights = {fit.name: fit.weight for fit in fits}
+    owner = whose_draws(weights, (sizes["chain"], sizes["draw"]), fits[0].mixing_seed).ravel()
+    return np.asarray(np.take_along_axis(np.stack(values), owner[None], axis=0)[0])
 
 
 def _exponents(law: Law, draws: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError
-from ..posterior import is_average
+from ..forecasts.averaged import whose_draws
+from ..posterior import fits_of, is_average, weighed_fits
 from .plans.choose import best_tokens, choose, refine, sizes
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
@@ -56,7 +57,7 @@ def sensitivity(
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law in params and tokens.
+        A fit of a law in params and tokens, or an average of such fits.
     flops : float or Budget, optional
         As in `explain`.
     limits : Limits, optional
@@ -69,11 +70,16 @@ def sensitivity(
     Returns
     -------
     pandas.DataFrame
-        Index constant, the strongest first: `correlation`, by ranks, with ln params of each draw's own best plan; `params_low` and
+        Index constant (of an average "law: constant", each law by itself), the strongest first: `correlation`, by ranks, with ln params of
+        each draw's own best plan; `params_low` and
         `params_high`, the median size in the third of the draws with the smallest and the largest values of the constant.
     """
     if is_average(idata):
-        raise InputError("An average of fits has no common constants: use one of its fits.")
+        each = {
+            law: sensitivity(one, flops, limits=limits, at=at, rules=rules) for law, one in weighed_fits(idata).items()
+        }
+        table = pd.concat([own.rename(index=f"{law}: {{}}".format) for law, own in each.items()])
+        return _strongest(table)
     problem, feasible = _asked("sensitivity", idata, flops, limits, at, rules)
     draws = problem.draws
     size = np.broadcast_to(choose(draws, feasible, mean()).own.log_params, (draws.size,))
@@ -89,6 +95,10 @@ def sensitivity(
             "params_high": float(np.exp(np.median(size[values >= high]))),
         }
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["correlation", "params_low", "params_high"])
+    return _strongest(table)
+
+
+def _strongest(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("correlation", key=lambda column: -column.abs(), kind="stable").rename_axis("constant")
 
 
@@ -105,7 +115,7 @@ def leave_one_out(
     Parameters
     ----------
     idata : xarray.DataTree
-        A fit of a law in params and tokens, with its group `log_likelihood`.
+        A fit of a law in params and tokens, with its group `log_likelihood`, or an average of such fits, whose weights do not change.
     flops : float or Budget, optional
         As in `explain`.
     limits : Limits, optional
@@ -125,31 +135,54 @@ def leave_one_out(
     Raises
     ------
     ValueError
-        If the fit has no log likelihood, has too few draws, or is an average.
+        If a fit has no log likelihood or too few draws.
 
     References
     ----------
     Vehtari, Simpson, Gelman, Yao and Gabry 2024, arXiv:1507.02646.
     """
-    if is_average(idata) or "log_likelihood" not in idata.children:
+    fits = weighed_fits(idata)
+    if any("log_likelihood" not in one.children for one in fits.values()):
         raise InputError(
-            "Leaving out runs needs a plain fit with its log likelihood: give the file that `bayescale fit` wrote."
+            "Leaving out runs needs a fit with its log likelihood: give the file that `bayescale fit` wrote."
         )
     problem, feasible = _asked("leave_one_out", idata, flops, limits, at, rules)
     draws = problem.draws
-    likelihood = next(iter(idata["log_likelihood"].data_vars.values()))
-    values = likelihood.transpose(..., "chain", "draw").to_numpy().reshape(-1, draws.size)
     if draws.size < _FEWEST:
         raise InputError(
             f"Leaving out runs needs at least {_FEWEST} draws, to fit the tail of the weights. Got {draws.size}: fit with more draws."
         )
-    names = likelihood["run"].to_numpy().astype(str) if "run" in likelihood.coords else np.arange(len(values))
-    return _without_each(draws, feasible, values, list(names))
+    likelihoods = [next(iter(one["log_likelihood"].data_vars.values())) for one in fits.values()]
+    first = likelihoods[0]
+    values = [one.transpose(..., "chain", "draw").to_numpy().reshape(-1, draws.size) for one in likelihoods]
+    names = first["run"].to_numpy().astype(str) if "run" in first.coords else np.arange(len(values[0]))
+    return _without_each(draws, feasible, *_weights_of(idata, values), list(names))
 
 
-def _without_each(draws: LossDraws, feasible: Feasible, likelihood: np.ndarray, names: list[Any]) -> pd.DataFrame:
-    """Return the best plan without each run, from the log likelihood of runs, shape (run, draw)."""
-    weights, k_hat = _weights(likelihood)
+def _weights_of(idata: xr.DataTree, likelihoods: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of the draws that decide, (run, draw), and Pareto k, of an average the largest of its fits.
+
+    Each fit of an average gives the draws that it gives to a decision; together they keep its weight.
+    """
+    each = [_weights(likelihood) for likelihood in likelihoods]
+    if len(each) == 1:
+        return each[0]
+    fits = fits_of(idata)
+    sizes = fits[0].draws.sizes
+    by_fit = {fit.name: fit.weight for fit in fits}
+    owner = whose_draws(by_fit, (sizes["chain"], sizes["draw"]), fits[0].mixing_seed).ravel()
+    kept = []
+    for i, (weights, _) in enumerate(each):
+        own = weights[:, owner == i]
+        total = own.sum(axis=1, keepdims=True)
+        kept.append(np.where(total > 0, own / np.where(total > 0, total, 1.0), 0.0) * (own.shape[1] / len(owner)))
+    return np.concatenate(kept, axis=1), np.max([k for _, k in each], axis=0)
+
+
+def _without_each(
+    draws: LossDraws, feasible: Feasible, weights: np.ndarray, k_hat: np.ndarray, names: list[Any]
+) -> pd.DataFrame:
+    """Return the best plan without each run, from the weights of the draws without it, shape (run, draw)."""
     grid = sizes(draws, feasible)
     # If more tokens can raise the loss, those with the lowest mean loss with all runs: near a minimum, an error costs almost nothing.
     on_grid = best_tokens(draws.thinned(_ABOUT), feasible, mean(), np.zeros(1), grid) if draws.rises else None

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..posterior.average import share_out
+from ..posterior.check import of_several
 
 _RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade")
 
@@ -121,13 +122,6 @@ def _ranges(forecasts: Mapping[str, xr.Dataset]) -> dict[str, list[float]]:
 
 
 def _checks(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Return the checks of all fits; a check with the same advice in every fit is reported once, others name their fit."""
+    """Return the open checks of all fits, each once."""
     rows = {name: json.loads(one.attrs["check"]) for name, one in forecasts.items()}
-    said = [{(row["name"], row["advice"]) for row in each if not row["passed"]} for each in rows.values()]
-    common = set.intersection(*said) if said else set()
-    found = [row for row in next(iter(rows.values())) if (row["name"], row["advice"]) in common]
-    for name, each in rows.items():
-        for row in each:
-            if not row["passed"] and (row["name"], row["advice"]) not in common:
-                found.append({**row, "advice": f"Fit '{name}', weight {weights[name]:.2f}: {row['advice']}"})
-    return found
+    return [dict(row) for row in of_several(rows, weights)]

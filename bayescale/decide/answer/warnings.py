@@ -1,6 +1,6 @@
 """Every sentence that warns about a choice, or says why there is none."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 from ...errors import given, named
 from ...laws.law import compute
 from ...posterior import Fit, bearing_on
+from ...posterior.check import of_several
 from ..plans.nearest import Nearest
 from ..problem.checks import most_compute
 from ..problem.feasible import helpful_accelerators
@@ -123,15 +124,10 @@ def choice_warning(fits: Sequence[Fit], row: pd.Series, counted: str) -> str:
 
 def design_advice(fits: Sequence[Fit]) -> list[str]:
     """Advice of the checks of a design, not passed, that affect a choice; advice common to all fits of an average appears once."""
-    each = [[str(row["advice"]) for row in bearing_on(fit.check, "choice")] for fit in fits]
-    common = [text for text in each[0] if all(text in others for others in each)]
-    own = [
-        f"Fit '{fit.name}', weight {fit.weight:.2f}: {text}"
-        for fit, texts in zip(fits, each, strict=True)
-        for text in texts
-        if text not in common
-    ]
-    return [*common, *own]
+    rows: Iterable[Mapping[str, Any]] = fits[0].check
+    if len(fits) > 1:
+        rows = of_several({fit.name: fit.check for fit in fits}, {fit.name: fit.weight for fit in fits})
+    return [str(row["advice"]) for row in bearing_on(rows, "choice")]
 
 
 def out_of_reach(target: Target, nearest: Nearest, loss: float, max_extrapolation: float | None) -> str:

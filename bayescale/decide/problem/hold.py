@@ -35,7 +35,13 @@ def decide_where_laws_hold(
     pandas.DataFrame
         The table of the decision, whose warnings name the laws that had no say.
     """
-    table = decide(problem_of(fits, request))
+    problem = problem_of(fits, request)
+    table = decide(problem)
+    if len(problem.fits) < len(fits):
+        said = (
+            f"Decided by {problem.fits[0].name} alone, of {len(fits)} laws: the published decay of repeats is for it."
+        )
+        return table.assign(warning=[f"{said} {text}".strip() for text in table["warning"]])
     plans = table if row is None else table.loc[[row]]
     ratio = (plans["tokens"] / plans["params"]).to_numpy(float)
     kept = [fit for fit in fits if has_say(fit, ratio).all()]

@@ -1,11 +1,12 @@
 """`Metric`: a metric of a task in every draw of the loss, from a second fit."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ...errors import InputError, named
+from ...forecasts.averaged import whose_draws
 from ...forecasts.through import check_units
 from ...posterior import Fit
 
@@ -55,7 +56,7 @@ def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
     Parameters
     ----------
     metrics : sequence of Fit
-        One fit of a share (accuracy, error, exact match) against only the loss.
+        Of a share (accuracy, error, exact match) against only the loss: one, or those of an average.
     fit : Fit
         The fit that gives the loss, or the first of an average.
     n_draws : int
@@ -69,12 +70,27 @@ def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
     Raises
     ------
     ValueError
-        If the fit is an average, takes more than the loss, gives no share, or is for another unit of loss.
+        If a fit takes more than the loss, gives no share, or is for another unit of loss.
     """
-    metric, *more = metrics
+    sizes = metrics[0].draws.sizes
+    weights = {one.name: one.weight for one in metrics}
+    owner = whose_draws(weights, (sizes["chain"], sizes["draw"]), metrics[0].mixing_seed).ravel()
+    order = np.random.default_rng(metrics[0].seed).permutation(max(owner.size, n_draws))[:n_draws] % owner.size
+    each = [_one(one, fit, order) for one in metrics]
+
+    def share(loss: np.ndarray) -> np.ndarray:
+        found = each[0].share(loss)
+        for i, one in enumerate(each[1:], start=1):
+            found = np.where(owner[order] == i, one.share(loss), found)
+        return found
+
+    fitted = (max(one.fitted[0] for one in each), min(one.fitted[1] for one in each))
+    return replace(each[0], share=share, fitted=fitted)
+
+
+def _one(metric: Fit, fit: Fit, order: np.ndarray) -> Metric:
+    """Return the metric of one fit, with its draws in an order."""
     what = f"The fit of the metric, {named('metric')},"
-    if more or metric.name:
-        raise InputError(f"{what} must be one fit, not an average of fits.")
     spec, law, losses = metric.spec, metric.law, fit.spec.response
     if list(spec.inputs.values()) != [losses] or spec.groups is not None:
         takes = ", ".join(map(repr, spec.inputs.values())) + (" by group" if spec.groups is not None else "")
@@ -82,8 +98,6 @@ def metric_of(metrics: Sequence[Fit], fit: Fit, n_draws: int) -> Metric:
     check_units(metric, fit)
     name = next(iter(spec.inputs))
     constants = {key: metric.draws[key].to_numpy().ravel() for key in law.loss_constants}
-    own = next(iter(constants.values())).size
-    order = np.random.default_rng(metric.seed).permutation(max(own, n_draws))[:n_draws] % own
     paired = {key: value[order] for key, value in constants.items()}
     fitted = metric.data[losses].to_numpy()
     ends = [float(np.mean(law.loss(**{name: loss}, **constants))) for loss in (fitted.min(), fitted.max())]

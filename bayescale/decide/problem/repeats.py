@@ -24,7 +24,7 @@ def with_published_repeats(
     Parameters
     ----------
     fits : sequence of Fit
-        One, of law `chinchilla`.
+        One of law `chinchilla`, alone or in an average, of which the other laws are left out: the decay is published for it alone.
     repeats : {"published"} or None
         None returns the fits unchanged.
     unique_tokens : float or None
@@ -41,16 +41,17 @@ def with_published_repeats(
     Raises
     ------
     ValueError
-        If the law is not `chinchilla`, or there is no pool.
+        If no law is `chinchilla`, or there is no pool.
     """
     if repeats is None:
         return tuple(fits)
-    fit, *others = fits
-    law = "an average" if others or fit.name else fit.spec.law
-    if law != "chinchilla":
+    able = [fit for fit in fits if fit.spec.law == "chinchilla"]
+    if not able:
+        laws = ", ".join(fit.spec.law for fit in fits)
         raise InputError(
-            f"{given(repeats='published')} needs a fit of chinchilla, a one-epoch law. This is a fit of {law}."
+            f"{given(repeats='published')} needs a fit of chinchilla, a one-epoch law. This is a fit of {laws}."
         )
+    fit = able[0]
     if unique_tokens is None:
         raise InputError(f"{given(repeats='published')} needs the pool: give {named('unique_tokens')}.")
     spec = fit.spec.changed(
@@ -68,6 +69,7 @@ def with_published_repeats(
     return (
         replace(
             fit,
+            weight=1.0,
             spec=spec,
             law=spec.get_law(),
             draws=draws,

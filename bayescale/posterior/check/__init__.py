@@ -5,7 +5,17 @@ follows, or most runs are far from it. All other checks warn. A warning lists th
 that it affects, and its advice is shown with them.
 """
 
-from .checks import check_fit, failed_checks, failure, stored_check
-from .verdict import Bearing, bearing_on, failures
+from .checks import check_fit, failed_checks, failure, open_checks, stored_check
+from .verdict import Bearing, bearing_on, failures, of_several
 
-__all__ = ["Bearing", "bearing_on", "check_fit", "failed_checks", "failure", "failures", "stored_check"]
+__all__ = [
+    "Bearing",
+    "bearing_on",
+    "check_fit",
+    "failed_checks",
+    "failure",
+    "failures",
+    "of_several",
+    "open_checks",
+    "stored_check",
+]

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import xarray as xr
 
 from ..quiet import quiet
-from ..store import fitted_spec, is_average, weighed_fits
+from ..store import fit_weights, fitted_spec, is_average, weighed_fits
 from .design import design_checks
 from .floor import floor_checks
 from .follow import finite_check, follow_checks
@@ -17,7 +18,7 @@ from .prior import prior_checks
 from .residuals import residuals_of
 from .rows import row_checks
 from .sampling import sampled_draws, sampling_checks
-from .verdict import failures
+from .verdict import failures, of_several
 
 
 def check_fit(idata: xr.DataTree) -> pd.DataFrame:
@@ -60,6 +61,14 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
 def stored_check(idata: xr.DataTree) -> pd.DataFrame:
     """Return the check table that `fit` stored."""
     return _of_each(idata, stored_check) if is_average(idata) else pd.DataFrame(json.loads(idata.attrs["check"]))
+
+
+def open_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
+    """Return the rows not passed of the table that `fit` stored; those of several fits of an average once (`of_several`)."""
+    if is_average(idata):
+        rows = {fit: json.loads(one.attrs["check"]) for fit, one in weighed_fits(idata).items()}
+        return [dict(row) for row in of_several(rows, fit_weights(idata))]
+    return [row for row in json.loads(idata.attrs["check"]) if not row["passed"]]
 
 
 def _of_each(idata: xr.DataTree, table: Callable[[xr.DataTree], pd.DataFrame]) -> pd.DataFrame:

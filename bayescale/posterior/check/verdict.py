@@ -50,6 +50,39 @@ def failures(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [row["name"] for row in rows if row["severity"] == "fail" and not row["passed"]]
 
 
+def of_several(
+    checks: Mapping[str, Iterable[Mapping[str, Any]]], weights: Mapping[str, float]
+) -> list[Mapping[str, Any]]:
+    """Return the open checks of the fits of an average, each once, in the words of the fit with the largest weight among those it concerns.
+
+    Parameters
+    ----------
+    checks : mapping of str to iterable of mapping
+        Rows of each fit's check, by name of the fit.
+    weights : mapping of str to float
+        Weight of each fit.
+
+    Returns
+    -------
+    list of mapping
+        Rows whose advice names the fits, unless it is the same in all.
+    """
+    found: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = {}
+    for fit, rows in checks.items():
+        for row in rows:
+            if not row["passed"]:
+                found.setdefault((row["severity"], row["name"]), {})[fit] = row
+    merged = []
+    for own in found.values():
+        heaviest = max(own, key=lambda fit: weights[fit])
+        row = own[heaviest]
+        same = len(own) == len(checks) and len({one["advice"] for one in own.values()}) == 1
+        weight = sum(weights[fit] for fit in own)
+        of = "Of all laws" if len(own) == len(checks) else f"Of {', '.join(own)} (weight {weight:.2f})"
+        merged.append(row if same else {**row, "advice": f"{of}: {row['advice']}"})
+    return merged
+
+
 def bearing_on(
     rows: Iterable[Mapping[str, Any]], word: Bearing, *, with_failed: bool = False
 ) -> list[Mapping[str, Any]]:
