@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from ..errors import InputError, given, named
+from ..errors import InputError, given
 from ..posterior import average_fits, failed_checks, fit
 from ..runs import select_rows
 from ..runs.problems import counted
@@ -157,11 +157,9 @@ def _named(models: Any, x: str | None) -> dict[str, ModelSpec]:
         found = dict(pairs)
         if len(found) < len(pairs):
             twice = next(name for name, _ in pairs if [one for one, _ in pairs].count(name) > 1)
-            raise InputError(
-                f"{named('models')} has '{twice}' twice: give each model once, or a mapping of name to model."
-            )
+            raise InputError(f"`models` has '{twice}' twice: give each model once, or a mapping of name to model.")
     if not found:
-        raise InputError(f"{named('models')} must name at least one model, e.g. chinchilla. Got {models!r}.")
+        raise InputError(f"`models` must name at least one model, e.g. chinchilla. Got {models!r}.")
     if x is not None:
         found = {name: spec.changed({"inputs": {next(iter(spec.inputs)): x}}) for name, spec in found.items()}
     return found

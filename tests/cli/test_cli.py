@@ -79,7 +79,7 @@ def test_json_of_models_and_data_sets(run, document):
 def test_json_of_a_fit(run, runs_file, tmp_path, sampled, document):
     out_file = tmp_path / "fit.nc"
     code, out, err = run(
-        "fit", runs_file, "--out", out_file, "--draws", 50, "--tune", 60, "--chains", 3, "--random-seed", 9,
+        "fit", runs_file, "--model", "chinchilla", "--out", out_file, "--draws", 50, "--tune", 60, "--chains", 3, "--random-seed", 9,
         "--target-accept", 0.9, "--fade", 0.1, "--params-kind", "total", "--loss-unit", "bits/byte", "--json",
     )  # fmt: skip
     found = document(out)
@@ -98,7 +98,9 @@ def test_json_of_a_fit(run, runs_file, tmp_path, sampled, document):
 
 
 def test_a_fit_for_people(run, runs_file, tmp_path, sampled):
-    code, out, _ = run("fit", runs_file, "--out", tmp_path / "fit.nc", "--input", "tokens=tokens")
+    code, out, _ = run(
+        "fit", runs_file, "--model", "chinchilla", "--out", tmp_path / "fit.nc", "--input", "tokens=tokens"
+    )
     assert code == 0 and "Saved to" in out and "Check passed" in out
     assert sampled["spec"].changes == {"inputs": {"tokens": "tokens"}}
 

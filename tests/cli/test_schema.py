@@ -4,10 +4,12 @@ import json
 from importlib.resources import files
 
 import numpy as np
+import pandas as pd
 import pytest
 from jsonschema import Draft202012Validator
 
 import bayescale.calibrate.approaches
+import bayescale.calibrate.laws
 import bayescale.quickstart
 from bayescale import allocate, bands, forecast, load_fit, save_fit
 from bayescale.cli.main import _COMMANDS
@@ -77,7 +79,13 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
         return fit if spec.law == "chinchilla" else profile_from_constants(np.linspace(0, 0.1, 9), 0.5)
 
     monkeypatch.setattr(bayescale.calibrate.approaches, "fit", fit_approach)
-    monkeypatch.setattr(bayescale.posterior.breaks, "fit", lambda *_, **__: fit)
+    monkeypatch.setattr(bayescale.calibrate.laws, "fit", lambda *_, **__: fit)
+    scores = pd.DataFrame({12: [1.0, 2.0, 3.0]}, index=["breaks_0", "breaks_1", "breaks_2"])
+    monkeypatch.setattr(bayescale.calibrate.laws, "forward_scores", lambda *_, **__: scores)
+    laws = [{"name": name, "weight": 0.5, "forward_score": 1.0, "passed": True} for name in ("one", "other")]
+    average = bayescale.average_fits({"one": fit, "other": fit}, {"one": 1, "other": 1})
+    average.attrs |= {"laws": json.dumps(laws), "weighted_by": "Weights are equal."}
+    save_fit(average, tmp_path / "both.nc")
     log = tmp_path / "nanogpt.log"
     log.write_text(
         "tokens per iteration will be: 32,768\nnumber of parameters: 12.00M\nstep 0: train loss 10.9, val loss 10.9\n"
@@ -90,8 +98,19 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
     imported = ["import", log, tmp_path / "broken", tmp_path / "m1", "--out", tmp_path / "imported.csv"]
     words = {
         "import": imported,
+        "compare": ["compare", tmp_path / "both.nc", "--flops", "1e22"],
         "fit-breaks": ["fit-breaks", runs_file, "--at", "tokens", "--out", tmp_path / "average.nc"],
-        "fit": ["fit", bad, "--drop-bad", "--where", "params>1e6", "--out", tmp_path / "fit.nc"],
+        "fit": [
+            "fit",
+            bad,
+            "--model",
+            "chinchilla",
+            "--drop-bad",
+            "--where",
+            "params>1e6",
+            "--out",
+            tmp_path / "fit.nc",
+        ],
         "check": ["check", fit_file],
         "forecast": ["forecast", fit_file, "--plans", table, "--score"],
         "allocate": ["allocate", fit_file, "--flops", "1e21", "--flops", "1e22"],

@@ -162,7 +162,7 @@ def test_other_words_are_refused(small_runs):
 
 
 def test_fit_breaks_hands_the_option_to_every_fit(monkeypatch):
-    from bayescale.posterior import breaks as module
+    from bayescale.calibrate import laws as module
 
     seen = []
 

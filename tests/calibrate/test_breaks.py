@@ -1,4 +1,4 @@
-"""Numbers of breaks weighed by a held-out tail: which rows those are, what a score is, and simulated curves."""
+"""Numbers of breaks weighed by their forecasts, and simulated curves."""
 
 import json
 
@@ -9,44 +9,16 @@ import xarray as xr
 
 import bayescale
 from bayescale import bands, fit_breaks, forecast, load_spec, read_runs
+from bayescale.calibrate import forward
+from bayescale.calibrate import laws as module
 from bayescale.laws import bnsl
-from bayescale.posterior import breaks as module
 from bayescale.posterior import fit, fitted_spec
-from bayescale.posterior.breaks import split_tail, weigh
 from bayescale.posterior.store import FORMAT
 from bayescale.spec.data import model_data
 
 
 def table(x, y):
     return read_runs(pd.DataFrame({"run": [f"r{i:03d}" for i in range(len(x))], "steps": x, "loss": y}))
-
-
-def test_the_tail_is_the_last_fifth_in_log_x_whatever_the_order_of_rows():
-    rows = table(np.geomspace(1, 1e5, 51)[::-1], np.ones(51))
-    head, tail = split_tail(rows, "steps")
-    assert len(tail) == 10 and len(head) == 41
-    assert tail["steps"].min() > head["steps"].max() == pytest.approx(1e4)
-
-
-def test_a_tail_has_at_least_two_rows_and_at_most_half():
-    few = table(np.array([1.0, 2, 3, 4, 5, 6, 7, 1000]), np.ones(8))
-    assert split_tail(few, "steps")[1]["steps"].tolist() == [7, 1000]
-    dense = table(
-        np.arange(1.0, 1001), np.ones(1000)
-    )  # checkpoints at equal steps: most lie in the last fifth of log x
-    assert len(split_tail(dense, "steps")[1]) == 500
-
-
-def test_too_few_rows_for_a_tail_are_refused():
-    with pytest.raises(ValueError, match="6 rows are too few to hold out a tail: at least 7 are needed"):
-        split_tail(table(np.arange(1.0, 7), np.ones(6)), "steps")
-
-
-def test_weights_follow_the_score_of_a_row_however_many_there_are():
-    weights = weigh({0: 2.0, 1: 3.0, 2: np.nan})
-    assert weights == {0: pytest.approx(1 / (1 + np.e)), 1: pytest.approx(np.e / (1 + np.e)), 2: 0.0}
-    assert weigh({0: -1e5, 1: 0.0})[1] == 1.0
-    assert weigh({0: np.nan}) == {}
 
 
 def made_fit(runs, breaks, constants, *, failed=False):
@@ -68,9 +40,12 @@ def made_fit(runs, breaks, constants, *, failed=False):
         "params_kind": "unknown",
         "random_seed": 1,
         "notes": "{}",
+        **dict.fromkeys(("where", "left_out", "dropped"), "[]"),
+        **dict.fromkeys(("family", "source"), ""),
         "check": json.dumps(check),
     }
     groups = {"posterior": xr.Dataset(draws), "constant_data": xr.Dataset(data)}
+    groups["observed_data"] = xr.Dataset({"log_loss": ("run", np.log(runs["loss"].to_numpy()))})
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **groups})
 
 
@@ -82,46 +57,57 @@ def bent():
     return table(x, bnsl.value(x, a=0.5, b=3.0, c0=0.1, breaks=[(0.8, 1000.0, 0.2)])), broken
 
 
-def test_the_law_that_forecasts_the_tail_gets_the_weight(bent, monkeypatch):
-    runs, broken = bent
+@pytest.fixture
+def both(bent, monkeypatch):
+    """Fit by hand: the law of the curve for one break, that of its head for none, both as certain as can be."""
+    _, broken = bent
     straight = {name: broken[name] for name in ("a", "log_b", "c0")}
-    seen = []
+    asked = []
 
     def instead(spec, rows, **options):
-        seen.append((spec.options["breaks"], len(rows), options))
-        return made_fit(rows, spec.options["breaks"], broken if spec.options["breaks"] else straight)
+        n = spec.options["breaks"]
+        asked.append((n, len(rows), options))
+        return made_fit(rows, n, broken if n else straight)
 
     monkeypatch.setattr(module, "fit", instead)
+    return asked
+
+
+def test_the_law_that_forecasts_better_gets_the_weight(bent, both, monkeypatch):
+    runs, _ = bent
+    scores = pd.DataFrame({12: [-20.0, 2.0], 18: [-30.0, 3.0]}, index=["breaks_0", "breaks_1"])
+    monkeypatch.setattr(module, "forward_scores", lambda *_, **__: scores)
     idata = fit_breaks(runs, x="steps", breaks=(0, 1), draws=300)
-    assert [(n, rows) for n, rows, _ in seen] == [(0, 25), (0, 31), (1, 25), (1, 31)]
-    assert all(options["draws"] == 300 for *_, options in seen)
+    assert [(n, rows) for n, rows, _ in both] == [(0, 31), (1, 31)]
+    assert all(options["draws"] == 300 for *_, options in both)
     assert json.loads(idata.attrs["weights"])["breaks_1"] > 0.999
-    rows = json.loads(idata.attrs["tail"])
-    assert [row["breaks"] for row in rows] == [0, 1] and rows[0]["log_score"] < rows[1]["log_score"]
-    assert idata.attrs["tail_rows"] == 6
+    laws = json.loads(idata.attrs["laws"])
+    assert [(law["name"], law["forward_score"]) for law in laws] == [("breaks_0", -25.0), ("breaks_1", 2.5)]
+    assert json.loads(idata.attrs["cuts"]) == [{"before": 12, "beyond": 19}, {"before": 18, "beyond": 13}]
     row = bands(forecast(idata, pd.DataFrame({"steps": [2e4]}))).iloc[0]
     truth = bnsl.value(2e4, a=0.5, b=3.0, c0=0.1, breaks=[(0.8, 1000.0, 0.2)])
     assert row["loss_lower"] < truth < row["loss_upper"]
 
 
-def test_a_fit_that_failed_its_check_has_no_weight_and_a_note(bent, monkeypatch):
-    runs, broken = bent
-    monkeypatch.setattr(module, "fit", lambda spec, rows, **_: made_fit(rows, 1, broken, failed=len(rows) == 31))
-    with pytest.raises(
-        ValueError, match=r"No number of breaks passed its check.*1 breaks: the check of the fit on all rows"
-    ):
-        fit_breaks(runs, x="steps", breaks=(1,))
-    straight = {name: broken[name] for name in ("a", "log_b", "c0")}
-
-    def instead(spec, rows, **_):
-        n = spec.options["breaks"]
-        return made_fit(rows, n, broken if n else straight, failed=n == 1 and len(rows) == 25)
-
-    monkeypatch.setattr(module, "fit", instead)
+def test_five_points_have_equal_weights_which_is_said(monkeypatch):
+    runs = table(np.geomspace(10, 1e3, 6), np.geomspace(4, 3, 6))
+    monkeypatch.setattr(module, "fit", lambda spec, rows, **_: made_fit(rows, 0, {"a": 0.5, "log_b": 1.0, "c0": 0.1}))
+    monkeypatch.setattr(forward, "sample_briefly", None)  # nothing is sampled for the weights
     idata = fit_breaks(runs, x="steps", breaks=(0, 1))
-    assert json.loads(idata.attrs["weights"]) == {"breaks_0": 1.0, "breaks_1": 0.0}
-    note = json.loads(idata.attrs["notes"])["breaks_1"]
-    assert note == "1 breaks have weight 0: the check of the fit on the head failed (rhat)."
+    assert json.loads(idata.attrs["weights"]) == {"breaks_0": 0.5, "breaks_1": 0.5}
+    assert "6 runs are too few" in idata.attrs["weighted_by"]
+
+
+def test_a_curve_that_bends_in_its_head_is_forecast_with_a_break():
+    x = np.geomspace(10, 1e5, 60)
+    curve = bnsl.value(x, a=0.5, b=3.0, c0=0.05, breaks=[(0.8, 300.0, 0.2)])
+    rng = np.random.default_rng(1)
+    rows = table(x, curve * np.exp(0.003 * rng.standard_normal(60)))
+    specs = {n: load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": n}}) for n in (0, 1)}
+    scores = forward.forward_scores({f"breaks_{n}": spec for n, spec in specs.items()}, rows, random_seed=1)
+    assert scores.loc["breaks_1"].iloc[-1] > scores.loc["breaks_0"].iloc[-1] + 0.5
+    weights = forward.weigh(scores)
+    assert weights["breaks_1"] > 0.5
 
 
 def test_numbers_given_twice_are_refused(bent):

@@ -1,0 +1,76 @@
+"""Forward scores: which runs a cut holds out, that a score is what a forecast would say, and the weights that follow."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from bayescale import forecast, load_spec, read_runs
+from bayescale.calibrate import forward
+from bayescale.calibrate.forward import forward_scores, split_at, weigh
+from bayescale.spec.density import Density
+from bayescale.spec.noise import log_mean_exp
+
+
+def test_heads_are_the_smaller_runs_whatever_the_order():
+    reach = np.geomspace(1e18, 1e22, 21)[::-1]
+    heads = split_at(reach)
+    assert [int(head.sum()) for head in heads] == [8, 11, 14, 17]
+    assert all(reach[head].max() < reach[~head].min() for head in heads)
+
+
+def test_a_head_has_five_runs_at_two_budgets_and_two_beyond():
+    assert split_at(np.geomspace(1e18, 1e20, 6)) == []
+    (head,) = split_at(np.array([1e18, 1e18, 2e18, 2e18, 3e18, 1e21, 1e21]))
+    assert head.tolist() == [True] * 5 + [False] * 2  # one cut, though four edges fall between these runs
+    assert split_at(np.array([1e18] * 5 + [1e20, 1e20])) == []
+    assert split_at(np.array([1e18, 2e18, 3e18, 4e18, 5e18, 6e18, 1e22])) == []
+
+
+def test_weights_are_shrunk_by_how_few_cuts_there_are():
+    one = weigh(pd.DataFrame({9: [1.0, 3.0]}, index=["a", "b"]))
+    assert one["b"] / one["a"] == pytest.approx(np.exp(2 / 4))
+    four = weigh(pd.DataFrame({n: [1.0, 3.0] for n in (9, 10, 11, 12)}, index=["a", "b"]))
+    assert four["b"] / four["a"] == pytest.approx(np.exp(4 / 7 * 2)) and sum(four.values()) == pytest.approx(1)
+
+
+def test_a_law_that_forecasts_nothing_has_no_weight_and_without_cuts_all_are_equal():
+    assert weigh(pd.DataFrame({9: [-np.inf, 3.0], 10: [1.0, 2.0]}, index=["a", "b"])) == {"a": 0.0, "b": 1.0}
+    assert weigh(pd.DataFrame({9: [-np.inf, -np.inf]}, index=["a", "b"])) == {"a": 0.5, "b": 0.5}
+    assert weigh(pd.DataFrame(index=["a", "b", "c"], dtype=float)) == pytest.approx(dict.fromkeys("abc", 1 / 3))
+
+
+def test_a_score_is_the_log_density_of_a_forecast(small_runs, small_fit, monkeypatch):
+    """The same draws give the same number by `forecast`, drift, fade and noise included."""
+    spec, idata = load_spec("chinchilla"), small_fit.copy()
+    draws = idata["posterior"].to_dataset()
+    flat = {str(name): draws[name].to_numpy().ravel() for name in draws}
+    n = draws.sizes["chain"] * draws.sizes["draw"]
+    seed = int(idata.attrs["random_seed"])
+    plans = pd.DataFrame({"params": [1e9, 3e9, 2e7], "tokens": [2e11, 5e9, 4e9], "loss": [2.4, 2.9, 3.2]})
+    rows = pd.concat(
+        [small_runs[["run", "params", "tokens", "loss"]], plans.assign(run=list("xyz"))], ignore_index=True
+    )
+    head = np.arange(len(rows)) < len(small_runs)
+    monkeypatch.setattr(forward, "_DRAWS", n)
+    monkeypatch.setattr(forward, "sample_briefly", lambda spec, small, **_: (Density(spec, small), flat))
+    density = forecast(idata, plans.assign(run=list("xyz")), max_extrapolation=9, random_seed=seed)["log_density"]
+    expected = log_mean_exp(density.transpose("plan", "chain", "draw").to_numpy().reshape(3, -1), axis=1).mean()
+    assert forward._score(spec, rows, head, seed) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_law_behind_the_runs_scores_best():
+    rng = np.random.default_rng(2)
+    flops, ratio = np.repeat(np.geomspace(1e18, 1e22, 8), 3), np.tile([5.0, 20.0, 80.0], 8)
+    params = np.sqrt(flops / (6 * ratio))
+    tokens = ratio * params
+    loss = (1.8 + 480 / params**0.35 + 2090 / tokens**0.37) * np.exp(0.003 * rng.standard_normal(24))
+    rows = read_runs(
+        pd.DataFrame({"run": [f"r{i}" for i in range(24)], "params": params, "tokens": tokens, "loss": loss})
+    )
+    specs = {"chinchilla": load_spec("chinchilla"), "power": load_spec("power").changed({"inputs": {"x": "params"}})}
+    scores = forward_scores(specs, rows, random_seed=1)
+    assert scores.shape[1] >= 3 and (scores.loc["chinchilla"] > scores.loc["power"]).all()
+    again = forward_scores(specs, rows, random_seed=1)
+    pd.testing.assert_frame_equal(scores, again)
+    assert not isinstance(scores, xr.Dataset)

@@ -1,0 +1,205 @@
+"""The default fit: which laws a table supports, their weights, and an average that every answer takes."""
+
+import json
+
+import arviz_stats as azs
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale import (
+    Budget,
+    Demand,
+    Limits,
+    Rules,
+    allocate,
+    bands,
+    check_fit,
+    explain,
+    fit_laws,
+    forecast,
+    leave_one_out,
+    load_fit,
+    load_spec,
+    overhead_curve,
+    pareto,
+    read_runs,
+    save_fit,
+    sensitivity,
+)
+from bayescale.calibrate import laws as module
+from bayescale.calibrate.compare import compare_laws
+from bayescale.posterior import failed_checks, fit
+
+ALL = {"where": (), "family": None, "best_of": (), "all_rows": False}
+
+
+def runs_of(n, *, unique=None, ratios=(5.0, 20.0, 80.0)):
+    rng = np.random.default_rng(n)
+    flops, ratio = np.geomspace(1e18, 1e21, n), np.resize(ratios, n)
+    params = np.sqrt(flops / (6 * ratio))
+    table = pd.DataFrame({"run": [f"r{i:02d}" for i in range(n)], "params": params, "tokens": ratio * params})
+    curve = 1.8 + 480 / table["params"] ** 0.35 + 2090 / table["tokens"] ** 0.37
+    table["loss"] = curve * np.exp(0.004 * rng.standard_normal(n))
+    return read_runs(table if unique is None else table.assign(unique_tokens=unique))
+
+
+def supported(runs, x=None):
+    return list(module._auto(runs, x, {}, ALL))
+
+
+def test_what_a_table_can_support():
+    three = ["chinchilla", "skaling", "profile"]
+    assert supported(runs_of(19)) == three
+    assert supported(runs_of(20)) == [*three, "farseer", "kaplan-nd-floor"]
+    assert supported(runs_of(12), x="tokens") == ["power", "breaks_0", "breaks_1", "breaks_2"]
+    tokens = runs_of(12)["tokens"]
+    assert supported(runs_of(12, unique=tokens)) == three
+    assert supported(runs_of(12, unique=np.minimum(tokens, 1e9))) == ["repeated", "repeated-rising"]
+    some = np.where(np.arange(12) == 0, np.nan, np.minimum(tokens, 1e9))
+    assert supported(runs_of(12, unique=some)) == three  # where it is not known, nothing is said about repeats
+
+
+def test_models_by_name_by_spec_and_twice():
+    spec = load_spec("skaling").changed({"noise": {"fade": 0}})
+    assert list(module._named(["chinchilla", spec], None)) == ["chinchilla", "skaling"]
+    assert module._named({"mine": spec}, None)["mine"].noise.fade == 0
+    with pytest.raises(ValueError, match=r"`models` has 'chinchilla' twice"):
+        module._named(["chinchilla", "chinchilla"], None)
+    with pytest.raises(ValueError, match="must name at least one model"):
+        module._named([], None)
+
+
+@pytest.fixture(scope="module")
+def average():
+    return fit_laws(runs_of(14), random_seed=1, draws=500)
+
+
+def test_the_default_is_an_average_of_laws(average):
+    laws = json.loads(average.attrs["laws"])
+    assert [law["name"] for law in laws] == ["chinchilla", "skaling", "profile"]
+    assert sum(law["weight"] for law in laws) == pytest.approx(1) and all(law["passed"] for law in laws)
+    scores = np.array([law["forward_score"] for law in laws])
+    cuts = len(json.loads(average.attrs["cuts"]))
+    raw = np.exp(cuts / (cuts + 3) * scores)
+    np.testing.assert_allclose([law["weight"] for law in laws], raw / raw.sum())
+    assert f"at {cuts} cuts" in average.attrs["weighted_by"]
+    for law in laws:  # each is a fit of its own, for ArviZ too
+        assert float(azs.ess(average[law["name"]]["posterior"]["E"].to_dataset(), method="bulk")["E"]) > 500
+        assert {"posterior", "log_likelihood", "prior"} <= set(average[law["name"]].children)
+
+
+def test_every_answer_takes_an_average(average, tmp_path):
+    path = save_fit(average, tmp_path / "fit.nc")
+    back = load_fit(path)
+    plan = pd.DataFrame({"run": ["a"], "params": [5e9], "tokens": [1e11]})
+    pd.testing.assert_frame_equal(bands(forecast(back, plan)), bands(forecast(average, plan)))
+    assert {name.split(": ")[0] for name in check_fit(average)["name"]} == {"chinchilla", "skaling", "profile"}
+    budget = 1e22
+    chosen = allocate(average, budget).iloc[0]
+    assert explain(average, budget).loc["chosen", "params"] == pytest.approx(chosen["params"], rel=1e-6)
+    assert len(pareto(average, budget)) == 5
+    table = sensitivity(average, budget)
+    assert {name.split(": ")[0] for name in table.index} == {"chinchilla", "skaling", "profile"}
+    alone = sensitivity(average["chinchilla"], budget)
+    assert table.loc["chinchilla: beta", "correlation"] == alone.loc["beta", "correlation"]
+    curve = overhead_curve(average, 0.5).iloc[0]
+    assert curve["warning"].startswith("Without profile") and curve["tokens_ratio_median"] > 1
+
+
+def test_leaving_a_run_out_keeps_the_weights_of_the_laws(average):
+    table = leave_one_out(average, 1e22)
+    assert len(table) == 14
+    alone = leave_one_out(average["chinchilla"], 1e22)
+    of_each = [leave_one_out(average[name], 1e22)["pareto_k"] for name in ("chinchilla", "skaling", "profile")]
+    np.testing.assert_allclose(table["pareto_k"].sort_index(), np.max([k.sort_index() for k in of_each], axis=0))
+    known = table["params_ratio"].dropna()
+    assert (
+        len(known) > 5 and np.abs(np.log(known)).max() < 2 * np.abs(np.log(alone["params_ratio"].dropna())).max() + 0.2
+    )
+
+
+def test_published_repeats_are_for_the_law_that_can_take_them(average):
+    limits, rules = Limits(unique_tokens=1e10), Rules(repeats="published")
+    row = allocate(average, 1e22, limits=limits, rules=rules).iloc[0]
+    own = allocate(average["chinchilla"], 1e22, limits=limits, rules=rules).iloc[0]
+    assert row["params"] == pytest.approx(own["params"]) and row["epochs"] > 1.5
+    assert row["warning"].startswith("Decided by chinchilla alone, of 3 laws")
+
+
+def test_a_law_of_the_optimum_has_no_say_far_from_the_runs_ratios(average):
+    near, far = ({"params": [1e9], "tokens": [1e9 * ratio]} for ratio in (20, 600))
+    said = {
+        name: bands(forecast(average, pd.DataFrame(plan).assign(run=name))).iloc[0]
+        for name, plan in (("near", near), ("far", far))
+    }
+    assert "no say" not in said["near"]["warning"]
+    assert "Law 'profile' (weight " in said["far"]["warning"] and "the plan has 600" in said["far"]["warning"]
+    both = forecast(average, pd.DataFrame({"run": ["n", "f"], "params": [1e9] * 2, "tokens": [2e10, 6e11]}))
+    of_profile = forecast(
+        average["profile"], pd.DataFrame({"run": ["n", "f"], "params": [1e9] * 2, "tokens": [2e10, 6e11]})
+    )
+    same = both["expected_loss"].to_numpy() == of_profile["expected_loss"].to_numpy()
+    weight = json.loads(average.attrs["weights"])["profile"]
+    assert same[..., 0].mean() == pytest.approx(weight, abs=0.001) and same[..., 1].sum() == 0
+
+
+def test_a_served_model_is_decided_without_the_law_of_the_optimum(average):
+    plain = allocate(average, 1e21).iloc[0]
+    assert "no say" not in plain["warning"]
+    row = allocate(average, Budget(flops=1e22, demand=Demand(2e12))).iloc[0]
+    assert row["tokens_per_param"] > 120 and row["warning"].startswith("Law 'profile' (weight ")
+
+
+def test_laws_beside_their_average(average):
+    found = compare_laws(average, [1e21, 1e23])
+    assert found.laws["weight"].is_monotonic_decreasing and (found.laws["log_evidence_error"] < 0.2).all()
+    assert set(found.allocations["law"]) == {"average", "chinchilla", "skaling", "profile"}
+    own = found.allocations.query("law == 'average'").reset_index()
+    pd.testing.assert_series_equal(own["params"], allocate(average, [1e21, 1e23])["params"])
+    assert len(found.forecasts) == 8 and found.forecasts["loss_median"].between(1.5, 3).all()
+    with pytest.raises(ValueError, match="There is one law, so nothing to compare"):
+        compare_laws(average["chinchilla"])
+
+
+def test_laws_that_disagree_are_named(posterior_from_constants, besi):
+    from bayescale import average_fits
+
+    fits = {name: posterior_from_constants({**besi, "E": E}, n_draws=200) for name, E in (("low", 1.2), ("high", 2.2))}
+    tree = average_fits(fits, {"low": 1, "high": 1})
+    plans = pd.DataFrame({"run": ["big"], "params": [3e9], "tokens": [6e10]})
+    tables = pd.concat(
+        [bands(forecast(one, plans)).reset_index(names="plan").assign(law=name) for name, one in fits.items()]
+    )
+    from bayescale.calibrate.compare import _disagreements
+
+    (said,) = _disagreements(tables, {"low": 0.5, "high": 0.5})
+    assert said.startswith("big: the laws disagree by more than their bands: medians from ") and "2 bands of 2" in said
+    assert _disagreements(tables[tables["law"] == "low"], {"low": 1.0}) == []
+    assert tree.attrs["weights"]
+
+
+def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, average):
+    def instead(spec, runs, **_):
+        idata = average[spec.law].copy()
+        rows = json.loads(idata.attrs["check"])
+        for row in rows:
+            if spec.law in failing and row["name"] == "efficiency":
+                row |= {"passed": False, "severity": "fail", "advice": "Sample longer."}
+        idata.attrs["check"] = json.dumps(rows)
+        return idata
+
+    monkeypatch.setattr(module, "fit", instead)
+    monkeypatch.setattr(module, "forward_scores", lambda specs, *_, **__: pd.DataFrame({9: 1.0}, index=list(specs)))
+    failing = ["skaling"]
+    idata = fit_laws(runs_of(14))
+    assert json.loads(idata.attrs["weights"]) == {"chinchilla": 0.5, "skaling": 0.0, "profile": 0.5}
+    assert "its check failed (efficiency)" in json.loads(idata.attrs["notes"])["law_skaling"]
+    assert failed_checks(idata) == []
+    failing = ["chinchilla", "skaling", "profile"]
+    assert len(failed_checks(fit_laws(runs_of(14)))) == 3
+
+
+def test_a_fit_is_the_same_alone(average):
+    alone = fit(load_spec("skaling"), runs_of(14), random_seed=1, draws=500)
+    np.testing.assert_array_equal(alone["posterior"]["E"], average["skaling"]["posterior"]["E"])
