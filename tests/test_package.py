@@ -76,7 +76,7 @@ def test_docstring(name):
 def test_arguments(name):
     parameters = inspect.signature(getattr(bayescale, name)).parameters.values()
     open_ended = [p.name for p in parameters if p.kind in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
-    assert open_ended == (["sample_kwargs"] if name in ("fit", "fit_breaks", "compare_approaches") else [])
+    assert open_ended == (["sample_kwargs"] if name in ("fit", "fit_laws", "fit_breaks", "compare_approaches") else [])
     for parameter in parameters:
         assert parameter.annotation is not parameter.empty, f"{name}: `{parameter.name}` has no type"
 

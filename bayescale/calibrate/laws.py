@@ -41,7 +41,7 @@ def fit_laws(
     best_of: str | Sequence[str] = (),
     all_rows: bool = False,
     random_seed: int = 1,
-    **fit_kwargs: Any,
+    **sample_kwargs: Any,
 ) -> xr.DataTree:
     """Fit several laws, and average them by how well each forecasts the larger runs of the table from the smaller ones.
 
@@ -67,7 +67,7 @@ def fit_laws(
         As for `fit`.
     random_seed : int
         Seed of all fits.
-    **fit_kwargs
+    **sample_kwargs
         As for `fit`.
 
     Returns
@@ -95,7 +95,7 @@ def fit_laws(
     auto = isinstance(models, str) and models == AUTO
     specs = _auto(runs, x, changes or {}, chosen) if auto else _named(models, x)
     specs = {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
-    fits, left = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **fit_kwargs)
+    fits, left = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **sample_kwargs)
     specs = {name: specs[name] for name in fits}
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
     scores, why = _scores(runs, specs, chosen, random_seed)

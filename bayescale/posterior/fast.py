@@ -106,7 +106,7 @@ def search(
         What the gate found in them.
     """
     start = time.monotonic()
-    for effort in EFFORTS[:1] if density.law.moves else EFFORTS:
+    for effort in EFFORTS[:2] if density.law.moves else EFFORTS:
         halves = sample_halves(density, size=size, effort=effort, cores=cores, random_seed=random_seed)
         found = look(density, halves)
         if found.passed or (1 + _HARDER) * (time.monotonic() - start) > max_seconds:

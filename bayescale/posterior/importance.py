@@ -154,7 +154,7 @@ def _pilot(target: Target, n: int, rng: np.random.Generator) -> tuple[np.ndarray
         weights = _normalised(base + _tempered(gain, new))
         if new >= 1:
             break
-        proposal = _defended(scores, weights, 1, rng)
+        proposal = _defended(scores, weights, target.parts, rng)
         proposals = [*proposals[-_REMEMBERED + 1 :], proposal.log_density]
         fresh, t = proposal.draw(rng, n), new
     return scores, weights

@@ -24,6 +24,7 @@ class Target(Protocol):
     """A posterior on free coordinates, shape (n, d), whose prior is a standard normal."""
 
     free: tuple[str, ...]
+    parts: int  # components of the mixture that follows it from the prior
 
     def evaluate(self, scores: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return `gain`, what the likelihood adds to the log prior of the scores, shape (n,), and points of the density."""
@@ -41,6 +42,8 @@ def log_prior(scores: np.ndarray) -> np.ndarray:
 
 class Levelled:
     """A target in which the level, if the law has one, is drawn given the rest."""
+
+    parts = 1
 
     def __init__(self, density: Density) -> None:
         self.density, law = density, density.law
@@ -114,7 +117,9 @@ class Levelled:
 
 
 class Linear:
-    """A target in which all that `Law.moves` calls linear is drawn given the rest."""
+    """A target in which all that `Law.moves` calls linear is drawn given the rest; it has several modes."""
+
+    parts = 4
 
     def __init__(self, density: Density) -> None:
         self.density = density

@@ -90,8 +90,8 @@ TARGETS = {
     "nowhere": (lambda path: path.symlink_to("missing/x"), "There is no folder"),
 }
 COMMANDS = {
-    "fit": ["fit", "runs.csv", "--out", "TARGET.nc"],
-    "fit that fails": ["fit", "runs.csv", "--out", "good.nc"],
+    "fit": ["fit", "runs.csv", "--model", "chinchilla", "--out", "TARGET.nc"],
+    "fit that fails": ["fit", "runs.csv", "--model", "chinchilla", "--out", "good.nc"],
     "fit-breaks": ["fit-breaks", "runs.csv", "--at", "tokens", "--out", "TARGET.nc"],
     "import": ["import", "runs.csv", "--out", "TARGET.csv"],
     "checkpoints": ["import", "runs.csv", "--out", "new.csv"],
@@ -169,7 +169,7 @@ def test_names_that_a_spreadsheet_would_execute(run, tmp_path, light_file):
 
 def test_a_failed_fit_leaves_the_good_one(run, runs_file, tmp_path, made, document):
     good = tmp_path / "good.nc"
-    words = ["fit", runs_file, "--out", good, "--json"]
+    words = ["fit", runs_file, "--model", "chinchilla", "--out", good, "--json"]
     code, out, _ = run(*words)
     kept = good.read_bytes()
     assert code == 0 and document(out)["fit"] == str(good)
@@ -210,7 +210,7 @@ def test_a_full_disk(run, runs_file, tmp_path, made, light_file):
         (disk / "table.csv").write_bytes(OLD)
         (disk / "filler").write_bytes(bytes(60_000))
         for words in (
-            ["fit", runs_file, "--out", disk / "fit.nc"],
+            ["fit", runs_file, "--model", "chinchilla", "--out", disk / "fit.nc"],
             ["forecast", light_file, *PLAN, "--out", disk / "table.csv"],
             ["pareto", light_file, "--plot", disk / "a.png"],
         ):
@@ -331,7 +331,7 @@ def ends(light_file, tmp_path_factory):
             folder = folders[f"{name} {stage}"] = tmp_path_factory.mktemp("stopped")
             (folder / "fit.nc").write_bytes(light_file.read_bytes())
             pd.DataFrame({"params": [1e8], "tokens": [1e9], "loss": [3.0]}).to_csv(folder / "runs.csv", index=False)
-            words = ["fit", str(folder / "runs.csv"), "--out", str(folder / "fit.nc")]
+            words = ["fit", str(folder / "runs.csv"), "--model", "chinchilla", "--out", str(folder / "fit.nc")]
             number = int(getattr(signal, name))
             cases[f"{name} {stage}"] = {"words": words, "stage": stage, "number": number, "streams": {}}
     for name, words in {

@@ -70,7 +70,7 @@ def test_a_file_says_the_same(own_fit, run, runs_file, tmp_path, monkeypatch):
 def test_a_loss_that_cannot_fall_is_said_before_the_fit(run, runs_file, own_fit, tmp_path, monkeypatch):
     order = []
     monkeypatch.setattr(engines, "sampled", lambda *_, **__: order.append("sampled") or load_fit(own_fit))
-    monkeypatch.setattr("bayescale.cli.fit.print_notes", lambda notes: order.extend(notes))
+    monkeypatch.setattr("bayescale.cli.models.print_notes", lambda notes: order.extend(notes))
     run("fit", runs_file, "--law", RISING, "--out", tmp_path / "up.nc")
     assert order.count("rises") == 1 and order.index("rises") < order.index("sampled")
     order.clear()
