@@ -60,38 +60,34 @@ def look(density: Density, halves: tuple[Weighed, Weighed]) -> Gate:
     Gate
     """
     khat = [pareto_smoothed(half.log_weights)[1] for half in halves]
-    efficiency = [effective(half.weights) / len(half.weights) for half in halves]
-    with np.errstate(all="ignore"):  # constants far out may overflow
-        one, other = (_summaries(density, half) for half in halves)
-    apart = {
-        name: float(np.max(np.abs(one[name][0] - other[name][0]) / np.hypot(one[name][1], other[name][1])))
-        for name in one.keys() & other.keys()  # a constant may leave the range of floats in some points
-    }
-    where = max(apart, key=lambda name: np.nan_to_num(apart[name], nan=np.inf))
+    weights = [half.weights for half in halves]
+    efficiency = [effective(own) / len(own) for own in weights]
+    kept = [own > 0 for own in weights]
+    points = np.concatenate([half.points[own] for half, own in zip(halves, kept, strict=True)])
+    names, values = _quantities(density, points)
+    with np.errstate(all="ignore"):
+        apart = _apart(values, [own[some] for own, some in zip(weights, kept, strict=True)])
+    names, apart = [*names, "the evidence"], np.append(apart, _evidence_apart(halves))
+    worst = int(np.argmax(np.nan_to_num(apart, nan=np.inf)))
     # Without a k-hat the weights are nearly equal, or there is only one.
-    return Gate(float(np.max(np.nan_to_num(khat, nan=0.0))), min(efficiency), apart[where], where)
+    return Gate(float(np.max(np.nan_to_num(khat, nan=0.0))), min(efficiency), float(apart[worst]), names[worst])
 
 
-def _summaries(density: Density, half: Weighed) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return mean, sd and quantiles of each quantity, with their standard errors, both of shape (4,)."""
-    weights = half.weights
-    kept = weights > 0
-    return {
-        name: _summary(values, weights[kept]) for name, values in _quantities(density, half.points[kept]).items()
-    } | {"the evidence": _evidence(half)}
+def _evidence_apart(halves: tuple[Weighed, Weighed]) -> float:
+    """Compare the logs of the mean weights, by which a half that missed a mode shows."""
+    (one, its_error), (other, other_error) = (log_evidence(half.log_weights) for half in halves)
+    return abs(one - other) / max(np.hypot(its_error, other_error), np.finfo(float).tiny)
 
 
-def _evidence(half: Weighed) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log of the mean weight, by which a half that missed a mode shows, and its standard error."""
-    value, error = log_evidence(half.log_weights)
-    return np.array([value]), np.array([max(error, np.finfo(float).tiny)])
+def _quantities(density: Density, points: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return names and values, shape (names, n), of what is compared.
 
-
-def _quantities(density: Density, points: np.ndarray) -> dict[str, np.ndarray]:
-    """Return parameters as the density moves them, constants (positive ones in logs), and the log of the best size."""
+    That is parameters as the density moves them, constants (positive ones in logs), and the log of the best size; without those that
+    are the same everywhere, or leave the range of floats.
+    """
     law = density.law
     found = dict(zip(density.names, points.T, strict=True))
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"):  # constants far out may overflow
         values = density.values(points)
         constants = law.constants(values, density.data)
         used = {name: constants[name] for name in law.loss_constants}
@@ -101,30 +97,42 @@ def _quantities(density: Density, points: np.ndarray) -> dict[str, np.ndarray]:
         if law.sizing.optimum is not None and not law.others:
             flops = _BEYOND * np.exp(density.data["log_reach_max"])
             found["log_N*"] = law.sizing.optimum(flops, **used)
-    return {name: value for name, value in found.items() if np.isfinite(value).all() and _varies(value)}
+    found = {name: value for name, value in found.items() if np.isfinite(value).all() and _varies(value)}
+    return list(found), np.stack(list(found.values()))
 
 
 def _varies(values: np.ndarray) -> bool:
     return bool(np.ptp(values) > _SAME * np.abs(values).max())
 
 
-def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    mean = weights @ values
-    away = values - mean
-    variance = weights @ away**2
+def _apart(values: np.ndarray, weights: list[np.ndarray]) -> np.ndarray:
+    """Return the largest difference of each quantity between weighted halves, in standard errors.
+
+    Quantiles are compared by the shares of both halves below those of all points, whose standard errors need no density.
+    """
+    halves = np.split(values, [len(weights[0])], axis=1)
+    edges = _quantiles(values, np.concatenate(weights) / 2)
+    (one, its_errors), (other, other_errors) = (_summary(*half, edges) for half in zip(halves, weights, strict=True))
+    return np.asarray((np.abs(one - other) / np.hypot(its_errors, other_errors)).max(axis=0))
+
+
+def _quantiles(values: np.ndarray, weights: np.ndarray) -> list[np.ndarray]:
+    order = np.argsort(values, axis=1)
+    below = np.cumsum(weights[order], axis=1)
+    places = [(below < p).sum(axis=1, keepdims=True).clip(max=len(weights) - 1) for p in _EDGES]
+    return [np.take_along_axis(values, np.take_along_axis(order, place, axis=1), axis=1) for place in places]
+
+
+def _summary(values: np.ndarray, weights: np.ndarray, edges: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean, sd and shares below edges of each quantity, and their standard errors, both of shape (4, quantities)."""
+    squares = weights**2
+    mean = values @ weights
+    off = (values - mean[:, None]) ** 2
+    variance = off @ weights
     sd = np.sqrt(variance)
-    mean_error = np.sqrt(weights**2 @ away**2)
-    sd_error = np.sqrt(weights**2 @ (away**2 - variance) ** 2) / (2 * sd)
-    order = np.argsort(values)
-    ranked, below = values[order], np.cumsum(weights[order])
-    edges, errors = zip(*(_quantile(p, ranked, below, weights[order]) for p in _EDGES), strict=True)
-    tiny = 1e-12 * max(abs(mean), sd) + np.finfo(float).tiny  # quantities that are the same in all points
-    return np.array([mean, sd, *edges]), np.maximum([mean_error, sd_error, *errors], tiny)
-
-
-def _quantile(p: float, ranked: np.ndarray, below: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Return a quantile of ranked values, and its standard error."""
-    inside = np.arange(len(ranked)) <= np.searchsorted(below, p)
-    error = np.sqrt((weights**2 * (inside - p) ** 2).sum())
-    low, at, high = (int(i) for i in np.searchsorted(below, [p - error, p, p + error]).clip(max=len(ranked) - 1))
-    return float(ranked[at]), float(ranked[high] - ranked[low]) / 2
+    inside = [values <= edge for edge in edges]
+    shares = [one @ weights for one in inside]
+    errors = [np.sqrt((one - p) ** 2 @ squares) for one, p in zip(inside, _EDGES, strict=True)]
+    tiny = 1e-12 * np.maximum(np.abs(mean), sd) + np.finfo(float).tiny  # a half in which all points are the same
+    moments = [np.sqrt(off @ squares), np.sqrt((off - variance[:, None]) ** 2 @ squares) / (2 * sd)]
+    return np.stack([mean, sd, *shares]), np.stack([*(np.maximum(one, tiny) for one in moments), *errors])

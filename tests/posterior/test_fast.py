@@ -154,6 +154,24 @@ def test_a_half_that_missed_something_is_refused(small_runs):
     assert not look(density, (one, squeezed)).passed
 
 
+def test_both_halves_compare_a_constant_on_one_scale(small_runs):
+    """A constant that is negative in one far point of one half was once compared with its logs in the other half."""
+    density = density_of(small_runs, "profile")
+    i = density.names.index("params_slope")
+    one, other = (
+        Weighed(half.scores[keep], half.points[keep], half.log_weights[keep])
+        for half in sample_halves(density, size=2000, effort=EFFORTS[0], cores=1, random_seed=1)
+        for keep in [half.points[:, i] > 0]
+    )
+    before = look(density, (one, other))
+    points, log_weights = other.points.copy(), other.log_weights.copy()
+    lightest = np.argmin(log_weights)
+    points[lightest, i], log_weights[lightest] = -0.2, log_weights[lightest] - 20
+    found = look(density, (one, Weighed(other.scores, points, log_weights)))
+    assert before.passed and found.passed
+    assert found.apart == pytest.approx(before.apart, abs=1)
+
+
 def test_draws_are_in_proportion_to_their_weights():
     rng = np.random.default_rng(1)
     halves = tuple(Weighed(np.zeros((3, 1)), np.arange(3.0)[:, None] + 3 * i, np.log([1, 2, 5])) for i in (0, 1))
