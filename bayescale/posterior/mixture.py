@@ -37,27 +37,29 @@ class Mixture:
 
     def distances(self, points: np.ndarray) -> np.ndarray:
         """Squared distance of each point from each mean in units of its scale, shape (k, n)."""
-        away = [(points - mean) @ white.T for mean, white in zip(self.means, self._whitening, strict=True)]
-        return np.stack([np.einsum("nd,nd->n", one, one) for one in away])
-
-    def log_parts(self, points: np.ndarray) -> np.ndarray:
-        """Log of share times density of each component, shape (k, n)."""
-        d, nu = self.means.shape[1], self.nu[:, None]
-        shapes = -(nu + d) / 2 * np.log1p(self.distances(points) / nu)
-        return (np.log(self.shares) + self._log_tops)[:, None] + shapes
+        k, d = self.means.shape
+        middle = (self._whitening @ self.means[..., None]).reshape(-1, 1)
+        away = self._whitening.reshape(-1, d) @ points.T - middle  # one product for all components
+        return np.asarray(np.square(away, out=away).reshape(k, d, -1).sum(axis=1))
 
     def log_density(self, points: np.ndarray) -> np.ndarray:
         """Log density, shape (n,)."""
-        parts = self.log_parts(points)
-        top = parts.max(axis=0)
-        return np.asarray(top + np.log(np.exp(parts - top).sum(axis=0)))
+        d, tops = self.means.shape[1], np.log(self.shares) + self._log_tops
+        base = 1 + self.distances(points) / self.nu[:, None]
+        for nu in set(self.nu.tolist()):
+            alike = self.nu == nu
+            base[alike] = _power(base[alike], nu + d)
+        return np.asarray(np.log(np.exp(tops - tops.max()) @ (1 / base)) + tops.max())
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw points, shape (n, d), in random order."""
-        which = rng.choice(len(self.shares), size=n, p=self.shares)
+        """Draw points, shape (n, d), ordered by component."""
+        counts = rng.multinomial(n, self.shares)
         standard = rng.standard_normal((n, self.means.shape[1]))
-        standard /= np.sqrt(rng.chisquare(self.nu[which]) / self.nu[which])[:, None]
-        return self.means[which] + np.einsum("nij,nj->ni", self._roots[which], standard)
+        standard /= np.sqrt(rng.chisquare(nu := np.repeat(self.nu, counts)) / nu)[:, None]
+        blocks = np.split(standard, np.cumsum(counts)[:-1])
+        return np.concatenate(
+            [mean + block @ root.T for mean, root, block in zip(self.means, self._roots, blocks, strict=True)]
+        )
 
 
 def moments(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,24 +98,32 @@ def fit_mixture(
     d, effective = len(mean), 1 / (weights**2).sum()
     if k == 1:
         return Mixture(np.ones(1), mean[None], pooled[None], np.full(1, nu))
-    starts = points[rng.choice(len(points), k, p=weights)]
-    found = Mixture(np.full(k, 1 / k), starts, np.repeat(pooled[None] / 2, k, axis=0), np.full(k, nu))
+    root = np.linalg.cholesky(pooled)
+    scaled = np.linalg.solve(root, (points - mean).T)  # of covariance 1, so that sums of squares keep their digits
+    first, second = np.triu_indices(d)
+    features = np.concatenate([np.ones((1, len(points))), scaled, scaled[first] * scaled[second]])
+    twice = np.where(first == second, 1.0, 2.0)
+    shares, means = np.full(k, 1 / k), scaled.T[rng.choice(len(points), k, p=weights)]
+    scales = np.repeat(np.eye(d)[None] / 2, k, axis=0)
     least, extra = min((d + 1) / effective, 1 / (2 * k)), (d + 2) / effective
     for _ in range(_STEPS):
-        parts = found.log_parts(points)
-        parts = np.exp(parts - parts.max(axis=0))
-        own = weights * parts / parts.sum(axis=0)
+        precision = np.linalg.inv(scales)
+        slope = (precision @ means[..., None])[..., 0]
+        middle = (slope * means).sum(axis=1, keepdims=True)
+        distances = np.concatenate([middle, -2 * slope, twice * precision[:, first, second]], axis=1) @ features
+        near = 1 + distances / nu
+        parts = (shares * np.sqrt(np.linalg.det(precision)))[:, None] / _power(near, nu + d)
+        own = parts * (weights / parts.sum(axis=0))
         shares = own.sum(axis=1)
         kept = shares >= min(least, shares.max())
-        own, shares, means = own[kept], shares[kept], found.means[kept]
-        near = (nu + d) / (nu + found.distances(points)[kept])  # a point far out counts less
-        pull = own * near
-        means = pull @ points / pull.sum(axis=1, keepdims=True)
-        away = points - means[:, None]
-        scales = (away * pull[..., None]).transpose(0, 2, 1) @ away
-        scales = (scales + extra * pooled) / (shares + extra)[:, None, None]
-        found = Mixture(shares / shares.sum(), means, scales, np.full(len(shares), nu))
-    return found
+        shares = shares[kept]
+        sums = (own / near)[kept] @ features.T * ((nu + d) / nu)  # a point far out counts less
+        means = sums[:, 1 : d + 1] / sums[:, :1]
+        squares = np.empty((len(shares), d, d))
+        squares[:, first, second] = squares[:, second, first] = sums[:, d + 1 :]
+        squares -= sums[:, :1, None] * means[:, :, None] * means[:, None]
+        scales = (squares + extra * np.eye(d)) / (shares + extra)[:, None, None]
+    return Mixture(shares / shares.sum(), mean + means @ root.T, root @ scales @ root.T, np.full(len(shares), nu))
 
 
 def joined(mixtures: Sequence[Mixture], shares: Sequence[float]) -> Mixture:
@@ -122,3 +132,17 @@ def joined(mixtures: Sequence[Mixture], shares: Sequence[float]) -> Mixture:
         np.concatenate([share * one.shares for one, share in zip(mixtures, shares, strict=True)]),
         *(np.concatenate([getattr(one, name) for one in mixtures]) for name in ("means", "scales", "nu")),
     )
+
+
+def _power(base: np.ndarray, twice: float) -> np.ndarray:
+    """Return base to the power twice / 2, by products if `twice` is an integer: several times as fast as logs."""
+    if twice != int(twice):
+        return np.asarray(base ** (twice / 2))
+    whole, odd = divmod(int(twice), 2)
+    found = np.sqrt(base) if odd else np.ones_like(base)
+    while whole:
+        if whole % 2:
+            found = found * base
+        whole //= 2
+        base = base * base
+    return found
