@@ -5,6 +5,7 @@ zero, has the tail of a normal, which mixtures of bell-shaped parts cover.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from .prior import Prior
 
 LOG_NORMAL = float(np.log(2 * np.pi) / 2)  # minus the log density of a standard normal at 0
+_REACH, _NODES = 9, 128  # scores up to which quantiles of a gamma are interpolated, and nodes for each unit
 
 
 def from_score(prior: Prior, score: Any) -> Any:
@@ -29,7 +31,7 @@ def from_score(prior: Prior, score: Any) -> Any:
     array
         Increasing in the score.
     """
-    from scipy.special import betaincinv, gammainccinv, gammaincinv, ndtr, ndtri, stdtrit
+    from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 
     n = prior.numbers
     match prior.dist:
@@ -44,8 +46,7 @@ def from_score(prior: Prior, score: Any) -> Any:
         case "HalfStudentT":
             return -n["sigma"] * stdtrit(n["nu"], ndtr(-score) / 2)
         case "Gamma":
-            low, high = ndtr(np.minimum(score, 0)), ndtr(-np.maximum(score, 0))
-            return np.where(score < 0, gammaincinv(n["alpha"], low), gammainccinv(n["alpha"], high)) / n["beta"]
+            return _gamma(n["alpha"], np.asarray(score, dtype=float)) / n["beta"]
         case "Beta":
             return betaincinv(n["alpha"], n["beta"], ndtr(score))
     return n["lower"] + (n["upper"] - n["lower"]) * ndtr(score)
@@ -54,3 +55,32 @@ def from_score(prior: Prior, score: Any) -> Any:
 def from_scores(priors: Mapping[str, Prior], scores: np.ndarray) -> dict[str, np.ndarray]:
     """Return the values of parameters from columns of normal scores, shape (n, parameters)."""
     return {name: from_score(prior, column) for (name, prior), column in zip(priors.items(), scores.T, strict=True)}
+
+
+def _gamma(alpha: float, score: np.ndarray) -> np.ndarray:
+    """Quantiles of a gamma with this shape: cubic between nodes, to 1e-9, since the exact ones would take a tenth of a whole fit."""
+    table, inside = _log_gammas(alpha), np.abs(score) < _REACH
+    place = (np.where(inside, score, 0.0) + _REACH) * _NODES
+    node = place.astype(int)
+    t = place - node
+    before, left, right, after = (table[node + i] for i in range(4))  # the table begins one node early
+    cubic = -t * (t - 1) * (t - 2) / 6 * before + (t + 1) * (t - 1) * (t - 2) / 2 * left
+    found = np.exp(cubic - (t + 1) * t * (t - 2) / 2 * right + (t + 1) * t * (t - 1) / 6 * after)
+    if not inside.all():
+        found[~inside] = _exact_gamma(alpha, score[~inside])
+    return found
+
+
+@cache
+def _log_gammas(alpha: float) -> np.ndarray:
+    return np.log(_exact_gamma(alpha, np.arange(-_REACH * _NODES - 1, _REACH * _NODES + 3) / _NODES))
+
+
+def _exact_gamma(alpha: float, score: np.ndarray) -> np.ndarray:
+    from scipy.special import gammainccinv, gammaincinv, ndtr
+
+    low, high = (
+        ndtr(np.minimum(score, 0)),
+        ndtr(-np.maximum(score, 0)),
+    )  # from the nearer tail, where probabilities keep their digits
+    return np.where(score < 0, gammaincinv(alpha, low), gammainccinv(alpha, high))

@@ -37,6 +37,16 @@ def test_probabilities_are_those_of_the_prior(name):
     np.testing.assert_allclose(upper, stats.norm.sf(scores), rtol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [0.3, 2.0, 30.0])
+def test_quantiles_of_a_gamma_are_exact_between_nodes_and_beyond_them(shape):
+    scores = np.linspace(-12, 12, 2001)
+    expected = np.where(
+        scores < 0, stats.gamma(shape).ppf(stats.norm.cdf(scores)), stats.gamma(shape).isf(stats.norm.sf(scores))
+    )
+    found = from_score(Prior("Gamma", {"alpha": shape, "beta": 1.0}), scores)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_far_scores_stay_finite(name):
     values = from_score(CASES[name][0], np.array([-30.0, 30.0]))
