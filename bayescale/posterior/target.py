@@ -17,7 +17,7 @@ from .smc import Conditional
 _TAILS = 5.0  # degrees of freedom of the level's draws
 _WIDE = 0.1  # share of levels drawn from the wide guess
 _TURNS, _FOUND = 8, 0.05  # most turns of reweighting under Student-t noise, and the mean step in sds that ends them
-_BLOCK = 2**16  # runs x points evaluated at a time, so that arrays stay in the cache
+_BLOCK = 2**15  # runs x points evaluated at a time, so that arrays stay in the cache
 
 
 class Target(Protocol):
@@ -104,16 +104,21 @@ class Levelled:
         wide = middle, np.sqrt(spread + width**2)
         if nu is None:
             return [(middle, width), wide]
+        per_nu, more = 1 / (scale**2 * nu), precision * ((nu + 1) / nu)
         for _ in range(_TURNS):
-            before = middle
-            middle, width = self._least_squares(away, precision * (nu + 1) / (nu + ((away - middle) / scale) ** 2))
+            before, far = middle, away - middle
+            far *= far
+            far *= per_nu
+            far += 1
+            middle, width = self._least_squares(away, np.divide(more, far, out=far))
             if np.mean(np.abs(middle - before) / width) < _FOUND:
                 break
         return [(middle, width * np.sqrt((nu + 3) / (nu + 1))), wide]
 
     def _least_squares(self, away: np.ndarray, precision: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         total = precision.sum(axis=0) + 1 / self._sd**2
-        return ((precision * away).sum(axis=0) + self._mu / self._sd**2) / total, 1 / np.sqrt(total)
+        middle = np.einsum("rn,rn->n", precision, away) + self._mu / self._sd**2
+        return middle / total, 1 / np.sqrt(total)
 
 
 class Linear:
