@@ -248,7 +248,7 @@ def _about_rows(rows: pd.DataFrame, columns: list[str], response: str, *, all_ro
 
 def _shared_names_note(rows: pd.DataFrame) -> str:
     """Return the sentence on names that several sizes share: such rows are runs of their own, not checkpoints."""
-    if not {"run", "params"} <= set(rows.columns):
+    if not {"run", "params"} <= set(rows.columns) or _names(rows).is_unique:
         return ""
     sizes = rows["params"].groupby(_names(rows))
     shared = [str(name) for name, size in sizes if size.max() > ONE_SIZE * size.min()]
