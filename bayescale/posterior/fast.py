@@ -161,20 +161,22 @@ def _by_smc(
 
 
 def _stats(density: Density, halves: tuple[Weighed, Weighed], found: Gate, log_weights: np.ndarray) -> xr.Dataset:
+    numbers = found_numbers(density, halves, found)
+    return xr.Dataset({"log_weight": (("chain", "draw"), log_weights), **numbers}, attrs={"apart_in": found.where})
+
+
+def found_numbers(density: Density, halves: tuple[Weighed, Weighed], found: Gate) -> dict[str, float]:
+    """Return what is to be said about draws by importance: what the gate found, effective points, the log evidence and its error."""
     every = np.concatenate([half.log_weights for half in halves])
     evidence, error = log_evidence(every)
-    return xr.Dataset(
-        {
-            "log_weight": (("chain", "draw"), log_weights),
-            "khat": found.khat,
-            "efficiency": found.efficiency,
-            "apart": found.apart,
-            "effective_points": effective(np.exp(every - every.max())),
-            "log_evidence": evidence - density.log_share_allowed(),
-            "log_evidence_error": error,
-        },
-        attrs={"apart_in": found.where},
-    )
+    return {
+        "khat": found.khat,
+        "efficiency": found.efficiency,
+        "apart": found.apart,
+        "effective_points": effective(np.exp(every - every.max())),
+        "log_evidence": evidence - density.log_share_allowed(),
+        "log_evidence_error": error,
+    }
 
 
 def _tree(density: Density, runs: pd.DataFrame, points: np.ndarray, stats: xr.Dataset, seeds: list[int]) -> xr.DataTree:

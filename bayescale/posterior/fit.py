@@ -10,24 +10,13 @@ import xarray as xr
 
 from .. import __version__
 from ..errors import InputError, InputTypeError
-from ..laws import LAWS
-from ..laws.noise import COUNTS
-from ..runs import select_rows
-from ..runs.cells import find_cells
 from ..runs.columns import PARAMS_KINDS
-from ..runs.plausible import check_units, ignored_note
-from ..runs.problems import as_pairs, counted
 from ..runs.select import EVERY_FAMILY
-from ..spec.cells import check_cells
-from ..spec.covariates import check_within_cells
-from ..spec.data import model_inputs
-from ..spec.direction import check_direction
-from ..spec.formulas import check_values, rising_note
-from ..spec.groups import check_columns, check_groups
 from ..spec.spec import ModelSpec
 from . import engines
 from .check import check_fit
-from .profiles import add_envelope, keep_rows
+from .profiles import add_envelope
+from .rows import fitted_rows
 from .store import FORMAT
 
 
@@ -105,26 +94,11 @@ def fit(
         raise InputError("`loss_unit` must name a unit, e.g. nats/token or bits/byte. Got an empty string.")
     family = EVERY_FAMILY if family is None and spec.groups and spec.groups.by == "family" else family
     where = [where] if isinstance(where, str) else list(where)
-    _check_table(spec, runs)
-    rows, left_out = select_rows(
-        runs,
-        inputs=spec.inputs,
-        response=spec.response,
-        where=where,
-        family=family,
-        repeats=spec.get_law().keeps_repeats,
-        others=_others(spec),
-        best_of=best_of,
-        all_rows=all_rows,
+    spec, rows, left_out = fitted_rows(
+        spec, runs, where=where, family=family, loss_unit=said_unit, best_of=best_of, all_rows=all_rows
     )
-    if spec.get_law().profile:
-        rows, left_out = keep_rows(spec, rows, left_out)
-    _look_at(spec, rows, said_unit)
-    spec, rows = _counted(spec, rows)
-    check_groups(spec, rows)
-    _check_rows(spec, rows)
     columns = _columns(rows)  # before sampling: nothing may be lost after it
-    seed = _seed(random_seed)
+    seed = stored_seed(random_seed)
     idata = engines.sampled(spec, rows, random_seed=seed, **sample_kwargs)
     profile = spec.get_law().profile
     if profile and profile.per == "size":
@@ -150,7 +124,7 @@ def fit(
     return idata
 
 
-def _seed(random_seed: int | np.random.Generator | None) -> int:
+def stored_seed(random_seed: int | np.random.Generator | None) -> int:
     """Return one integer to store, so that any fit can be made again."""
     if isinstance(random_seed, np.random.Generator):
         return int(random_seed.integers(2**31))
@@ -159,92 +133,6 @@ def _seed(random_seed: int | np.random.Generator | None) -> int:
     if isinstance(random_seed, bool) or not isinstance(random_seed, int | np.integer) or random_seed < 0:
         raise InputError(f"`random_seed` must be an integer >= 0. Got {random_seed!r}.")
     return int(random_seed)
-
-
-def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:
-    """Raise ValueError if a table lacks columns, or does not come from `read_runs`: names are missing, or numbers are text."""
-    text = [
-        column
-        for column in (*spec.inputs.values(), spec.response)
-        if column in runs and not pd.api.types.is_numeric_dtype(runs[column])
-    ]
-    if "run" not in runs or text:
-        fault = f"column '{text[0]}' is text" if text else "column 'run' is missing"
-        raise InputError(f"`runs` is not a table from read_runs: {fault}. Use fit(spec, read_runs(runs)).")
-    check_columns(spec, runs)
-
-
-def _others(spec: ModelSpec) -> list[str]:
-    """Return the columns that a model takes other than inputs: covariates and the column of groups."""
-    return [*spec.covariate_columns, *([spec.groups.by] if spec.groups else [])]
-
-
-def _look_at(spec: ModelSpec, rows: pd.DataFrame, loss_unit: str | None) -> None:
-    """Add notes on units and on settings that the law ignores; raise ValueError if a unit cannot be right."""
-    takes = {str(column): [law.name for law in LAWS.values() if column in law.inputs] for column in rows}
-    used = [*spec.inputs.values(), *_others(spec)]
-    known = rows.attrs.get("notes", {})
-    said = find_cells(rows, used, spec.response).differ if "cells" in known else []
-    notes = {
-        "units": check_units(rows, spec.inputs, spec.response, loss_unit),
-        "rises": rising_note(spec),
-        "ignored": ignored_note(rows, [*used, *said, spec.response], takes),
-    }
-    if notes["ignored"] and spec.get_law().surface:
-        notes["ignored"] += (
-            ' A covariate models it: `covariates = { T = ["COLUMN"] }` in the model file (--covariate T=COLUMN).'
-        )
-    rows.attrs["notes"] = {**known, **{topic: note for topic, note in notes.items() if note}}
-
-
-def _counted(spec: ModelSpec, rows: pd.DataFrame) -> tuple[ModelSpec, pd.DataFrame]:
-    """Model a share of right answers without n_items on its logit, or as it is if values lie outside (0, 1): it is not a count."""
-    if spec.noise.dist != COUNTS:
-        return spec, rows
-    response = rows[spec.response].to_numpy(dtype=float)
-    if "n_items" in rows and rows["n_items"].notna().all():
-        bad = ~((response >= 0) & (response <= 1))
-        if bad.any():
-            raise InputError(
-                f"Column '{spec.response}' must be a share in [0, 1] if the table has n_items. Got {response[bad][0]!r} in run "
-                f"{rows.loc[bad, 'run'].iloc[0]}; divide a percentage by 100, and leave out n_items for a centred score."
-            )
-        return spec, rows
-    if response.min() >= 0 and 1.5 < response.max() <= 100:
-        raise InputError(
-            f"Column '{spec.response}' looks like per cent ({response.min():.4g} to {response.max():.4g}), but the law is for a share in "
-            f"[0, 1]: divide by 100 with {as_pairs('columns', {spec.response: f'{spec.response}/100'})}."
-        )
-    inside = bool(((response > 0) & (response < 1)).all())
-    link = "logit" if inside else "identity"
-    how = "on its logit" if inside else "as it is, since some values lie outside (0, 1)"
-    rows.attrs["notes"]["n_items"] = (
-        f"The table has no n_items, so '{spec.response}' is modelled {how}, with Student-t noise; n_items would show how much of the "
-        "scatter comes from the test."
-    )
-    return spec.changed({"noise": {"dist": "StudentT", "link": link}}), rows
-
-
-def _check_rows(spec: ModelSpec, rows: pd.DataFrame) -> None:
-    """Raise ValueError if the law cannot be learnt from the rows at all."""
-    response = rows[spec.response].to_numpy(dtype=float)
-    if spec.noise.link == "log" and spec.noise.dist != COUNTS and not (response > 0).all():
-        bad = rows.loc[response <= 0, "run"].astype(str)
-        raise InputError(
-            f"Column '{spec.response}' has {counted(len(bad), 'value')} <= 0 (in {', '.join(bad[:5])}); it is "
-            "modelled in logs and must be > 0."
-        )
-    surface = spec.get_law().surface
-    if surface:
-        check_cells(surface, model_inputs(spec, rows))
-        check_within_cells(spec.get_law(), spec.covariates, model_inputs(spec, rows), rows)
-    check_direction(spec, rows)
-    if all(rows[column].nunique() == 1 for column in spec.inputs.values()):
-        columns = " and ".join(f"'{column}'" for column in spec.inputs.values())
-        raise InputError(
-            f"Column {columns} has one value in all {len(rows)} rows, so a law in it cannot be learnt; add other runs."
-        )
-    check_values(spec, rows)
 
 
 def _columns(rows: pd.DataFrame) -> xr.Dataset:

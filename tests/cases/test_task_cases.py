@@ -45,7 +45,7 @@ def test_noisy_composite(table):
 
 
 def test_a_negative_score_is_modelled_as_it_is():
-    from bayescale.posterior.fit import _counted
+    from bayescale.posterior.rows import _counted
 
     rows = pd.DataFrame({"run": list("abcde"), "loss": np.linspace(3, 2, 5), "core": [-0.01, 0.0, 0.05, 0.1, 0.2]})
     rows.attrs["notes"] = {}
