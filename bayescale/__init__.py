@@ -42,6 +42,7 @@ _HOMES = {
     "Demand": "decide.question.demand",
     "Target": "decide.question.target",
     "compare_approaches": "calibrate.approaches",
+    "fit_many": "calibrate.many",
     "batch_for_steps": "decide.overhead",
     "overhead_curve": "decide.overhead",
     "plans_for": "forecasts.plans",
