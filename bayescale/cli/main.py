@@ -1,6 +1,7 @@
 """The `bayescale` command line: parsing, exit codes, and the commands in the order of the work."""
 
 import contextlib
+import gc
 import os
 import sys
 import traceback
@@ -36,6 +37,8 @@ _COMMANDS = {
     "datasets": "bayescale.cli.lists",
     "recipes": "bayescale.cli.recipes",
 }
+
+_OBJECTS = 100_000  # made between two looks for garbage: with Python's 700 (2,000), a tenth of the time of all imports goes into them
 
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
@@ -80,6 +83,7 @@ def _version(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; a user's mistake prints a few lines, an internal error its name."""
     words = sys.argv[1:] if arguments is None else arguments
+    gc.set_threshold(_OBJECTS)
     with terminable(), safe_streams():
         try:
             code = _called(words)

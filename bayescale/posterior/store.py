@@ -9,6 +9,7 @@ import xarray as xr
 from ..errors import InputError
 from ..files import check_target, kind_of, write_file
 from ..spec.spec import ModelSpec, parse_spec
+from .netcdf import to_netcdf
 from .whole import fault_of
 
 FORMAT = 2
@@ -40,8 +41,7 @@ def save_fit(idata: xr.DataTree, path: str | Path) -> Path:
     >>> save_fit(idata, "fit.nc")  # doctest: +SKIP
     """
     check_replaceable(path)
-    # netCDF is made in memory, because HDF5 leaves a broken heap behind when a disk is full.
-    return write_file(path, idata.to_netcdf(engine="h5netcdf"))
+    return write_file(path, to_netcdf(idata))
 
 
 def check_replaceable(path: str | Path, *, size: int = 0) -> None:

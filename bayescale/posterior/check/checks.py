@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import xarray as xr
+from threadpoolctl import threadpool_limits
 
 from ..quiet import quiet
 from ..store import fit_weights, fitted_spec, is_average, weighed_fits
@@ -43,7 +44,8 @@ def check_fit(idata: xr.DataTree) -> pd.DataFrame:
     if is_average(idata):
         return _of_each(idata, check_fit)
     spec = fitted_spec(idata)
-    with quiet():  # ArviZ warns about what the table says
+    # ArviZ warns about what the table says. On matrices this small, BLAS threads wait for each other, on a busy machine for seconds.
+    with quiet(), threadpool_limits(limits=1):
         residuals = residuals_of(idata, spec)
         called = partial(printed, spec, data=idata["constant_data"].to_dataset())
         rows = [*sampling_checks(sampled_draws(idata), idata["sample_stats"], called), finite_check(idata, residuals)]

@@ -25,7 +25,7 @@ def floor_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     if not bool((floor > 0).all()):  # a law without one
         return []
     inputs = {name: data[name] for name in law.inputs}
-    share = (floor / law_loss(spec, draws, inputs)).median(("chain", "draw")).to_numpy()
+    share = (floor / law_loss(spec, draws, inputs)).median(("chain", "draw"), skipna=False).to_numpy()
     log_reach = np.log(law.reach(**{name: value.to_numpy() for name, value in inputs.items()}))
     best = float(share.max())
     near = share > 1 - _HAIR

@@ -52,9 +52,9 @@ def residuals_of(idata: xr.DataTree, spec: ModelSpec) -> Residuals:
     curve, shape = _curve(spec, draws, data, inputs)
     measured = _measured(idata, spec)
     expected = to_link(spec, curve)
-    away = measured - expected.median(_DRAWS).to_numpy()
+    away = measured - expected.median(_DRAWS, skipna=False).to_numpy()
     scale = noise_scale(spec, draws, decades, expected=curve, n_items=data.get("n_items"))
-    scale = faded(scale, spec.noise.misfit, shape).median(_DRAWS)
+    scale = faded(scale, spec.noise.misfit, shape).median(_DRAWS, skipna=False)
     counts = spec.noise.dist == COUNTS
     return Residuals(
         names=[str(run) for run in data["run"].to_numpy()],
