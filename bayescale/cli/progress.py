@@ -11,7 +11,7 @@ from pathlib import Path
 _EVERY = 10.0  # seconds
 _LARGE = 5_000_000  # bytes of a table that takes more than a moment
 _HEAD = 65_536
-_MANY = 20_000  # rows of a fit that takes minutes
+_MANY = 5_000  # rows of a fit that takes longer than half a minute
 
 
 @contextlib.contextmanager
@@ -76,7 +76,7 @@ def print_time(rows: int) -> None:
     """Say that a fit of many rows takes long, before sampling."""
     if rows > _MANY:
         print(
-            f"{rows:,} rows: sampling takes many minutes, in proportion to the rows; --where uses fewer.",
+            f"{rows:,} rows: a fit takes about a minute per 10,000 rows; --where uses fewer.",
             file=sys.stderr,
             flush=True,
         )

@@ -14,7 +14,7 @@ from .compiled import ensure_compile_folder
 ENGINES = ("auto", "fast", "nuts")
 _SHARED = ("draws", "tune", "chains", "cores", "progressbar")  # arguments that any engine takes
 _LONGER, _ACCEPT = 4000, 0.99  # draws per chain and acceptance of NUTS where the fast engine did not succeed
-_DRAWS = 1000
+_DRAWS, _CHAINS = 1000, 4
 _NUTS_TAKES = (
     2  # times as long as all attempts before, at least: it is not begun on tables on which it would take hours
 )
@@ -49,10 +49,12 @@ def sampled(
         )
     if engine == "nuts" or for_nuts or not able:
         return _by_nuts(spec, rows, random_seed=random_seed, **sample_kwargs)
-    from .fast import sample_fast  # SciPy's functions take time to import
+    from .fast import large_note, sample_fast  # SciPy's functions take time to import
 
     start = time.monotonic()
     own = {name: value for name, value in sample_kwargs.items() if name != "progressbar"}
+    if note := large_note(len(rows), own.get("draws", _DRAWS), own.get("chains", _CHAINS)):
+        rows.attrs.setdefault("notes", {})["large"] = note
     idata, accepted = sample_fast(spec, rows, random_seed=random_seed, max_seconds=max_seconds, **own)
     if accepted or engine == "fast" or _NUTS_TAKES * (time.monotonic() - start) > max_seconds:
         return idata

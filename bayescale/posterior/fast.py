@@ -6,7 +6,7 @@ to NUTS.
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,11 @@ from .smc import sample_smc
 
 _PRIOR_DRAWS = 1000
 _LITTLE = 250  # effort of SMC for a forecast alone, as `tune`
+_FULL, _FEWEST = (
+    20_000_000,
+    100,
+)  # draws x runs beyond which a group has fewer draws, of single precision; fewest draws per chain
+_PART = 2**22  # draws x runs computed at a time
 _HARDER = 4  # times as long as the attempt before, about
 _RUN = ("chain", "draw", "run")
 
@@ -48,7 +53,7 @@ def sample_fast(
     random_seed : int
         Seed of all draws.
     draws, chains : int
-        Shape of the draws; importance sampling gives independent ones.
+        Shape of the draws; importance sampling gives independent ones. For a large table there are fewer (`kept_draws`).
     tune : int
         Effort of SMC.
     cores : int, optional
@@ -66,12 +71,13 @@ def sample_fast(
     # One thread: on arrays this small, BLAS threads only wait for each other. A draw far out may leave the range of floats.
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
         density, cores = Density(spec, runs), cores or os.cpu_count() or 1
+        kept = kept_draws(len(runs), draws, chains)
         seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
         # Twice as many effective points as draws, so that hardly any is drawn twice.
-        halves, found = search(density, size=draws * chains, cores=cores, random_seed=seeds[0], max_seconds=max_seconds)
+        halves, found = search(density, size=kept * chains, cores=cores, random_seed=seeds[0], max_seconds=max_seconds)
         if density.law.moves and not found.passed:
             return _by_smc(density, runs, draws, tune, chains, cores, seeds), True
-        points, log_weights = resampled(halves, (chains, draws), np.random.default_rng(seeds[0]))
+        points, log_weights = resampled(halves, (chains, kept), np.random.default_rng(seeds[0]))
         return _tree(density, runs, points, _stats(density, halves, found, log_weights), seeds), found.passed
 
 
@@ -150,6 +156,22 @@ def sample_briefly(
         return density, {name: np.broadcast_to(value, draws) for name, value in {**values, **constants}.items()}
 
 
+def kept_draws(runs: int, draws: int, chains: int) -> int:
+    """Return the draws per chain that a fit keeps of those asked for: a group of all draws of 100,000 runs would take 3 GB."""
+    return min(draws, max(_FULL // (runs * chains), _FEWEST))
+
+
+def large_note(runs: int, draws: int, chains: int) -> str:
+    """Return the sentence on a table for which fewer draws are kept, or an empty one."""
+    kept = kept_draws(runs, draws, chains)
+    if kept == draws:
+        return ""
+    return (
+        f"With {runs:,} runs, {kept} draws per chain are kept instead of {draws:,}, since each is stored with every run. A fit takes "
+        "about a minute per 10,000 runs; the means of runs with equal inputs say as much about the law in less time."
+    )
+
+
 def _by_smc(
     density: Density, runs: pd.DataFrame, draws: int, tune: int, chains: int, cores: int, seeds: list[int]
 ) -> xr.DataTree:
@@ -157,7 +179,7 @@ def _by_smc(
     sampled, stats = sample_smc(density, draws=draws, tune=tune, chains=chains, cores=cores, random_seed=seeds[0])
     numbers = [one.number(sampled[name]) for name, one in zip(density.names, density.coordinates, strict=True)]
     per_chain = xr.Dataset({name: ("chain", value) for name, value in stats.items()})
-    return _tree(density, runs, np.stack(numbers, axis=-1), per_chain, seeds)
+    return _tree(density, runs, np.stack(numbers, axis=-1)[:, : kept_draws(len(runs), draws, chains)], per_chain, seeds)
 
 
 def _stats(density: Density, halves: tuple[Weighed, Weighed], found: Gate, log_weights: np.ndarray) -> xr.Dataset:
@@ -187,11 +209,12 @@ def _tree(density: Density, runs: pd.DataFrame, points: np.ndarray, stats: xr.Da
     names = runs["run"].to_numpy(dtype=str)
     coords = {"chain": np.arange(shape[0]), "draw": np.arange(shape[1])}
 
-    def per_run(array: np.ndarray) -> xr.Dataset:
-        return xr.Dataset({observed: (_RUN, array.T.reshape(*shape, -1))}, {**coords, "run": names})
+    def per_run(make: Callable[[Mapping[str, np.ndarray]], np.ndarray]) -> xr.Dataset:
+        return xr.Dataset(
+            {observed: (_RUN, _in_parts(make, values, len(names)).reshape(*shape, -1))}, {**coords, "run": names}
+        )
 
     rng = np.random.default_rng(seeds[1])
-    log_likelihood = density.log_density_of(values) * density.weight[:, None]
     log_prior = {name: (("chain", "draw"), one.reshape(shape)) for name, one in density.log_prior_of(flat).items()}
     prior, prior_runs = _prior(density, names, seeds[2])
     data = {name: ("run", value) if np.ndim(value) else value for name, value in density.data.items()}
@@ -199,15 +222,27 @@ def _tree(density: Density, runs: pd.DataFrame, points: np.ndarray, stats: xr.Da
         {
             "posterior": _draws(density, values, shape),
             "sample_stats": stats.assign_coords(chain=coords["chain"]),
-            "log_likelihood": per_run(log_likelihood),
+            "log_likelihood": per_run(lambda part: density.log_density_of(part) * density.weight[:, None]),
             "log_prior": xr.Dataset(log_prior, coords),
-            "posterior_predictive": per_run(_predicted(density, values, rng)),
+            "posterior_predictive": per_run(lambda part: _predicted(density, part, rng)),
             "prior": prior,
             "prior_predictive": prior_runs,
             "observed_data": xr.Dataset({observed: ("run", density.measured)}, {"run": names}),
             "constant_data": xr.Dataset(data, {"run": names}),
         }
     )
+
+
+def _in_parts(
+    make: Callable[[Mapping[str, np.ndarray]], np.ndarray], values: Mapping[str, np.ndarray], runs: int
+) -> np.ndarray:
+    """Return what `make` gives for parameters of shape (n,), an array (run, n), as (n, run), without large arrays in between."""
+    n = len(next(iter(values.values())))
+    found = np.empty((n, runs), np.float64 if n * runs <= _FULL // 2 else np.float32)
+    step = max(_PART // runs, 1)
+    for i in range(0, n, step):
+        found[i : i + step] = make({name: value[i : i + step] for name, value in values.items()}).T
+    return found
 
 
 def _draws(density: Density, values: Mapping[str, np.ndarray], shape: tuple[int, int]) -> xr.Dataset:
@@ -231,7 +266,8 @@ def _prior(density: Density, names: np.ndarray, seed: int) -> tuple[xr.Dataset, 
     asked = int(1.3 * _PRIOR_DRAWS / np.exp(density.log_share_allowed())) if density.law.bounds else _PRIOR_DRAWS
     points = density.draw(rng, asked)
     points = points[np.broadcast_to(density.allowed(density.values(points)), asked)][:_PRIOR_DRAWS]
-    values = density.values(points)
-    runs = _predicted(density, values, rng).T[None]
-    coords = {"chain": [0], "draw": np.arange(len(points)), "run": names}
+    values, kept = density.values(points), kept_draws(len(names), len(points), 1)
+    few = {name: value[:kept] for name, value in values.items()}
+    runs = _in_parts(lambda part: _predicted(density, part, rng), few, len(names))[None]
+    coords = {"chain": [0], "draw": np.arange(kept), "run": names}
     return _draws(density, values, (1, len(points))), xr.Dataset({observed_name(density.spec): (_RUN, runs)}, coords)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pymc as pm
 import pytest
+import xarray as xr
 
 from bayescale import fit, load_spec
 from bayescale.posterior import engines, fast
@@ -229,3 +230,21 @@ def test_it_imports_no_compiler():
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_large_table_keeps_fewer_draws_of_all_groups(monkeypatch, small_runs):
+    """The same as from parts of any size, of single precision, with a note; the prior keeps its draws, its runs do not."""
+    assert fast.kept_draws(5000, 1000, 4) == 1000 and fast.kept_draws(100_000, 1000, 4) == 100
+    whole = fit(load_spec("chinchilla"), small_runs, engine="fast", random_seed=1, draws=100)
+    monkeypatch.setattr(fast, "_PART", 20 * 30)
+    parts = fit(load_spec("chinchilla"), small_runs, engine="fast", random_seed=1, draws=100)
+    xr.testing.assert_identical(parts["log_likelihood"].to_dataset(), whole["log_likelihood"].to_dataset())
+    monkeypatch.setattr(fast, "_FULL", 20 * 4 * 60)
+    monkeypatch.setattr(fast, "_FEWEST", 10)
+    few = fit(load_spec("chinchilla"), small_runs, engine="fast", random_seed=1, draws=100)
+    for group in ("posterior", "sample_stats", "log_likelihood", "log_prior", "posterior_predictive"):
+        assert few[group].sizes["draw"] == 60 and few[group].sizes["chain"] == 4, group
+    assert few["prior"].sizes["draw"] == 1000 and few["prior_predictive"].sizes["draw"] == 240
+    assert few["log_likelihood"]["log_loss"].dtype == np.float32 and few["posterior"]["alpha"].dtype == np.float64
+    assert "60 draws per chain are kept instead of 100" in json.loads(few.attrs["notes"])["large"]
+    assert "large" not in json.loads(whole.attrs["notes"])

@@ -11,6 +11,7 @@ from bayescale import check_fit, load_spec
 from bayescale.laws import LAWS
 from bayescale.posterior import bearing_on, failed_checks, fitted_spec
 from bayescale.posterior.check.profiles import profile_checks
+from bayescale.posterior.check.rows import nearest
 from bayescale.posterior.check.sampling import sampled_draws, sampling_checks
 from bayescale.posterior.check.surface import surface_checks
 from bayescale.posterior.check.verdict import verdict
@@ -315,3 +316,13 @@ def test_a_verdict():
     missing = verdict("a", np.nan, 1.0, "below", "x", fails=True)
     assert missing["value"] is None and missing["passed"] is False and missing["advice"] == "x"
     assert verdict("a", np.nan, 1.0, "below", "x")["passed"] is True
+
+
+@pytest.mark.parametrize("equal", [1, 3, 40])
+def test_the_nearest_of_many_rows_are_those_of_a_full_search(equal):
+    rng = np.random.default_rng(equal)
+    for n, k in ((2, 1), (9, 8), (50, 8)):
+        x = rng.integers(0, max(50 // equal, 1), n) / 3
+        others = [np.delete(np.arange(n), i) for i in range(n)]
+        found = [one[np.argsort(np.abs(x[one] - x[i]), kind="stable")[:k]] for i, one in enumerate(others)]
+        np.testing.assert_array_equal(nearest(x, k), found)

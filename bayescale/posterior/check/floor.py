@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from ...spec.data import law_loss
-from ...spec.groups import fitted_draws
 from ...spec.spec import ModelSpec
+from .residuals import few_draws
 from .verdict import verdict
 
 _HAIR = 0.02  # of the best run's response that is above the floor
@@ -17,7 +17,7 @@ _NEAR = 0.5  # share of the best run's response that is the floor
 
 def floor_checks(idata: xr.DataTree, spec: ModelSpec) -> list[dict[str, Any]]:
     """Return `floor_reached` and `floor_in_sight` of a law with a floor E."""
-    law, data, draws = spec.get_law(), idata["constant_data"], fitted_draws(spec, idata)
+    law, data, draws = spec.get_law(), idata["constant_data"], few_draws(idata, spec)
     rises = {**law.options, **spec.options}.get("direction") == "rising"  # from E, which no run need be near
     if not law.gives_loss or rises or spec.noise.link != "log" or "E" not in law.loss_constants:
         return []

@@ -13,6 +13,9 @@ from ...spec.noise import noise_scale, observed_name, to_link
 from ...spec.spec import ModelSpec
 
 _DRAWS = ("chain", "draw")
+_MOST = (
+    5_000_000  # draws x runs of the curves that are compared with the runs: of a large table, fewer draws show as much
+)
 
 
 class Residuals(NamedTuple):
@@ -46,7 +49,7 @@ class Residuals(NamedTuple):
 def residuals_of(idata: xr.DataTree, spec: ModelSpec) -> Residuals:
     """Compare the runs of a fit with its law."""
     data = idata["constant_data"]
-    draws, law = fitted_draws(spec, idata), spec.get_law()
+    draws, law = few_draws(idata, spec), spec.get_law()
     inputs = {name: data[name] for name in law.inputs}
     decades = -decades_beyond(np.log(law.reach(**inputs)), data["log_reach_max"])
     curve, shape = _curve(spec, draws, data, inputs)
@@ -66,6 +69,13 @@ def residuals_of(idata: xr.DataTree, spec: ModelSpec) -> Residuals:
         factors=spec.noise.link == "log" and not counts,
         curves=expected.stack(sample=_DRAWS).transpose("sample", "run").to_numpy(),
     )
+
+
+def few_draws(idata: xr.DataTree, spec: ModelSpec) -> xr.Dataset:
+    """Return the draws at the fitted runs, every k-th of them if there are many runs."""
+    draws = fitted_draws(spec, idata)
+    numbers = draws.sizes["chain"] * draws.sizes["draw"] * idata["constant_data"].sizes["run"]
+    return draws.isel(draw=slice(None, None, -(-numbers // _MOST)))
 
 
 def _measured(idata: xr.DataTree, spec: ModelSpec) -> np.ndarray:
