@@ -1,33 +1,199 @@
-"""Start-up times, and times of decisions in process, each the median of several runs, with its baseline in the same run.
+"""Times and peak memory: fits in whole cold processes beside their rivals, start-up of commands, decisions, and fits of many rows.
 
-Writes results/speed.csv.
+The fits are of the 240 points of Chinchilla (data set `chinchilla`); our times are medians of five, those of rivals of up to three. Run it
+on an idle machine. Writes results/speed.csv, after each part.
 
-python benchmarks/speed.py [FIT.nc]    # without a fit, one is made from the bundled runs
+    python benchmarks/speed.py                       # all parts but the table of 100,000 rows; half an hour, nearly all of it rivals
+    python benchmarks/speed.py fits start rows       # some of them; the others keep their rows
+    python benchmarks/speed.py rows 100000           # rows of this number alone
 """
 
+import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-REPEATS = 7
-COMMAND = [sys.executable, "-c", "from bayescale.cli import main; main()"]
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "speed.csv"
+COLUMNS = ["part", "what", "seconds", "cpu_seconds", "times_ours", "peak_mb", "limit", "within", "details"]
+OURS, RIVALS, REPEATS = 5, 3, 7
+TEN_MINUTES = 600.0
+COMMAND = [sys.executable, "-m", "bayescale"]
+ROWS = (100, 1000, 10_000)
 
 
-def median_seconds(command: list[str]) -> float:
-    """Median wall time of a command that must succeed."""
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+class Used(NamedTuple):
+    """What a process took: seconds by the clock and of all processors, and megabytes at the peak of its largest process."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    text: str
+
+
+def run(command: list[str], **environment: str) -> Used:
+    """Run a command that must succeed."""
+    variables = {**os.environ, "PYTHONPATH": str(HERE.parent), **environment}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=out, stderr=errors, env=variables)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.perf_counter() - start
+        out.seek(0)
+        errors.seek(0)
+        if process.returncode not in (0, 1):  # 1 is a failed check, which the details show
+            raise RuntimeError(f"{' '.join(command)}: {errors.read().decode()[-2000:]}")
+        return Used(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, out.read().decode())
+
+
+def cold(command: list[str], repeats: int, **environment: str) -> Used:
+    """Return medians over fresh processes, with the last output; what takes ten minutes is not repeated."""
+    found = [run(command, **environment)]
+    while len(found) < repeats and found[0].seconds < TEN_MINUTES:
+        found.append(run(command, **environment))
+    seconds, cpu, peak, texts = zip(*found, strict=True)
+    return Used(statistics.median(seconds), statistics.median(cpu), max(peak), texts[-1])
+
+
+def row(part: str, what: str, used: Used | float, limit: float = np.nan, details: str = "", **more: Any) -> dict:
+    """Return one row of the table."""
+    seconds = used.seconds if isinstance(used, Used) else used
+    both = {"cpu_seconds": used.cpu_seconds, "peak_mb": used.peak_mb} if isinstance(used, Used) else {}
+    within = "" if np.isnan(limit) else str(seconds <= limit)
+    return {
+        "part": part,
+        "what": what,
+        "seconds": seconds,
+        "limit": limit,
+        "within": within,
+        "details": details,
+        **both,
+        **more,
+    }
+
+
+def fits(folder: Path) -> list[dict]:
+    """Fits of the 240 points, each in a process of its own."""
+    from others import read_others
+
+    runs = read_others("chinchilla")
+    runs = runs[runs["in_fit"] == 1][["run", "params", "tokens", "loss"]]
+    table, cache, out = str(folder / "runs.csv"), str(folder / "compiled"), str(folder / "fit.nc")
+    runs.to_csv(table, index=False)
+    one = [*COMMAND, "fit", table, "--model", "chinchilla", "--out", out]
+    own = {"PYTENSOR_FLAGS": f"base_compiledir={cache}"}
+    found = []
+
+    def add(
+        what: str, command: list[str], repeats: int, *, limit: float = np.nan, ours: bool = True, **environment: str
+    ) -> None:
+        used = cold(command, repeats, **environment)
+        details = about_fit(Path(out)) if ours else numbers_of(used.text)
+        ratio = used.seconds / found[0]["seconds"] if found else 1.0
+        found.append(row("fit", what, used, limit, details, times_ours=ratio))
+        print(
+            f"{what}: {used.seconds:.2f} s ({used.cpu_seconds:.2f} of processors), {ratio:.1f} times, {used.peak_mb:.0f} MB; {details}",
+            flush=True,
+        )
+
+    run(one)  # compiles the package itself
+    add("bayescale fit --model chinchilla", one, OURS, limit=2.0)
+    add("bayescale fit (average of laws)", [*COMMAND, "fit", table, "--out", out], OURS, limit=10.0)
+    add("bayescale fit --engine nuts, first", [*one, "--engine", "nuts"], 1, **own)
+    add("bayescale fit --engine nuts, compiled before", [*one, "--engine", "nuts"], RIVALS, **own)
+    add(
+        "PyMC, the paper's parameters, its defaults",
+        [sys.executable, str(HERE / "rivals.py"), "pymc", table],
+        RIVALS,
+        ours=False,
+    )
+    if find_spec("nutpie"):
+        add("nutpie, our graph", [*one, "--nuts-sampler", "nutpie"], RIVALS, **own)
+    add(
+        "Huber loss, 4,500 starts of L-BFGS",
+        [sys.executable, str(HERE / "rivals.py"), "huber", table],
+        RIVALS,
+        ours=False,
+    )
+    if not find_spec("simple_scaling_laws"):
+        found.append(row("fit", "simple-scaling-laws", np.nan, details="skipped: the package is not installed"))
+    return found
+
+
+def about_fit(path: Path) -> str:
+    """Say what the last fit at a path found: effective points, effective draws, failed checks."""
+    import arviz_stats as azs
+
+    from bayescale import load_fit
+    from bayescale.posterior.store import failed_path, weighed_fits
+
+    failed = failed_path(path)
+    path = (
+        failed if failed.is_file() and (not path.is_file() or failed.stat().st_mtime > path.stat().st_mtime) else path
+    )
+    said = []
+    for name, one in weighed_fits(load_fit(path)).items():
+        checks = pd.DataFrame(json.loads(one.attrs["check"]))
+        open_ = checks[(checks["severity"] == "fail") & ~checks["passed"]]["name"]
+        text = f"{name} ESS {float(azs.ess(one['posterior'].to_dataset()).to_array().min()):.0f}"
+        if "effective_points" in one["sample_stats"]:
+            text += f", effective points {float(one['sample_stats']['effective_points']):.0f}"
+        else:
+            text += f", R-hat {float(azs.rhat(one['posterior'].to_dataset()).to_array().max()):.3f}"
+        said.append(text.strip() + (f", failed: {', '.join(open_)}" if len(open_) else ""))
+    return "; ".join(said)
+
+
+def numbers_of(text: str) -> str:
+    """Say what a process printed as JSON."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in json.loads(text.splitlines()[-1]).items())
+
+
+def start(folder: Path) -> list[dict]:
+    """Start-up of the command line compared with importing pandas, xarray and h5netcdf, and decisions in process."""
+    fit = str(folder / "small.nc")
+    run(
+        [
+            *COMMAND,
+            "fit",
+            "kernel-bytes",
+            "--family",
+            "kernel-bytes-mlp",
+            "--where",
+            "sweep in grid,seed",
+            "--model",
+            "chinchilla",
+            "--out",
+            fit,
+        ]
+    )
+    base = cold([sys.executable, "-c", "import pandas, xarray, h5netcdf"], REPEATS).seconds
+    found = [row("start", "import bayescale (importtime)", import_seconds(), limit=0.2)]
+    for what, words, before, limit in (
+        ("bayescale --help", ["--help"], 0.0, 0.6),
+        (
+            "forecast, above importing pandas, xarray and h5netcdf",
+            ["forecast", fit, "--params", "1e6", "--tokens", "1e7"],
+            base,
+            0.5,
+        ),
+        ("allocate, above importing pandas, xarray and h5netcdf", ["allocate", fit, "--flops", "1e14"], base, 0.5),
+    ):
+        used = cold([*COMMAND, *words], REPEATS)
+        found.append(row("start", what, used._replace(seconds=used.seconds - before), limit))
+    return found + decisions(fit)
 
 
 def import_seconds() -> float:
@@ -42,7 +208,7 @@ def import_seconds() -> float:
     return statistics.median(times)
 
 
-def decisions(fit: str) -> list[tuple[str, float, float, float]]:
+def decisions(fit: str) -> list[dict]:
     """Times of decisions from the 4,000 draws of a fit that is loaded: all limits at once, and a frontier of 200 budgets."""
     from bayescale import Budget, CostModel, Demand, Limits, Target, allocate, load_fit, pareto
 
@@ -56,51 +222,83 @@ def decisions(fit: str) -> list[tuple[str, float, float, float]]:
     asked = {"limits": limits, "target": Target(1.6), "risk": "cvar:0.1"}
     budgets = np.geomspace(reach, 900 * reach, 200)
     return [
-        ("one allocation, all limits", _median(lambda: allocate(idata, budget, **asked)), 0.0, 0.05),
-        ("frontier of 200 budgets", _median(lambda: pareto(idata, budgets)), 0.0, 2.0),
+        row("decision", "one allocation, all limits", _median(lambda: allocate(idata, budget, **asked)), limit=0.05),
+        row("decision", "frontier of 200 budgets", _median(lambda: pareto(idata, budgets)), limit=2.0),
     ]
 
 
 def _median(work: Callable[[], object]) -> float:
     times = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        begun = time.perf_counter()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(time.perf_counter() - begun)
     return statistics.median(times)
 
 
-def main() -> None:
-    """Time everything and write the table."""
+def rows(numbers: tuple[int, ...] = ROWS) -> list[dict]:
+    """Fit simulated tables of more and more runs, each in a process of its own, and time its parts."""
+    found = []
+    for n in numbers:
+        used = run([sys.executable, __file__, "simulated", str(n)])
+        found.append(row("rows", f"{n} runs", used, details=numbers_of(used.text)))
+        print(f"{n} runs: {used.seconds:.1f} s, {used.peak_mb:.0f} MB; {found[-1]['details']}", flush=True)
+    return found
+
+
+def simulated(n: int) -> dict[str, float]:
+    """Fit a table of n runs simulated from the constants of Besiroglu et al. 2024; seconds of each part, and what is kept."""
+    from bayescale import check_fit, fit, load_spec, read_runs, save_fit
+
+    rng = np.random.default_rng(n)
+    params = np.exp(rng.uniform(np.log(1e7), np.log(3e9), n))
+    tokens = params * np.exp(rng.uniform(np.log(3), np.log(300), n))
+    curve = 1.8172 + 482.01 / params**0.3478 + 2085.43 / tokens**0.3658
+    loss = curve * np.exp(0.006 * rng.standard_t(8, n))
+    times = [time.perf_counter()]
+    runs = read_runs(
+        pd.DataFrame({"run": [f"r{i}" for i in range(n)], "params": params, "tokens": tokens, "loss": loss})
+    )
+    times.append(time.perf_counter())
+    idata = fit(load_spec("chinchilla"), runs, engine="auto", max_seconds=120, random_seed=1)
+    times.append(time.perf_counter())
+    check_fit(idata)
+    times.append(time.perf_counter())
     with tempfile.TemporaryDirectory() as folder:
-        fit = sys.argv[1] if len(sys.argv) > 1 else f"{folder}/fit.nc"
-        if len(sys.argv) == 1:
-            words = [
-                "fit",
-                "kernel-bytes",
-                "--family",
-                "kernel-bytes-mlp",
-                "--where",
-                "sweep in grid,seed",
-                "--out",
-                fit,
-            ]
-            subprocess.run([*COMMAND, *words], check=True, capture_output=True)
-        base = median_seconds([sys.executable, "-c", "import pandas, xarray, h5netcdf"])
-        rows = [
-            ("import bayescale (importtime)", import_seconds(), 0.0, 0.2),
-            ("bayescale --help", median_seconds([*COMMAND, "--help"]), 0.0, 0.6),
-            ("forecast", median_seconds([*COMMAND, "forecast", fit, "--params", "1e6", "--tokens", "1e7"]), base, 0.5),
-            ("allocate", median_seconds([*COMMAND, "allocate", fit, "--flops", "1e14"]), base, 0.5),
-            *decisions(fit),
-        ]
-    table = pd.DataFrame(rows, columns=["what", "seconds", "baseline_seconds", "limit_above_baseline"])
-    table["above_baseline"] = table["seconds"] - table["baseline_seconds"]
-    table["within"] = table["above_baseline"] <= table["limit_above_baseline"]
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    table.to_csv(results / "speed.csv", index=False, float_format="%.3f")
-    print(table.to_string())
+        size = save_fit(idata, f"{folder}/fit.nc").stat().st_size
+    times.append(time.perf_counter())
+    read, whole, check, save = np.diff(times)
+    stats, draws = idata["sample_stats"], idata["posterior"].sizes
+    return {
+        "read": read, "sample": whole - check, "check": check, "save": save, "file_mb": size / 1e6,
+        "draws": draws["chain"] * draws["draw"], "effective_points": float(stats.get("effective_points", np.nan)),
+    }  # fmt: skip
+
+
+def keep(found: list[dict]) -> None:
+    """Put rows into the table in the place of those with the same name."""
+    new = pd.DataFrame(found, columns=COLUMNS)
+    if RESULTS.is_file():
+        old = pd.read_csv(RESULTS, keep_default_na=False, na_values={name: [""] for name in COLUMNS[2:7]})
+        fresh = set(zip(new["part"], new["what"], strict=True))
+        kept = [key not in fresh for key in zip(old["part"], old["what"], strict=True)]
+        new = pd.concat([old[kept], new])
+    RESULTS.parent.mkdir(exist_ok=True)
+    new.sort_values("part", kind="stable").to_csv(RESULTS, index=False, float_format="%.3f")
+
+
+def main() -> None:
+    """Run the parts that are asked for, and print the table."""
+    words = sys.argv[1:]
+    if words[:1] == ["simulated"]:
+        print(json.dumps(simulated(int(words[1]))))
+        return
+    numbers = tuple(int(word) for word in words if word.isdigit()) or ROWS
+    with tempfile.TemporaryDirectory() as name:
+        for part, work in (("start", start), ("fits", fits), ("rows", lambda _: rows(numbers))):
+            if not words or part in words:
+                keep(work(Path(name)))
+    print(pd.read_csv(RESULTS).to_string())
 
 
 if __name__ == "__main__":
