@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..spec.density import Density
+from .large import begun
 from .mixture import Mixture, fit_mixture, joined, moments
 from .pareto import pareto_smoothed
 from .target import Target, log_prior, target_of
@@ -119,10 +120,9 @@ def sample_halves(
 
 
 def _half(target: Target, size: int, effort: Effort, rng: np.random.Generator) -> Weighed:
-    pilot = (
-        _moved_pilot(target, effort.points, effort.moves, rng) if effort.moves else _pilot(target, effort.points, rng)
-    )
-    scores, weights = pilot
+    whole, target = target, begun(target, lambda some: _pilot(some, effort.points, rng), rng)
+    points = effort.points if target is whole else effort.points // 2  # of less way to go
+    scores, weights = _moved_pilot(target, points, effort.moves, rng) if effort.moves else _pilot(target, points, rng)
     parts = effort.parts
     for n, more in effort.rounds:
         proposal = _defended(scores, weights, parts, rng)

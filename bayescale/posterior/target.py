@@ -25,6 +25,7 @@ class Target(Protocol):
 
     free: tuple[str, ...]
     parts: int  # components of the mixture that follows it from the prior
+    density: Density
 
     def evaluate(self, scores: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return `gain`, what the likelihood adds to the log prior of the scores, shape (n,), and points of the density."""

@@ -5,6 +5,7 @@ covariates, cells or counts are not supported.
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,6 +63,14 @@ class Density:
         self.measured, self.weight = self.data[f"{observed_name(spec)}_measured"], self.data["weight"]
         reach = np.log(self.law.reach(**self.inputs))
         self.decades = -decades_beyond(reach, self.data["log_reach_max"])[:, None]
+
+    def of_rows(self, rows: np.ndarray) -> "Density":
+        """Return the density of some rows, by their places; the anchors, and so the meaning of the parameters, are those of all rows."""
+        some = copy(self)
+        some.data = {name: value[rows] if np.ndim(value) else value for name, value in self.data.items()}
+        some.inputs = {name: value[rows] for name, value in self.inputs.items()}
+        some.measured, some.weight, some.decades = self.measured[rows], self.weight[rows], self.decades[rows]
+        return some
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return points from the prior, shape (n, parameters); the bounds of a law are not applied."""

@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 
 from bayescale import fit, load_spec
-from bayescale.posterior import engines, fast
+from bayescale.posterior import engines, fast, large
 from bayescale.posterior.gate import APART, look
 from bayescale.posterior.importance import EFFORTS, Weighed, effective, log_evidence, resampled, sample_halves
 from bayescale.posterior.target import log_prior, target_of
@@ -248,3 +248,36 @@ def test_a_large_table_keeps_fewer_draws_of_all_groups(monkeypatch, small_runs):
     assert few["log_likelihood"]["log_loss"].dtype == np.float32 and few["posterior"]["alpha"].dtype == np.float64
     assert "60 draws per chain are kept instead of 100" in json.loads(few.attrs["notes"])["large"]
     assert "large" not in json.loads(whole.attrs["notes"])
+
+
+@pytest.mark.parametrize("model", ["chinchilla", "bnsl"])
+def test_a_search_that_begins_on_some_rows_ends_at_the_posterior_of_all(monkeypatch, model):
+    rng = np.random.default_rng(7)
+    params = np.exp(rng.uniform(17, 22, 200))
+    tokens = params * np.exp(rng.uniform(1, 5, 200))
+    loss = 1.8 + 480 / params**0.35 + 2000 / tokens**0.37 if model == "chinchilla" else 1.8 + 2000 / tokens**0.37
+    runs = pd.DataFrame({"run": [f"r{i}" for i in range(200)], "params": params, "tokens": tokens})
+    density = density_of(runs.assign(loss=loss * np.exp(0.01 * rng.standard_normal(200))), model)
+    some = density.of_rows(np.array([3, 50, 51]))
+    points = density.draw(rng, 5)
+    each = density.log_density_of(density.values(points))
+    np.testing.assert_allclose(some.log_density_of(density.values(points)), each[[3, 50, 51]])
+
+    def found():
+        halves = sample_halves(density, size=2000, effort=EFFORTS[0], cores=2, random_seed=1)
+        every = np.concatenate([half.log_weights for half in halves])
+        weights = np.exp(every - every.max())
+        kept = weights / weights.sum() > 1e-12
+        points = np.concatenate([half.points for half in halves])[kept]
+        edges = np.quantile(points, [0.05, 0.5, 0.95], axis=0, weights=weights[kept], method="inverted_cdf")
+        return look(density, halves).passed, *log_evidence(every), edges
+
+    whole = found()
+    monkeypatch.setattr(large, "_LARGE", 100)
+    monkeypatch.setattr(large, "_SOME", 50)
+    begun = found()
+    # Several explanations of a broken law need SMC, however they are looked for.
+    assert whole[0] == begun[0] == (model == "chinchilla")
+    if model == "chinchilla":
+        assert begun[1] == pytest.approx(whole[1], abs=4 * np.hypot(begun[2], whole[2]))
+        np.testing.assert_allclose((begun[3] - whole[3]) / np.ptp(whole[3], axis=0), 0, atol=0.08)
