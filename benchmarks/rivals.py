@@ -1,6 +1,6 @@
 """Other ways of fitting Chinchilla's law to a table with params, tokens and loss, as people use them; each prints one JSON line.
 
-python benchmarks/rivals.py pymc RUNS.csv     # the parameters of the paper with wide priors, and the defaults of pm.sample
+python benchmarks/rivals.py pymc RUNS.csv     # the parameters of the paper with wide priors, by PyMC's own sampler as it stands
 python benchmarks/rivals.py huber RUNS.csv    # 4,500 starts of L-BFGS on the Huber loss, as in Hoffmann et al. 2022, appendix D.3
 """
 
@@ -36,7 +36,9 @@ def pymc(runs: pd.DataFrame) -> dict:
         law = E + A * params**-alpha + B * tokens**-beta
         scale = pm.math.sqrt(sigma**2 + (0.06 * below) ** 2)
         pm.StudentT("log_loss", nu, pm.math.log(law), sigma=scale, observed=np.log(runs["loss"].to_numpy()))
-        idata = pm.sample(random_seed=1, progressbar=False)
+        idata = pm.sample(
+            random_seed=1, progressbar=False, nuts_sampler="pymc"
+        )  # nutpie, if installed, has a row of its own
     draws = idata["posterior"].to_dataset()
     return {
         "rhat": float(azs.rhat(draws).to_array().max()),

@@ -114,7 +114,7 @@ def fits(folder: Path) -> list[dict]:
     add("bayescale fit --engine nuts, first", [*one, "--engine", "nuts"], 1, **own)
     add("bayescale fit --engine nuts, compiled before", [*one, "--engine", "nuts"], RIVALS, **own)
     add(
-        "PyMC, the paper's parameters, its defaults",
+        "PyMC, the paper's parameters and its own sampler",
         [sys.executable, str(HERE / "rivals.py"), "pymc", table],
         RIVALS,
         ours=False,
