@@ -21,7 +21,7 @@ from .importance import EFFORTS, QUARTER, Weighed, effective, log_evidence, resa
 from .smc import sample_smc
 
 _PRIOR_DRAWS = 1000
-_LITTLE = 250  # effort of SMC for a forecast alone, as `tune`
+_ENOUGH = 0.05  # efficiency with which a forecast can weigh a law
 _FULL, _FEWEST = (
     20_000_000,
     100,
@@ -145,13 +145,12 @@ def sample_briefly(
     """
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
         density = Density(spec, runs)
-        halves = sample_halves(density, size=draws // 2, effort=QUARTER, cores=1, random_seed=random_seed)
-        if density.law.moves and not look(density, halves).passed:
-            sampled, _ = sample_smc(density, draws=draws, tune=_LITTLE, chains=1, cores=1, random_seed=random_seed)
-            values = {name: value.ravel() for name, value in sampled.items()}
-        else:
-            points, _ = resampled(halves, (1, draws), np.random.default_rng(random_seed))
-            values = density.values(points[0])
+        for effort in (QUARTER, EFFORTS[0]):
+            halves = sample_halves(density, size=draws // 2, effort=effort, cores=1, random_seed=random_seed)
+            if min(effective(half.weights) / len(half.weights) for half in halves) > _ENOUGH:
+                break
+        points, _ = resampled(halves, (1, draws), np.random.default_rng(random_seed))
+        values = density.values(points[0])
         constants = density.law.constants(values, density.data)
         return density, {name: np.broadcast_to(value, draws) for name, value in {**values, **constants}.items()}
 

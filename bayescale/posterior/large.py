@@ -21,7 +21,7 @@ class Begun:
     """A target in coordinates whose standard normal, from which a search begins, is near the posterior instead of the prior."""
 
     def __init__(self, target: Target, mean: np.ndarray, root: np.ndarray) -> None:
-        self.free, self.density = target.free, target.density
+        self.free, self.parts, self.density = target.free, target.parts, target.density
         self._target, self._mean, self._root = target, mean, root
         self._log_det = float(np.log(np.diagonal(root)).sum())
 

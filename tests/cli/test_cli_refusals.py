@@ -67,7 +67,7 @@ REFUSED = {
     "no model": (["fit", "RUNS", "--model", "chinchila", "--out", "OUT"], "Did you mean 'chinchilla'?"),
     "no model file": (["fit", "RUNS", "--model", "none.toml", "--out", "OUT"], "There is no model file"),
     "an unknown input": (["fit", "RUNS", "--input", "param=N", "--out", "OUT"], "Did you mean 'params'?"),
-    "an input of a law with two": (["fit", "RUNS", "--model", "chinchilla", "--input", "tokens", "--out", "OUT"], "--input takes NAME=VALUE"),
+    "an input of a law with two": (["fit", "RUNS", "--model", "skaling", "--input", "tokens", "--out", "OUT"], "--input takes NAME=VALUE"),
     "an input that is no column": (["fit", "RUNS", "--model", "power", "--input", "stepz", "--out", "OUT"], "stepz"),
     "blocks of no length": (["fit", "RUNS", "--model", "exact-match", "--option", "tokens=ten", "--out", "OUT"], "Got 'ten'"),
     "blocks of another length": (["fit", "RUNS", "--model", "exact-match", "--option", "tokens=5", "--out", "OUT"], "blocks of 10"),
