@@ -10,35 +10,25 @@ Writes results/bnsl_four_digit.csv, bnsl_tasks.csv (one row per task, written at
     python benchmarks/bnsl.py [four-digit] [tasks] [--every 2]
 """
 
+import json
 import os
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from bayescale import bands, fit, forecast, load_spec, read_runs
+from bayescale import bands, fit, fit_breaks, forecast, load_spec, read_runs
 from bayescale.laws import bnsl
 from bayescale.laws.formulas import broken_fits
-from bayescale.posterior.breaks import score_draws, split_tail, weigh
-from bayescale.posterior.check import failures
-from bayescale.posterior.check.sampling import sampling_checks
-from bayescale.posterior.quiet import quiet
-from bayescale.posterior.smc import sample_smc
-from bayescale.spec.data import law_loss
-from bayescale.spec.density import Density
-from bayescale.spec.noise import draw_observed, from_link, to_link
-from bayescale.spec.spec import ModelSpec
 
 RESULTS = Path(__file__).parent / "results"
 SHARED = Path(os.environ.get("BAYESCALE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 SEED = sum(map(ord, "bnsl"))
 POINTS = 40
 BREAKS = (0, 1, 2)
-DRAWS, TUNE, CHAINS = 1000, 1000, 4  # the defaults of `fit`
 BANDS = (0.5, 0.8, 0.9)
 
 
@@ -115,39 +105,6 @@ def thinned(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.iloc[rows].reset_index(drop=True)
 
 
-class Fitted(NamedTuple):
-    """Draws of all parameters and constants, shape (chain, draw), and the notes on them."""
-
-    draws: xr.Dataset
-    log_reach_max: float
-    rhat: float
-    failed: str
-
-
-def sample(spec: ModelSpec, runs: pd.DataFrame, seed: int) -> Fitted:
-    """Sample and check as `fit` does, but keep only the draws."""
-    density = Density(spec, runs)
-    found, statistics = sample_smc(density, draws=DRAWS, tune=TUNE, chains=CHAINS, cores=1, random_seed=seed)
-    sampled = xr.Dataset({name: (("chain", "draw"), value) for name, value in found.items()})
-    with quiet():
-        checks = sampling_checks(sampled, statistics)
-    rhat = next(row["value"] for row in checks if row["name"] == "rhat")
-    constants = spec.get_law().constants(found, density.data)
-    draws = sampled.assign({name: (("chain", "draw"), value) for name, value in constants.items()})
-    return Fitted(draws, float(density.data["log_reach_max"]), rhat, ", ".join(failures(checks)))
-
-
-def predict(spec: ModelSpec, fitted: Fitted, x: np.ndarray, seed: int) -> np.ndarray:
-    """Draws of new points, shape (draws, points), with drift and noise as `forecast` makes them."""
-    draws, rng = fitted.draws, np.random.default_rng(seed)
-    inputs = {"x": xr.DataArray(x, dims="plan")}
-    beyond = ((np.log(inputs["x"]) - fitted.log_reach_max) / np.log(10)).clip(min=0)
-    standard = xr.DataArray(rng.standard_normal(draws["sigma"].shape), dims=("chain", "draw"))
-    expected = from_link(spec, to_link(spec, law_loss(spec, draws, inputs)) + standard * beyond * spec.drift.per_decade)
-    new = draw_observed(spec, draws, expected, xr.zeros_like(inputs["x"]), None, rng)
-    return new.stack(sample=("chain", "draw")).transpose("sample", "plan").to_numpy()
-
-
 def judge(task: pd.DataFrame, seed: int) -> dict[str, Any]:
     """One task: RMSLE of all forms beyond the training points, and coverage of the averaged forecast's bands."""
     train = task[task["split"] == "train"].reset_index(drop=True)
@@ -166,39 +123,23 @@ def judge(task: pd.DataFrame, seed: int) -> dict[str, Any]:
 
 
 def broken(used: pd.DataFrame, x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Any]:
-    """Each number of breaks on its own, and their average as `fit_breaks` weighs it: one whose check failed has weight 0."""
-    head, tail = split_tail(used, "examples_seen")
-    row: dict[str, Any] = {"used": len(used), "tail": len(tail)}
-    scores, drawn = {}, {}
-    inputs = {"x": xr.DataArray(tail["examples_seen"].to_numpy(float), dims="plan")}
-    measured = xr.DataArray(tail["loss"].to_numpy(float), dims="plan")
-    for n in BREAKS:
-        spec = load_spec("bnsl").changed({"inputs": {"x": "examples_seen"}, "options": {"breaks": n}})
-        start = time.perf_counter()
-        on_head, on_all = sample(spec, head, seed), sample(spec, used, seed)
-        row[f"seconds_{n}"] = (time.perf_counter() - start) / 2
-        row |= {f"rhat_head_{n}": on_head.rhat, f"failed_head_{n}": on_head.failed}
-        row |= {f"rhat_{n}": on_all.rhat, f"failed_{n}": on_all.failed}
-        row[f"score_{n}"] = score_draws(spec, on_head.draws, inputs, measured, on_head.log_reach_max, seed)
-        scores[n] = np.nan if on_head.failed or on_all.failed else row[f"score_{n}"]
-        drawn[n] = predict(spec, on_all, x, seed)
-        row[f"breaks_{n}"] = broken_fits.rmsle(y, np.median(drawn[n], axis=0))
-    return row | averaged(drawn, weigh(scores), y, seed)
-
-
-def averaged(drawn: dict[int, np.ndarray], weights: dict[int, float], y: np.ndarray, seed: int) -> dict[str, Any]:
-    """RMSLE, coverage and width of the mixture; empty if no number of breaks passed its check, which `fit_breaks` refuses."""
-    row: dict[str, Any] = {f"weight_{n}": weights.get(n, 0.0) for n in drawn}
-    rng = np.random.default_rng(seed)
-    total = DRAWS * CHAINS
-    parts = [drawn[n][rng.permutation(total)[: round(weight * total)]] for n, weight in weights.items()]
-    mixed = np.concatenate(parts) if parts else np.full((1, len(y)), np.nan)
-    row["averaged"] = broken_fits.rmsle(y, np.median(mixed, axis=0))
+    """RMSLE of each number of breaks and of their average as `fit_breaks` makes it, and coverage and width of the average's bands."""
+    runs = read_runs(used.assign(run=[f"r{i}" for i in range(len(used))])[["run", "examples_seen", "loss"]])
+    start = time.perf_counter()
+    idata = fit_breaks(runs, x="examples_seen", breaks=BREAKS, random_seed=seed, cores=1)
+    row: dict[str, Any] = {"used": len(used), "fit_seconds": time.perf_counter() - start}
+    plans = pd.DataFrame({"run": [f"p{i}" for i in range(len(x))], "examples_seen": x})
+    for law, n in zip(json.loads(idata.attrs["laws"]), BREAKS, strict=True):
+        table = bands(forecast(idata[law["name"]], plans, max_extrapolation=9.0))
+        row[f"breaks_{n}"] = broken_fits.rmsle(y, table["loss_median"].to_numpy())
+        row |= {f"score_{n}": law["forward_score"], f"weight_{n}": law["weight"], f"failed_{n}": law["note"]}
+    draws = forecast(idata, plans, max_extrapolation=9.0)
     for prob in BANDS:
-        low, high = np.quantile(mixed, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-        row[f"coverage_{prob:.0%}"] = float(np.mean((y >= low) & (y <= high))) if parts else np.nan
+        table = bands(draws, prob=prob)
+        low, high = (table[f"loss_{edge}"].to_numpy() for edge in ("lower", "upper"))
+        row[f"coverage_{prob:.0%}"] = float(np.mean((y >= low) & (y <= high)))
         row[f"width_{prob:.0%}"] = float(np.mean(np.log(high / low)))
-    return row
+    return row | {"averaged": broken_fits.rmsle(y, table["loss_median"].to_numpy())}
 
 
 def tasks(every: int = 1) -> None:
@@ -228,14 +169,9 @@ def domains(rows: pd.DataFrame) -> None:
         row = {"domain": name, "tasks": len(part)}
         row |= {f"{form}_{how}": float(getattr(part[form], how)()) for form in forms for how in ("mean", "median")}
         row |= {f"coverage_{p:.0%}": float(part[f"coverage_{p:.0%}"].mean()) for p in BANDS}
-        row |= {f"failed_{n}": int(_any_failed(part, n).sum()) for n in BREAKS}
-        found.append(row | {"refused": int(part["averaged"].isna().sum())})
+        row |= {f"failed_{n}": int(part[f"failed_{n}"].fillna("").ne("").sum()) for n in BREAKS}
+        found.append(row | {"fit_seconds_median": float(part["fit_seconds"].median())})
     _write(pd.DataFrame(found), "bnsl_domains.csv")
-
-
-def _any_failed(rows: pd.DataFrame, n: int) -> pd.Series:
-    """Whether a check failed on the head or on all rows; read back from the file, a blank means that nothing failed."""
-    return rows[[f"failed_head_{n}", f"failed_{n}"]].fillna("").ne("").any(axis=1)
 
 
 def _write(table: pd.DataFrame, name: str) -> None:

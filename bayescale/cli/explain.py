@@ -22,6 +22,9 @@ from .options import pairs, save_table
 from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
 
+_LISTED = 10  # constants printed; JSON has all
+
+
 def explain(
     fit: FitFile,
     limits: LimitOptions,
@@ -134,7 +137,7 @@ def _print(choices: Any, constants: Any, runs: Any, unit: str) -> None:
     if constants is not None:
         rows = [
             [str(name), f"{row['correlation']:.2f}", count(row["params_low"]), count(row["params_high"])]
-            for name, row in constants.iterrows()
+            for name, row in constants.head(_LISTED).iterrows()
         ]
         print_table(
             "What the best size depends on",

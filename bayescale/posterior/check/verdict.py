@@ -78,7 +78,8 @@ def of_several(
         row = own[heaviest]
         same = len(own) == len(checks) and len({one["advice"] for one in own.values()}) == 1
         weight = sum(weights[fit] for fit in own)
-        of = "Of all laws" if len(own) == len(checks) else f"Of {', '.join(own)} (weight {weight:.2f})"
+        these = f"Law '{heaviest}'" if len(own) == 1 else f"Laws {', '.join(own)}"
+        of = "All laws" if len(own) == len(checks) else f"{these} (weight {weight:.2f})"
         merged.append(row if same else {**row, "advice": f"{of}: {row['advice']}"})
     return merged
 
