@@ -1,8 +1,8 @@
 """The default average against each of its laws, equal weights and the best law in hindsight, on forecasts of runs ten times larger.
 
-Tasks: those of the suites (their own split), and of `chinchilla` and each training set of `overtraining` the runs with at most a tenth of the
-largest compute, which forecast the others. Scores are those of `score`: log density of log loss (higher is better), the interval score of
-90% bands (x100, lower is better), coverage. Writes results/averages.csv, a task at a time: finished ones are kept.
+Tasks: those of the suites (their own split), and of `chinchilla` and each training set of `overtraining` the runs with at most a tenth of
+the largest compute, which forecast the others. Scores are those of `score`: log density of log loss (higher is better), the interval
+score of 90% bands (x100, lower is better), coverage. Writes results/averages.csv, a task at a time: finished ones are kept.
 
     python benchmarks/averages.py [PART OF A TASK'S NAME]
 """
