@@ -21,7 +21,6 @@ from .decisions import (
 from .options import pairs, save_table
 from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
-
 _LISTED = 10  # constants printed; JSON has all
 
 

@@ -124,15 +124,26 @@ def _half(target: Target, size: int, effort: Effort, rng: np.random.Generator) -
     points = effort.points if target is whole else effort.points // 2  # of less way to go
     scores, weights = _moved_pilot(target, points, effort.moves, rng) if effort.moves else _pilot(target, points, rng)
     parts = effort.parts
+    proposals: list[Mixture] = []
+    drawn: list[Weighed] = []
     for n, more in effort.rounds:
-        proposal = _defended(scores, weights, parts, rng)
-        found = _drawn(target, proposal, n, rng)
-        scores, weights, parts = found.scores, found.weights, more
+        proposals.append(_defended(scores, weights, parts, rng))
+        drawn.append(_drawn(target, proposals[-1], n, rng))
+        scores, weights, parts = *_pooled(proposals, drawn), more
     proposal = _defended(scores, weights, parts, rng)
     found = _drawn(target, proposal, size, rng)
     share = max(effective(found.weights) / size, _LEAST_EFFICIENCY)
     missing = min(int(1.1 * size / share), effort.most) - size
     return found if missing <= 0 else _both(found, _drawn(target, proposal, missing, rng))
+
+
+def _pooled(proposals: list[Mixture], drawn: list[Weighed]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of all rounds, weighted as drawn from the mixture of their proposals."""
+    scores = np.concatenate([one.scores for one in drawn])
+    logs = [one.log_weights + own.log_density(one.scores) for own, one in zip(proposals, drawn, strict=True)]
+    shares = [np.log(len(one.scores) / len(scores)) for one in drawn]
+    log_q = np.logaddexp.reduce([own.log_density(scores) + s for own, s in zip(proposals, shares, strict=True)])
+    return scores, _normalised(np.concatenate(logs) - log_q)
 
 
 def _pilot(target: Target, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
