@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from .calibrate.laws import fit_laws
 from .decide.allocate import allocate
 from .errors import InputError
 from .files import check_folder, check_targets, write_files
 from .forecasts import bands, forecast, score
 from .laws.law import compute
-from .posterior import fit, save_fit
+from .posterior import fit, one_fit, save_fit
 from .posterior.store import check_replaceable
 from .runs import read_runs
 from .spec import load_spec
@@ -51,12 +52,12 @@ def run(directory: Path, *, tell: Callable[[str], None]) -> dict[str, Any]:
     fits, tables, scores, textbook = {}, {}, {}, {}
     for family in (SMOOTH, BREAKING):
         small, large = _split(runs, family)
-        tell(f"Fitting {len(small)} small runs of {family} ...")
-        fits[family] = fit(load_spec("chinchilla"), small, **MEANING, random_seed=SEED, progressbar=False)
+        tell(f"Fitting several laws to {len(small)} small runs of {family} ...")
+        fits[family] = fit_laws(small, **MEANING, random_seed=SEED, progressbar=False)
         tables[family] = bands(forecast(fits[family], large))
         scores[family] = score(tables[family])
         tell(
-            f"Fitting them again, the textbook way (fade 0, no drift), and forecasting {len(large)} larger runs by both ..."
+            f"Fitting one law again, the textbook way (fade 0, no drift), and forecasting {len(large)} larger runs by both ..."
         )
         plain = fit(
             load_spec("chinchilla").changed({"noise": {"fade": 0}}),
@@ -116,7 +117,7 @@ def _copying(runs: pd.DataFrame) -> dict[str, float]:
 
 def _budgets(idata: xr.DataTree) -> list[float]:
     """Return the largest fitted run's compute, and ten and a hundred times that."""
-    largest = float(np.exp(idata["constant_data"]["log_reach_max"]))
+    largest = float(np.exp(one_fit(idata)["constant_data"]["log_reach_max"]))
     return [largest, 10 * largest, 100 * largest]
 
 
@@ -146,6 +147,6 @@ def _draw(runs: pd.DataFrame, fits: dict[str, xr.DataTree], tables: dict[str, pd
 def _crowded_budget(runs: pd.DataFrame, idata: xr.DataTree, within: float = 0.25) -> float:
     """Return the budget beyond the fitted runs that has the most measured sizes nearby."""
     flops = compute(runs["params"], runs["tokens"])
-    beyond = flops[flops > 1.01 * float(np.exp(idata["constant_data"]["log_reach_max"]))]
+    beyond = flops[flops > 1.01 * float(np.exp(one_fit(idata)["constant_data"]["log_reach_max"]))]
     near = {c: runs["params"][np.abs(np.log(flops / c)) < np.log1p(within)].nunique() for c in sorted(beyond)}
     return float(max(near, key=lambda c: near[c]))

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from .fitted import give_fit, print_check
+from .fitted import give_fit, print_checks
 from .models import Asked, Covariates, Law, Priors, say_notes
 from .options import AllRows, BestOf, Columns, Json, ParamsKind, RunColumn, columns_with_run, names_of
 from .output import print_json, print_notes
@@ -159,7 +159,7 @@ def check(
     if json_:
         print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})
     else:
-        print_check(table)
+        print_checks(table)
     raise typer.Exit(0 if failed.empty else 1)
 
 

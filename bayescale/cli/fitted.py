@@ -29,7 +29,7 @@ def give_fit(idata: Any, path: str, out: str, model: str, seconds: float, *, jso
     dropped = f", {report['runs_dropped']} dropped" if report["runs_dropped"] else ""
     used = f"after {seconds:.0f} s: {report['runs_used']} runs used{left}{dropped}."
     print_text(say_kept(path, out, used))
-    print_check(check, open_=open_checks(idata))
+    print_check(open_checks(idata))
 
 
 def laws_of(idata: Any) -> list[dict[str, Any]]:
@@ -59,12 +59,14 @@ def print_laws(idata: Any, laws: list[dict[str, Any]]) -> None:
 
 
 def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
+    from ..posterior import one_fit
+
     left_out, dropped = json.loads(idata.attrs["left_out"]), json.loads(idata.attrs["dropped"])
     open_ = check[~check["passed"]]
     return {
         "fit": out,
         "model": model,
-        "runs_used": _first(idata)["observed_data"].sizes["run"],
+        "runs_used": one_fit(idata)["observed_data"].sizes["run"],
         "runs_left_out": len(left_out),
         "runs_dropped": len(dropped),
         "seconds": round(seconds, 1),
@@ -93,13 +95,6 @@ def _constants(idata: Any) -> dict[str, Any]:
         found["priors"] |= {f"{before}{name}": str(prior) for name, prior in fitted_spec(one).priors.items()}
         found["parameters"] += [{**row, "name": before + row["name"]} for row in _parameters(one)]
     return found
-
-
-def _first(idata: Any) -> Any:
-    """Return a plain fit, or the first of an average: all have the same rows."""
-    from ..posterior import fit_weights
-
-    return idata[next(iter(fit_weights(idata)))] if fit_weights(idata) else idata
 
 
 def _parameters(idata: Any) -> list[dict[str, Any]]:
@@ -152,23 +147,20 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     print_covariates(spec, idata["constant_data"])
 
 
-def print_check(table: Any, *, open_: list[dict[str, Any]] | None = None) -> None:
-    """Print the verdict and the advice of each open check: those of `open_`, or those of the table after all its rows."""
-    if open_ is None:
-        rows = [
-            [
-                row.name_,
-                "ok" if row.passed else row.severity.upper(),
-                number(row.value),
-                number(row.threshold),
-            ]
-            for row in _named(table)
-        ]
-        print_table("Check", ["", "verdict", "value", "threshold"], rows)
-        open_ = table[~table["passed"].astype(bool)].to_dict(orient="records")
+def print_check(open_: list[dict[str, Any]]) -> None:
+    """Print the verdict of a check and the advice of its rows that were not passed."""
     warned = sum(row["severity"] == "warn" for row in open_)
-    failed = warned < len(open_)
-    verdict = "Check failed: do not use these draws" if failed else "Check passed"
+    verdict = "Check failed: do not use these draws" if warned < len(open_) else "Check passed"
     print_text(f"{verdict}{f', with {counted(warned, "warning")}' if warned else ''}.")
     for row in open_:
         print_text(f"  {row['severity'].upper()} {row['name']}: {row['advice']}")
+
+
+def print_checks(table: Any) -> None:
+    """Print all checks of a fit, then their verdict and advice."""
+    rows = [
+        [row.name_, "ok" if row.passed else row.severity.upper(), number(row.value), number(row.threshold)]
+        for row in _named(table)
+    ]
+    print_table("Check", ["", "verdict", "value", "threshold"], rows)
+    print_check(table[~table["passed"].astype(bool)].to_dict(orient="records"))

@@ -1,7 +1,6 @@
 """`bayescale quickstart`."""
 
 import contextlib
-import json
 import sys
 import time
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from .allocations import as_records, print_allocations
-from .fitted import print_check
+from .fitted import laws_of, print_check, print_laws
 from .forecast import print_bands, records
 from .options import Json
 from .output import print_json, print_text
@@ -47,11 +46,11 @@ def quickstart(
 
 
 def _print(result: dict[str, Any], smooth: str, seconds: float) -> None:
-    import pandas as pd
+    from ..posterior.check import open_checks
 
     idata = result["fits"][smooth]
-    print_text(f"{smooth}: {idata['observed_data'].sizes['run']} small runs fitted.\n")
-    print_check(pd.DataFrame(json.loads(idata.attrs["check"])))
+    print_laws(idata, laws_of(idata))
+    print_check(open_checks(idata))
     print_text("")
     print_bands(result["bands"][smooth], idata.attrs["loss_unit"])
     print_text("")

@@ -5,7 +5,7 @@ from .central import central_draw
 from .check import bearing_on, check_fit, failed_checks, failure, stored_check
 from .fit import fit
 from .fitted import Fit, fits_of, has_say, without_say
-from .store import fit_weights, fitted_spec, is_average, load_fit, save_fit, weighed_fits
+from .store import fit_weights, fitted_spec, is_average, load_fit, one_fit, save_fit, weighed_fits
 
 __all__ = [
     "Fit",
@@ -22,6 +22,7 @@ __all__ = [
     "has_say",
     "is_average",
     "load_fit",
+    "one_fit",
     "save_fit",
     "stored_check",
     "weighed_fits",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -171,6 +172,11 @@ def weighed_fits(idata: xr.DataTree) -> dict[str, xr.DataTree]:
     return {
         name: xr.DataTree.from_dict(_groups(idata, name)) for name, weight in fit_weights(idata).items() if weight > 0
     }
+
+
+def one_fit(idata: xr.DataTree) -> Any:
+    """Return a plain fit, or the first of an average with a weight above zero: all have the same rows."""
+    return next((idata[name] for name, weight in fit_weights(idata).items() if weight > 0), idata)
 
 
 def _groups(idata: xr.DataTree, name: str) -> dict[str, xr.Dataset]:

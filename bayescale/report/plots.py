@@ -9,6 +9,7 @@ import xarray as xr
 from ..forecasts import bands, forecast
 from ..forecasts.plans import plans_for
 from ..laws.law import compute, tokens_within
+from ..posterior import one_fit
 
 _FITTED, _INSIDE, _OUTSIDE, _BAND = "#4c566a", "#2a7f62", "#c0392b", "#7aa6c2"
 
@@ -31,10 +32,11 @@ def plot_forecast(idata: xr.DataTree, table: pd.DataFrame, ax: Any, *, title: st
     -------
     matplotlib.axes.Axes
     """
-    data = idata["constant_data"]
+    own = one_fit(idata)
+    data = own["constant_data"]
     ax.scatter(
         compute(data["params"], data["tokens"]),
-        np.exp(idata["observed_data"]["log_loss"]),
+        np.exp(own["observed_data"]["log_loss"]),
         s=22,
         color=_FITTED,
         label="fitted runs",
