@@ -1,10 +1,11 @@
 """How often a default fit of few runs fails its check: `chinchilla` on random subsets of public tables, and agreement with long NUTS.
 
 The tables are the 240 points of Chinchilla, the bundled MLP runs, and the first task of each file of the suites that has params and tokens
-(`suites` in the folder of BAYESCALE_DATA). Writes results/subsets.csv and results/subsets_nuts.csv a row at a time; finished fits are
-kept.
+(`suites` in the folder of BAYESCALE_DATA). Writes results/subsets.csv, or with _fast or _nuts in its name,
+a row at a time; finished fits are kept.
 
     python benchmarks/subsets.py         # 20 subsets of 6, 8, 10, 12 and 20 runs of each table
+    python benchmarks/subsets.py fast    # the same without NUTS: which gate value failed, and how often
     python benchmarks/subsets.py nuts    # ten of them against 20,000 draws of NUTS
 """
 
@@ -44,18 +45,19 @@ def tables() -> dict[str, pd.DataFrame]:
 
 def subsets() -> Iterator[tuple[str, int, int, pd.DataFrame]]:
     """Give table, number of runs, number of the subset, and its rows."""
-    for place, (name, table) in enumerate(tables().items()):
+    found = tables()
+    for i in range(SUBSETS):  # outermost, so that an interrupted run has some of each
         for n in SIZES:
-            for i in range(SUBSETS):
+            for place, (name, table) in enumerate(found.items()):
                 rng = np.random.default_rng([place, n, i])
                 rows = table.iloc[np.sort(rng.choice(len(table), n, replace=False))]
                 yield name, n, i, rows.assign(run=[f"r{j}" for j in range(n)])
 
 
-def solve(rows: pd.DataFrame, seed: int) -> dict:
-    """Fit once as by default, and say how it went."""
+def solve(rows: pd.DataFrame, seed: int, engine: str = "auto") -> dict:
+    """Fit once, and say how it went."""
     start = time.perf_counter()
-    idata = fit(load_spec("chinchilla"), read_runs(rows), random_seed=seed, progressbar=False)
+    idata = fit(load_spec("chinchilla"), read_runs(rows), engine=engine, random_seed=seed, progressbar=False)
     stats = idata["sample_stats"]
     failed = [
         one["name"] for one in json.loads(idata.attrs["check"]) if one["severity"] == "fail" and not one["passed"]
@@ -88,14 +90,14 @@ def kept(path: Path) -> pd.DataFrame:
 
 def main() -> None:
     """Fit what is not fitted yet, and print counts."""
-    nuts = sys.argv[1:] == ["nuts"]
-    path = RESULTS / ("subsets_nuts.csv" if nuts else "subsets.csv")
+    nuts, fast = sys.argv[1:] == ["nuts"], sys.argv[1:] == ["fast"]
+    path = RESULTS / f"subsets{'_nuts' * nuts}{'_fast' * fast}.csv"
     done = kept(path)
     for place, (name, n, i, rows) in enumerate(subsets()):
         chosen = not nuts or (i == 0 and n in (8, 20))
         if not chosen or ((done["table"] == name) & (done["runs"] == n) & (done["subset"] == i)).any():
             continue
-        found = (against_nuts if nuts else solve)(rows, place)
+        found = against_nuts(rows, place) if nuts else solve(rows, place, "fast" if fast else "auto")
         done = pd.concat([done, pd.DataFrame([{"table": name, "runs": n, "subset": i, **found}])], ignore_index=True)
         done.astype({"runs": int, "subset": int}).to_csv(path, index=False, float_format="%.4g")
         print(done.iloc[-1].to_dict(), flush=True)
