@@ -36,7 +36,7 @@ def spec():
 
 @pytest.fixture(scope="module")
 def idata(spec):
-    return fit(spec, table(), draws=300, tune=500, chains=2, target_accept=0.9, random_seed=SEED, progressbar=False)
+    return fit(spec, table(), draws=200, tune=300, chains=2, target_accept=0.9, random_seed=SEED, progressbar=False)
 
 
 def test_what_is_sampled(spec, idata):
