@@ -3,8 +3,10 @@
 Fixtures that give functions are session-scoped, so that hypothesis may use them.
 """
 
+import fcntl
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +87,21 @@ def _small_fit(runs):
     )
 
 
+def _once(tmp_path_factory, name, make):
+    """Make something once for all processes of a run of tests: the others wait, and read it."""
+    folder = tmp_path_factory.getbasetemp()
+    path = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / f"{name}.pickle"
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_file():
+            path.write_bytes(pickle.dumps(make()))
+        return pickle.loads(path.read_bytes())
+
+
 @pytest.fixture(scope="session")
-def small_fit(small_runs):
+def small_fit(small_runs, tmp_path_factory):
     """The one real fit: chinchilla on twenty simulated runs; no test may change it. Its check passes, or nothing else means much."""
-    idata = _small_fit(small_runs)
+    idata = _once(tmp_path_factory, "small-fit", lambda: _small_fit(small_runs))
     failed = [row for row in json.loads(idata.attrs["check"]) if not row["passed"] and row["severity"] == "fail"]
     assert not failed, failed
     return idata
