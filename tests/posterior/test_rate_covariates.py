@@ -11,6 +11,7 @@ from bayescale.cli.main import main
 from bayescale.posterior import engines
 
 SMALL = {"draws": 250, "tune": 400, "chains": 2, "progressbar": False}
+ONCE = {**SMALL, "draws": 150, "tune": 250}  # of the one sweep that is fitted at every run of the tests
 TRUTH = {"exponent_params": -0.5, "exponent_tokens": 0.2, "curvature": 0.03, "lr_coef": 0.9}
 LEVEL, RATE = -0.4, 6.0  # of log loss and of ln best lr, per unit of warmup
 OVERLAY = {"covariates": {"T": ["warmup"], "lr_coef": ["warmup"]}}
@@ -42,7 +43,7 @@ def interval(draws, name, runs):
 @pytest.fixture(scope="module")
 def one():
     runs = sweep(0)
-    return runs, fit(load_spec("lr-surface").changed(OVERLAY), runs, random_seed=1, **SMALL)
+    return runs, fit(load_spec("lr-surface").changed(OVERLAY), runs, random_seed=1, **ONCE)
 
 
 def test_both_slopes_are_found(one):
