@@ -5,7 +5,7 @@ curves of 12 to 50 points), with noise of 0.2 to 2%, Normal or with 3 degrees of
 drawn from the priors, or lies 2 to 3 sds from their centre in two parameters. Every effort is tried until the gate accepts one, and each is
 compared with the reference in all parameters, constants and log N*.
 
-References are NUTS by nutpie, which shares no code with the engine (4 x 3,000 draws, target acceptance 0.99, starts dispersed; twice as
+References are NUTS by nutpie on the graph of PyMC (4 x 3,000 draws, target acceptance 0.99, starts dispersed; twice as
 many if needed), where R-hat < 1.01, the effective size is >= 1,000 and fewer than 1 in 1,000 draws diverge. Where NUTS fails, and for
 broken laws, whose modes no chain crosses, they are eight independent runs of SMC, with R-hat < 1.01 between them.
 
@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("NUMBA_OPT", "1")  # compiles in half the time, to code that is as fast here
+os.environ.setdefault("NUMBA_OPT", "1")  # to compile faster
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
