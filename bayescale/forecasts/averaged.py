@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..posterior.average import share_out
-from ..posterior.check import of_several
+from ..posterior.check import MOST, of_several
 
 _RESTING = ("check", "ranges", "inputs", "flops_ratio", "fade")
 
@@ -124,4 +124,4 @@ def _ranges(forecasts: Mapping[str, xr.Dataset]) -> dict[str, list[float]]:
 def _checks(forecasts: Mapping[str, xr.Dataset], weights: Mapping[str, float]) -> list[dict[str, Any]]:
     """Return the open checks of all fits, each once."""
     rows = {name: json.loads(one.attrs["check"]) for name, one in forecasts.items()}
-    return [dict(row) for row in of_several(rows, weights)]
+    return [dict(row) for row in of_several(rows, weights, least=MOST)]

@@ -9,7 +9,7 @@ import pandas as pd
 from ...errors import given, named
 from ...laws.law import compute
 from ...posterior import Fit, bearing_on
-from ...posterior.check import of_several
+from ...posterior.check import MOST, of_several
 from ..plans.nearest import Nearest
 from ..problem.checks import most_compute
 from ..problem.feasible import helpful_accelerators
@@ -126,7 +126,8 @@ def design_advice(fits: Sequence[Fit]) -> list[str]:
     """Advice of the checks of a design, not passed, that affect a choice; advice common to all fits of an average appears once."""
     rows: Iterable[Mapping[str, Any]] = fits[0].check
     if len(fits) > 1:
-        rows = of_several({fit.name: fit.check for fit in fits}, {fit.name: fit.weight for fit in fits})
+        checks, weights = {fit.name: fit.check for fit in fits}, {fit.name: fit.weight for fit in fits}
+        rows = of_several(checks, weights, least=MOST)
     return [str(row["advice"]) for row in bearing_on(rows, "choice")]
 
 

@@ -6,9 +6,10 @@ that it affects, and its advice is shown with them.
 """
 
 from .checks import check_fit, failed_checks, failure, open_checks, stored_check
-from .verdict import Bearing, bearing_on, failures, of_several
+from .verdict import MOST, Bearing, bearing_on, failures, of_several
 
 __all__ = [
+    "MOST",
     "Bearing",
     "bearing_on",
     "check_fit",

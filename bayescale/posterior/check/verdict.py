@@ -50,8 +50,11 @@ def failures(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return [row["name"] for row in rows if row["severity"] == "fail" and not row["passed"]]
 
 
+MOST = 0.5  # share of an average's weight from which an answer shows a warning; the check shows all
+
+
 def of_several(
-    checks: Mapping[str, Iterable[Mapping[str, Any]]], weights: Mapping[str, float]
+    checks: Mapping[str, Iterable[Mapping[str, Any]]], weights: Mapping[str, float], *, least: float = 0.0
 ) -> list[Mapping[str, Any]]:
     """Return the open checks of the fits of an average, each once, in the words of the fit with the largest weight among those it concerns.
 
@@ -61,6 +64,8 @@ def of_several(
         Rows of each fit's check, by name of the fit.
     weights : mapping of str to float
         Weight of each fit.
+    least : float
+        Share of the weight that a warning must concern: an answer leaves out what concerns only a small part of it.
 
     Returns
     -------
@@ -78,6 +83,8 @@ def of_several(
         row = own[heaviest]
         same = len(own) == len(checks) and len({one["advice"] for one in own.values()}) == 1
         weight = sum(weights[fit] for fit in own)
+        if row["severity"] == "warn" and weight < least * sum(weights[fit] for fit in checks):
+            continue
         these = f"Law '{heaviest}'" if len(own) == 1 else f"Laws {', '.join(own)}"
         of = "All laws" if len(own) == len(checks) else f"{these} (weight {weight:.2f})"
         merged.append(row if same else {**row, "advice": f"{of}: {row['advice']}"})
