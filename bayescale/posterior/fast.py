@@ -21,7 +21,7 @@ from .importance import EFFORTS, QUARTER, Weighed, effective, log_evidence, resa
 from .smc import sample_smc
 
 _PRIOR_DRAWS = 1000
-_ENOUGH = 0.05  # efficiency with which a forecast can weigh a law
+_ENOUGH = 0.05  # efficiency that a forecast needs to weigh a law, and another attempt by mixtures to be worth it
 _FULL, _FEWEST = (
     20_000_000,
     100,
@@ -115,7 +115,8 @@ def search(
     for effort in EFFORTS[:2] if density.law.moves else EFFORTS:
         halves = sample_halves(density, size=size, effort=effort, cores=cores, random_seed=random_seed)
         found = look(density, halves)
-        if found.passed or (1 + _HARDER) * (time.monotonic() - start) > max_seconds:
+        hopeless = bool(density.law.moves) and found.efficiency < _ENOUGH  # SMC is the next attempt
+        if found.passed or hopeless or (1 + _HARDER) * (time.monotonic() - start) > max_seconds:
             break
     return halves, found
 

@@ -20,7 +20,7 @@ from ..laws.law import SLACK
 from ..spec.density import Density
 
 _KEPT = 0.8  # effective share of points left after a step of t
-_MOVES, _LAST = 25, 2  # moves per step: tune / 25, and tune / 2 after the last step
+_MOVES, _LAST = 60, 5  # moves per step: tune / 60, and tune / 5 after the last step
 _TURNS = (
     "rest",
     "whole",
@@ -50,7 +50,7 @@ def sample_smc(
     draws : int
         Points of each run.
     tune : int
-        Effort: tune / 25 moves at each step, tune / 2 after the last.
+        Effort: tune / 60 moves at each step, tune / 5 after the last; at least 10.
     chains, cores : int
         Number of runs, and how many of them at a time.
     random_seed : int
