@@ -92,7 +92,7 @@ def explain(
 
 
 def _hinges(idata: Any, budget: Any, **how: Any) -> tuple[Any, Any]:
-    """Return the sensitivity to the constants and, given a log likelihood, to the runs; None without one."""
+    """Return the sensitivity to the constants and, given a log likelihood, to the runs; or None."""
     from ..decide.sensitivity import leave_one_out, sensitivity
     from ..posterior import weighed_fits
 

@@ -101,12 +101,13 @@ def fitted(ask, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def open_checks(ask):
-    """Give the open checks of a fit, name -> advice."""
+    """Give the open checks of a fit, name -> advice; of an average, that of its first law."""
 
     def call(fit):
         said = ask("check", fit)
         assert said.code == 0
-        return {row["name"]: row["advice"] for row in said.document["checks"] if not row["passed"]}
+        rows = [row for row in reversed(said.document["checks"]) if not row["passed"]]
+        return {row["name"].rpartition(": ")[2]: row["advice"] for row in rows}
 
     return call
 

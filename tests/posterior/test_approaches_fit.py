@@ -15,7 +15,7 @@ MODELS = ("approach-1", "approach-2", "chinchilla")
 BUDGETS = np.geomspace(1e19, 1e21, 5)
 ASKED = np.array([1e19, 1e20, 1e21, 1e22])  # the last one a decade beyond
 QUICK = {"draws": 300, "tune": 500, "chains": 2, "progressbar": False}
-ONCE = {**QUICK, "draws": 200, "tune": 300}  # of the one table that is fitted at every run of the tests
+ONCE = {**QUICK, "draws": 100, "tune": 150}  # of the one table that is fitted at every run of the tests
 
 
 def isoflop_runs(constants, seed, *, noise=0.002, sizes=7, ratio=2.0):

@@ -66,8 +66,8 @@ def test_a_failed_check_of_any_fit_with_weight_counts(posterior_from_constants, 
     assert failed_checks(both) == ["bad: rhat"]
     assert set(stored_check(both)["name"]) == {"good: explained", "bad: rhat"}
     (warning, *_) = bands(forecast(both, PLANS))["warning"]
-    assert "Fit 'good', weight 0.60: Look at units." in warning
-    assert "Fit 'bad', weight 0.40: Longer." in warning
+    assert "Law 'good' (weight 0.60): Look at units." in warning
+    assert "Law 'bad' (weight 0.40): Longer." in warning
     one = average_fits(fits, {"good": 1, "bad": 0})
     assert failed_checks(one) == []
     assert "Longer" not in bands(forecast(one, PLANS))["warning"].iloc[0]
