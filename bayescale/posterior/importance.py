@@ -26,7 +26,7 @@ _REMEMBERED = 4  # steps whose points count together
 _MOST_STEPS = 60
 # The defensive part: its factor on the covariance, share and degrees of freedom.
 _WIDE, _WIDE_SHARE, _WIDE_NU = 3.0, 0.1, 3.0
-_LEAST_EFFICIENCY = 0.05  # below it, more draws do not help; the gate refuses 0.1
+_LEAST_EFFICIENCY = 0.05  # below it no more points are drawn: the gate refuses 0.1
 
 
 @dataclass(frozen=True)
@@ -132,9 +132,9 @@ def _half(target: Target, size: int, effort: Effort, rng: np.random.Generator) -
         scores, weights, parts = *_pooled(proposals, drawn), more
     proposal = _defended(scores, weights, parts, rng)
     found = _drawn(target, proposal, size, rng)
-    share = max(effective(found.weights) / size, _LEAST_EFFICIENCY)
+    share = effective(found.weights) / size
     missing = min(int(1.1 * size / share), effort.most) - size
-    return found if missing <= 0 else _both(found, _drawn(target, proposal, missing, rng))
+    return found if missing <= 0 or share < _LEAST_EFFICIENCY else _both(found, _drawn(target, proposal, missing, rng))
 
 
 def _pooled(proposals: list[Mixture], drawn: list[Weighed]) -> tuple[np.ndarray, np.ndarray]:
