@@ -326,3 +326,19 @@ def test_the_nearest_of_many_rows_are_those_of_a_full_search(equal):
         others = [np.delete(np.arange(n), i) for i in range(n)]
         found = [one[np.argsort(np.abs(x[one] - x[i]), kind="stable")[:k]] for i, one in enumerate(others)]
         np.testing.assert_array_equal(nearest(x, k), found)
+
+
+def test_draws_that_are_nearly_all_the_same_are_checked_too(small_fit):
+    """A sampler that failed may leave a few points, repeated: the check says so, and does not fall over."""
+    idata = small_fit.copy()
+    for group in ("posterior", "log_likelihood", "log_prior"):
+        few = (
+            idata[group]
+            .to_dataset()
+            .isel(draw=[0] * idata[group].sizes["draw"])
+            .assign_coords(draw=idata[group]["draw"])
+        )
+        idata[group] = xr.DataTree(few)
+    values = idata["posterior"].to_dataset()
+    idata["posterior"] = xr.DataTree(values.assign(log_alpha=values["log_alpha"] + 5.0))  # in a tail of its prior
+    assert not check_fit(idata).query("severity == 'fail'")["passed"].all()
