@@ -14,14 +14,13 @@ _PROB = 0.9  # of the intervals of parameters
 def give_fit(idata: Any, path: str, out: str, model: str, seconds: float, *, json_: bool) -> None:
     """Print a fit that was saved at `path`, and was meant for `out`: for people, or as JSON."""
     from ..posterior import is_average
-    from ..posterior.check import open_checks, stored_check
+    from ..posterior.check import open_checks
 
-    check, averaged = stored_check(idata), is_average(idata)
-    report = _report(idata, check, model, path, seconds)
+    report = _report(idata, model, path, seconds)
     if json_:
         print_json(report)
         return
-    if averaged:
+    if is_average(idata):
         print_laws(idata, report["laws"])
     else:
         _print_fit(idata, report)
@@ -58,11 +57,11 @@ def print_laws(idata: Any, laws: list[dict[str, Any]]) -> None:
     print_text(" ".join(why))
 
 
-def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
-    from ..posterior import one_fit
+def _report(idata: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
+    from ..posterior import failed_checks, one_fit
+    from ..posterior.check import open_checks
 
     left_out, dropped = json.loads(idata.attrs["left_out"]), json.loads(idata.attrs["dropped"])
-    open_ = check[~check["passed"]]
     return {
         "fit": out,
         "model": model,
@@ -70,10 +69,10 @@ def _report(idata: Any, check: Any, model: str, out: str, seconds: float) -> dic
         "runs_left_out": len(left_out),
         "runs_dropped": len(dropped),
         "seconds": round(seconds, 1),
-        "passed": bool(open_[open_["severity"] == "fail"].empty),
+        "passed": not failed_checks(idata),
         "warnings": [
             *json.loads(idata.attrs["notes"]).values(),
-            *(f"{row.name_}: {row.advice}" for row in _named(open_)),
+            *(f"{row['name']}: {row['advice']}" for row in open_checks(idata)),
         ],
         "left_out": left_out,
         "dropped": dropped,

@@ -42,7 +42,7 @@ _OBJECTS = 100_000  # made between two looks for garbage: with Python's 700 (2,0
 
 _HELP = """Bayesian neural scaling laws: from a table of training runs to a decision.
 
-Import logs into a table, fit RUNS, check the fit, forecast larger runs, then decide: allocate a budget, find the cheapest plan that
+Import logs into a table, fit RUNS, compare the laws, forecast larger runs, then decide: allocate a budget, find the cheapest plan that
 reaches a loss, or find the plan that is worth its cost.
 
 What the numbers mean: params, tokens and FLOP are raw counts (written as 70B, 1.4T or 5.76e23); compute is

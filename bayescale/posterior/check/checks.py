@@ -78,8 +78,9 @@ def _of_each(idata: xr.DataTree, table: Callable[[xr.DataTree], pd.DataFrame]) -
     tables = []
     for fit, one in weighed_fits(idata).items():
         rows = table(one)
-        tables.append(rows.assign(name=fit + ": " + rows["name"]))
-    return pd.concat(tables, ignore_index=True)
+        if len(rows):
+            tables.append(rows.assign(name=fit + ": " + rows["name"]))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
 
 def failed_checks(idata: xr.DataTree) -> list[str]:
