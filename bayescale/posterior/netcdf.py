@@ -77,4 +77,6 @@ def _typed(values: Any) -> tuple[np.ndarray, Any]:
     import h5py  # slow to import, and most uses of a fit do not save it
 
     values = np.asarray(values)
+    if values.dtype.kind == "O":  # nutpie's messages are texts, or None where there is nothing to say
+        values = np.frompyfunc(lambda value: "" if value is None or value != value else str(value), 1, 1)(values)
     return (values.astype(object), h5py.string_dtype()) if values.dtype.kind in "UO" else (values, None)

@@ -25,6 +25,7 @@ def odd_tree():
             "count": ("step", np.arange(3, dtype=np.int32)),
             "few": ("step", np.arange(3, dtype=np.float32)),
             "mixed": ("step", np.array(["a", "b", "cc"], dtype=object)),
+            "said": ("step", np.array([None, "too far", None], dtype=object)),
             "khat": 0.25,
         },
         {"family": ("step", ["p", "q", "r"])},
