@@ -22,7 +22,7 @@ from ..posterior.fast import found_numbers, search
 from ..posterior.fit import stored_seed
 from ..posterior.importance import resampled
 from ..posterior.rows import fitted_rows
-from ..posterior.smc import sample_smc
+from ..posterior.smc import plain_rhat, sample_smc
 from ..spec.density import Density, has_density
 from ..spec.spec import ModelSpec
 from .chunks import finished_chunk, keep_chunk, open_folder
@@ -252,7 +252,9 @@ def _by_smc(density: Density, draws: int, seed: int) -> tuple[dict[str, np.ndarr
     sampled, stats = sample_smc(
         density, draws=-(-draws // _CHAINS), tune=_TUNE, chains=_CHAINS, cores=1, random_seed=seed
     )
-    apart = max(_rhat(one.number(sampled[name])) for name, one in zip(density.names, density.coordinates, strict=True))
+    apart = max(
+        plain_rhat(one.number(sampled[name])) for name, one in zip(density.names, density.coordinates, strict=True)
+    )
     evidence = stats["log_evidence"]
     numbers = {
         "log_evidence": float(np.logaddexp.reduce(evidence) - np.log(_CHAINS)),
@@ -260,12 +262,6 @@ def _by_smc(density: Density, draws: int, seed: int) -> tuple[dict[str, np.ndarr
         "passed": bool(apart < _RHAT),
     }
     return {name: value.T.ravel()[:draws] for name, value in sampled.items()}, numbers
-
-
-def _rhat(values: np.ndarray) -> float:
-    """Plain R-hat of values, shape (chain, draw) (Gelman and Rubin 1992)."""
-    n, within = values.shape[1], values.var(axis=1, ddof=1).mean()
-    return float(np.sqrt((n - 1) / n + values.mean(axis=1).var(ddof=1) / within))
 
 
 def _joined(chunks: Sequence[_Arrays], draws: int) -> _Arrays:

@@ -20,7 +20,7 @@ from ..laws.law import SLACK
 from ..spec.density import Density
 
 _KEPT = 0.8  # effective share of points left after a step of t
-_MOVES, _LAST = 60, 5  # moves per step: tune / 60, and tune / 5 after the last step
+_MOVES, _LAST = 25, 2  # moves per step: tune / 25, and tune / 2 after the last step
 _TURNS = (
     "rest",
     "whole",
@@ -50,7 +50,7 @@ def sample_smc(
     draws : int
         Points of each run.
     tune : int
-        Effort: tune / 60 moves at each step, tune / 5 after the last; at least 10.
+        Effort: tune / 25 moves at each step, tune / 2 after the last; at least 10.
     chains, cores : int
         Number of runs, and how many of them at a time.
     random_seed : int
@@ -69,6 +69,14 @@ def sample_smc(
     values = [density.values(points) for points, _ in found]
     stats = {name: np.array([one[name] for _, one in found]) for name in ("log_evidence", "acceptance", "steps")}
     return {name: np.stack([one[name] for one in values]) for name in density.names}, stats
+
+
+def plain_rhat(values: np.ndarray) -> float:
+    """Plain R-hat of values, shape (chain, draw) (Gelman and Rubin 1992)."""
+    n = values.shape[1]
+    within = values.var(axis=1, ddof=1).mean()
+    between = values.mean(axis=1).var(ddof=1) if len(values) > 1 else 0.0
+    return float(np.sqrt((n - 1) / n + between / within)) if within > 0 else 1.0
 
 
 def _run(density: Density, n: int, tune: int, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, float]]:

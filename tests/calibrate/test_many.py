@@ -193,7 +193,7 @@ def test_a_broken_law_that_the_gate_refuses_is_sampled_by_smc(monkeypatch):
     assert np.isnan(fits["khat"]).all() and np.isfinite(fits["log_evidence"]).all() and fits["log_evidence_error"] > 0
     assert all(np.isfinite(fits[name]).all() and fits[name].sizes["draw"] == 402 for name in spec.sampled)
     together = np.random.default_rng(1).standard_normal((4, 100))
-    assert many._rhat(together) < many._RHAT < many._rhat(together + np.arange(4)[:, None])
+    assert many.plain_rhat(together) < many._RHAT < many.plain_rhat(together + np.arange(4)[:, None])
 
 
 @pytest.mark.parametrize(
