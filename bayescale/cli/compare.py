@@ -62,6 +62,18 @@ def compare(
     budgets = [float(amount("--flops", text) or 0) for text in flops or ()] or None
     wanted = None if plans is None else read_plans(plans)
     if Path(runs).is_file() and is_netcdf(Path(runs)):
+        given = {
+            "--models": models,
+            "--at": at,
+            "--column": column,
+            "--where": where,
+            "--family": family,
+            "--response": response,
+        }
+        if unused := [name for name, value in given.items() if value]:
+            raise InputError(
+                f"{unused[0]} is for a table of runs, but {runs} is a fit: leave it out, or give the table."
+            )
         idata = load_passed(runs, force=False, everything=True)
     else:
         asked = Asked(models=names_of("--models", models), inputs=[at] if at else None, response=response)

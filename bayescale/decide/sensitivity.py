@@ -1,6 +1,6 @@
 """What a choice depends on: `sensitivity`, the constants of the law; `leave_one_out`, the runs, by importance weights without new fits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +10,12 @@ import xarray as xr
 
 from ..errors import InputError
 from ..forecasts.averaged import whose_draws
-from ..posterior import fits_of, is_average, weighed_fits
+from ..posterior import Fit, has_say, is_average, weighed_fits
 from .plans.choose import best_tokens, choose, refine, sizes
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
 from .plans.risk import mean
-from .problem.open import Problem, open_problem
+from .problem.open import Problem, open_problem, problem_of
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 
@@ -39,6 +39,13 @@ def _asked(
     problem = open_problem(idata, request)
     feasible = problem.one_budget()
     choice = choose(problem.draws.thinned(_ABOUT), feasible, mean())
+    ratio = np.exp(choice.log_tokens - choice.log_params)
+    kept = [fit for fit in problem.fits if has_say(fit, ratio)]
+    if 0 < len(kept) < len(problem.fits):  # as `decide_where_laws_hold`
+        total = sum(fit.weight for fit in kept)
+        problem = problem_of([replace(fit, weight=fit.weight / total) for fit in kept], request)
+        feasible = problem.one_budget()
+        choice = choose(problem.draws.thinned(_ABOUT), feasible, mean())
     if why := problem.too_far(float(np.exp(choice.log_params)), float(np.exp(choice.log_tokens))):
         raise InputError(why)
     return problem, feasible
@@ -75,9 +82,10 @@ def sensitivity(
         `params_high`, the median size in the third of the draws with the smallest and the largest values of the constant.
     """
     if is_average(idata):
-        each = {
-            law: sensitivity(one, flops, limits=limits, at=at, rules=rules) for law, one in weighed_fits(idata).items()
-        }
+        problem, _ = _asked("sensitivity", idata, flops, limits, at, rules)
+        laws = [fit.name for fit in problem.fits]
+        trees = {law: one for law, one in weighed_fits(idata).items() if law in laws}
+        each = {law: sensitivity(one, flops, limits=limits, at=at, rules=rules) for law, one in trees.items()}
         table = pd.concat([own.rename(index=f"{law}: {{}}".format) for law, own in each.items()])
         return _strongest(table)
     problem, feasible = _asked("sensitivity", idata, flops, limits, at, rules)
@@ -152,14 +160,14 @@ def leave_one_out(
         raise InputError(
             f"Leaving out runs needs at least {_FEWEST} draws, to fit the tail of the weights. Got {draws.size}: fit with more draws."
         )
-    likelihoods = [next(iter(one["log_likelihood"].data_vars.values())) for one in fits.values()]
+    likelihoods = [next(iter(fits[fit.name]["log_likelihood"].data_vars.values())) for fit in problem.fits]
     first = likelihoods[0]
     values = [one.transpose(..., "chain", "draw").to_numpy().reshape(-1, draws.size) for one in likelihoods]
     names = first["run"].to_numpy().astype(str) if "run" in first.coords else np.arange(len(values[0]))
-    return _without_each(draws, feasible, *_weights_of(idata, values), list(names))
+    return _without_each(draws, feasible, *_weights_of(problem.fits, values), list(names))
 
 
-def _weights_of(idata: xr.DataTree, likelihoods: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _weights_of(fits: Sequence[Fit], likelihoods: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights of the draws that decide, (run, draw), and Pareto k, of an average the largest of its fits.
 
     Each fit of an average gives the draws that it gives to a decision; together they keep its weight.
@@ -167,7 +175,6 @@ def _weights_of(idata: xr.DataTree, likelihoods: list[np.ndarray]) -> tuple[np.n
     each = [_weights(likelihood) for likelihood in likelihoods]
     if len(each) == 1:
         return each[0]
-    fits = fits_of(idata)
     sizes = fits[0].draws.sizes
     by_fit = {fit.name: fit.weight for fit in fits}
     owner = whose_draws(by_fit, (sizes["chain"], sizes["draw"]), fits[0].mixing_seed).ravel()

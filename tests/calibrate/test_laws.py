@@ -149,6 +149,12 @@ def test_a_served_model_is_decided_without_the_law_of_the_optimum(average):
     assert "no say" not in plain["warning"]
     row = allocate(average, Budget(flops=1e22, demand=Demand(2e12))).iloc[0]
     assert row["tokens_per_param"] > 120 and row["warning"].startswith("Law 'profile' (weight ")
+    assert f"the plan has {row['tokens_per_param']:.3g}." in row["warning"]
+    served = Budget(flops=1e22, demand=Demand(2e12))
+    assert not any(name.startswith("profile") for name in sensitivity(average, served).index)
+    alone = leave_one_out(average["chinchilla"], served), leave_one_out(average["skaling"], served)
+    both = np.maximum(*(table["pareto_k"].sort_index() for table in alone))
+    np.testing.assert_allclose(leave_one_out(average, served)["pareto_k"].sort_index(), both)
 
 
 def test_laws_beside_their_average(average):

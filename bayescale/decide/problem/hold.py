@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from ...posterior import Fit, has_say, without_say
@@ -47,11 +46,18 @@ def decide_where_laws_hold(
     kept = [fit for fit in fits if has_say(fit, ratio).all()]
     if not kept or len(kept) == len(fits):
         return table
-    silent = [fit for fit in fits if fit not in kept]
+    silent = [fit for fit in fits if not has_say(fit, ratio).all()]
     total = sum(fit.weight for fit in kept)
     attrs = table.attrs
     table = decide(problem_of([replace(fit, weight=fit.weight / total) for fit in kept], request))
     table.attrs.update({name: value for name, value in attrs.items() if name not in table.attrs})
-    farthest = float(ratio[np.argmax([~np.all([has_say(fit, one) for fit in silent]) for one in ratio])])
-    said = " ".join(without_say(fit, farthest) for fit in silent)
-    return table.assign(warning=[f"{said} {text}".strip() for text in table["warning"]])
+    notes = []
+    for name, at in (table["tokens"] / table["params"]).items():
+        own = [without_say(fit, float(at)) for fit in silent if not has_say(fit, at)] if row in (None, name) else []
+        left = (
+            []
+            if own or row is not None
+            else [f"Decided without {', '.join(fit.name for fit in silent)}, as its other plans are."]
+        )
+        notes.append(" ".join([*own, *left]))
+    return table.assign(warning=[f"{one} {text}".strip() for one, text in zip(notes, table["warning"], strict=True)])

@@ -87,6 +87,8 @@ def of_several(
             continue
         these = f"Law '{heaviest}'" if len(own) == 1 else f"Laws {', '.join(own)}"
         of = "All laws" if len(own) == len(checks) else f"{these} (weight {weight:.2f})"
+        if len({one["advice"] for one in own.values()}) > 1:
+            of += f", in the numbers of {heaviest}"
         merged.append(row if same else {**row, "advice": f"{of}: {row['advice']}"})
     return merged
 
