@@ -12,9 +12,11 @@ from .options import (
     Band,
     BestOf,
     Columns,
+    Family,
     Json,
     Out,
     RunColumn,
+    Where,
     check_out,
     columns_with_run,
     names_of,
@@ -44,10 +46,8 @@ def compare_approaches(
         float, typer.Option(help="How far a run's compute may be from its budget in approach 2, as a share.")
     ] = 0.15,
     column: Columns = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
-    ] = None,
-    family: Annotated[str | None, typer.Option(help="The family, if the table has several.")] = None,
+    where: Where = None,
+    family: Family = None,
     run: RunColumn = None,
     best_of: BestOf = None,
     all_rows: AllRows = False,

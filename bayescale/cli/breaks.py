@@ -12,7 +12,7 @@ import typer
 from ..errors import InputError
 from .fit import check_sampler, sampling
 from .fitted import give_fit
-from .options import AllRows, BestOf, Columns, Json, RunColumn, columns_with_run, law_options, names_of
+from .options import AllRows, BestOf, Columns, Family, Json, RunColumn, Where, columns_with_run, law_options, names_of
 from .output import print_notes
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit
@@ -29,10 +29,8 @@ def fit_breaks(
     ] = None,
     out: Annotated[str, typer.Option(help="Where to save the average of the fits.")] = "fit.nc",
     column: Columns = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
-    ] = None,
-    family: Annotated[str | None, typer.Option(help="The family to fit, if the table has several.")] = None,
+    where: Where = None,
+    family: Family = None,
     run: RunColumn = None,
     best_of: BestOf = None,
     all_rows: AllRows = False,

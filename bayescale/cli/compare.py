@@ -12,7 +12,19 @@ from ..errors import InputError
 from .decisions import amount
 from .fit import sampling
 from .models import Asked
-from .options import AllRows, Band, BestOf, Columns, Json, ParamsKind, RunColumn, columns_with_run, names_of
+from .options import (
+    AllRows,
+    Band,
+    BestOf,
+    Columns,
+    Family,
+    Json,
+    ParamsKind,
+    RunColumn,
+    Where,
+    columns_with_run,
+    names_of,
+)
 from .output import count, number, print_json, print_notes, print_table, print_text
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit, load_passed, say_kept
@@ -37,10 +49,8 @@ def compare(
         str | None, typer.Option("--at", metavar="COLUMN", help="Column of a curve's one input, e.g. steps.")
     ] = None,
     column: Columns = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
-    ] = None,
-    family: Annotated[str | None, typer.Option(help="The family to fit, if the table has several.")] = None,
+    where: Where = None,
+    family: Family = None,
     run: RunColumn = None,
     best_of: BestOf = None,
     all_rows: AllRows = False,

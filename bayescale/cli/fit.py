@@ -13,7 +13,7 @@ import typer
 from ..errors import InputError
 from .fitted import give_fit, print_checks
 from .models import Asked, Covariates, Law, Priors, say_notes
-from .options import AllRows, BestOf, Columns, Json, ParamsKind, RunColumn, columns_with_run, names_of
+from .options import AllRows, BestOf, Columns, Family, Json, ParamsKind, RunColumn, Where, columns_with_run, names_of
 from .output import print_json, print_notes
 from .progress import heartbeat
 from .reading import read_table
@@ -33,10 +33,8 @@ def fit(
     covariate: Covariates = None,
     out: Annotated[str, typer.Option(help="Where to save the fit.")] = "fit.nc",
     column: Columns = None,
-    where: Annotated[
-        list[str] | None, typer.Option(metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
-    ] = None,
-    family: Annotated[str | None, typer.Option(help="The family to fit, if the table has several.")] = None,
+    where: Where = None,
+    family: Family = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(

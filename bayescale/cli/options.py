@@ -28,6 +28,10 @@ Columns = Annotated[
     list[str] | None,
     typer.Option("--column", metavar="NAME=COLUMN", help="Read NAME from COLUMN of the file; repeatable."),
 ]
+Where = Annotated[
+    list[str] | None, typer.Option("--where", metavar="'COLUMN OP VALUE'", help="Use only these rows; repeatable.")
+]
+Family = Annotated[str | None, typer.Option("--family", help="The family to fit, if the table has several.")]
 RunColumn = Annotated[
     str | None,
     typer.Option("--run", metavar="COLUMN", help="Column that names the runs; the last row of each is used."),

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
 from bayescale import forecast, load_spec, read_runs
 from bayescale.calibrate import forward
@@ -73,4 +72,3 @@ def test_the_law_behind_the_runs_scores_best():
     assert scores.shape[1] >= 3 and (scores.loc["chinchilla"] > scores.loc["power"]).all()
     again = forward_scores(specs, rows, random_seed=1)
     pd.testing.assert_frame_equal(scores, again)
-    assert not isinstance(scores, xr.Dataset)

@@ -169,10 +169,7 @@ def test_laws_beside_their_average(average):
 
 
 def test_laws_that_disagree_are_named(posterior_from_constants, besi):
-    from bayescale import average_fits
-
     fits = {name: posterior_from_constants({**besi, "E": E}, n_draws=200) for name, E in (("low", 1.2), ("high", 2.2))}
-    tree = average_fits(fits, {"low": 1, "high": 1})
     plans = pd.DataFrame({"run": ["big"], "params": [3e9], "tokens": [6e10]})
     tables = pd.concat(
         [bands(forecast(one, plans)).reset_index(names="plan").assign(law=name) for name, one in fits.items()]
@@ -182,7 +179,6 @@ def test_laws_that_disagree_are_named(posterior_from_constants, besi):
     (said,) = _disagreements(tables, {"low": 0.5, "high": 0.5})
     assert said.startswith("big: the laws disagree by more than their bands: medians from ") and "2 bands of 2" in said
     assert _disagreements(tables[tables["law"] == "low"], {"low": 1.0}) == []
-    assert tree.attrs["weights"]
 
 
 def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, average):
