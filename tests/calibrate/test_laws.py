@@ -29,7 +29,8 @@ from bayescale import (
 )
 from bayescale.calibrate import laws as module
 from bayescale.calibrate.compare import compare_laws
-from bayescale.posterior import failed_checks, fit
+from bayescale.decide.sensitivity import _weights_of
+from bayescale.posterior import failed_checks, fit, fits_of
 
 ALL = {"where": (), "family": None, "best_of": (), "all_rows": False}
 
@@ -117,6 +118,18 @@ def test_leaving_a_run_out_keeps_the_weights_of_the_laws(average):
     assert (
         len(known) > 5 and np.abs(np.log(known)).max() < 2 * np.abs(np.log(alone["params_ratio"].dropna())).max() + 0.2
     )
+
+
+def test_each_law_keeps_its_weight_without_a_run(average):
+    fits = fits_of(average)
+    likelihoods = [
+        average[fit.name]["log_likelihood"]["log_loss"].stack(s=("chain", "draw")).to_numpy() for fit in fits
+    ]
+    weights, _ = _weights_of(fits, likelihoods)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    n, edges = weights.shape[1], np.cumsum([0.0, *(fit.weight for fit in fits)])
+    shares = [weights[:, round(a * n) : round(b * n)].sum(axis=1) for a, b in zip(edges, edges[1:], strict=False)]
+    np.testing.assert_allclose(np.transpose(shares), [[fit.weight for fit in fits]] * len(weights), atol=0.005)
 
 
 def test_published_repeats_are_for_the_law_that_can_take_them(average):
