@@ -1,5 +1,6 @@
 """The default fit: which laws a table supports, their weights, and an average that every answer takes."""
 
+import itertools
 import json
 
 import arviz_stats as azs
@@ -128,7 +129,7 @@ def test_each_law_keeps_its_weight_without_a_run(average):
     weights, _ = _weights_of(fits, likelihoods)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
     n, edges = weights.shape[1], np.cumsum([0.0, *(fit.weight for fit in fits)])
-    shares = [weights[:, round(a * n) : round(b * n)].sum(axis=1) for a, b in zip(edges, edges[1:], strict=False)]
+    shares = [weights[:, round(a * n) : round(b * n)].sum(axis=1) for a, b in itertools.pairwise(edges)]
     np.testing.assert_allclose(np.transpose(shares), [[fit.weight for fit in fits]] * len(weights), atol=0.005)
 
 
