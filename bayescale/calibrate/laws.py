@@ -20,13 +20,14 @@ from ..runs.values import parse_column
 from ..spec import load_spec
 from ..spec.density import has_density
 from ..spec.spec import ModelSpec
-from .forward import forward_scores, weigh
+from .forward import forward_scores, law_holds, weigh
 
 AUTO = "auto"
 _ONE_EPOCH = ("chinchilla", "skaling", "profile")
 _FROM, _MORE = 20, ("farseer", "kaplan-nd-floor")  # runs from which a law with more constants is fitted too
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
+_HOLDS = 3.0  # log odds from which a law is taken to hold over the whole table: on public suites they reached 1.8
 
 
 def fit_laws(
@@ -88,7 +89,8 @@ def fit_laws(
 
     Notes
     -----
-    Weights are in proportion to exp(n_cuts x score / (n_cuts + 3)): `calibrate.forward` says why.
+    Weights are in proportion to exp(n_cuts x score / (n_cuts + 3)): `calibrate.forward` says why. Where a law holds over the whole table
+    (`forward.law_holds`), all laws are fitted without fade, and weights are in proportion to exp(n_cuts x score).
     """
     chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
     auto = isinstance(models, str) and models == AUTO
@@ -96,9 +98,18 @@ def fit_laws(
     specs = {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
     fits, left = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **sample_kwargs)
     specs = {name: specs[name] for name in fits}
+    rows = _common_rows(runs, specs, chosen)
+    scores, why = _scores(rows, specs, random_seed)
+    odds = law_holds(specs, rows, scores, random_seed=random_seed) if scores.shape[1] else 0.0
+    if odds > _HOLDS:  # a clean sweep, rare enough to fit twice
+        specs = {
+            name: spec.changed({"noise": {"fade": 0.0}}) if spec.noise.fade_runs else spec
+            for name, spec in specs.items()
+        }
+        fits, _ = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **sample_kwargs)
+        scores, why = _scores(rows, specs, random_seed)
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
-    scores, why = _scores(runs, specs, chosen, random_seed)
-    weights = _weights(scores, [name for name, checks in failed.items() if checks])
+    weights = _weights(scores, [name for name, checks in failed.items() if checks], in_full=odds > _HOLDS)
     idata = average_fits(fits, weights)
     notes = {name: f"its check failed ({', '.join(checks)})" if checks else "" for name, checks in failed.items()}
     means = scores.mean(axis=1)
@@ -113,13 +124,18 @@ def fit_laws(
         for name in fits
     ]
     first = next(iter(fits.values()))
-    rows = int(first["observed_data"].sizes["run"])
+    fitted = int(first["observed_data"].sizes["run"])
     said = {key: text for one in reversed(fits.values()) for key, text in json.loads(one.attrs["notes"]).items()}
     said |= {f"law_{name}": f"Law '{name}' has weight 0: {note}." for name, note in notes.items() if note}
     said |= {f"law_{name}": f"Law '{name}' is left out: {text}" for name, text in left.items()}
+    if odds > _HOLDS:
+        said["in_full"] = (
+            "The laws hold over the whole table: the smaller runs forecast the larger ones better if all count in full "
+            f"(log odds {odds:.1f}), so they do here; {given(fade=load_spec(_ONE_EPOCH[0]).noise.fade)} makes small runs count less."
+        )
     idata.attrs.update(
         laws=json.dumps(laws),
-        cuts=json.dumps([{"before": int(n), "beyond": rows - int(n)} for n in scores.columns]),
+        cuts=json.dumps([{"before": int(n), "beyond": fitted - int(n)} for n in scores.columns]),
         weighted_by=why,
         **{key: first.attrs[key] for key in ("left_out", "dropped", "where", "family", "source")},
         notes=json.dumps(said),
@@ -182,9 +198,14 @@ def _fits(
     return fits, left
 
 
-def _scores(
-    runs: pd.DataFrame, specs: Mapping[str, ModelSpec], chosen: dict[str, Any], random_seed: int
-) -> tuple[pd.DataFrame, str]:
+def _common_rows(runs: pd.DataFrame, specs: Mapping[str, ModelSpec], chosen: dict[str, Any]) -> pd.DataFrame:
+    """Return the rows that all laws fit."""
+    first = next(iter(specs.values()))
+    repeats = all(spec.get_law().keeps_repeats for spec in specs.values())
+    return select_rows(runs, inputs=first.inputs, response=first.response, repeats=repeats, **chosen)[0]
+
+
+def _scores(rows: pd.DataFrame, specs: Mapping[str, ModelSpec], random_seed: int) -> tuple[pd.DataFrame, str]:
     """Return the laws' forward scores, and the sentence on what the weights rest on."""
     none = pd.DataFrame(index=list(specs), dtype=float)
     if len(specs) == 1:
@@ -195,9 +216,6 @@ def _scores(
             none,
             f"Weights are equal: models like '{slow[0]}', sampled by NUTS alone, are not fitted again to part of the runs.",
         )
-    first = next(iter(specs.values()))
-    repeats = all(spec.get_law().keeps_repeats for spec in specs.values())
-    rows, _ = select_rows(runs, inputs=first.inputs, response=first.response, repeats=repeats, **chosen)
     scores = forward_scores(specs, rows, random_seed=random_seed)
     if not scores.shape[1]:
         return (
@@ -208,8 +226,8 @@ def _scores(
     return scores, f"Weights are by forecasts of the larger runs from the smaller ones, at {cuts}."
 
 
-def _weights(scores: pd.DataFrame, failed: Sequence[str]) -> dict[str, float]:
+def _weights(scores: pd.DataFrame, failed: Sequence[str], *, in_full: bool) -> dict[str, float]:
     """Return the weights of all laws; those that failed have 0, unless all of them did."""
     names = [str(name) for name in scores.index]
     usable = [name for name in names if name not in failed] or names
-    return dict.fromkeys(names, 0.0) | weigh(scores.loc[usable])
+    return dict.fromkeys(names, 0.0) | weigh(scores.loc[usable], in_full=in_full)

@@ -72,12 +72,30 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
         pm.stats.compute_log_likelihood(idata, progressbar=False)
         pm.stats.compute_log_prior(idata, progressbar=False)
         pm.sample_posterior_predictive(idata, random_seed=seeds[1], progressbar=False, extend_inferencedata=True)
-        prior = pm.sample_prior_predictive(_PRIOR_DRAWS, random_seed=seeds[2])
-    for group in ("prior", "prior_predictive"):
-        idata[group] = prior[group]
+    for group, draws in _prior(spec, runs, model, seeds[2]).items():
+        idata[group] = draws
     idata["sample_stats"].attrs["target_accept"] = float(options["target_accept"])  # for the advice of the check
     _weigh(idata, observed_name(spec))
     return idata
+
+
+def _prior(spec: ModelSpec, runs: pd.DataFrame, model: pm.Model, seed: int) -> dict[str, xr.DataTree]:
+    """Draw the prior and its runs; of a mixture, each part in proportion, since PyMC draws the prior without potentials."""
+    learnt, groups = spec.get_learnt(), ("prior", "prior_predictive")
+    parts = [(model, _PRIOR_DRAWS)]
+    if learnt:
+        entries = {name: {"dist": one.dist, **one.numbers} for name, one in learnt.priors.items()}
+        noise = {"noise": {"sigma": entries.pop("sigma")}} if "sigma" in entries else {}
+        alone = build_model(spec.changed({"priors": entries, "learnt": None, **noise}), runs)
+        of_it = round(learnt.weight * _PRIOR_DRAWS)
+        parts = [(alone, of_it), (model, _PRIOR_DRAWS - of_it)]
+    with quiet():
+        found = [pm.sample_prior_predictive(n, model=one, random_seed=seed) for one, n in parts]
+    draws = {"draw": np.arange(_PRIOR_DRAWS)}
+    return {
+        group: xr.DataTree(xr.concat([one[group].to_dataset() for one in found], "draw").assign_coords(draws))
+        for group in groups
+    }
 
 
 def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:

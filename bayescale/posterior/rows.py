@@ -45,7 +45,7 @@ def fitted_rows(
     Returns
     -------
     spec : ModelSpec
-        The same, or with another noise for a share of right answers of which the number of items is not known.
+        The same, with the fade of this number of runs, and another noise for shares of right answers of an unknown number of items.
     rows : pandas.DataFrame
         The rows to fit; `attrs["notes"]` says what is noteworthy about them.
     left_out : pandas.DataFrame
@@ -74,7 +74,7 @@ def fitted_rows(
     spec, rows = _counted(spec, rows)
     check_groups(spec, rows)
     _check_rows(spec, rows)
-    return spec, rows, left_out
+    return spec.for_runs(len(rows)), rows, left_out
 
 
 def _check_table(spec: ModelSpec, runs: pd.DataFrame) -> None:

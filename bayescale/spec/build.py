@@ -14,6 +14,7 @@ from .cells import find_cells
 from .centred import centred_lognormal
 from .data import model_data
 from .groups import group_names, pooled
+from .learnt import Learnt
 from .noise import observed_name, to_link, with_grid
 from .prior import Prior
 from .profiles import profile_curve
@@ -60,6 +61,8 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         sampled = {name: _pooled(spec, name, value) for name, value in common.items()}
         if law.level:
             sampled[law.level], scale = _level(spec, sampled, inputs, data, scale, measured)
+        if learnt := spec.get_learnt():
+            pm.Potential("learnt", _log_learnt(learnt, spec, {**sampled, "sigma": model["sigma"]}))
         if law.bounds:
             pm.Potential("bounds", pm.math.switch(allowed(law, sampled, data), 0.0, -np.inf))
         constants = {
@@ -108,6 +111,15 @@ def _level(
     else:
         level = _variable(law.level, prior)
     return _pooled(spec, law.level, level), scale
+
+
+def _log_learnt(learnt: Learnt, spec: ModelSpec, sampled: Mapping[str, Any]) -> Any:
+    """Return `Learnt.log_factor` of variables of the graph."""
+    own, ratio = {**spec.priors, "sigma": spec.noise.sigma}, 0.0
+    for name, prior in learnt.priors.items():
+        ours, theirs = (getattr(pm, one.dist).dist(**_numbers(one)) for one in (own[name], prior))
+        ratio = ratio + pm.logp(theirs, sampled[name]) - pm.logp(ours, sampled[name])
+    return pm.math.logaddexp(np.log1p(-learnt.weight), np.log(learnt.weight) + ratio)
 
 
 def _defined(spec: ModelSpec, curve: Any) -> Any:

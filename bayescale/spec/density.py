@@ -4,9 +4,9 @@ Points are rows of unconstrained numbers, as a sampler moves them: positive para
 covariates, cells or counts are not supported.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,23 +14,12 @@ import pandas as pd
 from ..laws.distance import decades_beyond
 from ..laws.law import allowed
 from ..laws.noise import COUNTS
+from .coordinate import coordinate
 from .data import model_data
 from .noise import log_density, observed_name
-from .prior import Prior
 from .spec import ModelSpec
 
-_NORMAL = np.log(2 * np.pi) / 2
 _SHARE_DRAWS = 20_000
-
-
-class Coordinate(NamedTuple):
-    """One sampled parameter: its value from an unconstrained number, the inverse, the log of its slope, and its prior in such numbers."""
-
-    value: Callable[[Any], Any]
-    number: Callable[[Any], Any]
-    log_slope: Callable[[Any], Any]
-    log_prior: Callable[[Any], Any]
-    draw: Callable[[np.random.Generator, int], np.ndarray]
 
 
 class Density:
@@ -47,7 +36,8 @@ class Density:
     --------
     >>> density = Density(load_spec("bnsl"), rows)  # doctest: +SKIP
     >>> points = density.draw(np.random.default_rng(1), 1000)  # doctest: +SKIP
-    >>> log_posterior = density.log_priors(points).sum(1) + density.log_likelihood(points)  # doctest: +SKIP
+    >>> log_prior = density.log_priors(points).sum(1) + density.log_learnt(density.values(points))  # doctest: +SKIP
+    >>> log_posterior = log_prior + density.log_likelihood(points)  # doctest: +SKIP
     """
 
     def __init__(self, spec: ModelSpec, rows: pd.DataFrame) -> None:
@@ -58,6 +48,7 @@ class Density:
             priors["nu"] = spec.noise.nu
         self.priors, self.names = priors, tuple(priors)
         self.coordinates = [coordinate(prior) for prior in priors.values()]
+        self.learnt = spec.get_learnt()
         self.data = model_data(spec, rows)
         self.inputs = {name: self.data[name] for name in self.law.inputs}
         self.measured, self.weight = self.data[f"{observed_name(spec)}_measured"], self.data["weight"]
@@ -74,7 +65,12 @@ class Density:
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return points from the prior, shape (n, parameters); the bounds of a law are not applied."""
-        return np.stack([one.draw(rng, n) for one in self.coordinates], axis=1)
+        points = np.stack([one.draw(rng, n) for one in self.coordinates], axis=1)
+        if self.learnt:
+            chosen = rng.random(n) < self.learnt.weight
+            for name in self.learnt.priors:
+                points[chosen, self.names.index(name)] = self.learnt.draw(name, rng, int(chosen.sum()))
+        return points
 
     def values(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """Parameters by name, each of shape (n,)."""
@@ -82,14 +78,19 @@ class Density:
         return {name: one.value(column) for name, one, column in columns}
 
     def log_priors(self, points: np.ndarray) -> np.ndarray:
-        """Log prior density of each coordinate, shape (n, parameters); they are independent."""
+        """Log density of each coordinate under its own prior, shape (n, parameters); `log_learnt` is a factor on their product."""
         columns = zip(self.coordinates, points.T, strict=True)
         return np.stack([one.log_prior(column) for one, column in columns], axis=1)
 
+    def log_learnt(self, values: Mapping[str, Any]) -> Any:
+        """Log of the factor that what is learnt from other suites puts on the product of the model's own priors; 0.0 without it."""
+        return self.learnt.log_factor(values) if self.learnt else 0.0
+
     def log_prior_of(self, points: np.ndarray) -> dict[str, np.ndarray]:
-        """Log prior density of each parameter, by name, as a density of its value."""
+        """Log prior density of each parameter, by name, as a density of its value, and of `learnt`, the factor on their product."""
         columns = zip(self.names, self.coordinates, points.T, strict=True)
-        return {name: one.log_prior(column) - one.log_slope(column) for name, one, column in columns}
+        each = {name: one.log_prior(column) - one.log_slope(column) for name, one, column in columns}
+        return each | ({"learnt": self.log_learnt(self.values(points))} if self.learnt else {})
 
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
         """Log likelihood of all runs, shape (n,); minus infinity if the law excludes a curve or leaves the range of floats."""
@@ -133,78 +134,3 @@ def has_density(spec: ModelSpec) -> bool:
     """Whether this module supports a model."""
     plain = spec.get_law().gives_loss and not (spec.groups or spec.covariates)
     return plain and spec.noise.dist != COUNTS and spec.noise.link in ("log", "identity")
-
-
-def coordinate(prior: Prior) -> Coordinate:
-    """Return the coordinate of a parameter with this prior."""
-    from scipy.special import betaln, expit, gammaln, logit  # slow to import, and fits by NUTS do not need it
-
-    n = prior.numbers
-    if prior.dist in ("Normal", "LogNormal"):
-        mu = np.log(n["median"]) if prior.dist == "LogNormal" else n["mu"]
-        return Coordinate(
-            np.exp if prior.dist == "LogNormal" else np.asarray,
-            np.log if prior.dist == "LogNormal" else np.asarray,
-            np.asarray if prior.dist == "LogNormal" else np.zeros_like,
-            lambda u: -(((u - mu) / n["sigma"]) ** 2) / 2 - np.log(n["sigma"]) - _NORMAL,
-            lambda rng, size: mu + n["sigma"] * rng.standard_normal(size),
-        )
-    if prior.dist in ("StudentT", "HalfStudentT"):
-        return _student(prior)
-    if prior.dist == "HalfNormal":
-        return Coordinate(
-            np.exp,
-            np.log,
-            np.asarray,
-            lambda u: -((np.exp(u) / n["sigma"]) ** 2) / 2 - np.log(n["sigma"]) - _NORMAL + np.log(2) + u,
-            lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_normal(size))),
-        )
-    if prior.dist == "Uniform":
-        low, width = n["lower"], n["upper"] - n["lower"]
-        return Coordinate(
-            lambda u: low + width * expit(u),
-            lambda x: logit((x - low) / width),
-            lambda u: np.log(width) - np.logaddexp(0, -u) - np.logaddexp(0, u),
-            lambda u: -np.logaddexp(0, -u) - np.logaddexp(0, u),
-            lambda rng, size: logit(rng.random(size)),
-        )
-    a, b = n["alpha"], n["beta"]
-    if prior.dist == "Gamma":
-        return Coordinate(
-            np.exp,
-            np.log,
-            np.asarray,
-            lambda u: a * u - b * np.exp(u) + a * np.log(b) - gammaln(a),
-            lambda rng, size: np.log(rng.gamma(a, 1 / b, size)),
-        )
-
-    return Coordinate(
-        expit,
-        logit,
-        lambda u: -np.logaddexp(0, -u) - np.logaddexp(0, u),
-        lambda u: -a * np.logaddexp(0, -u) - b * np.logaddexp(0, u) - betaln(a, b),
-        lambda rng, size: logit(rng.beta(a, b, size)),
-    )
-
-
-def _student(prior: Prior) -> Coordinate:
-    from scipy.special import gammaln
-
-    n = prior.numbers
-    half, nu, mu = prior.dist == "HalfStudentT", n["nu"], n.get("mu", 0.0)
-    top = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2 - np.log(n["sigma"])
-
-    def log_t(t: Any) -> Any:
-        return top - (nu + 1) / 2 * np.log1p(((t - mu) / n["sigma"]) ** 2 / nu)
-
-    if half:
-        return Coordinate(
-            np.exp,
-            np.log,
-            np.asarray,
-            lambda u: log_t(np.exp(u)) + u + np.log(2),
-            lambda rng, size: np.log(np.abs(n["sigma"] * rng.standard_t(nu, size))),
-        )
-    return Coordinate(
-        np.asarray, np.asarray, np.zeros_like, log_t, lambda rng, size: mu + n["sigma"] * rng.standard_t(nu, size)
-    )

@@ -4,70 +4,19 @@ import re
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from ..errors import InputError, given, named, suggest
 from ..laws import LAWS, Law
 from .covariates import check_covariates
+from .learnt import Learnt, check_learnt, learnt_part
 from .own import check_law, completed, law_of
+from .parts import Drift, Groups, Noise, Table
 from .prior import Prior, read_prior
 
 _BLOCKS = re.compile(r"exact_match_(\d+)")
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class Noise(_Table):
-    """How one run scatters around the law, on the scale of `link`: with scale sqrt(sigma^2 + (fade x decades below the largest run)^2).
-
-    `misfit`, for a law with cells, adds that share of the rise of log loss above the cell's level. `grid_step` is the factor between
-    neighbouring values of a grid from which each response was chosen, such as the best rate of a sweep: it adds ln(step) / sqrt(12).
-    BetaBinomial counts right answers among `n_items`, with 1 / sigma^2 as the size of the Beta; without `n_items`, StudentT is used.
-    """
-
-    dist: Literal["StudentT", "Normal", "Laplace", "BetaBinomial"]
-    link: Literal["log", "logit", "identity"] = "log"
-    sigma: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.sigma", entry))]
-    nu: Annotated[Prior, BeforeValidator(lambda entry: read_prior("noise.nu", entry))] | None = None
-    fade: NonNegative = 0.0
-    misfit: NonNegative = 0.0
-    grid_step: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
-
-    @model_validator(mode="after")
-    def _nu_belongs_to_student(self) -> "Noise":
-        if (self.dist in ("StudentT", "BetaBinomial")) != (self.nu is not None):
-            raise InputError(
-                "`noise.nu` must be given with StudentT or BetaBinomial (for tables without n_items), and only then. "
-                f"Got dist = {self.dist!r}, nu = {self.nu}."
-            )
-        if self.grid_step > 1 and self.link != "log":
-            raise InputError(
-                f"`noise.grid_step` is only for responses modelled in logs. Got it with link = {self.link!r}."
-            )
-        if self.dist == "BetaBinomial" and self.fade:
-            raise InputError(f"`noise.fade` must be 0 with BetaBinomial. Got {self.fade}.")
-        return self
-
-
-class Drift(_Table):
-    """Error of the law itself beyond its runs: sd on the scale of the noise, per decade of distance (`laws.distance`)."""
-
-    per_decade: NonNegative = 0.0
-
-
-class Groups(_Table):
-    """Runs that share a law except for some partially pooled parameters: `by` is a column, `partial` names sampled parameters."""
-
-    by: str
-    partial: tuple[str, ...]
-    spread: Annotated[Prior, BeforeValidator(lambda entry: read_prior("groups.spread", entry))] = Prior(
-        "HalfNormal", {"sigma": 0.3}
-    )
 
 
 def _read_priors(entries: Any) -> dict[str, Prior]:
@@ -76,7 +25,7 @@ def _read_priors(entries: Any) -> dict[str, Prior]:
     return {name: read_prior(name, entry) for name, entry in entries.items()}
 
 
-class ModelSpec(_Table):
+class ModelSpec(Table):
     """A model as data, as in `models/*.toml`.
 
     Attributes
@@ -93,6 +42,9 @@ class ModelSpec(_Table):
         One for each parameter that the law samples.
     noise : Noise
         Scatter of runs around the law.
+    learnt : str
+        Priors learnt from public suites that count jointly with `priors` and that of sigma, such as ``suites-1/chinchilla``
+        (`published.priors`); a prior that is changed replaces both. Empty: none.
     drift : Drift
         Error of the law beyond the runs.
     options : dict
@@ -113,12 +65,13 @@ class ModelSpec(_Table):
     inputs: dict[str, str]
     priors: Annotated[dict[str, Prior], BeforeValidator(_read_priors)]
     noise: Noise
+    learnt: str = ""
     drift: Drift = Drift()
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default_factory=dict)
     groups: Groups | None = None
-    covariates: dict[str, tuple[str, ...]] = {}
+    covariates: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     text: str = Field(default="", repr=False)
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _fits_its_law(self) -> "ModelSpec":
@@ -152,6 +105,12 @@ class ModelSpec(_Table):
                 f"Law '{self.law}' takes no {' or '.join(refused)}: fit each group separately, with {named('where')}."
             )
         check_covariates(law, self.covariates, self.inputs)
+        if self.learnt:
+            if law.moves or self.groups or not law.gives_loss:
+                raise InputError(
+                    f"`learnt` is for laws of a loss without breaks and groups. Got it with law '{self.law}'."
+                )
+            check_learnt(self.learnt, self.law, law.sampled, self.changes.get("priors", {}))
         if self.noise.misfit and not law.surface:
             raise InputError(
                 f"`noise.misfit` is only for laws that have cells. Got {self.noise.misfit} with '{self.law}'."
@@ -185,6 +144,23 @@ class ModelSpec(_Table):
     def get_law(self) -> Law:
         """Return the law itself."""
         return law_of(self.law, self.inputs, self.priors, self.options)
+
+    def for_runs(self, n: int) -> "ModelSpec":
+        """Return this spec with the fade that it has at this number of runs; a fade that was changed stays as it is.
+
+        Independent noise averages out as the runs it is spread over grow in number, while the error of a law does not: so what stands for
+        that error grows with the root of their number.
+        """
+        noise = self.noise
+        if not noise.fade_runs or "fade" in (self.changes.get("noise") or {}):
+            return self
+        fade = float(f"{noise.fade * min(1.0, n / noise.fade_runs) ** 0.5:.3g}")
+        return self.changed({"noise": {"fade": fade, "fade_runs": None}})
+
+    def get_learnt(self) -> Learnt | None:
+        """Return the learnt part of the priors, without the parameters whose prior was changed; None if nothing is left."""
+        changed = {*self.changes.get("priors", {}), *(self.changes.get("noise") or {})}
+        return learnt_part(self.learnt, {**self.priors, "sigma": self.noise.sigma}, changed) if self.learnt else None
 
     def _check_options(self) -> None:
         known = LAWS[self.law].options if self.law in LAWS else {}

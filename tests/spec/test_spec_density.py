@@ -11,7 +11,8 @@ from scipy import stats
 
 from bayescale import list_models, load_spec
 from bayescale.spec.build import build_model
-from bayescale.spec.density import Density, coordinate, has_density
+from bayescale.spec.coordinate import coordinate
+from bayescale.spec.density import Density, has_density
 from bayescale.spec.prior import Prior
 
 N = 15
@@ -78,10 +79,11 @@ def test_it_is_the_density_of_the_graph(case):
     spec, rows = load_spec(model).changed(changes), table()
     density = Density(spec, rows)
     points = density.draw(np.random.default_rng(1), POINTS)
-    found = density.log_priors(points).sum(axis=1) + density.log_likelihood(points)
+    log_prior = density.log_priors(points).sum(axis=1) + density.log_learnt(density.values(points))
+    found = log_prior + density.log_likelihood(points)
     by_value = sum(density.log_prior_of(points).values())
     slopes = sum(one.log_slope(column) for one, column in zip(density.coordinates, points.T, strict=True))
-    np.testing.assert_allclose(by_value + slopes, density.log_priors(points).sum(axis=1), rtol=1e-9)
+    np.testing.assert_allclose(by_value + slopes, log_prior, rtol=1e-9)
     shut_out = case in ("transfer", "falling, no breaks", "falling, two breaks")
     assert POINTS / 20 < np.isfinite(found).sum() <= POINTS - shut_out
     np.testing.assert_allclose(found, of_the_graph(spec, rows, density, points), rtol=1e-7, atol=1e-6)

@@ -1,0 +1,80 @@
+"""Priors learnt from public suites, jointly with the model's own: a suite is like those with a stated probability, or unlike them in all.
+
+p(theta) = w prod learnt_k(theta_k) + (1 - w) prod own_k(theta_k). The runs choose between the two parts (robust meta-analytic-predictive
+prior: Schmidli et al. 2014, doi:10.1111/biom.12242; Roever et al. 2018, arXiv:1805.10890). One weight for all parameters: a suite with
+an unusual exponent is one that the others tell little about. No prior looks at the responses of the table.
+
+What is learnt enters every engine as a factor on the product of the model's own priors, `log_learnt`.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..published.priors import learnt_entry
+from .coordinate import Coordinate, coordinate
+from .prior import Prior, read_prior
+
+
+class Learnt:
+    """The learnt part of a model's priors.
+
+    Parameters
+    ----------
+    weight : float
+        Prior probability of the learnt part.
+    priors, own : mapping of str to Prior
+        Learnt prior, and the model's own, of each parameter that has both.
+
+    Examples
+    --------
+    >>> from bayescale import load_spec
+    >>> load_spec("chinchilla").get_learnt().weight
+    0.75
+    """
+
+    def __init__(self, weight: float, priors: Mapping[str, Prior], own: Mapping[str, Prior]) -> None:
+        self.weight, self.priors = weight, dict(priors)
+        self._pairs: dict[str, tuple[Coordinate, Coordinate]] = {
+            name: (coordinate(prior), coordinate(own[name])) for name, prior in priors.items()
+        }
+
+    def log_ratio(self, values: Mapping[str, Any]) -> Any:
+        """Log density of the learnt part over that of the model's own priors, for parameters by name, each of shape (n,)."""
+        total = 0.0
+        for name, (learnt, own) in self._pairs.items():
+            number = own.number(values[name])
+            total = total + learnt.log_prior(number) - own.log_prior(number)
+        return total
+
+    def log_factor(self, values: Mapping[str, Any]) -> Any:
+        """Log of the density of the mixture over that of the model's own priors."""
+        return np.logaddexp(np.log1p(-self.weight), np.log(self.weight) + self.log_ratio(values))
+
+    def share(self, values: Mapping[str, Any]) -> float:
+        """Posterior probability of the learnt part, from draws of the posterior."""
+        with np.errstate(over="ignore"):
+            odds = (1 - self.weight) / self.weight * np.exp(-np.asarray(self.log_ratio(values)))
+        return float(np.mean(1 / (1 + odds)))
+
+    def draw(self, name: str, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw the number of one parameter from the learnt part."""
+        return self._pairs[name][0].draw(rng, n)
+
+
+def learnt_part(name: str, own: Mapping[str, Prior], changed: Collection[str]) -> Learnt | None:
+    """Return the learnt part of an entry of `published.priors`, without the parameters that have no prior here or a changed one."""
+    weight, entries = learnt_entry(name)
+    found = {key: read_prior(key, entry) for key, entry in entries.items() if key in own and key not in changed}
+    return Learnt(weight, found, own) if found else None
+
+
+def check_learnt(name: str, law: str, sampled: Collection[str], changed: Collection[str]) -> None:
+    """Raise InputError if an entry is unknown or has parameters that the law does not sample; a changed prior may rename one."""
+    unknown = [key for key in learnt_entry(name)[1] if key != "sigma" and key not in sampled]
+    if unknown and not changed:
+        raise InputError(
+            f"`learnt` = {name!r} is for another law: '{law}' samples {', '.join(sampled)}, not {', '.join(unknown)}."
+        )

@@ -1,0 +1,117 @@
+"""Learn the priors that ship with the package from all public tables at hand, and write bayescale/published/suites-1.json.
+
+Each table is fitted whole by each law, with the model's own wide priors and a fade of 3% a decade; tables of one paper are one source.
+With the name of a source, what would be learnt without it is printed instead: for scores that leave the source out.
+
+    python benchmarks/priors.py [SOURCE LEFT OUT]    # three minutes on two cores
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bayescale import fit_many, load_spec, read_runs
+from bayescale.calibrate.priors import WEIGHT, learn_priors
+
+DATA = Path(os.environ.get("BAYESCALE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+OUT = Path(__file__).parents[1] / "bayescale" / "published" / "suites-1.json"
+SUITES = {
+    "loss-to-loss": "arXiv:2411.12925",
+    "marin": "Open-Athena/scaling-law-analysis",
+    "misfitting": "arXiv:2502.18969",
+    "porian-owt2": "arXiv:2406.19146",
+}
+TABLES = {
+    "chinchilla": "arXiv:2203.15556, read off by arXiv:2404.10102",
+    "overtraining": "arXiv:2403.08540",
+    "datablations": "arXiv:2305.16264, one epoch",
+    "kernel-bytes": "runs of this project",
+}
+LEARNT = {
+    "chinchilla": ("u1", "u2", "log_alpha", "log_beta"),
+    "skaling": ("u1", "u2", "log_alpha_k", "log_beta_k", "log_k"),
+    "profile": ("u", "log_alpha", "log_beta", "params_slope", "log_g"),
+    "farseer": ("u", "log_fall", "fall_bend", "log_exponent", "turn", "turn_bend", "lean", "lean_bend"),
+}
+FADE = 0.03
+
+
+def tables() -> dict[tuple[str, str], pd.DataFrame]:
+    """Return the tables by source and name."""
+    found = {}
+    for source in SUITES:
+        for task, rows in pd.read_csv(DATA / "suites" / f"{source}.csv").groupby("task", sort=False):
+            found[source, str(task)] = rows
+    rows = pd.read_csv(DATA / "chinchilla.csv")
+    found["chinchilla", "chinchilla"] = rows[rows["in_fit"] == 1]
+    for family, rows in pd.read_csv(DATA / "overtraining.csv").groupby("family", sort=False):
+        found["overtraining", str(family)] = rows
+    rows = pd.read_csv(DATA / "datablations.csv")
+    rows = rows[(rows["epochs"] <= 1.05) & (rows["in_fit"] == 1)]
+    found["datablations", "datablations"] = rows.drop_duplicates(["params", "tokens"])
+    rows = read_runs("kernel-bytes")
+    found["kernel-bytes", "kernel-bytes"] = rows[
+        (rows["family"] == "kernel-bytes") & rows["sweep"].isin(["grid", "isoflop", "seed"])
+    ]
+    return {key: _plain(rows) for key, rows in found.items()}
+
+
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    table = rows[["params", "tokens", "loss"]].astype(float).reset_index(drop=True)
+    return table.assign(run=[f"r{i}" for i in range(len(table))])
+
+
+def posteriors(
+    law: str, known: dict[tuple[str, str], pd.DataFrame]
+) -> tuple[pd.DataFrame, dict[str, tuple[float, float]]]:
+    """Fit a law to all tables; return means and sds of its parameters, and the own priors."""
+    spec = load_spec(law).changed({"learnt": None, "noise": {"fade": FADE}})
+    fits = fit_many(spec, list(known.values()), all_rows=True, random_seed=sum(map(ord, "priors")))
+    rows = [
+        {"source": source, "parameter": name, "mean": float(fits[name][i].mean()), "sd": float(fits[name][i].std())}
+        for i, (source, _) in enumerate(known)
+        for name in LEARNT[law]
+        if not str(fits["fault"].to_numpy()[i])
+    ]
+    own = {name: (spec.priors[name].numbers["mu"], spec.priors[name].numbers["sigma"]) for name in LEARNT[law]}
+    return pd.DataFrame(rows), own
+
+
+def main() -> None:
+    left = sys.argv[1] if len(sys.argv) > 1 else ""
+    known = {key: rows for key, rows in tables().items() if key[0] != left}
+    models, alike = {}, {}
+    for law in LEARNT:
+        priors, alike[law] = learn_priors(*posteriors(law, known))
+        models[law] = {
+            name: {"dist": "Normal", "mu": float(f"{mu:.4g}"), "sigma": float(f"{sd:.3g}")}
+            for name, (mu, sd) in priors.items()
+        }
+        print(law, json.dumps(models[law]), {source: round(one, 2) for source, one in alike[law].items()}, flush=True)
+    if left:
+        return
+    sources = {**SUITES, **TABLES}
+    written = {
+        "weight": WEIGHT,
+        "method": f"benchmarks/priors.py: each table fitted whole with the model's own priors and a fade of {FADE:g}, then learn_priors.",
+        "sources": [
+            {
+                "name": name,
+                "reference": reference,
+                "tables": sum(key[0] == name for key in known),
+                "runs": int(np.sum([len(rows) for key, rows in known.items() if key[0] == name])),
+                "alike": {law: round(alike[law][name], 3) for law in LEARNT},
+            }
+            for name, reference in sources.items()
+        ],
+        "models": models,
+    }
+    OUT.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

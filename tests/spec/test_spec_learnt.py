@@ -1,0 +1,69 @@
+"""Priors learnt from other suites: a mixture with the model's own, chosen by the runs; a changed prior replaces both."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale import load_spec
+from bayescale.published.priors import learnt_entry
+from bayescale.spec.density import Density
+from bayescale.spec.learnt import Learnt
+from bayescale.spec.prior import Prior
+
+OWN = {"a": Prior("Normal", {"mu": 0.0, "sigma": 1.0}), "s": Prior("HalfNormal", {"sigma": 0.5})}
+PRIORS = {"a": Prior("Normal", {"mu": 1.0, "sigma": 0.1}), "s": Prior("LogNormal", {"median": 0.1, "sigma": 0.3})}
+
+
+def rows(n=12):
+    params = np.geomspace(1e7, 1e9, n)
+    return pd.DataFrame({"run": [f"r{i}" for i in range(n)], "params": params, "tokens": 20 * params, "loss": 2.5})
+
+
+def test_the_factor_turns_the_own_priors_into_the_mixture():
+    learnt = Learnt(0.75, PRIORS, OWN)
+    a, s = np.meshgrid(np.linspace(-8, 8, 2001), np.linspace(1e-4, 6, 2000))
+    own = np.exp(-(a**2) / 2) / np.sqrt(2 * np.pi) * 2 * np.exp(-((s / 0.5) ** 2) / 2) / 0.5 / np.sqrt(2 * np.pi)
+    mixed = own * np.exp(learnt.log_factor({"a": a, "s": s}))
+    assert mixed.sum() * 0.008 * (6 / 2000) == pytest.approx(1, abs=5e-3)
+    near = {"a": np.array([1.0]), "s": np.array([0.1])}
+    far = {"a": np.array([-2.0]), "s": np.array([0.1])}
+    assert learnt.share(near) > 0.95 and learnt.share(far) < 1e-6
+    assert learnt.log_factor(far)[0] == pytest.approx(np.log(0.25))
+
+
+def test_the_prior_is_drawn_from_both_parts():
+    spec = load_spec("chinchilla")
+    density = Density(spec, rows())
+    values = density.values(density.draw(np.random.default_rng(1), 20_000))
+    weight, entries = learnt_entry(spec.learnt)
+    own, learnt = spec.priors["log_alpha"].numbers, entries["log_alpha"]
+    middle = weight * learnt["mu"] + (1 - weight) * own["mu"]
+    variance = weight * (learnt["sigma"] ** 2 + (learnt["mu"] - middle) ** 2)
+    variance += (1 - weight) * (own["sigma"] ** 2 + (own["mu"] - middle) ** 2)
+    assert values["log_alpha"].mean() == pytest.approx(middle, abs=0.01)
+    assert values["log_alpha"].std() == pytest.approx(variance**0.5, rel=0.03)
+
+
+def test_a_changed_prior_replaces_both():
+    spec = load_spec("chinchilla").changed({"priors": {"log_alpha": {"dist": "Normal", "mu": -1.0, "sigma": 0.2}}})
+    assert "log_alpha" not in spec.get_learnt().priors
+    assert "log_beta" in spec.get_learnt().priors
+    assert load_spec("chinchilla").changed({"learnt": None}).get_learnt() is None
+
+
+def test_an_unknown_entry_or_one_of_another_law_is_refused():
+    with pytest.raises(ValueError, match=r"`learnt` must be one of suites-1/chinchilla.*'suites-9/chinchilla'"):
+        load_spec("chinchilla").changed({"learnt": "suites-9/chinchilla"})
+    with pytest.raises(ValueError, match="for another law: 'power' samples T, u1, log_alpha, not u2"):
+        load_spec("power").changed({"learnt": "suites-1/chinchilla"})
+    with pytest.raises(ValueError, match="without breaks and groups"):
+        load_spec("chinchilla-families").changed({"learnt": "suites-1/chinchilla"})
+
+
+def test_fade_shrinks_with_few_runs_unless_it_was_changed():
+    spec = load_spec("chinchilla")
+    full = spec.noise.fade_runs
+    assert spec.for_runs(1000).noise.fade == spec.noise.fade
+    assert spec.for_runs(10).noise.fade == pytest.approx(spec.noise.fade * (10 / full) ** 0.5, rel=1e-2)
+    assert spec.changed({"noise": {"fade": 0.03}}).for_runs(10).noise.fade == 0.03
+    assert spec.for_runs(10).for_runs(1000).noise.fade == spec.for_runs(10).noise.fade
