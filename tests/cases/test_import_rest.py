@@ -1,22 +1,31 @@
-"""Public case of a home-made log: a sweep in nested JSON lines, fitted as it is and imported."""
+"""Public case of a home-made log: a sweep in nested JSON lines, handed to a fit as it is and imported."""
 
 import csv
 import math
 
 import pytest
 
+from bayescale.errors import InputError
+from bayescale.posterior import engines
 
-def test_the_best_rate_of_a_sweep_in_nested_lines(fitted, cases):
+
+def test_a_sweep_in_nested_lines_reaches_the_sampler(ask, cases, monkeypatch, tmp_path):
+    """The best rate itself takes half a minute: test_rate_cases."""
+    seen = {}
+
+    def stop(spec, rows, **_):
+        seen.update(spec=spec, rows=rows)
+        raise InputError("seen")
+
+    monkeypatch.setattr(engines, "sampled", stop)
     columns = ("lr=train.lr", "loss=final_bpc", "params=total_params")
-    said = fitted(
-        cases / "inputs" / "nested-runs.jsonl",
-        *("--model", "lr-surface", "--loss-unit", "bits/char"),
-        *(word for column in columns for word in ("--column", column)),
-        *("--draws", "500", "--tune", "500", "--chains", "2", "--random-seed", "1"),
+    words = ("--model", "lr-surface", "--loss-unit", "bits/char", "--out", tmp_path / "fit.nc")
+    said = ask(
+        "fit", cases / "inputs" / "nested-runs.jsonl", *words, *(word for one in columns for word in ("--column", one))
     )
-    (best,) = [row for row in said.document["parameters"] if row["name"].startswith("best_lr[")]
-    assert 4.5e-3 < best["median"] < 7e-3  # as the case accepts; a parabola in ln rate gives 5.4e-3 to 6.2e-3
-    assert said.document["loss_unit"] == "bits/char"
+    assert (said.code, said.document["error"], seen["spec"].law) == (2, "seen", "lr-surface")
+    losses = dict(seen["rows"][["lr", "loss"]].to_numpy())
+    assert len(losses) == 7 and (losses[0.01], losses[0.1]) == (2.6299, 3.6893)
     notes = " ".join(said.notes)
     assert "Skipped 1 column of lists: 'curve'" in notes and "'train.lr' as lr" in notes
     assert "params is 'total_params'; with 'weight_params' the filled values would differ" in notes
