@@ -6,13 +6,14 @@ import warnings
 import arviz as az
 import numpy as np
 import pandas as pd
+import pytensor
 import pytest
 import xarray as xr
 from scipy import stats
 
 from bayescale import fit, load_spec
 from bayescale.laws import LAWS
-from bayescale.posterior import engines, failed_checks, fitted_spec
+from bayescale.posterior import engines, failed_checks, fitted_spec, nuts
 from bayescale.posterior.store import FORMAT
 from bayescale.spec.data import law_loss
 from bayescale.spec.noise import log_density
@@ -147,11 +148,35 @@ def test_arviz_psense(small_fit):
     assert {"prior", "likelihood", "diagnosis"} <= set(table.columns)
 
 
+@pytest.mark.slow
 def test_one_seed_one_answer(small_fit, same_fit):
     for group in ("posterior", "posterior_predictive", "prior", "prior_predictive", "log_likelihood", "log_prior"):
         one, other = (tree[group].to_dataset() for tree in (small_fit, same_fit))
         xr.testing.assert_equal(one, other)
     assert small_fit.attrs == same_fit.attrs
+
+
+def test_the_seed_is_that_of_chains_and_predictions(monkeypatch, small_runs, small_fit):
+    """And what is sampled rounds alike, whether it was compiled a moment ago or kept on disk."""
+    asked = []
+
+    def seen(name, result):
+        def instead(*_, random_seed, **__):
+            asked.append((name, random_seed, pytensor.config.numba__fastmath))
+            return result.copy()
+
+        monkeypatch.setattr(nuts.pm, name, instead)
+
+    for name in ("sample", "sample_posterior_predictive", "sample_prior_predictive"):
+        seen(name, small_fit)
+    for name in ("compute_log_likelihood", "compute_log_prior"):
+        monkeypatch.setattr(nuts.pm.stats, name, lambda *_, **__: None)
+    monkeypatch.setattr(nuts, "_check_options", lambda _: None)
+    for seed in (3, 3, 4):
+        nuts.sample_model(load_spec("chinchilla"), small_runs, random_seed=seed, draws=500)
+    one, again, other = asked[:3], asked[3:6], asked[6:]
+    assert one == again and len({seed for _, seed, _ in one + other}) == 6
+    assert not any(fastmath for *_, fastmath in asked)
 
 
 @pytest.fixture
