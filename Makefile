@@ -3,8 +3,8 @@
 .PHONY: help quickstart setup test slow check bench notebooks format
 SHELL := /bin/bash
 BIN := .venv/bin
-# A file of tests stays on one core, so that what it fits once is fitted once.
-CORES := -n auto --maxprocesses 8 --dist loadfile
+# A file of tests stays on one core, so that what it fits once is fitted once; files begin in the order of tests/conftest.py, the longest first.
+CORES := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 help:  ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20

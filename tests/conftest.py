@@ -22,6 +22,8 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 _SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 if _SHARED_DATA.is_dir():  # tables of others, beside the checkout and no part of it
     os.environ.setdefault("BAYESCALE_DATA", str(_SHARED_DATA))
+# Looking up who made each node takes a fifth of the time that PyTensor needs to compile a model.
+os.environ["PYTENSOR_FLAGS"] = ",".join(filter(None, [os.environ.get("PYTENSOR_FLAGS"), "traceback__limit=0"]))
 BESI = {
     "E": 1.8172,
     "A": 482.01,
@@ -30,6 +32,16 @@ BESI = {
     "beta": 0.3658,
 }  # Besiroglu et al. 2024, arXiv:2404.10102
 SEED = sum(map(ord, "small fit"))
+# What takes longest begins first, or a core would wait for the last of it. The first two sample different models, for different cores.
+LONGEST = (
+    "test_rate_covariates.py", "test_posterior_fit.py", "test_spec_groups.py", "test_approaches_fit.py", "test_import_rest.py",
+    "test_notebooks.py", "test_golden.py", "test_posterior_check.py", "test_fast.py", "test_hostile_targets.py", "test_many.py",
+    "test_brute_force.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
