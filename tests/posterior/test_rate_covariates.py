@@ -116,6 +116,9 @@ def test_on_the_command_line(one, tmp_path, capsys, monkeypatch):
     assert "T_warmup is the change of ln(the loss of a run) per 0.0" in text
     assert "lr_coef_warmup is the change of ln(lr_coef) per 0.0" in text
     assert specs[0].covariates == {"T": ("warmup",), "lr_coef": ("warmup",)}
+    shown = json.loads(said("fit", str(tmp_path / "sweep.csv"), *asked, "--json"))["parameters"]
+    best = [row["median"] for row in shown if row["name"].startswith("best_lr[")]
+    assert best == pytest.approx(best_rates(idata)["lr_median"].tolist())
     plan = ["forecast", str(next(tmp_path.glob("sweep*.nc"))), "--force", "--params", "4e8", "--tokens", "8e9"]
     mean, own = (json.loads(said(*plan, *more, "--json"))["forecasts"][0] for more in ([], ["--at", "warmup=0.02"]))
     assert own["inputs"] == {"params": 4e8, "tokens": 8e9, "warmup": 0.02}
