@@ -99,8 +99,8 @@ def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> 
 def law_holds(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int) -> float:
     """Return how much better the larger runs are forecast if small runs count in full: log odds for a law that holds exactly.
 
-    A cut's runs count once, as in the weights. On public suites, 96 tables of 8 to 103 runs, the largest value was 1.8; on simulated sweeps
-    that follow a law exactly it is a few for each cut.
+    A cut's runs count once, as in the weights. On public suites, 96 tables of 8 to 103 runs, the largest value was 1.7; on simulated sweeps
+    that follow a law exactly it is about 0.6 for each cut.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ _ONE_EPOCH = ("chinchilla", "skaling", "profile")
 _FROM, _MORE = 20, ("farseer", "kaplan-nd-floor")  # runs from which a law with more constants is fitted too
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
-_HOLDS = 3.0  # log odds from which a law is taken to hold over the whole table: on public suites they reached 1.8
+_HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table: on public suites they reached 1.7
 
 
 def fit_laws(

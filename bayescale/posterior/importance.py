@@ -112,14 +112,31 @@ def sample_halves(
     -------
     tuple of Weighed
     """
-    target = target_of(density)
+    parts = [(log_share, target_of(one)) for log_share, one in density.parts()]
     seeds = np.random.SeedSequence(random_seed).spawn(2)
     with ThreadPoolExecutor(min(max(cores, 1), 2)) as pool:
-        one, other = pool.map(lambda seed: _half(target, size, effort, np.random.default_rng(seed)), seeds)
+        one, other = pool.map(lambda seed: _half(parts, size, effort, np.random.default_rng(seed)), seeds)
     return one, other
 
 
-def _half(target: Target, size: int, effort: Effort, rng: np.random.Generator) -> Weighed:
+def _half(parts: list[tuple[float, Target]], size: int, effort: Effort, rng: np.random.Generator) -> Weighed:
+    """Sample each part of a mixture of priors alone, which has one shape where the mixture has two, and put them together."""
+    explored = [_explored(target, effort, rng) for _, target in parts]
+    log_shares, at_first = np.array([log_share for log_share, _ in parts]), size // len(parts)
+    drawn = [_drawn(*one, at_first, rng) for one in explored]
+    shares = _normalised(log_shares + [log_evidence(one.log_weights)[0] for one in drawn])
+    for i, share in enumerate(shares):
+        efficiency = effective(drawn[i].weights) / at_first
+        missing = min(int(1.1 * share * size / efficiency), effort.most) - at_first
+        if missing > 0 and efficiency >= _LEAST_EFFICIENCY:
+            drawn[i] = _both(drawn[i], _drawn(*explored[i], missing, rng))
+    total = sum(len(one.log_weights) for one in drawn)
+    more = log_shares + [np.log(total / len(one.log_weights)) for one in drawn]
+    return _both(*(Weighed(one.scores, one.points, one.log_weights + m) for one, m in zip(drawn, more, strict=True)))
+
+
+def _explored(target: Target, effort: Effort, rng: np.random.Generator) -> tuple[Target, Mixture]:
+    """Return a target, in coordinates in which it is easy to find, and a mixture that covers it."""
     whole, target = target, begun(target, lambda some: _pilot(some, effort.points, rng), rng)
     points = effort.points if target is whole else effort.points // 2  # of less way to go
     scores, weights = _moved_pilot(target, points, effort.moves, rng) if effort.moves else _pilot(target, points, rng)
@@ -130,11 +147,7 @@ def _half(target: Target, size: int, effort: Effort, rng: np.random.Generator) -
         proposals.append(_defended(scores, weights, parts, rng))
         drawn.append(_drawn(target, proposals[-1], n, rng))
         scores, weights, parts = *_pooled(proposals, drawn), more
-    proposal = _defended(scores, weights, parts, rng)
-    found = _drawn(target, proposal, size, rng)
-    share = effective(found.weights) / size
-    missing = min(int(1.1 * size / share), effort.most) - size
-    return found if missing <= 0 or share < _LEAST_EFFICIENCY else _both(found, _drawn(target, proposal, missing, rng))
+    return target, _defended(scores, weights, parts, rng)
 
 
 def _pooled(proposals: list[Mixture], drawn: list[Weighed]) -> tuple[np.ndarray, np.ndarray]:

@@ -28,7 +28,7 @@ class Target(Protocol):
     density: Density
 
     def evaluate(self, scores: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Return `gain`, what likelihood and learnt priors add to the log prior of the scores, shape (n,), and points of the density."""
+        """Return `gain`, what the likelihood adds to the log prior of the scores, shape (n,), and points of the density."""
 
 
 def target_of(density: Density) -> "Levelled | Linear":
@@ -70,7 +70,6 @@ class Levelled:
                 gain = self._with_level(values, len(scores), rng)
             else:
                 gain = density.log_likelihood_of(values)
-            gain = gain + density.log_learnt(values)
             numbers = [one.number(values[name]) for name, one in zip(density.names, density.coordinates, strict=True)]
             gain = np.where(np.isfinite(gain) & density.allowed(values), gain, -np.inf)
         return gain, np.stack(numbers, axis=1)

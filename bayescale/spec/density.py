@@ -63,6 +63,16 @@ class Density:
         some.measured, some.weight, some.decades = self.measured[rows], self.weight[rows], self.decades[rows]
         return some
 
+    def parts(self) -> list[tuple[float, "Density"]]:
+        """Return what a mixture of priors consists of: the log of each part's prior probability, and its density alone."""
+        if not self.learnt:
+            return [(0.0, self)]
+        theirs, own = copy(self), copy(self)
+        theirs.learnt = own.learnt = None
+        theirs.priors = {**self.priors, **self.learnt.priors}
+        theirs.coordinates = [coordinate(prior) for prior in theirs.priors.values()]
+        return [(float(np.log(self.learnt.weight)), theirs), (float(np.log1p(-self.learnt.weight)), own)]
+
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return points from the prior, shape (n, parameters); the bounds of a law are not applied."""
         points = np.stack([one.draw(rng, n) for one in self.coordinates], axis=1)
