@@ -24,7 +24,7 @@ from .forward import forward_scores, law_holds, weigh
 
 AUTO = "auto"
 _ONE_EPOCH = ("chinchilla", "skaling", "profile")
-_FROM, _MORE = 20, ("farseer", "kaplan-nd-floor")  # runs from which a law with more constants is fitted too
+_FROM, _MORE = 20, ("farseer",)  # runs from which a law with more constants is fitted too
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
 _HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table: on public suites they reached 1.7
@@ -51,7 +51,7 @@ def fit_laws(
         One row per run, from `read_runs`.
     models : str, sequence of str or ModelSpec, or mapping of str to ModelSpec
         Names of models, or models. "auto" takes those that the table can support: of params and tokens `chinchilla`, `skaling` and
-        `profile`, from 20 runs on `farseer` and `kaplan-nd-floor` too; the two laws of repeats if any run saw its data more than once;
+        `profile`, from 20 runs on `farseer` too; the two laws of repeats if any run saw its data more than once;
         for a curve along `x`, `power` and the broken law with 0, 1 and 2 breaks.
     x : str, optional
         Column of a curve's one input.
@@ -186,15 +186,21 @@ def _fits(
     """Fit each law; also return why some are left out, of those that the table need not have."""
     fits: dict[str, xr.DataTree] = {}
     left: dict[str, str] = {}
+    quick = auto and settings.get("engine", "auto") == "auto"
     for name, spec in specs.items():
-        if not (auto and name in _MORE and settings.get("engine", "auto") == "auto"):
+        if not (quick and name in _ONE_EPOCH + _MORE):
             fits[name] = fit(spec, runs, **settings)
             continue
-        idata = fit(spec, runs, **{**settings, "engine": "fast", "max_seconds": 0.0})
+        once = {"max_seconds": 0.0} if name in _MORE else {}
+        idata = fit(spec, runs, **{**settings, "engine": "fast", **once})
         if failed_checks(idata):
-            left[name] = f"its first attempt was not accepted; {given(model=name)} tries harder, which takes minutes."
+            left[name] = f"its draws were not accepted; {given(model=name)} tries harder, which takes minutes."
         else:
             fits[name] = idata
+    if not fits:  # one law at any price
+        name = next(iter(specs))
+        fits[name] = fit(specs[name], runs, **settings)
+        left.pop(name, None)
     return fits, left
 
 

@@ -19,7 +19,7 @@ class Table(BaseModel):
 class Noise(Table):
     """How one run scatters around the law, on the scale of `link`: with scale sqrt(sigma^2 + (fade x decades below the largest run)^2).
 
-    With fewer than `fade_runs` runs, `fade` is less, by the root of their ratio (`ModelSpec.for_runs`).
+    With fewer than `fade_runs` runs, `fade` is less in proportion (`ModelSpec.for_runs`).
     `misfit`, for a law with cells, adds that share of the rise of log loss above the cell's level. `grid_step` is the factor between
     neighbouring values of a grid from which each response was chosen, such as the best rate of a sweep: it adds ln(step) / sqrt(12).
     BetaBinomial counts right answers among `n_items`, with 1 / sigma^2 as the size of the Beta; without `n_items`, StudentT is used.

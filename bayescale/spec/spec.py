@@ -148,13 +148,12 @@ class ModelSpec(Table):
     def for_runs(self, n: int) -> "ModelSpec":
         """Return this spec with the fade that it has at this number of runs; a fade that was changed stays as it is.
 
-        Independent noise averages out as the runs it is spread over grow in number, while the error of a law does not: so what stands for
-        that error grows with the root of their number.
+        The noise of many small runs averages out, while the error of a law does not, so what stands for that error must grow with the runs.
         """
         noise = self.noise
         if not noise.fade_runs or "fade" in (self.changes.get("noise") or {}):
             return self
-        fade = float(f"{noise.fade * min(1.0, n / noise.fade_runs) ** 0.5:.3g}")
+        fade = float(f"{noise.fade * min(1.0, n / noise.fade_runs):.3g}")
         return self.changed({"noise": {"fade": fade, "fade_runs": None}})
 
     def get_learnt(self) -> Learnt | None:
