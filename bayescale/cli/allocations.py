@@ -3,8 +3,9 @@
 from math import isnan
 from typing import Any
 
+from ..report.units import count
 from .options import save_table
-from .output import answered, count, print_fit_warnings, print_json, print_table, print_text, print_warnings
+from .output import answered, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
 _SPENT = 0.995  # a budget counts as spent from this share on
 _UNITS = {"flops": "FLOP", "gpu-hours": "GPU-hours", "usd": "USD", "days": "days"}

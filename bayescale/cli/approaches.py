@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import count
 from .options import (
     AllRows,
     Band,
@@ -22,7 +23,7 @@ from .options import (
     names_of,
     save_table,
 )
-from .output import count, print_json, print_notes, print_table, print_text
+from .output import print_json, print_notes, print_table, print_text
 from .reading import read_table
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import count, number
 from .decisions import amount
 from .fit import sampling
 from .models import Asked
@@ -25,7 +26,7 @@ from .options import (
     columns_with_run,
     names_of,
 )
-from .output import count, number, print_json, print_notes, print_table, print_text
+from .output import print_json, print_notes, print_table, print_text
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit, load_passed, say_kept
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import count, number
 from .decisions import (
     AskOptions,
     CostOptions,
@@ -19,7 +20,7 @@ from .decisions import (
     amount,
 )
 from .options import pairs, save_table
-from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text, print_warnings
+from .output import answered, print_fit_warnings, print_json, print_table, print_text, print_warnings
 
 _LISTED = 10  # constants printed; JSON has all
 

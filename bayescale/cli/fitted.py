@@ -3,9 +3,10 @@
 import json
 from typing import Any
 
+from ..report.units import number
 from ..runs.problems import counted
 from .models import print_covariates, print_priors
-from .output import meaning, number, print_json, print_table, print_text
+from .output import meaning, print_json, print_table, print_text
 from .saved import say_kept
 
 _PROB = 0.9  # of the intervals of parameters

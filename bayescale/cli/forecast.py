@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import count, level, number
 from .options import (
     Band,
     Columns,
@@ -20,18 +21,7 @@ from .options import (
     pairs,
     save_table,
 )
-from .output import (
-    FORECAST_KEYS,
-    answered,
-    count,
-    level,
-    number,
-    print_json,
-    print_notes,
-    print_table,
-    print_text,
-    print_warnings,
-)
+from .output import FORECAST_KEYS, answered, print_json, print_notes, print_table, print_text, print_warnings
 
 
 def forecast(

@@ -1,8 +1,9 @@
 """`bayescale models` and `bayescale datasets`."""
 
+from ..report.units import count
 from .models import Law, print_priors
 from .options import Json
-from .output import count, print_json, print_table
+from .output import print_json, print_table
 
 
 def models(law: Law = None, json_: Json = False) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 from .leaving import mute
 
 JSON_VERSION = 1
-_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ERROR_LINES = 4
 # Keys of each row of `forecast`
 FORECAST_KEYS = (
@@ -32,30 +31,6 @@ FORECAST_KEYS = (
     "log_score",
     "warning",
 )
-
-
-def count(value: float | None) -> str:
-    """Write a count as people write it: 70B, 1.4T; above that 5.76e+23."""
-    if value is None or math.isnan(value):
-        return "-"
-    if math.isinf(value):
-        return "inf"
-    for size, suffix in _SUFFIXES:
-        if size <= value < 1e15:
-            return f"{value / size:.3g}{suffix}" if value < 999.5 * size or suffix == "T" else f"{value:.3g}"
-    return f"{value:.3g}"
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Write a number to some digits, or a dash if there is none."""
-    return "-" if value is None or (isinstance(value, float) and math.isnan(value)) else f"{value:.{digits}g}"
-
-
-def level(value: float) -> str:
-    """Write a response: three decimals for losses and scores, counts as people write them, four digits of small numbers."""
-    if abs(value) >= 1000:
-        return count(value)
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else number(value)
 
 
 def strict(value: Any) -> Any:

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from ..report.units import count
 from .decisions import MaxExtrapolation, UnseededOptions, amount
 from .options import save_table
-from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
+from .output import answered, print_fit_warnings, print_json, print_table, print_text
 
 
 def overhead(

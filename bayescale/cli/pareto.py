@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from ..files import check_targets
+from ..report.units import count
 from .decisions import AskOptions, FewRuleOptions, FitFile, SizeLimitOptions, amounts
 from .options import check_out, save_table
-from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
+from .output import answered, print_fit_warnings, print_json, print_table, print_text
 
 
 def pareto(

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from ..report.units import count, number
 from .options import save_table
-from .output import FORECAST_KEYS, answered, count, number, print_json, print_table, print_warnings
+from .output import FORECAST_KEYS, answered, print_json, print_table, print_warnings
 
 _EDGES = ("median", "lower", "upper")
 

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import count, number
 from .options import Json
-from .output import count, number, print_json, print_table, print_text
+from .output import print_json, print_table, print_text
 
 _WORDS = {"lr": "learning rate", "batch_tokens": "batch, tokens per step", "weight_decay": "weight decay"}
 
