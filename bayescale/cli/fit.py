@@ -147,7 +147,7 @@ def check(
     json_: Json = False,
 ) -> None:
     """Check a fit: did sampling work, which rows do not fit, what the runs cannot distinguish. Exits with 1 if a check fails."""
-    from ..posterior import check_fit, load_fit
+    from ..posterior import check_fit, fit_weights, load_fit
     from ..posterior.store import check_whole
 
     idata = load_fit(fit)
@@ -157,7 +157,7 @@ def check(
     if json_:
         print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})
     else:
-        print_checks(table)
+        print_checks(table, fit_weights(idata) or {})
     raise typer.Exit(0 if failed.empty else 1)
 
 

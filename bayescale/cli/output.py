@@ -89,7 +89,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
     enough, each row becomes a paragraph: no number is ever cut.
     """
     console = _console(sys.stdout)
-    cells = [[" ".join(cell.split()) for cell in row] for row in rows]
+    cells = [[" ".join(cell.expandtabs(1).splitlines()) for cell in row] for row in rows]
     _print_lines(console, _wrapped(title, console.width), style="bold")
     _print_lines(console, table_lines(columns, cells, console.width, numeric=numeric))
 

@@ -252,7 +252,7 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
         row = others.loc[[rival]].iloc[0]
         extra = row["expected_regret"] - choices["expected_regret"]["chosen"]
         said.append(
-            f"The nearest rival is '{rival}' with {row['params']:.3g} params: its expected loss is {extra:.2g} higher, and it "
+            f"The nearest rival is '{rival}' with {row['params']:.3g} params: its loss is {extra:.2g} higher on average, and it "
             f"is the best of those listed in {row['probability_best']:.0%} of draws."
         )
     if constants is not None and len(constants) and _fixed(constants):
@@ -272,7 +272,7 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
         if untrusted:
             said.append(
                 f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights are unreliable (Pareto k above {K_HAT}, "
-                f"largest for {_untrusted(runs)}): fit again without such a run."
+                f"largest for {_untrusted(runs)}): fit again without such a run to see whether it matters."
             )
     return " ".join(said)
 

@@ -48,6 +48,13 @@ def count(value: float) -> str:
 
 
 @_dashed
+def rate(value: float) -> str:
+    """Write a learning rate: 0.02, 6e-4, 2.5e-4."""
+    mantissa, _, power = f"{value:.2e}".partition("e")
+    return number(value, 3) if value == 0 or abs(value) >= 0.01 else f"{float(mantissa):g}e{int(power)}"
+
+
+@_dashed
 def flop(value: float) -> str:
     """Write compute: 3.2e21."""
     mantissa, _, power = f"{value:.2e}".partition("e")
