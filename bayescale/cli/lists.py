@@ -50,7 +50,5 @@ def datasets(json_: Json = False) -> None:
         ]
         for row in table.to_dict(orient="records")
     ]
-    print_table(
-        "Data sets", ["name", "rows", "here", "what, from where, how to get it"], rows, numeric=False
-    )
+    print_table("Data sets", ["name", "rows", "here", "what, from where, how to get it"], rows, numeric=False)
     print_text("A name can be given wherever a command takes a table of runs.")

@@ -52,12 +52,12 @@ def overhead(
         for row in table.to_dict(orient="records")
     ]
     prob = f"{table['probability'].iloc[0]:.0%}"
-    head = ["size", "params", "tokens", "extra compute", "break-even"]
+    head = ["size", "params", "tokens ratio", "extra compute", "break-even"]
     print_table("The same loss at other sizes, relative to the compute-optimal plan", head, rows)
     first = table.iloc[0]
     middle, lower, upper = apart([first[f"critical_ratio_{edge}"] for edge in ("median", "lower", "upper")], _two)
     print_text(
-        f"size, tokens: ratios to the optimum; break-even: the tokens served above which the smaller model pays off; {prob} bands in "
+        f"size: ratio to the best one; break-even: the tokens served above which the smaller model pays off; {prob} bands in "
         f"parentheses. Below {middle} of the optimal size ({prob} band {lower} to {upper}) no amount of data is enough."
     )
     print_grouped({number(row["params_ratio"], 3): row["warning"] for row in table.to_dict(orient="records")})
