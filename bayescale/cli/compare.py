@@ -29,6 +29,7 @@ from .options import (
     names_of,
 )
 from .output import print_json, print_notes, print_table, print_text
+from .progress import working
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit, load_passed, say_kept
 
@@ -110,7 +111,8 @@ def compare(
                 progressbar=sys.stderr.isatty(),
             )
         idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
-    found = compare_laws(idata, budgets, plans=wanted, prob=band)
+    with working("Comparing laws"):
+        found = compare_laws(idata, budgets, plans=wanted, prob=band)
     if out:
         print_notes([say_kept(keep_fit(idata, out)[0], out, "for `forecast`, `allocate` and the other commands.")])
     if json_:

@@ -20,6 +20,7 @@ from .decisions import (
 )
 from .options import pairs, save_table
 from .output import answered, print_fit_warnings, print_json, print_table, print_text, print_warnings
+from .progress import working
 
 _LISTED = 10  # constants printed; JSON has all
 
@@ -59,10 +60,11 @@ def explain(
     own = {name: _plan(name, text) for name, text in pairs("--plan", plan).items()}
     idata = asked.load(fit, everything=True)
     asks = asked.of(idata)
-    choices = explain_choice(idata, budget, plans=own, risk=risk, limits=limits, rules=rules, **asks)
-    # What a choice depends on has no flat range.
-    rules = replace(rules, within_compute=type(rules)().within_compute)
-    constants, runs = _hinges(idata, budget, limits=limits, rules=rules, at=asks["at"])
+    with working("Comparing plans"):
+        choices = explain_choice(idata, budget, plans=own, risk=risk, limits=limits, rules=rules, **asks)
+        # What a choice depends on has no flat range.
+        rules = replace(rules, within_compute=type(rules)().within_compute)
+        constants, runs = _hinges(idata, budget, limits=limits, rules=rules, at=asks["at"])
     summary = what_would_change(choices, constants, runs)
     save_table(choices, asked.out, index=True)
     if asked.json:

@@ -15,7 +15,7 @@ from .fitted import give_fit, print_checks
 from .models import Asked, Covariates, Law, Priors, say_notes
 from .options import AllRows, BestOf, Columns, Family, Json, ParamsKind, RunColumn, Where, columns_with_run, names_of
 from .output import print_json, print_notes
-from .progress import heartbeat
+from .progress import heartbeat, working
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit
 
@@ -152,7 +152,8 @@ def check(
 
     idata = load_fit(fit)
     check_whole(fit, idata, checked=True)
-    table = check_fit(idata)
+    with working("Checking"):
+        table = check_fit(idata)
     failed = table[(table["severity"] == "fail") & ~table["passed"]]
     if json_:
         print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})

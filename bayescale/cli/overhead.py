@@ -10,6 +10,7 @@ from ..report.units import apart, count, number, percent
 from .decisions import MaxExtrapolation, UnseededOptions, amount
 from .options import save_table
 from .output import answered, print_fit_warnings, print_grouped, print_json, print_table, print_text
+from .progress import working
 
 
 def overhead(
@@ -29,14 +30,15 @@ def overhead(
     from ..decide.question.request import Rules
 
     idata = asked.load(fit)
-    table = overhead_curve(
-        idata,
-        params_ratio or PARAMS_RATIOS,
-        amount("--flops", flops),
-        at=asked.of(idata)["at"],
-        prob=asked.band,
-        rules=Rules(max_extrapolation=max_extrapolation),
-    )
+    with working("Comparing sizes"):
+        table = overhead_curve(
+            idata,
+            params_ratio or PARAMS_RATIOS,
+            amount("--flops", flops),
+            at=asked.of(idata)["at"],
+            prob=asked.band,
+            rules=Rules(max_extrapolation=max_extrapolation),
+        )
     save_table(table, asked.out)
     if asked.json:
         print_json({**answered(idata), "overheads": table.to_dict(orient="records")})

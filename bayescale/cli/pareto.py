@@ -9,6 +9,7 @@ from ..report.units import between, count, flop, level
 from .decisions import AskOptions, FewRuleOptions, FitFile, SizeLimitOptions, amounts
 from .options import check_out, save_table
 from .output import answered, print_fit_warnings, print_grouped, print_json, print_table, print_text
+from .progress import working
 
 
 def pareto(
@@ -39,15 +40,16 @@ def pareto(
         if asked.out is not None:
             check_targets(asked.out, plot)
     idata = asked.load(fit)
-    table = frontier(
-        idata,
-        amounts("--flops", flops),
-        params_ratio=params_ratio or PARAMS_RATIOS,
-        risk=risk,
-        limits=limits,
-        rules=rules,
-        **asked.of(idata),
-    )
+    with working("Comparing plans"):
+        table = frontier(
+            idata,
+            amounts("--flops", flops),
+            params_ratio=params_ratio or PARAMS_RATIOS,
+            risk=risk,
+            limits=limits,
+            rules=rules,
+            **asked.of(idata),
+        )
     save_table(table, asked.out)
     if plot:
         _draw(table, idata.attrs["loss_unit"], plot)

@@ -10,7 +10,7 @@ from bayescale import load_fit, save_fit
 from bayescale.calibrate import approaches
 from bayescale.calibrate.isoflop import budgets_left_out
 from bayescale.laws import LAWS
-from bayescale.report.units import apart
+from bayescale.report.units import apart, number, percent
 
 ADVICE = "Sample longer, e.g. with `draws=4000, tune=4000` (--draws 4000 --tune 4000)."
 
