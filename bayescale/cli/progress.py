@@ -63,7 +63,7 @@ def working(doing: str) -> Iterator[None]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2)
     tasks = {"": bar.add_task(doing, total=None)}
 
     def tell(what: str, done: int, total: int) -> None:
