@@ -12,6 +12,7 @@ from ..decide.allocate import allocate
 from ..errors import InputError
 from ..forecasts import bands, forecast
 from ..posterior import fits_of, is_average
+from ..progress import steps
 from ..runs.problems import counted
 
 AVERAGE = "average"
@@ -81,7 +82,7 @@ def compare_laws(
     if sizes:
         reach = float(np.exp(min(fit.reached.log_reach for fit in fits)))
         budgets = [_BEYOND * reach] if flops is None else np.atleast_1d(np.asarray(flops, dtype=float)).tolist()
-        each = {law: allocate(tree, budgets, prob=prob) for law, tree in trees.items()}
+        each = {law: allocate(tree, budgets, prob=prob) for law, tree in steps(trees.items(), "Plans of each law")}
         loss = [f"loss_{edge}" for edge in ("median", "lower", "upper")]
         allocations = pd.concat(
             [one[["flops", *_SIZES, *loss, "warning"]].assign(law=law) for law, one in each.items()], ignore_index=True
@@ -92,7 +93,10 @@ def compare_laws(
         )
     if plans is None:
         plans = _plans(allocations, fits)
-    tables = {law: bands(forecast(tree, plans), prob=prob).reset_index(names="plan") for law, tree in trees.items()}
+    tables = {
+        law: bands(forecast(tree, plans), prob=prob).reset_index(names="plan")
+        for law, tree in steps(trees.items(), "Forecasts of each law")
+    }
     forecasts = pd.concat([table.assign(law=law) for law, table in tables.items()], ignore_index=True)
     return Comparison(
         _laws(idata), forecasts, allocations, _disagreements(forecasts, {fit.name: fit.weight for fit in fits})
@@ -118,7 +122,7 @@ def _laws(idata: xr.DataTree) -> pd.DataFrame:
     weights = json.loads(idata.attrs["weights"])
     known = {law["name"]: law for law in json.loads(idata.attrs.get("laws", "[]"))}
     rows = {}
-    for name, weight in weights.items():
+    for name, weight in steps(weights.items(), "Leave-one-out of each law"):
         stats = idata[name]["sample_stats"]
         elpd, se = _loo(idata[name])
         rows[name] = {

@@ -19,6 +19,7 @@ from .decisions import (
     TrainOnly,
     amounts,
 )
+from .progress import working
 
 
 def allocate(
@@ -58,7 +59,8 @@ def allocate(
     )
     target = read_target(target_loss, probability, target_on)
     idata = asked.load(fit)
-    table = allocate_budgets(idata, budget, risk=risk, target=target, limits=limits, rules=rules, **asked.of(idata))
+    with working("Choosing plans"):
+        table = allocate_budgets(idata, budget, risk=risk, target=target, limits=limits, rules=rules, **asked.of(idata))
     give_allocations(table, idata, rules.within_compute, out=asked.out, json_=asked.json)
 
 

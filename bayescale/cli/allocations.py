@@ -1,13 +1,29 @@
 """Print allocations, one per column and the plan first, or turn them into JSON."""
 
-from math import isnan
+from math import isnan, nan
 from typing import Any
 
+from ..report.units import between, count, dollars, flop, level, number, percent, probability, thousands
 from .options import save_table
-from .output import answered, count, print_fit_warnings, print_json, print_table, print_text, print_warnings
+from .output import answered, print_fit_warnings, print_grouped, print_json, print_table, print_text
 
 _SPENT = 0.995  # a budget counts as spent from this share on
-_UNITS = {"flops": "FLOP", "gpu-hours": "GPU-hours", "usd": "USD", "days": "days"}
+_BESIDE = 4  # allocations in a table
+_REGRET = "expected regret"
+_MORE = (
+    ("unique tokens bought", "unique_tokens_bought", count),
+    ("epochs", "epochs", count),
+    ("training, FLOP", "train_flops", flop),
+    ("serving, FLOP", "inference_flops", flop),
+    ("budget used", "budget_used", percent),
+    ("training, days", "train_days", count),
+    ("GPU-hours", "gpu_hours", thousands),
+    ("cost", "cost_usd", dollars),
+    ("P(target)", "probability_target", probability),
+    ("P(best shape)", "probability_best", probability),
+    ("P(near best)", "probability_near_best", probability),
+    ("P(overspend)", "probability_overspend", probability),
+)
 
 
 def give_allocations(table: Any, idata: Any, within_compute: float, *, out: str | None, json_: bool) -> None:
@@ -33,27 +49,43 @@ def print_allocations(table: Any, unit: str, within_compute: float) -> None:
     """Print each allocation as a column: the plan, its interval, the sizes near the best, the loss, and other requested values."""
     prob = f"{table['probability'].iloc[0]:.0%}"
     known = bool(table["loss_median"].notna().all())  # approaches 1 and 2 do not predict a loss
-    rows = [_lines(row, prob, within_compute, known) for row in table.to_dict(orient="records")]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    print_table(
-        f"Allocation, loss in {unit}" if known else "Allocation",
-        ["", *(_head(row) for row in table.to_dict(orient="records"))],
-        [[name, *(row.get(name, "-") for row in rows)] for name in names],
-    )
-    for row in table.itertuples() if known else ():
-        wasted = "" if isnan(row.wasted_compute) else f", as if {row.wasted_compute:.1%} of the compute were wasted"
-        within = " Both compare plans within the limits." if _limits(row._asdict()) else ""
-        print_text(
-            f"  {_head(row._asdict())}: expected regret {row.expected_regret:.2g} {unit}{wasted}, because the law is uncertain.{within}"
-        )
-    print_warnings(table.set_index(table.apply(lambda row: _head(row.to_dict()), axis=1)))
+    records = table.to_dict(orient="records")
+    heads = [_head(row) for row in records]
+    columns = [_lines(row, prob, within_compute, known) for row in records]
+    names = list(dict.fromkeys(name for lines in columns for name in lines))
+    title = f"Allocation, loss in {unit}" if known else "Allocation"
+    for place in range(0, len(columns), _BESIDE):
+        some = columns[place : place + _BESIDE]
+        rows = [
+            [f"  {name.partition(': ')[2]}" if ": " in name else name, *(lines.get(name, "-") for lines in some)]
+            for name in names
+        ]
+        print_table(title, ["", *heads[place : place + _BESIDE]], rows)
+        title = f"{title.removesuffix(', further on')}, further on"
+    print_text(_legend(names, records))
+    print_grouped(dict(zip(heads, table["warning"], strict=True)))
+
+
+def _legend(names: list[str], records: list[dict[str, Any]]) -> str:
+    """Say in a sentence each what is not plain from its name, of the lines that are printed."""
+    within = " Both compare plans within the limits." if any(_limits(row) for row in records) else ""
+    words = {
+        _REGRET: "Expected regret: the loss that is lost on average because the law is uncertain, as if that share of the compute were "
+        f"wasted.{within}",
+        "P(near best)": "P(near best): the probability that the plan wastes at most 2% of the compute.",
+        "P(best shape)": "P(best shape): the probability that no other available size is better.",
+        "P(overspend)": "P(overspend): the probability that the demand exceeds the budget.",
+    }
+    return " ".join(text for name, text in words.items() if name in names)
 
 
 def _head(row: dict[str, Any]) -> str:
     if row["budget_unit"] == "days":
-        return f"{row['budget']:g} days"
-    amount = row["risk_value"] if isnan(row["budget"]) else row["budget"]  # a cheapest plan has a cost but no budget
-    return f"{amount:.3g} {_UNITS[row['budget_unit']]}"
+        return f"{number(row['budget'])} days"
+    value = row["risk_value"] if isnan(row["budget"]) else row["budget"]  # a cheapest plan has a cost but no budget
+    return {"flops": f"{flop(value)} FLOP", "usd": dollars(value)}.get(
+        row["budget_unit"], f"{thousands(value)} GPU-hours"
+    )
 
 
 def _goes_without_saying(column: str, row: dict[str, Any]) -> bool:
@@ -68,43 +100,36 @@ def _goes_without_saying(column: str, row: dict[str, Any]) -> bool:
 def _lines(row: dict[str, Any], prob: str, within_compute: float, known: bool) -> dict[str, str]:
     lines = {
         "params": count(row["params"]),
-        f"{prob} interval": f"{count(row['params_lower'])}-{count(row['params_upper'])}",
+        f"params: {prob} interval": _interval(row, "params", count),
     }
     if known and not isnan(row["flat_params_lower"]):
-        flat = f"{count(row['flat_params_lower'])}-{count(row['flat_params_upper'])}"
-        lines[f"within {within_compute:.0%} of best"] = flat
+        lines[f"params: within {within_compute:.0%} of best"] = _interval(row, "flat_params", count)
     lines["tokens"] = count(row["tokens"])
-    per_param = [f"{row['tokens_per_param' + end]:.3g}" for end in ("", "_lower", "_upper")]
-    lines["tokens/param"] = f"{per_param[0]} ({per_param[1]}-{per_param[2]})"
+    lines["tokens/param"] = count(row["tokens_per_param"])
+    lines[f"tokens/param: {prob} interval"] = _interval(row, "tokens_per_param", count)
     if known:
-        lines["loss"] = f"{row['loss_median']:.3f}"
-        lines[f"{prob} band"] = f"{row['loss_lower']:.3f}-{row['loss_upper']:.3f}"
+        lines["loss"] = level(row["loss_median"])
+        lines[f"loss: {prob} band"] = _interval(row, "loss", level)
     if "metric" in row:
-        lines[row["metric"]] = f"{row['metric_median']:.3f}"
-        lines[f"{row['metric']}, {prob}"] = f"{row['metric_lower']:.3f}-{row['metric_upper']:.3f}"
-    for name, column, form in (
-        ("unique tokens bought", "unique_tokens_bought", "{:.3g}"),
-        ("epochs", "epochs", "{:.3g}"),
-        ("epochs, lower", "epochs_lower", "{:.3g}"),
-        ("epochs, upper", "epochs_upper", "{:.3g}"),
-        ("training, FLOP", "train_flops", "{:.3g}"),
-        ("serving, FLOP", "inference_flops", "{:.3g}"),
-        ("budget used", "budget_used", "{:.0%}"),
-        ("training, days", "train_days", "{:.3g}"),
-        ("GPU-hours", "gpu_hours", "{:.4g}"),
-        ("USD", "cost_usd", "{:.4g}"),
-        ("P(target)", "probability_target", "{:.2f}"),
-        ("P(best shape)", "probability_best", "{:.2f}"),
-        ("P(near best)", "probability_near_best", "{:.2f}"),
-        ("P(overspend)", "probability_overspend", "{:.2f}"),
-    ):
+        lines[row["metric"]] = level(row["metric_median"])
+        lines[f"{row['metric']}: {prob} band"] = _interval(row, "metric", level)
+    for name, column, form in _MORE:
         if column in row and not isnan(row[column]) and not _goes_without_saying(column, row):
-            lines[name] = form.format(row[column])
+            lines[name] = form(row[column])
+            if column == "epochs" and not isnan(row.get("epochs_lower", nan)):
+                lines[f"epochs: {prob} interval"] = _interval(row, "epochs", count)
     if row.get("risk", "mean") not in ("mean", "target", "cost", "net-value"):
-        lines["risk " + row["risk"]] = f"{row['risk_value']:.4g}"
+        lines["risk " + row["risk"]] = number(row["risk_value"])
+    if known:
+        lines[_REGRET] = number(row["expected_regret"], 2)
+        lines[f"{_REGRET}: wasted compute"] = percent(row["wasted_compute"])
     if others := _limits(row):
         lines["limited by"] = ", ".join(others)
     return lines
+
+
+def _interval(row: dict[str, Any], name: str, write: Any) -> str:
+    return between(row[f"{name}_lower"], row[f"{name}_upper"], write)
 
 
 def _limits(row: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import between, count, flop, number
 from .options import (
     AllRows,
     Band,
@@ -22,7 +23,7 @@ from .options import (
     names_of,
     save_table,
 )
-from .output import count, print_json, print_notes, print_table, print_text
+from .output import print_grouped, print_json, print_notes, print_table, print_text
 from .reading import read_table
 
 
@@ -124,23 +125,26 @@ def _document(table: Any, prob: float) -> dict[str, Any]:
 
 def _print(table: Any) -> None:
     rows = []
-    for number, of in table.groupby("approach"):
+    for which, of in table.groupby("approach"):
         first = of.iloc[0]
         if first["reason"]:
-            rows.append([f"{number} ({first['model']})", "-", "-", *("-" for _ in of.index)])
+            rows.append([f"{which} ({first['model']})", "-", "-", *("-" for _ in of.index)])
             continue
-        exponent = f"{first['params_exponent_median']:.3f} ({first['params_exponent_lower']:.2f}-{first['params_exponent_upper']:.2f})"
-        cells = [f"{count(r.params_median)} ({count(r.params_lower)}-{count(r.params_upper)})" for r in of.itertuples()]
-        rows.append([f"{number} ({first['model']})", str(first["runs"]), exponent, *cells])
-    budgets = [f"N* at {value:.3g}" for value in table["flops"].unique()]
+        low, high = first["params_exponent_lower"], first["params_exponent_upper"]
+        exponent = f"{number(first['params_exponent_median'], 3)} ({between(low, high, _two)})"
+        cells = [
+            f"{count(r.params_median)} ({between(r.params_lower, r.params_upper, count)})" for r in of.itertuples()
+        ]
+        rows.append([f"{which} ({first['model']})", str(first["runs"]), exponent, *cells])
+    budgets = [f"N* at {flop(value)}" for value in table["flops"].unique()]
     print_table(
         f"Best size N* = G (C/6)^a by approach, {table['probability'].iloc[0]:.0%} intervals",
         ["", *(row[0] for row in rows)],
         [[name, *(row[i + 1] for row in rows)] for i, name in enumerate(["runs", "a", *budgets])],
     )
-    for number, of in table.groupby("approach"):
+    for which, of in table.groupby("approach"):
         for text in filter(None, (of["reason"].iloc[0], of["warning"].iloc[0])):
-            print_text(f"  Approach {number}: {text}")
+            print_text(f"  {'' if text.startswith('Approach') else f'Approach {which}: '}{text}")
     _print_budgets(table)
     found, fitted = table.attrs["disagreements"], table.attrs["fitted"]
     if len(fitted) < 2:
@@ -153,8 +157,8 @@ def _print(table: Any) -> None:
     for entry in found:
         one, other = entry["approaches"]
         print_text(
-            f"  Approaches {one} and {other} disagree at {entry['flops']:.3g} FLOP: the best size of {one} is {entry['ratio_median']:.2f} "
-            f"({entry['ratio_lower']:.2f}-{entry['ratio_upper']:.2f}) times that of {other}."
+            f"  Approaches {one} and {other} disagree at {flop(entry['flops'])} FLOP: the best size of {one} is "
+            f"{_three(entry['ratio_median'])} ({between(entry['ratio_lower'], entry['ratio_upper'], _three)}) times that of {other}."
         )
     for text in dict.fromkeys(entry["reason"] for entry in found):
         print_text(f"  Why: {text}")
@@ -167,18 +171,25 @@ def _print_budgets(table: Any) -> None:
     prob = f"{table['probability'].iloc[0]:.0%}"
     rows = [
         [
-            f"{row['flops']:.3g}",
+            flop(row["flops"]),
             str(row["runs"]),
-            f"{count(row['params_median'])} ({count(row['params_lower'])}-{count(row['params_upper'])})",
-            f"{count(row['flat_lower_median'])}-{count(row['flat_upper_median'])}",
+            f"{count(row['params_median'])} ({between(row['params_lower'], row['params_upper'], count)})",
+            between(row["flat_lower_median"], row["flat_upper_median"], count),
         ]
         for row in table.attrs["budgets"]
     ]
     if rows:
         head = ["FLOP", "runs", f"best size ({prob})", f"loss within {FLAT:.2%} of the best"]
         print_table("Each budget of approach 2 by itself", head, rows)
-    for row in table.attrs["budgets"]:
-        if row["warning"]:
-            print_text(f"  {row['flops']:.3g} FLOP: {row['warning']}")
-    for row in table.attrs["left_out"]:
-        print_text(f"  Approach 2 leaves out the budget of {row['flops']:.3g} FLOP: {row['reason']}.")
+    print_grouped({f"{flop(row['flops'])} FLOP": row["warning"] for row in table.attrs["budgets"]})
+    print_grouped(
+        {f"Approach 2 leaves out {flop(row['flops'])} FLOP": f"{row['reason']}." for row in table.attrs["left_out"]}
+    )
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _three(value: float) -> str:
+    return number(value, 3)

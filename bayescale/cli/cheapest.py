@@ -16,6 +16,7 @@ from .decisions import (
     TargetOn,
     amount,
 )
+from .progress import working
 
 
 def cheapest(
@@ -42,9 +43,10 @@ def cheapest(
     target = read_target(target_loss, probability[0], target_on)
     budget = Budget(demand=demand, costs=costs)
     idata = asked.load(fit)
-    table = cheapest_plan(
-        idata, target, budget, probabilities=probability, limits=limits, rules=rules, **asked.of(idata)
-    )
+    with working("Searching the cheapest plan"):
+        table = cheapest_plan(
+            idata, target, budget, probabilities=probability, limits=limits, rules=rules, **asked.of(idata)
+        )
     give_allocations(table, idata, rules.within_compute, out=asked.out, json_=asked.json)
 
 
@@ -70,14 +72,15 @@ def worth(
     from ..decide.question.request import Budget
 
     idata = asked.load(fit)
-    table = net_value_plan(
-        idata,
-        amount("--usd-per-nat", usd_per_nat),
-        Budget(demand=demand, costs=costs),
-        metric=asked.load(metric) if metric else None,
-        usd_per_point=amount("--usd-per-point", usd_per_point),
-        limits=limits,
-        rules=rules,
-        **asked.of(idata),
-    )
+    with working("Searching the plan of most worth"):
+        table = net_value_plan(
+            idata,
+            amount("--usd-per-nat", usd_per_nat),
+            Budget(demand=demand, costs=costs),
+            metric=asked.load(metric) if metric else None,
+            usd_per_point=amount("--usd-per-point", usd_per_point),
+            limits=limits,
+            rules=rules,
+            **asked.of(idata),
+        )
     give_allocations(table, idata, rules.within_compute, out=asked.out, json_=asked.json)

@@ -9,8 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.sentences import humanised
+from ..report.units import between, count, flop, level, number
 from .decisions import amount
 from .fit import sampling
+from .fitted import why_weights
 from .models import Asked
 from .options import (
     AllRows,
@@ -25,7 +28,8 @@ from .options import (
     columns_with_run,
     names_of,
 )
-from .output import count, number, print_json, print_notes, print_table, print_text
+from .output import print_json, print_notes, print_table, print_text
+from .progress import working
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit, load_passed, say_kept
 
@@ -107,7 +111,8 @@ def compare(
                 progressbar=sys.stderr.isatty(),
             )
         idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
-    found = compare_laws(idata, budgets, plans=wanted, prob=band)
+    with working("Comparing laws"):
+        found = compare_laws(idata, budgets, plans=wanted, prob=band)
     if out:
         print_notes([say_kept(keep_fit(idata, out)[0], out, "for `forecast`, `allocate` and the other commands.")])
     if json_:
@@ -136,24 +141,27 @@ def _print(idata: Any, found: Any, band: float) -> None:
             str(name),
             f"{law['weight']:.2f}",
             number(law["forward_score"]),
-            "-" if law["log_evidence"] != law["log_evidence"] else f"{law['log_evidence']:.1f}",
-            f"{law['elpd_loo']:.1f} ({law['elpd_loo_se']:.1f})",
+            number(law["log_evidence"]),
+            f"{number(law['elpd_loo'])} ({number(law['elpd_loo_se'], 2)})",
             "ok" if law["passed"] else "FAIL",
         ]
         for name, law in found.laws.iterrows()
     ]
     print_table("Laws", ["law", "weight", "forward score", "log evidence", "elpd LOO (se)", "check"], rows)
-    print_text(f"{idata.attrs['weighted_by']} Evidence and LOO ask which law interpolates best, and do not count.")
+    weights = {str(name): law["weight"] for name, law in found.laws.iterrows() if law["passed"]}
+    print_text(
+        f"{why_weights(idata, weights)} Log evidence and elpd LOO (se in parentheses) ask which law interpolates best; they do not weigh."
+    )
     if len(found.allocations):
         rows = [
             [
-                f"{row.flops:.3g}",
+                flop(row.flops),
                 row.law,
                 count(row.params),
-                f"{count(row.params_lower)}-{count(row.params_upper)}",
+                between(row.params_lower, row.params_upper, count),
                 count(row.tokens),
-                f"{row.loss_median:.3f}",
-                f"{row.loss_lower:.3f}-{row.loss_upper:.3f}",
+                level(row.loss_median),
+                between(row.loss_lower, row.loss_upper),
             ]
             for row in found.allocations.sort_values("flops", kind="stable").itertuples()
         ]
@@ -162,10 +170,10 @@ def _print(idata: Any, found: Any, band: float) -> None:
     stem = next(str(name) for name in found.forecasts if str(name).endswith("_median")).removesuffix("_median")
     rows = [
         [
-            str(row["plan"]),
+            humanised(str(row["plan"])),
             row["law"],
-            number(row[f"{stem}_median"]),
-            f"{row[f'{stem}_lower']:.4g}-{row[f'{stem}_upper']:.4g}",
+            level(row[f"{stem}_median"]),
+            between(row[f"{stem}_lower"], row[f"{stem}_upper"]),
         ]
         for row in found.forecasts.sort_values("plan", kind="stable").to_dict(orient="records")
     ]

@@ -1,12 +1,12 @@
 """`bayescale explain`: how robust a choice is."""
 
 from dataclasses import replace
-from math import isnan
 from typing import Annotated, Any
 
 import typer
 
 from ..errors import InputError
+from ..report.units import between, count, level, number, percent
 from .decisions import (
     AskOptions,
     CostOptions,
@@ -19,7 +19,8 @@ from .decisions import (
     amount,
 )
 from .options import pairs, save_table
-from .output import answered, count, number, print_fit_warnings, print_json, print_table, print_text, print_warnings
+from .output import answered, print_fit_warnings, print_json, print_table, print_text, print_warnings
+from .progress import working
 
 _LISTED = 10  # constants printed; JSON has all
 
@@ -59,10 +60,11 @@ def explain(
     own = {name: _plan(name, text) for name, text in pairs("--plan", plan).items()}
     idata = asked.load(fit, everything=True)
     asks = asked.of(idata)
-    choices = explain_choice(idata, budget, plans=own, risk=risk, limits=limits, rules=rules, **asks)
-    # What a choice depends on has no flat range.
-    rules = replace(rules, within_compute=type(rules)().within_compute)
-    constants, runs = _hinges(idata, budget, limits=limits, rules=rules, at=asks["at"])
+    with working("Comparing plans"):
+        choices = explain_choice(idata, budget, plans=own, risk=risk, limits=limits, rules=rules, **asks)
+        # What a choice depends on has no flat range.
+        rules = replace(rules, within_compute=type(rules)().within_compute)
+        constants, runs = _hinges(idata, budget, limits=limits, rules=rules, at=asks["at"])
     summary = what_would_change(choices, constants, runs)
     save_table(choices, asked.out, index=True)
     if asked.json:
@@ -79,14 +81,13 @@ def explain(
         }
         print_json(document)
         return
-    _print(choices, constants, runs, idata.attrs["loss_unit"])
+    unit = idata.attrs["loss_unit"]
+    _print_plans(choices[choices["exceeds"] == ""], f"Plans, loss and regret in {unit}")
     print_text(summary)
+    _print_beyond(choices[choices["exceeds"] != ""], unit)
+    _print_causes(constants, runs)
     if choices.attrs["left_out"]:
         print_text(f"Too far from the runs to evaluate: {', '.join(choices.attrs['left_out'])}.")
-    for name, names in choices.loc[choices["exceeds"] != "", "exceeds"].items():
-        print_text(
-            f"  {name} exceeds {', '.join('--' + part for part in names.split(', '))}: shown for comparison only."
-        )
     print_warnings(choices.loc[["chosen"]])
     print_fit_warnings(idata)
 
@@ -116,36 +117,65 @@ def _records(table: Any) -> list[dict[str, Any]]:
     return records
 
 
-def _print(choices: Any, constants: Any, runs: Any, unit: str) -> None:
+def _print_plans(choices: Any, title: str) -> None:
     prob = f"{choices['probability'].iloc[0]:.0%}"
+    rows = [
+        [
+            str(name).replace("tokens per parameter", "tokens/param"),
+            count(row["params"]),
+            count(row["tokens"]),
+            level(row["expected_median"]),
+            between(row["expected_lower"], row["expected_upper"]),
+            number(row["expected_regret"], 2),
+            percent(row["wasted_compute"]),
+            percent(row["probability_best"]),
+        ]
+        for name, row in choices.iterrows()
+    ]
+    head = ["plan", "params", "tokens", "loss", f"{prob} band", "regret", "waste", "P(best)"]
+    print_table(title, head, rows)
+    print_text(
+        "loss: the median of the law's curve, without the noise of a run. regret: the mean loss above the best plan of each draw; waste: "
+        "the share of the compute that would buy it; P(best): the share of draws in which no other plan listed is better."
+    )
+
+
+def _print_beyond(choices: Any, unit: str) -> None:
+    """Print the plans that exceed a limit, which do not compete with the others."""
     rows = [
         [
             str(name),
             count(row["params"]),
             count(row["tokens"]),
-            f"{row['expected_median']:.3f}",
-            f"{row['expected_lower']:.3f}-{row['expected_upper']:.3f}",
-            f"{row['expected_regret']:.2g}",
-            "-" if isnan(row["wasted_compute"]) else f"{row['wasted_compute']:.0%}",
-            f"{row['probability_best']:.0%}",
+            level(row["expected_median"]),
+            between(row["expected_lower"], row["expected_upper"]),
+            ", ".join(f"--{part}" for part in row["exceeds"].split(", ")),
         ]
         for name, row in choices.iterrows()
     ]
-    head = ["plan", "params", "tokens", "expected", f"{prob} band", "regret", "waste", "P(best)"]
-    print_table(f"Plans, expected loss and regret in {unit}", head, rows)
+    if rows:
+        prob = f"{choices['probability'].iloc[0]:.0%}"
+        head = ["plan", "params", "tokens", "loss", f"{prob} band", "exceeds"]
+        print_table(f"Not comparable, because they exceed a limit; loss in {unit}", head, rows)
+
+
+def _print_causes(constants: Any, runs: Any) -> None:
     if constants is not None:
         rows = [
-            [str(name), f"{row['correlation']:.2f}", count(row["params_low"]), count(row["params_high"])]
+            [str(name), number(row["correlation"], 2), count(row["params_low"]), count(row["params_high"])]
             for name, row in constants.head(_LISTED).iterrows()
         ]
-        print_table(
-            "What the best size depends on",
-            ["constant", "rank correlation", "params, lowest third", "params, highest third"],
-            rows,
+        print_table("What the best size depends on", ["constant", "correlation", "if small", "if large"], rows)
+        print_text(
+            "correlation: of ranks, with the best size; if small, if large: the median best size in the third of the draws where the "
+            "constant is smallest and largest."
         )
     if runs is not None:
         rows = [
-            [str(name), count(row["params"]), number(row["params_ratio"], 3), f"{row['pareto_k']:.2f}"]
+            [str(name), count(row["params"]), number(row["params_ratio"], 3), number(row["pareto_k"], 2)]
             for name, row in runs.head(5).iterrows()
         ]
-        print_table("Without one run (the five that move it most)", ["run", "params", "ratio", "Pareto k"], rows)
+        print_table("Without one run (the five that move it most)", ["run", "best size", "ratio", "Pareto k"], rows)
+        print_text(
+            "ratio: to the best size with all runs; none if Pareto k is above 0.7, where it cannot be told without a new fit."
+        )

@@ -15,7 +15,7 @@ from .fitted import give_fit, print_checks
 from .models import Asked, Covariates, Law, Priors, say_notes
 from .options import AllRows, BestOf, Columns, Family, Json, ParamsKind, RunColumn, Where, columns_with_run, names_of
 from .output import print_json, print_notes
-from .progress import heartbeat
+from .progress import heartbeat, working
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit
 
@@ -147,17 +147,18 @@ def check(
     json_: Json = False,
 ) -> None:
     """Check a fit: did sampling work, which rows do not fit, what the runs cannot distinguish. Exits with 1 if a check fails."""
-    from ..posterior import check_fit, load_fit
+    from ..posterior import check_fit, fit_weights, load_fit
     from ..posterior.store import check_whole
 
     idata = load_fit(fit)
     check_whole(fit, idata, checked=True)
-    table = check_fit(idata)
+    with working("Checking"):
+        table = check_fit(idata)
     failed = table[(table["severity"] == "fail") & ~table["passed"]]
     if json_:
         print_json({"passed": failed.empty, "checks": table.to_dict(orient="records")})
     else:
-        print_checks(table)
+        print_checks(table, fit_weights(idata) or {})
     raise typer.Exit(0 if failed.empty else 1)
 
 

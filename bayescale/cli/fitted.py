@@ -1,14 +1,18 @@
 """What `bayescale fit` prints: the constants of one law or the weights of several, and what their check says."""
 
 import json
+from collections.abc import Mapping
+from math import log
 from typing import Any
 
+from ..report.units import number, probability
 from ..runs.problems import counted
 from .models import print_covariates, print_priors
-from .output import meaning, number, print_json, print_table, print_text
+from .output import meaning, print_json, print_table, print_text
 from .saved import say_kept
 
 _PROB = 0.9  # of the intervals of parameters
+_EQUAL = 1.25  # ratio of weights that count as nearly equal
 
 
 def give_fit(idata: Any, path: str, out: str, model: str, seconds: float, *, json_: bool) -> None:
@@ -45,16 +49,27 @@ def print_laws(idata: Any, laws: list[dict[str, Any]]) -> None:
     spec = fitted_spec(first)
     unit = f" in {idata.attrs['loss_unit']}" if spec.response.startswith("loss") else ""
     rows = [
-        [law["name"], f"{law['weight']:.2f}", number(law["forward_score"]), "ok" if law["passed"] else "FAIL"]
+        [law["name"], probability(law["weight"]), number(law["forward_score"]), "ok" if law["passed"] else "FAIL"]
         for law in laws
     ]
     title = f"Average of {len(laws)} laws: {first['observed_data'].sizes['run']} runs, {spec.response}{unit}"
     print_table(title, ["law", "weight", "forward score", "check"], rows)
-    why = [idata.attrs["weighted_by"]]
+    why = [why_weights(idata, {law["name"]: law["weight"] for law in laws if law["passed"]})]
     if cuts := json.loads(idata.attrs["cuts"]):
         before = ", ".join(str(cut["before"]) for cut in cuts)
         why.append(f"A score is the mean log density of a run beyond a cut (after {before} runs), averaged over cuts.")
     print_text(" ".join(why))
+
+
+def why_weights(idata: Any, weights: Mapping[str, float]) -> str:
+    """Return what the weights of the laws of an average rest on, and why they are nearly equal, if they are."""
+    why, cuts = str(idata.attrs["weighted_by"]), len(json.loads(idata.attrs["cuts"]))
+    if not cuts or len(weights) < 2 or max(weights.values()) > _EQUAL * min(weights.values()):
+        return why
+    scores = [law["forward_score"] for law in json.loads(idata.attrs["laws"]) if law["name"] in weights]
+    if max(scores) - min(scores) < log(_EQUAL):
+        return f"{why} They are nearly equal because the laws forecast about equally well."
+    return f"{why} They are nearly equal because so few cuts tell little about which law forecasts best."
 
 
 def _report(idata: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
@@ -117,10 +132,6 @@ def _parameters(idata: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _named(table: Any) -> Any:
-    return table.rename(columns={"name": "name_"}).itertuples()
-
-
 def _print_fit(idata: Any, report: dict[str, Any]) -> None:
     from ..posterior import fitted_spec
 
@@ -148,18 +159,44 @@ def _print_fit(idata: Any, report: dict[str, Any]) -> None:
 
 def print_check(open_: list[dict[str, Any]]) -> None:
     """Print the verdict of a check and the advice of its rows that were not passed."""
+    print_text(_verdict(open_))
+    _print_advice(open_)
+
+
+def _verdict(open_: list[dict[str, Any]]) -> str:
     warned = sum(row["severity"] == "warn" for row in open_)
     verdict = "Check failed: do not use these draws" if warned < len(open_) else "Check passed"
-    print_text(f"{verdict}{f', with {counted(warned, "warning")}' if warned else ''}.")
+    return f"{verdict}{f', with {counted(warned, "warning")}' if warned else ''}."
+
+
+def _print_advice(open_: list[dict[str, Any]]) -> None:
     for row in open_:
         print_text(f"  {row['severity'].upper()} {row['name']}: {row['advice']}")
 
 
-def print_checks(table: Any) -> None:
-    """Print all checks of a fit, then their verdict and advice."""
-    rows = [
-        [row.name_, "ok" if row.passed else row.severity.upper(), number(row.value), number(row.threshold)]
-        for row in _named(table)
-    ]
-    print_table("Check", ["", "verdict", "value", "threshold"], rows)
-    print_check(table[~table["passed"].astype(bool)].to_dict(orient="records"))
+def print_checks(table: Any, weights: Mapping[str, float]) -> None:
+    """Print the verdict, all checks of a fit, and the advice of those not passed; of an average, a column for each law of `weights`."""
+    from ..posterior.check import of_several
+
+    rows = table.to_dict(orient="records")
+    if not weights:
+        open_ = [row for row in rows if not row["passed"]]
+        print_text(_verdict(open_))
+        cells = [[row["name"], _passed(row), number(row["value"]), number(row["threshold"])] for row in rows]
+        print_table("Checks", ["", "verdict", "value", "threshold"], cells)
+        _print_advice(open_)
+        return
+    laws: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        law, _, name = row["name"].partition(": ")
+        laws.setdefault(law, {})[name] = {**row, "name": name}
+    open_ = [dict(row) for row in of_several({law: own.values() for law, own in laws.items()}, weights)]
+    print_text(_verdict(open_))
+    names = list(dict.fromkeys(name for own in laws.values() for name in own))
+    cells = [[name, *(_passed(own[name]) if name in own else "-" for own in laws.values())] for name in names]
+    print_table("Checks of each law (--json has values and thresholds)", ["", *laws], cells)
+    _print_advice(open_)
+
+
+def _passed(row: dict[str, Any]) -> str:
+    return "ok" if row["passed"] else str(row["severity"]).upper()

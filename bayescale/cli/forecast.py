@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import between, count, decades, level, number, percent
 from .options import (
     Band,
     Columns,
@@ -20,18 +21,7 @@ from .options import (
     pairs,
     save_table,
 )
-from .output import (
-    FORECAST_KEYS,
-    answered,
-    count,
-    level,
-    number,
-    print_json,
-    print_notes,
-    print_table,
-    print_text,
-    print_warnings,
-)
+from .output import FORECAST_KEYS, answered, print_json, print_notes, print_table, print_text, print_warnings
 
 
 def forecast(
@@ -110,9 +100,9 @@ def forecast(
     print_bands(table, idata.attrs["loss_unit"] if response == "loss" else "", response)
     if scored:
         print_text(
-            f"{scored['inside']} of {scored['plans']} measured losses inside the {band:.0%} band; median error "
-            f"{scored['median_abs_error']:.2%}, bias {scored['bias']:+.2%}, interval score {scored['interval_score']:.1f} (log loss x100), "
-            f"mean log score {scored['log_score']:.2f}. {scored['warning']}"
+            f"{scored['inside']} of {scored['plans']} measured losses lie inside the {band:.0%} band; median error "
+            f"{percent(scored['median_abs_error'])}, bias {percent(scored['bias'])}, interval score {number(scored['interval_score'], 3)} "
+            f"(of 100 x log loss; lower is better), mean log score {number(scored['log_score'], 3)} (higher is better). {scored['warning']}"
         )
 
 
@@ -189,13 +179,14 @@ def print_bands(table: Any, unit: str, response: str = "loss") -> None:
             level(row[f"{response}_median"]),
         ]
         cells += [
-            f"{level(row[f'{response}_lower'])}-{level(row[f'{response}_upper'])}",
-            f"{row['extrapolation_decades']:.2f}",
+            between(row[f"{response}_lower"], row[f"{response}_upper"]),
+            decades(row["extrapolation_decades"]),
         ]
         if measured:
             inside = {True: "inside", False: "OUTSIDE"}.get(row["inside"], "")
             cells += [level(row[response]) if inside else "-", inside]
         rows.append(cells)
     what = f"{response}, {unit}" if unit else response
-    print_table(f"Forecast {what} (beyond: decades past the largest fitted run)", head, rows)
+    print_table(f"Forecast {what}", head, rows)
+    print_text(f"{response}: the median for a new run, noise included; beyond: decades past the largest fitted run.")
     print_warnings(table)

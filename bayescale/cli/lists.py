@@ -1,8 +1,9 @@
 """`bayescale models` and `bayescale datasets`."""
 
+from ..report.units import count
 from .models import Law, print_priors
 from .options import Json
-from .output import count, print_json, print_table
+from .output import print_json, print_table, print_text
 
 
 def models(law: Law = None, json_: Json = False) -> None:
@@ -25,8 +26,11 @@ def models(law: Law = None, json_: Json = False) -> None:
     if json_:
         print_json({"models": table.to_dict(orient="records")})
         return
-    rows = [[str(row.model), str(row.inputs), str(row.title)] for row in table.itertuples()]
-    print_table("Models (--json gives their sources)", ["model", "inputs", "what"], rows, numeric=False)
+    groups = sorted(table.groupby("inputs", sort=False), key=lambda group: -len(group[1]))
+    for inputs, rows in groups:
+        cells = [[f"  {row.model}", str(row.title)] for row in rows.itertuples()]
+        print_table(f"Laws in {inputs}", ["", ""], cells, numeric=False)
+    print_text("--json gives their sources; `bayescale fit RUNS --model NAME` fits one.")
 
 
 def datasets(json_: Json = False) -> None:
@@ -37,13 +41,14 @@ def datasets(json_: Json = False) -> None:
     if json_:
         print_json({"datasets": table.to_dict(orient="records")})
         return
-    names = [name for name in table.columns if name != "name"]
-    for row in table.to_dict(orient="records"):
-        cells = [
-            [
-                name.replace("_", " "),
-                count(row[name]) if name in ("rows", "size") else str(row[name]),
-            ]
-            for name in names
+    rows = [
+        [
+            row["name"],
+            count(row["rows"]),
+            "yes" if row["available"] else "no",
+            f"loss in {row['loss_unit']}; {row['source']} (licence: {row['licence']}); {row['how']}",
         ]
-        print_table(str(row["name"]), ["", ""], cells, numeric=False)
+        for row in table.to_dict(orient="records")
+    ]
+    print_table("Data sets", ["name", "rows", "here", "what, from where, how to get it"], rows, numeric=False)
+    print_text("A name can be given wherever a command takes a table of runs.")

@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import number
 from .options import law_options, names_of, pairs
-from .output import number, print_notes, print_table, print_text
+from .output import print_notes, print_table, print_text
 
 _ALONE = "chinchilla"  # the law of options that are about one
 Law = Annotated[

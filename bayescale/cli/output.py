@@ -1,16 +1,21 @@
-"""Print for people (rich tables), for programs (one strict JSON document), and notes and errors on stderr."""
+"""Print for people (tables, paragraphs), for programs (one strict JSON document), and notes and errors on stderr."""
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
+from ..report.sentences import grouped, humanised
 from .leaving import mute
+from .tables import table_lines
 
 JSON_VERSION = 1
-_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 _ERROR_LINES = 4
+_WIDTH, _TEXT = 80, 100  # columns off a terminal; of text on a wide one
+_PARAGRAPHS = 8  # of warnings
 # Keys of each row of `forecast`
 FORECAST_KEYS = (
     "params",
@@ -32,30 +37,6 @@ FORECAST_KEYS = (
     "log_score",
     "warning",
 )
-
-
-def count(value: float | None) -> str:
-    """Write a count as people write it: 70B, 1.4T; above that 5.76e+23."""
-    if value is None or math.isnan(value):
-        return "-"
-    if math.isinf(value):
-        return "inf"
-    for size, suffix in _SUFFIXES:
-        if size <= value < 1e15:
-            return f"{value / size:.3g}{suffix}" if value < 999.5 * size or suffix == "T" else f"{value:.3g}"
-    return f"{value:.3g}"
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """Write a number to some digits, or a dash if there is none."""
-    return "-" if value is None or (isinstance(value, float) and math.isnan(value)) else f"{value:.{digits}g}"
-
-
-def level(value: float) -> str:
-    """Write a response: three decimals for losses and scores, counts as people write them, four digits of small numbers."""
-    if abs(value) >= 1000:
-        return count(value)
-    return f"{value:.3f}" if abs(value) >= 0.1 or value == 0 else number(value)
 
 
 def strict(value: Any) -> Any:
@@ -102,41 +83,58 @@ def print_json(document: Mapping[str, Any]) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: bool = True) -> None:
-    """Print a table to stdout; as wide as the terminal, or at most 80 columns elsewhere."""
-    from rich.table import Table
-    from rich.text import Text
+    """Print a table to stdout that fits the width; all columns but the first are aligned to the right unless they hold text.
 
-    table = Table(box=None, pad_edge=False)
-    for place, name in enumerate(columns):
-        table.add_column(Text(name), justify="right" if numeric and place else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+    If it is too wide, names in the first column are shortened in their middle, or the text in the last column is wrapped. If that is not
+    enough, each row becomes a paragraph: no number is ever cut.
+    """
     console = _console(sys.stdout)
-    console.print(Text(title, style="bold"))
-    console.print(table)
+    cells = [[" ".join(cell.expandtabs(1).splitlines()) for cell in row] for row in rows]
+    _print_lines(console, _wrapped(title, console.width), style="bold")
+    _print_lines(console, table_lines(columns, cells, console.width, numeric=numeric))
 
 
 def print_text(text: str, *, file: Any = None) -> None:
-    """Print a paragraph, wrapped to the terminal or to 80 columns."""
+    """Print a paragraph, wrapped to the terminal or to 80 columns; further lines of a paragraph that is indented are too."""
+    console = _console(file or sys.stdout)
+    for line in humanised(text).split("\n"):
+        _print_lines(console, _wrapped(line, min(console.width, _TEXT)))
+
+
+def _print_lines(console: Any, lines: Iterable[str], style: str = "") -> None:
     from rich.text import Text
 
-    _console(file or sys.stdout).print(Text(text))
+    for line in lines:
+        console.print(Text(line.rstrip(), style=style), soft_wrap=True)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return a paragraph in lines; commands and names stay whole."""
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    return wrap(text.strip(), width, initial_indent=indent, subsequent_indent=indent, **whole) or [""]  # type: ignore[arg-type]
 
 
 def _console(stream: Any) -> Any:
     from rich.console import Console
 
-    return Console(file=stream, width=None if stream.isatty() else 80, highlight=False)
+    columns = os.environ.get("COLUMNS", "")
+    elsewhere = int(columns) if columns.isdecimal() and int(columns) > 0 else _WIDTH
+    return Console(file=stream, width=None if stream.isatty() else elsewhere, highlight=False)
 
 
 def print_warnings(table: Any) -> None:
-    """Print warnings below their table; if there are many, only those of the three plans that lie farthest out."""
-    warned = table[table["warning"] != ""]
-    shown = warned.sort_values("extrapolation_decades", ascending=False, kind="stable").head(3)
-    for name, text in shown["warning"].items():
-        print_text(f"  {name}: {text}" if len(table) > 1 else f"  {text}")
-    if len(warned) > len(shown):
-        print_text(f"  {len(warned) - len(shown)} more plans have warnings: --json or --out shows them.")
+    """Print the warnings of the rows of a table below it: what holds for several of them once."""
+    print_grouped(dict(zip(map(str, table.index), table["warning"], strict=True)))
+
+
+def print_grouped(said: Mapping[str, str]) -> None:
+    """Print what is said about things, by name: what holds for several of them once."""
+    lines = grouped(said)
+    for line in lines[:_PARAGRAPHS]:
+        print_text(f"  {line}")
+    if len(lines) > _PARAGRAPHS:
+        print_text(f"  {len(lines) - _PARAGRAPHS} more warnings: --json or --out shows them.")
 
 
 def print_notes(notes: Mapping[str, str] | Sequence[str]) -> None:

@@ -1,14 +1,16 @@
 """`bayescale overhead`: what a size other than the best costs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import inf, isnan
 from typing import Annotated, Any
 
 import typer
 
+from ..report.units import apart, count, number, percent
 from .decisions import MaxExtrapolation, UnseededOptions, amount
 from .options import save_table
-from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
+from .output import answered, print_fit_warnings, print_grouped, print_json, print_table, print_text
+from .progress import working
 
 
 def overhead(
@@ -28,61 +30,49 @@ def overhead(
     from ..decide.question.request import Rules
 
     idata = asked.load(fit)
-    table = overhead_curve(
-        idata,
-        params_ratio or PARAMS_RATIOS,
-        amount("--flops", flops),
-        at=asked.of(idata)["at"],
-        prob=asked.band,
-        rules=Rules(max_extrapolation=max_extrapolation),
-    )
+    with working("Comparing sizes"):
+        table = overhead_curve(
+            idata,
+            params_ratio or PARAMS_RATIOS,
+            amount("--flops", flops),
+            at=asked.of(idata)["at"],
+            prob=asked.band,
+            rules=Rules(max_extrapolation=max_extrapolation),
+        )
     save_table(table, asked.out)
     if asked.json:
         print_json({**answered(idata), "overheads": table.to_dict(orient="records")})
         return
     rows = [
         [
-            f"{row['params_ratio']:g}",
+            number(row["params_ratio"], 3),
             count(row["params"]),
-            _banded(row, "tokens_ratio", _ratio),
-            _banded(row, "overhead", _percent),
-            "-" if isnan(row["break_even_tokens_median"]) else _banded(row, "break_even_tokens", _tokens),
+            _banded(row, "tokens_ratio", lambda value: number(value, 3)),
+            _banded(row, "overhead", percent),
+            "-" if isnan(row["break_even_tokens_median"]) else _banded(row, "break_even_tokens", count),
         ]
         for row in table.to_dict(orient="records")
     ]
     prob = f"{table['probability'].iloc[0]:.0%}"
-    head = ["size ratio", "params", f"tokens ratio ({prob})", f"extra compute ({prob})", f"break-even, tokens ({prob})"]
+    head = ["size", "params", "tokens ratio", "extra compute", "break-even"]
     print_table("The same loss at other sizes, relative to the compute-optimal plan", head, rows)
     first = table.iloc[0]
-    middle, lower, upper = _apart([first[f"critical_ratio_{edge}"] for edge in ("median", "lower", "upper")])
-    print_text(f"Below {middle} of the optimal size ({prob} band {lower} to {upper}) no amount of data is enough.")
-    for text, ratios in table[table["warning"] != ""].groupby("warning", sort=False)["params_ratio"]:
-        print_text(f"  {', '.join(f'{ratio:g}' for ratio in ratios)}: {text}")
+    middle, lower, upper = apart([first[f"critical_ratio_{edge}"] for edge in ("median", "lower", "upper")], _two)
+    print_text(
+        f"size: ratio to the best one; break-even: the tokens served above which the smaller model pays off; {prob} bands in "
+        f"parentheses. Below {middle} of the optimal size ({prob} band {lower} to {upper}) no amount of data is enough."
+    )
+    print_grouped({number(row["params_ratio"], 3): row["warning"] for row in table.to_dict(orient="records")})
     print_fit_warnings(idata)
 
 
+def _two(value: float) -> str:
+    return number(value, 2)
+
+
 def _banded(row: Mapping[Any, Any], name: str, form: Callable[[float], str]) -> str:
-    middle, lower, upper = (form(row[f"{name}_{edge}"]) for edge in ("median", "lower", "upper"))
+    middle, lower, upper = (
+        "never" if row[f"{name}_{edge}"] == inf else form(row[f"{name}_{edge}"])
+        for edge in ("median", "lower", "upper")
+    )
     return middle if middle == lower == upper else f"{middle} ({lower}-{upper})"
-
-
-def _tokens(value: float) -> str:
-    return "never" if value == inf else count(value)
-
-
-def _ratio(value: float) -> str:
-    return "never" if value == inf else f"{value:.3g}"
-
-
-def _percent(share: float) -> str:
-    """Write a share in per cent to three digits, never as a multiple."""
-    return "never" if share == inf else f"{100 * share:,.0f}%" if share >= 1 else f"{share:.1%}"
-
-
-def _apart(values: Sequence[float]) -> list[str]:
-    """Write values with enough digits to tell them apart."""
-    for digits in range(2, 7):
-        texts = [f"{value:.{digits}g}" for value in values]
-        if len(set(texts)) == len(set(values)):
-            break
-    return texts

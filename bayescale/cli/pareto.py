@@ -5,9 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from ..files import check_targets
+from ..report.units import between, count, flop, level
 from .decisions import AskOptions, FewRuleOptions, FitFile, SizeLimitOptions, amounts
 from .options import check_out, save_table
-from .output import answered, count, print_fit_warnings, print_json, print_table, print_text
+from .output import answered, print_fit_warnings, print_grouped, print_json, print_table, print_text
+from .progress import working
 
 
 def pareto(
@@ -38,15 +40,16 @@ def pareto(
         if asked.out is not None:
             check_targets(asked.out, plot)
     idata = asked.load(fit)
-    table = frontier(
-        idata,
-        amounts("--flops", flops),
-        params_ratio=params_ratio or PARAMS_RATIOS,
-        risk=risk,
-        limits=limits,
-        rules=rules,
-        **asked.of(idata),
-    )
+    with working("Comparing plans"):
+        table = frontier(
+            idata,
+            amounts("--flops", flops),
+            params_ratio=params_ratio or PARAMS_RATIOS,
+            risk=risk,
+            limits=limits,
+            rules=rules,
+            **asked.of(idata),
+        )
     save_table(table, asked.out)
     if plot:
         _draw(table, idata.attrs["loss_unit"], plot)
@@ -54,37 +57,31 @@ def pareto(
         print_json({**answered(idata), "plans": table.to_dict(orient="records")})
         return
     _print(table, idata.attrs["loss_unit"], risk)
+    shown = table[table["on_frontier"]].to_dict(orient="records")
+    print_grouped({f"{count(row['params'])} on {count(row['tokens'])}": row["warning"] for row in shown})
     print_fit_warnings(idata)
-    shown = table[table["on_frontier"]]
-    warned = shown[shown["warning"] != ""]
-    if len(warned):
-        last = warned.iloc[-1]
-        have = "has" if len(warned) == 1 else "have"
-        print_text(
-            f"{len(warned)} of the plans shown {have} warnings (--json has all); for {count(last['params'])} on "
-            f"{count(last['tokens'])}: {last['warning']}"
-        )
 
 
 def _print(table: Any, unit: str, risk: str) -> None:
     prob = f"{table['probability'].iloc[0]:.0%}"
     rows = [
         [
-            f"{row['train_flops']:.3g}",
+            flop(row["train_flops"]),
             count(row["params"]),
             count(row["tokens"]),
-            f"{row['inference_flops_per_token']:.3g}",
-            f"{row['expected_mean']:.3f}",
-            f"{row['expected_lower']:.3f}-{row['expected_upper']:.3f}",
+            flop(row["inference_flops_per_token"]),
+            level(row["expected_mean"]),
+            between(row["expected_lower"], row["expected_upper"]),
         ]
         for row in table[table["on_frontier"]].to_dict(orient="records")
     ]
-    head = ["training, FLOP", "params", "tokens", "serving, FLOP/token", "mean loss", f"{prob} band"]
+    head = ["FLOP", "params", "tokens", "serving", "loss", f"{prob} band"]
     if risk != "mean":
         head.append(risk)
         for row, value in zip(rows, table.loc[table["on_frontier"], "risk_value"], strict=True):
-            row.append(f"{value:.3f}")
+            row.append(level(value))
     print_table(f"Plans that no other plan beats, loss in {unit}", head, rows)
+    print_text("FLOP: of training; serving: FLOP per token served; loss: the mean of the law's curve.")
     if beaten := int((~table["on_frontier"]).sum()):
         print_text(
             f"{beaten} of {len(table)} plans {'is' if beaten == 1 else 'are'} beaten and not shown (--json lists them)."

@@ -1,4 +1,4 @@
-"""What long work is doing, on stderr: a line before a large table is read, and one every ten seconds off a terminal."""
+"""What long work is doing, on stderr: on a terminal a bar with the time left, elsewhere a line now and then, ever more seldom."""
 
 import contextlib
 import logging
@@ -8,7 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..progress import watched
+
 _EVERY = 10.0  # seconds
+_SHOWN_AFTER = 2.0  # seconds
 _LARGE = 5_000_000  # bytes of a table that takes more than a moment
 _HEAD = 65_536
 _MANY = 5_000  # rows of a fit that takes longer than half a minute
@@ -16,7 +19,7 @@ _MANY = 5_000  # rows of a fit that takes longer than half a minute
 
 @contextlib.contextmanager
 def heartbeat(doing: str, every: float = _EVERY) -> Iterator[None]:
-    """Print what is being done every ten seconds until it is done, with the last line that the reader logged."""
+    """Print what is being done after ten seconds, twenty, forty and so on until it is done, with the last line that the reader logged."""
     done, start, last = threading.Event(), time.monotonic(), _Last()
     logger = logging.getLogger("bayescale.runs")
     level = logger.level
@@ -24,7 +27,9 @@ def heartbeat(doing: str, every: float = _EVERY) -> Iterator[None]:
     logger.setLevel(logging.INFO)
 
     def beat() -> None:
-        while not done.wait(every):
+        wait = every
+        while not done.wait(wait):
+            wait = time.monotonic() - start  # until twice the time
             said = f" ({last.text})" if last.text else ""
             print(f"{doing}: {time.monotonic() - start:.0f} s{said}", file=sys.stderr, flush=True)
 
@@ -46,6 +51,38 @@ class _Last(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.text = record.getMessage()
+
+
+@contextlib.contextmanager
+def working(doing: str) -> Iterator[None]:
+    """Show on a terminal, once it has taken two seconds, what is being done, how far it is and the time left; elsewhere nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2)
+    tasks = {"": bar.add_task(doing, total=None)}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if "" in tasks:
+            bar.remove_task(tasks.pop(""))
+        if what not in tasks:
+            tasks[what] = bar.add_task(what, total=total)
+        bar.update(tasks[what], completed=done, total=total)
+
+    timer = threading.Timer(_SHOWN_AFTER, bar.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        with watched(tell):
+            yield
+    finally:
+        timer.cancel()
+        timer.join()
+        bar.stop()
 
 
 def is_large(source: str) -> bool:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from ..report.units import between, count, decades, number, rate
 from .options import save_table
-from .output import FORECAST_KEYS, answered, count, number, print_json, print_table, print_warnings
+from .output import FORECAST_KEYS, answered, print_json, print_table, print_text, print_warnings
 
 _EDGES = ("median", "lower", "upper")
 
@@ -47,10 +48,11 @@ def print_rates(table: Any) -> None:
     for plan, row in table.iterrows():
         cells = [str(plan), *(count(row[name]) if row[name] >= 1000 else number(row[name]) for name in given)]
         for name in tuned:
-            write = count if name == "batch_tokens" else (lambda value: number(value, 3))
-            cells += [write(row[f"{name}_median"]), f"{write(row[f'{name}_lower'])} to {write(row[f'{name}_upper'])}"]
-        rows.append([*cells, f"{row['extrapolation_decades']:.2f}"])
-    print_table("Best values (beyond: decades past the largest fitted run); no forecast of the loss", head, rows)
+            write = count if name == "batch_tokens" else rate
+            cells += [write(row[f"{name}_median"]), between(row[f"{name}_lower"], row[f"{name}_upper"], write)]
+        rows.append([*cells, decades(row["extrapolation_decades"])])
+    print_table("Best values; no forecast of the loss", head, rows)
+    print_text("beyond: decades past the largest fitted run.")
     print_warnings(table)
 
 

@@ -5,10 +5,14 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.sentences import humanised
+from ..report.units import count, number, rate
 from .options import Json
-from .output import count, number, print_json, print_table, print_text
+from .output import print_json, print_table, print_text
 
 _WORDS = {"lr": "learning rate", "batch_tokens": "batch, tokens per step", "weight_decay": "weight decay"}
+
+_WRITE = {"lr": rate, "batch_tokens": count, "critical_batch_tokens": count, "weight_decay": number}
 
 
 def recipes(
@@ -36,10 +40,11 @@ def recipes(
     if json_:
         print_json({"recipes": table.reset_index().to_dict(orient="records"), "answer": answer})
     elif answer:
-        _print_answer(answer)
-        _print_list(table, "Nearest published recipes")
+        _print_ranges(answer)
         for text in answer["notes"]:
             print_text(f"  {text}")
+        _print_list(table, "Nearest published recipes")
+        _print_rules(answer)
     elif name:
         _print_one(table)
     else:
@@ -68,7 +73,7 @@ def _print_list(table: Any, title: str) -> None:
             str(name),
             count(row["params"]),
             count(row["tokens"]),
-            number(row["lr"]),
+            rate(row["lr"]),
             count(row["batch_tokens"]),
             number(row["weight_decay"]),
             row["optimiser"].split(" ")[0],
@@ -96,23 +101,25 @@ def _print_one(table: Any) -> None:
     print_table(str(table.index[0]), ["", ""], cells, numeric=False)
 
 
-def _print_answer(answer: dict[str, Any]) -> None:
+def _print_ranges(answer: dict[str, Any]) -> None:
     plan = f"{count(answer['params'])} params"
     if answer["tokens"] is not None:
         plan += f", {count(answer['tokens'])} tokens"
-    write = {"lr": number, "batch_tokens": count, "critical_batch_tokens": count, "weight_decay": number}
     rows = []
     for quantity, words in _WORDS.items():
         lower, upper = answer[f"{quantity}_lower"], answer[f"{quantity}_upper"]
-        rows.append([words, "-" if lower is None else f"{write[quantity](lower)} to {write[quantity](upper)}"])
+        rows.append([words, "-" if lower is None else f"{_WRITE[quantity](lower)} to {_WRITE[quantity](upper)}"])
     rows += [["warm-up (of the nearest)", answer["warmup"]], ["schedule (of the nearest)", answer["schedule"]]]
     print_table(f"For {plan}", ["", "range of the rules that apply"], rows, numeric=False)
+
+
+def _print_rules(answer: dict[str, Any]) -> None:
     rules = [
         [
             {"lr": "lr", "batch_tokens": "batch"}.get(row["quantity"], "critical batch"),
             row["rule"],
-            "-" if row["value"] is None else write[row["quantity"]](row["value"]),
-            row["reason"] or f"fitted on {row['fitted_on']}",
+            "-" if row["value"] is None else _WRITE[row["quantity"]](row["value"]),
+            humanised(row["reason"]) or f"fitted on {row['fitted_on']}",
         ]
         for row in answer["rules"]
     ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..errors import InputError
+from .output import print_notes
 
 
 class CheckFailed(Exception):
@@ -18,13 +19,18 @@ def check_fit_targets(out: str) -> None:
 
 
 def keep_fit(idata: Any, out: str) -> tuple[str, bool]:
-    """Save a fit at `out`, or beside it if its check failed; return its path and whether it passed."""
+    """Save a fit at `out`, or beside it if its check failed; return its path and whether it passed. A fit that it replaces is noted."""
+    from pathlib import Path
+
     from ..posterior import failed_checks, save_fit
     from ..posterior.store import failed_path
 
     passed = not failed_checks(idata)
     path = out if passed else str(failed_path(out))
+    replaced = Path(path).exists()
     save_fit(idata, path)
+    if replaced:
+        print_notes([f"The earlier fit in {path} was replaced; --out keeps both."])
     return path, passed
 
 

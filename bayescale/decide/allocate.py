@@ -15,6 +15,7 @@ import xarray as xr
 from ..errors import InputError, given, named
 from ..forecasts.forecast import as_seed
 from ..posterior import fits_of
+from ..progress import steps
 from .answer.chosen import Chosen
 from .answer.sizes_alone import sizes_alone
 from .answer.table import answer
@@ -108,7 +109,7 @@ def _allocated(problem: Problem, risk: str) -> pd.DataFrame:
     """Return the table of all budgets."""
     measure = problem.risk
     chosen, refused = [], []
-    for feasible in problem.budgets():
+    for feasible in steps(problem.budgets(), "Budgets"):
         try:
             chosen.append(_chosen(problem, feasible, measure))
         except InputError as error:

@@ -11,6 +11,7 @@ import xarray as xr
 from ..errors import InputError, named
 from ..forecasts.forecast import as_seed
 from ..posterior import fits_of
+from ..progress import steps
 from .answer.chosen import Chosen
 from .answer.cost_of_limits import unknown_cost, without_limits
 from .answer.table import answer
@@ -98,7 +99,7 @@ def _all_cheapest(problem: Problem, target: Target, wanted: Sequence[float | Non
     feasible = problem.feasible("usd" if request.budget.costs.usd_per_gpu_hour is not None else "flops", np.inf)
     chosen: list[Chosen] = []
     refused = []
-    for probability in wanted:
+    for probability in steps(wanted, "Reaching the loss with each probability"):
         one = replace(target, probability=probability)
         plan, why = _cheapest_or_why(problem, feasible, one)
         if plan is None:
@@ -137,7 +138,7 @@ def _cheapest(problem: Problem, feasible: Feasible, target: Target, log_most_flo
     """Return the cheapest plan; plans are compared at no less than its own decades in tokens per parameter and epochs."""
     draws, within = problem.draws, problem.request.rules.within_compute
     shared, plan = draws.sharing_outside(None), None
-    for _ in range(_ROUNDS):
+    for _ in steps(range(_ROUNDS), "Searching at the distance of the last plan"):
         plan = cheapest(shared, feasible, target, log_most_flops, within)
         if plan is None:
             break

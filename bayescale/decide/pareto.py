@@ -14,6 +14,7 @@ from ..laws.distance import LN_10, decades_beyond
 from ..laws.golden import golden
 from ..laws.law import compute
 from ..posterior import fits_of
+from ..progress import steps
 from .answer.warnings import FAR
 from .plans.choose import best_tokens, choose, held_drift
 from .plans.feasible import Feasible
@@ -106,7 +107,7 @@ def _frontier(problem: Problem, risk: str, ratios: np.ndarray) -> pd.DataFrame:
     """Return the table of plans."""
     measure, prob = problem.risk, problem.request.prob
     assert measure is not None
-    plans = np.concatenate([_sizes(problem.draws, budget, ratios) for budget in _budgets(problem)])
+    plans = np.concatenate([_sizes(problem.draws, budget, ratios) for budget in steps(_budgets(problem), "Budgets")])
     kept = _near(problem, plans)
     table = _table(problem, plans[kept], risk, measure)
     costs = table[["train_flops", "inference_flops_per_token", "risk_value"]].to_numpy()

@@ -11,6 +11,7 @@ import xarray as xr
 from ..errors import InputError
 from ..forecasts.averaged import whose_draws
 from ..posterior import Fit, has_say, is_average, weighed_fits
+from ..progress import steps
 from .plans.choose import best_tokens, choose, refine, sizes
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
@@ -85,7 +86,10 @@ def sensitivity(
         problem, _ = _asked("sensitivity", idata, flops, limits, at, rules)
         laws = [fit.name for fit in problem.fits]
         trees = {law: one for law, one in weighed_fits(idata).items() if law in laws}
-        each = {law: sensitivity(one, flops, limits=limits, at=at, rules=rules) for law, one in trees.items()}
+        each = {
+            law: sensitivity(one, flops, limits=limits, at=at, rules=rules)
+            for law, one in steps(trees.items(), "Constants of each law")
+        }
         table = pd.concat([own.rename(index=f"{law}: {{}}".format) for law, own in each.items()])
         return _strongest(table)
     problem, feasible = _asked("sensitivity", idata, flops, limits, at, rules)
@@ -207,7 +211,7 @@ def _without_each(
 
     everything = best(np.full(draws.size, 1 / draws.size))
     rows = []
-    for name, weight, k in zip(names, weights, k_hat, strict=True):
+    for name, weight, k in steps(list(zip(names, weights, k_hat, strict=True)), "Leaving out each run"):
         trusted = bool(k <= K_HAT)
         n = best(weight) if trusted else np.nan
         d = float(tokens(np.array([n]))[0]) if trusted else np.nan
@@ -252,7 +256,7 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
         row = others.loc[[rival]].iloc[0]
         extra = row["expected_regret"] - choices["expected_regret"]["chosen"]
         said.append(
-            f"The nearest rival is '{rival}' with {row['params']:.3g} params: its expected loss is {extra:.2g} higher, and it "
+            f"The nearest rival is '{rival}' with {row['params']:.3g} params: its loss is {extra:.2g} higher on average, and it "
             f"is the best of those listed in {row['probability_best']:.0%} of draws."
         )
     if constants is not None and len(constants) and _fixed(constants):
@@ -272,7 +276,7 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
         if untrusted:
             said.append(
                 f"For {untrusted} {'run' if untrusted == 1 else 'runs'} the weights are unreliable (Pareto k above {K_HAT}, "
-                f"largest for {_untrusted(runs)}): fit again without such a run."
+                f"largest for {_untrusted(runs)}): fit again without such a run to see whether it matters."
             )
     return " ".join(said)
 

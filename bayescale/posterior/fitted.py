@@ -63,7 +63,9 @@ class Fit:
     @property
     def title(self) -> str:
         """Return a phrase that names this fit of an average; empty for a plain fit."""
-        return f" of fit '{self.name}' (weight {self.weight:.2f})" if self.name else ""
+        if not self.name:
+            return ""
+        return f"{'' if self.name == self.spec.law else f" of fit '{self.name}'"} (weight {self.weight:.2f})"
 
 
 def fits_of(idata: xr.DataTree) -> tuple[Fit, ...]:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError, option
+from ..errors import InputError, named, option
 from .columns import plain
+from .duplicates import ONE_SIZE
 from .problems import as_pairs, counted, rows_text
 from .scaled import is_scaled
 from .settings import is_step_like, keys, step_column
-from .values import one_line
+from .values import one_line, parse_column
 
 LARGEST_VOCABULARY = 270_000  # about the largest in use, without a column for it
 _VOCABULARY = ("vocab_size", "vocab", "vocabulary", "vocabulary_size", "n_vocab")
@@ -23,6 +24,7 @@ _ROUGH = 0.05
 _SEQUENCES = 4096  # tokens; a smaller batch would be a few sequences at most
 _SAME_DIGITS = 0.05  # expected number of equal pairs by chance, below which an equal pair is reported
 _COPIED = 0.01  # largest share of values that are copies
+_ALONG = ("tokens", "steps", "epochs", "unique_tokens")  # inputs of a curve of one size
 _MATTER = ("lr", "batch_tokens", "weight_decay", "dropout", "warmup", "beta2")
 _KINDS = re.compile(
     r"optim|sched|^data$|dataset|corpus|mixture|tokeni[sz]er|^arch|architecture|attention|activation|precision"
@@ -174,6 +176,20 @@ def same_value_note(rows: pd.DataFrame, response: str) -> str:
     names = rows["run"].astype(str) if "run" in rows else pd.Series([f"row {row + 1}" for row in range(len(rows))])
     pairs = [f"{' and '.join(map(one_line, names[values == value][:4]))} both have {value:.6g}" for value in shared[:4]]
     return f"'{one_line(response)}' is the same to all digits in different rows, as after a copy: {'; '.join(pairs)}. Check them."
+
+
+def several_sizes_note(rows: pd.DataFrame, columns: Sequence[str]) -> str:
+    """Return a note on rows of several sizes that a law along one input, such as tokens, takes as one curve, or ""."""
+    if len(columns) != 1 or columns[0] not in _ALONG or "params" not in rows:
+        return ""
+    sizes = pd.Series(parse_column(rows["params"])[0]).dropna()
+    if sizes.empty or sizes.max() < ONE_SIZE * sizes.min():
+        return ""
+    least, most = (f"{edge:.3g}" for edge in (sizes.min(), sizes.max()))
+    return (
+        f"The rows used have several sizes ({least} to {most} params), which a law in '{columns[0]}' alone takes as one curve: "
+        f"choose one size with {named('where')} 'params={least}', or fit a law in params and tokens."
+    )
 
 
 def ignored_note(rows: pd.DataFrame, taken: Sequence[str], laws: Mapping[str, Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import InputError, InputTypeError, option
 from .batch import with_batch_tokens
-from .columns import NUMERIC
+from .columns import ALIASES, NUMERIC, plain
 from .datasets import DATASETS, read_dataset
 from .early import early_mask, early_tests
 from .files import STDIN, read_file
@@ -93,7 +93,7 @@ def read_plans(source: Source, columns: Mapping[str, str] | None = None) -> pd.D
     Returns
     -------
     pandas.DataFrame
-        As from `read_runs`; `run` is the name of the plan (`plan-1`, ... if not given), `loss` may be absent or
+        As from `read_runs`; `run` (or `plan`, in the file) is the name of the plan (`plan-1`, ... if not given), `loss` may be absent or
         blank (a measured loss to score against), and rows may repeat.
 
     Raises
@@ -124,6 +124,9 @@ def _read(
     _check_columns(columns)
     raw, name = _raw(source, columns, where)
     notes, rows = dict(raw.attrs.get("notes", {})), raw.attrs.get("rows", len(raw))
+    if plans and "run" not in {ALIASES.get(plain(str(name)), plain(str(name))) for name in raw} | set(columns or {}):
+        named_plan = [str(name) for name in raw if plain(str(name)) == "plan"]
+        columns = {**(columns or {}), "run": named_plan[0]} if named_plan else columns
     cells, wide = (raw, "") if plans else melted(raw, (columns or {}).values())
     rows = len(cells) if wide else rows
     tests = (

@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import InputError, InputTypeError, given, named
 from .cells import check_cells, check_checkpoints, find_cells, is_curve, keep_best
 from .duplicates import ONE_SIZE, run_numbers
-from .plausible import same_value_note
+from .plausible import same_value_note, several_sizes_note
 from .problems import as_pairs, counted, nearest, rows_text, values_text
 from .values import one_line, parse_column
 from .where import keep_where
@@ -239,6 +239,7 @@ def _leave_out_trials(
 def _about_rows(rows: pd.DataFrame, columns: list[str], response: str, *, all_rows: bool) -> dict[str, str]:
     """Return what is to be said about the rows used; raise InputError if they are not runs."""
     notes = {"same_value": same_value_note(rows, response), "names": _shared_names_note(rows)}
+    notes["sizes"] = several_sizes_note(rows, columns)
     if not all_rows:
         is_named = bool(rows.attrs.get("named", True))
         notes["ids"] = check_checkpoints(rows, columns, response, is_named=is_named)

@@ -31,8 +31,8 @@ def test_what_people_read(run, runs_file, asked, tmp_path):
     for said in ("1 (approach-1)", "2 (approach-2)", "3 (chinchilla)", "N* at 1e+21", "N* at 1e+22", "90% intervals"):
         assert said in text
     flat = " ".join(text.split())
-    assert "Approach 1: Approach 1 needs at least 3 sizes." in flat
-    assert "Approaches 2 and 3 disagree at 1e+21 FLOP: the best size of 2 is" in flat
+    assert "Approach 1 needs at least 3 sizes." in flat
+    assert "Approaches 2 and 3 disagree at 1e21 FLOP: the best size of 2 is" in flat
     assert "By approach 3's law" in flat
     assert len(pd.read_csv(out)) == 6
 

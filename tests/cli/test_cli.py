@@ -11,7 +11,7 @@ import pytest
 
 from bayescale import load_fit, save_fit
 from bayescale.cli.main import _COMMANDS
-from bayescale.cli.output import count, print_error, strict
+from bayescale.cli.output import print_error, strict
 
 PLAN = ["--params", "10B", "--tokens", "200B"]
 
@@ -182,11 +182,6 @@ def test_a_plan_goes_through_a_grouped_fit(run, grouped_file, posterior_from_con
     assert row["warning"] == "", "7B is a family, not a count"
     assert row["share_parameters"] is row["share_noise"] is row["share_drift"] is None
     assert row["loss_ood_lower"] < row["loss_ood_median"] < row["loss_ood_upper"]
-
-
-def test_counts():
-    values = [None, float("nan"), 5.0, 999.6, 7e10, 1.4e12, 9.996e11, 1e15, 5.76e23, float("inf")]
-    assert [count(v) for v in values] == ["-", "-", "5", "1e+03", "70B", "1.4T", "1e+12", "1e+15", "5.76e+23", "inf"]
 
 
 def test_strict_values():

@@ -15,11 +15,11 @@ def said(run, *words):
 def test_an_explanation_for_people(run, fit_file, tmp_path):
     out = said(run, "explain", fit_file, "--flops", "1e22", "--plan", "ours=5B,300B", "--out", tmp_path / "plans.csv")
     for words in (
-        "Plans, expected loss and regret in nats/token",
-        "20 tokens per",
+        "Plans, loss and regret in nats/token",
+        "20 tokens/param",
         "ours",
         "P(best)",
-        "rank correlation",
+        "correlation: of ranks",
     ):
         assert words in out
     assert "Without one run" in out and "The nearest rival is" in out
@@ -31,7 +31,7 @@ def test_overheads_for_people(run, fit_file, tmp_path):
         run, "overhead", fit_file, "--params-ratio", "0.5", "--params-ratio", "0.01", "--out", tmp_path / "o.csv"
     )
     assert "extra compute" in out and "never" in out and "no amount of data is enough" in out
-    assert "0.01:" in out, "its warning"
+    assert "0.01: " in out or "0.01, " in out, "its warning"
     assert (tmp_path / "o.csv").is_file()
 
 
@@ -72,7 +72,7 @@ def test_an_allocation_of_everything(run, fit_file, tmp_path):
         run, "allocate", fit_file, "--usd", "20000", "--costs", costs, "--inference-tokens", "1e11:0.4", "--prompt-share", "0.8",
         "--shapes", shapes, "--risk", "cvar:0.1", "--target-loss", "2.5",
     )  # fmt: skip
-    for words in ("USD", "P(target)", "P(best shape)", "P(overspend)", "risk cvar:0.1", "limited by shapes"):
+    for words in ("$20,000", "P(target)", "P(best shape)", "P(overspend)", "risk cvar:0.1", "limited by shapes"):
         assert words in out
 
 
@@ -83,7 +83,7 @@ def test_the_price_of_certainty(run, fit_file):
 
 def test_what_is_worth_its_cost(run, fit_file, tmp_path):
     out = said(run, "worth", fit_file, "--usd-per-nat", "1e6", *PRICES, "--out", tmp_path / "plan.csv")
-    assert "USD" in out and "GPU-hours" in out and "expected regret" in out
+    assert "$" in out and "GPU-hours" in out and "expected regret" in out
     assert ",net-value," in (tmp_path / "plan.csv").read_text()
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from threadpoolctl import threadpool_limits
 
+from ...progress import steps
 from ..quiet import quiet
 from ..store import fit_weights, fitted_spec, is_average, weighed_fits
 from .design import design_checks
@@ -76,7 +77,7 @@ def open_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
 def _of_each(idata: xr.DataTree, table: Callable[[xr.DataTree], pd.DataFrame]) -> pd.DataFrame:
     """Return the tables of all fits of an average with a weight above zero; each check carries the name of its fit."""
     tables = []
-    for fit, one in weighed_fits(idata).items():
+    for fit, one in steps(weighed_fits(idata).items(), "Checking laws"):
         rows = table(one)
         if len(rows):
             tables.append(rows.assign(name=fit + ": " + rows["name"]))

@@ -9,6 +9,7 @@ import xarray as xr
 from ...spec.noise import observed_name
 from ...spec.spec import ModelSpec
 from ..pareto import pareto_k
+from .others import RUNS_PER_PARAMETER
 from .residuals import Residuals
 from .verdict import listed, verdict
 
@@ -40,9 +41,20 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec, residuals: Residuals) -> lis
             "at most",
             "The posterior depends strongly on "
             + listed([f"{names[i]} (Pareto k {k[i]:.2f})" for i in np.argsort(-k) if k[i] > _PARETO_K])
-            + f": without it the answer may change. Compare with a fit of `where={without!r}` (--where {shlex.quote(without)}).",
+            + f": without it the answer may change. {_what_to_do(len(names), len(spec.sampled), without)}",
         ),
     ]
+
+
+def _what_to_do(runs: int, parameters: int, without: str) -> str:
+    """Say how to see what an influential run does; with few runs one always is, so leaving them out one by one would never end."""
+    compare = f"Compare with a fit of `where={without!r}` (--where {shlex.quote(without)})."
+    if runs >= RUNS_PER_PARAMETER * parameters:
+        return compare
+    return (
+        f"{compare} With {runs} runs for {parameters} parameters some run always is so: keep it unless it is wrong, "
+        "and add runs near it."
+    )
 
 
 def _outlying_check(spec: ModelSpec, residuals: Residuals) -> dict[str, Any]:
