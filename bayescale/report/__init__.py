@@ -1,5 +1,5 @@
-"""Pictures of fits, forecasts and allocations."""
+"""Pictures of fits, forecasts and allocations: all are in `plots`."""
 
-from .plots import plot_best_sizes, plot_forecast, plot_isoflop, plot_loss, plot_pareto
+from .plots import Drawing, draw, plot_forecast, plot_isoflop, plot_pareto, to_svg
 
-__all__ = ["plot_best_sizes", "plot_forecast", "plot_isoflop", "plot_loss", "plot_pareto"]
+__all__ = ["Drawing", "draw", "plot_forecast", "plot_isoflop", "plot_pareto", "to_svg"]

@@ -1,5 +1,6 @@
 """The loss of all sizes at one budget or several: the law's curve with its band, the choice, and the sizes that are almost as good."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ def plot_isoflop(
     *,
     runs: pd.DataFrame | None = None,
     within: float = 0.25,
+    at: Mapping[str, Any] | None = None,
     title: str = "",
 ) -> Any:
     """Draw the loss of all sizes at a budget: the law's curve with its band, the choice, and the measured runs near that budget.
@@ -38,6 +40,8 @@ def plot_isoflop(
         Measured runs; those within a share `within` of a budget are drawn, moved to it along the law.
     within : float
         How near a run's compute must be to the budget, as a share.
+    at : mapping, optional
+        Column -> value of inputs of the fit other than params and tokens, such as the family of a grouped fit.
     title : str
         Title of the axes.
 
@@ -54,8 +58,8 @@ def plot_isoflop(
     table = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), _MOST)).round().astype(int))]
     prob = float(table["probability"].iloc[0])
     for place, (_, row) in enumerate(table.iterrows()):
-        _curve(idata, row, ax, place, alone=len(table) == 1)
-    near = pd.concat([_near(idata, runs, float(flops), within) for flops in table["train_flops"]])
+        _curve(idata, row, ax, place, at or {}, alone=len(table) == 1)
+    near = pd.concat([_near(idata, runs, float(flops), within, at or {}) for flops in table["train_flops"]])
     if len(near):
         ax.scatter(
             near["params"], near["loss"], marker="D", s=30, facecolors="none", edgecolors=BLACK, zorder=3,
@@ -77,13 +81,13 @@ def _named(table: pd.DataFrame) -> str:
     return f"{power(float(table['train_flops'].iloc[0]))} FLOP" if len(table) == 1 else "fixed budgets"
 
 
-def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, *, alone: bool) -> None:
+def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, at: Mapping[str, Any], *, alone: bool) -> None:
     """Draw one budget."""
     flops, prob = float(row["train_flops"]), float(row["probability"])
     colour, said = COLOURS[place], "" if alone else f"{power(flops)} FLOP: "
     edges = np.array([row["params_lower"], row["params_upper"], row["params"]], dtype=float)
     params = np.geomspace(edges.min() / 2, edges.max() * 2, 61)
-    curve = quick_bands(idata, plans_for(flops=flops, params=params), prob)
+    curve = quick_bands(idata, plans_for(flops=flops, params=params).assign(**at), prob)
     band(
         ax,
         params,
@@ -106,7 +110,9 @@ def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, *, alone: bo
     )  # fmt: skip
 
 
-def _near(idata: xr.DataTree, runs: pd.DataFrame | None, flops: float, within: float) -> pd.DataFrame:
+def _near(
+    idata: xr.DataTree, runs: pd.DataFrame | None, flops: float, within: float, at: Mapping[str, Any]
+) -> pd.DataFrame:
     """Return the runs near a budget, with the loss that they would have at it, with the same params, by the law's ratio."""
     if runs is None:
         return pd.DataFrame(columns=["params", "tokens", "loss"], dtype=float)
@@ -114,7 +120,7 @@ def _near(idata: xr.DataTree, runs: pd.DataFrame | None, flops: float, within: f
     near = near[["params", "tokens", "loss"]].astype(float)
     if not len(near):
         return near
-    trained = near[["params", "tokens"]]
+    trained = near[["params", "tokens"]].assign(**at)
     there = trained.assign(tokens=tokens_within(flops, trained["params"]))
     moved, own = (quick_bands(idata, plans, 0.9)["expected_median"].to_numpy() for plans in (there, trained))
     return near.assign(loss=near["loss"] * moved / own)
