@@ -83,7 +83,7 @@ def plot_curve(
     return finish(
         ax,
         caption(idata, prob, *filter(None, [said])),
-        title=title or f"{spec.response.replace('_', ' ')} along {column}",
+        title=title or f"{spec.response.replace('_', ' ').capitalize()} along {column.replace('_', ' ')}",
     )
 
 

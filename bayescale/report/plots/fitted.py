@@ -96,7 +96,7 @@ def caption(idata: xr.DataTree, prob: float | None = None, *more: str) -> str:
         else f"Law {next(iter(weights), '') or spec_of(idata).law}"
     )
     rows = counted(one_fit(idata)["observed_data"].sizes["run"], "run")
-    source = " ".join(filter(None, (PurePath(str(_said(idata, "source"))).name, str(_said(idata, "family")))))
+    source = " ".join(filter(None, (_source(str(_said(idata, "source"))), str(_said(idata, "family")))))
     bands_said = "" if prob is None else f"bands {prob:.0%}"
     return (
         ". ".join(
@@ -104,6 +104,11 @@ def caption(idata: xr.DataTree, prob: float | None = None, *more: str) -> str:
         )
         + "."
     )
+
+
+def _source(said: str) -> str:
+    """Return the name of the file or the data set; nothing for a table that had none."""
+    return "" if said.endswith("DataFrame") else PurePath(said).name
 
 
 def _said(idata: xr.DataTree, name: str) -> str:

@@ -106,7 +106,7 @@ def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, at: Mapping[
     apart = [[max(edges[2] - edges[0], 0)], [max(edges[1] - edges[2], 0)]]
     ax.errorbar(
         [edges[2]], [float(row["expected_median"])], xerr=apart, fmt=MARKERS[place], color=colour, mec=BLACK, capsize=4, zorder=4,
-        label=f"{said or 'choice: '}{count(edges[2])} ({prob:.0%} {count(edges[0])} to {count(edges[1])})",
+        label=f"{said or f'choice, {prob:.0%} band: '}{count(edges[2])} ({count(edges[0])} to {count(edges[1])})",
     )  # fmt: skip
 
 

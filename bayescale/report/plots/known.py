@@ -105,14 +105,20 @@ class Drawing:
 
 
 def _isoflop(asked: Drawing, ax: Any) -> Any:
-    flops = asked.flops or tuple(reach_of(asked.idata) * factor for factor in (1.0, 10.0, 100.0))
+    flops = asked.flops or tuple(reach_of(asked.idata) * factor for factor in (0.1, 1.0, 10.0, 100.0))
     return plot_isoflop(asked.idata, asked.allocated(flops), ax, runs=runs_of(asked.idata), at=asked.at)
 
 
 def _pareto(asked: Drawing, ax: Any) -> Any:
     table = pareto(asked.idata, asked.flops or None, at=asked.at, prob=asked.prob, random_seed=asked.random_seed)
     unit = asked.idata.attrs["loss_unit"]
-    return plot_pareto(table, ax, loss_unit=unit, caption=asked.said(), title="Plans that no other plan beats")
+    return plot_pareto(
+        table,
+        ax,
+        loss_unit=unit,
+        caption=asked.said("Serving costs 2 FLOP per param and token"),
+        title="Plans that no other plan beats",
+    )
 
 
 def _overhead(asked: Drawing, ax: Any) -> Any:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -84,12 +83,16 @@ def plot_laws(
         if not place:
             ax.axvline(middle, color=BLACK, lw=0.7, ls=":", zorder=0)
     texts = [f"{name} ({weight:.2f})" if weights and name != "average" else name for name, _, weight in named]
-    ax.set(ylim=(len(named) - 0.4, -0.6), xlabel=response_label(idata))
-    ax.set_yticks(np.arange(len(named)), texts, parse_math=False)
+    ax.set(ylim=(len(named) - 0.6, -0.75), xlabel=response_label(idata))
+    for place, text in enumerate(texts):  # inside, because names of laws leave a narrow picture no room beside them
+        ax.text(
+            0.02, place - 0.2, text, transform=ax.get_yaxis_transform(), va="bottom", fontsize="small", parse_math=False
+        )
+    ax.set_yticks([])
     human_ticks(ax.xaxis, "{:.4g}".format)
     at = ", ".join(
         f"{count(value)} {name}" if isinstance(value, float | int) else f"{name} {value}"
         for name, value in plan.items()
     )
     said = f"Plan: {at}" + (". Weight of each law in brackets" if rows else "")
-    return finish(ax, caption(idata, prob, said), title=title)
+    return finish(ax, caption(idata, prob, said), title=title, left=0.0)

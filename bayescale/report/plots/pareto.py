@@ -52,7 +52,7 @@ def plot_pareto(
     ax.set(xscale="log", xlabel="training compute (FLOP)", ylabel=f"expected loss ({loss_unit})")
     ax.margins(x=0.03)
     human_ticks(ax.xaxis, power)
-    bar = ax.figure.colorbar(colours, ax=ax, label="params (serving: 2 FLOP per param and token)", fraction=0.06)
+    bar = ax.figure.colorbar(colours, ax=ax, label="params", fraction=0.06)
     human_ticks(bar.ax.yaxis, count)
     bar.ax.minorticks_off()
     return finish(ax, caption, title=title)

@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 
 from .fitted import COMPUTE, flops_of
-from .style import BLUE, GREEN, HATCHES, ORANGE, PURPLE, SKY, axes, finish
+from .style import BLUE, GREEN, ORANGE, PURPLE, SKY, axes, finish
 from .ticks import count, human_ticks, per_cent, power
 
 _PARTS = {
-    "parameters": ("parameters of a law", BLUE),
-    "law": ("which law", SKY),
-    "noise": ("noise of one run", ORANGE),
-    "fade": ("fade: small runs scatter more", PURPLE),
-    "drift": ("drift of the law beyond the runs", GREEN),
+    "parameters": ("parameters of a law", BLUE, ""),
+    "law": ("which law", SKY, "///"),
+    "noise": ("noise of one run", ORANGE, "..."),
+    "fade": ("fade: small runs scatter more", PURPLE, "xxx"),
+    "drift": ("drift of the law beyond the runs", GREEN, "\\\\"),
 }
 _BARS = 8  # plans that are drawn as bars; more of them as areas along compute
 
@@ -59,8 +59,8 @@ def plot_band_parts(
 
 def _bars(table: pd.DataFrame, parts: dict[str, np.ndarray], ax: Any, reach: float | None) -> None:
     places, left = np.arange(len(table)), np.zeros(len(table))
-    for place, (name, values) in enumerate(parts.items()):
-        said, colour = _PARTS[name]
+    for name, values in parts.items():
+        said, colour, hatch = _PARTS[name]
         ax.barh(
             places,
             values,
@@ -70,12 +70,12 @@ def _bars(table: pd.DataFrame, parts: dict[str, np.ndarray], ax: Any, reach: flo
             alpha=0.75,
             edgecolor="black",
             lw=0.5,
-            hatch=HATCHES[place],
+            hatch=hatch,
             label=said,
         )
         left = left + values
     ax.set_yticks(places, [_named(str(name), row) for name, row in table.iterrows()], parse_math=False)
-    ax.set(ylim=(len(table) - 0.4, -0.6), xlabel="half the band's width (% of the loss)")
+    ax.set(ylim=(len(table) - 0.4, -0.6), xlabel="half the band (% of the median)")
     human_ticks(ax.xaxis, per_cent)
 
 
@@ -88,9 +88,9 @@ def _areas(table: pd.DataFrame, parts: dict[str, np.ndarray], ax: Any, reach: fl
     areas = ax.stackplot(
         x[order], values, labels=[_PARTS[name][0] for name in parts], colors=[_PARTS[name][1] for name in parts]
     )
-    for place, area in enumerate(areas):
-        area.set(hatch=HATCHES[place], edgecolor="black", lw=0.5, alpha=0.75)
-    ax.set(xscale="log", xlim=(x.min(), x.max()), ylabel="half the band's width (% of the loss)", xlabel=column)
+    for name, area in zip(parts, areas, strict=True):
+        area.set(hatch=_PARTS[name][2], edgecolor="black", lw=0.5, alpha=0.75)
+    ax.set(xscale="log", xlim=(x.min(), x.max()), ylabel="half the band (% of the median)", xlabel=column)
     if reach is not None and x.min() < reach < x.max():
         ax.axvline(reach, color="black", lw=1.0, ls="--", label="largest fitted run")
     human_ticks(ax.xaxis, power if both else count)

@@ -20,7 +20,7 @@ def plot_prior(
     *,
     law: str = "",
     prob: float = 0.9,
-    title: str = "What the runs taught: prior and posterior",
+    title: str = "What the runs taught",
 ) -> Any:
     """Draw the density of each sampled parameter after the runs over that before them, one row each, in sds of the prior.
 
@@ -53,18 +53,33 @@ def plot_prior(
         )
     before, after = one["prior"].to_dataset(), one["posterior"].to_dataset()
     names = [str(name) for name in fitted_spec(one).priors if name in before and after[name].dims == ("chain", "draw")]
-    texts = []
     for place, parameter in enumerate(names):
         values = [group[parameter].to_numpy().ravel() for group in (before, after)]
         _row(ax, place, *values)
         lower, middle, upper = np.quantile(values[1], [(1 - prob) / 2, 0.5, (1 + prob) / 2])
-        texts.append(f"{parameter}\n{middle:.3g} ({lower:.3g} to {upper:.3g})")
-    ax.set(xlim=(-_REACH, _REACH), ylim=(len(names) - 0.9, -1.0), xlabel="distance from the prior's median (prior sds)")
-    ax.set_yticks(np.arange(len(names)), texts, fontsize="small", parse_math=False)
+        said = f"{middle:.3g} ({lower:.3g} to {upper:.3g})"
+        ax.text(
+            0.985,
+            place - 0.45,
+            said,
+            transform=ax.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize="x-small",
+            zorder=4,
+        )
+    ax.set(xlim=(-_REACH, _REACH), ylim=(len(names) - 0.9, -1.0), xlabel="distance from prior median (prior sds)")
+    ax.set_yticks(np.arange(len(names)), names, fontsize="small", parse_math=False)
     ax.axvline(0, color="0.75", lw=0.7, zorder=0)
     of = f"Law {name}" if name else ""
     said = "Positive parameters in logs; heights are scaled to be seen; median and interval are of the posterior"
-    return finish(ax, caption(idata, prob, *filter(None, (of, said))), title=title)
+    return finish(
+        ax,
+        caption(idata, prob, *filter(None, (of, said))),
+        title=title,
+        left=0.1 + 0.07 * max(map(len, names)),
+        taller=max(0.33 * len(names) - 2.2, 0),
+    )
 
 
 def _one(idata: xr.DataTree, law: str) -> tuple[Any, str]:

@@ -21,7 +21,6 @@ GREY, PALE = "#595959", "#ECECEC"
 COLOURS = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY, BLACK)
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++")
 SLIDE, PHONE = 1280, 390  # pixels
 _BEYOND = "beyond the fitted runs"
 _GROWS = "grows"  # label of a figure of ours
@@ -62,15 +61,13 @@ def width_of(ax: Any) -> float:
     return float(ax.get_position(original=True).width * ax.figure.get_figwidth())
 
 
-def scatter_runs(
-    ax: Any, x: Any, y: Any, *, label: str, marker: str = "o", colour: str = BLACK, zorder: float = 3
-) -> Any:
-    """Draw runs: large points if they are few; small, pale ones in one image if they are thousands."""
+def scatter_runs(ax: Any, x: Any, y: Any, *, label: str, marker: str = "o", colour: str = BLACK) -> Any:
+    """Draw runs: large points if they are few; if they are thousands, small, pale ones, in one image, under the lines."""
     n = len(x)
     size = 26.0 if n <= 100 else 12.0 if n <= _MANY else 5.0
     return ax.scatter(
         x, y, s=size, marker=marker, facecolors="none" if n <= 100 else colour, edgecolors=colour, linewidths=1.0 if n <= 100 else 0,
-        alpha=1.0 if n <= 100 else 0.6 if n <= _MANY else 0.35, rasterized=n > _MANY, label=label, zorder=zorder,
+        alpha=1.0 if n <= 100 else 0.6 if n <= _MANY else 0.35, rasterized=n > _MANY, label=label, zorder=3 if n <= 100 else 1.55,
     )  # fmt: skip
 
 
@@ -90,7 +87,9 @@ def shade_beyond(ax: Any, edge: float, *, named: bool = True) -> None:
     ax.set_xlim(low, high)
 
 
-def finish(ax: Any, caption: str = "", *, title: str = "", lowest: Any = None, columns: int | None = None) -> Any:
+def finish(
+    ax: Any, caption: str = "", *, title: str = "", lowest: Any = None, left: float = 0.4, taller: float = 0.0
+) -> Any:
     """Set the title, the legend below the axes, and the caption below the legend; return the axes.
 
     Parameters
@@ -103,8 +102,10 @@ def finish(ax: Any, caption: str = "", *, title: str = "", lowest: Any = None, c
         Title of the axes; none by default.
     lowest : matplotlib.axes.Axes, optional
         Axes of the same picture below these, which then carry legend and caption.
-    columns : int, optional
-        Of the legend; by default as many as fit.
+    left : float
+        Inches by which legend and caption begin to the left of the axes, where the labels of the vertical axis leave room.
+    taller : float
+        Inches that a figure of ours grows beyond the height of legend and caption, for a picture with many rows.
 
     Returns
     -------
@@ -115,9 +116,11 @@ def finish(ax: Any, caption: str = "", *, title: str = "", lowest: Any = None, c
     width, under, figure = width_of(ax), lowest or ax, ax.figure
     if title:
         ax.set_title(textwrap.fill(title, max(int(width * 10.5), 20)), loc="left", fontsize="large", parse_math=False)
-    below = under.transAxes + ScaledTranslation(-0.35, -_UNDER, figure.dpi_scale_trans)
-    anchor, rows = _legend(under, ax.get_legend_handles_labels(), below, width, columns)
-    text = textwrap.fill(caption, max(int((width + 0.35) * 18.5), 24))
+    alone = ax.get_subplotspec() is None or ax.get_subplotspec().get_topmost_subplotspec().get_gridspec().ncols == 1
+    room = figure.get_figwidth() - 0.2 if alone else width + left
+    below = under.transAxes + ScaledTranslation(-left, -_UNDER, figure.dpi_scale_trans)
+    anchor, rows = _legend(under, ax.get_legend_handles_labels(), below, room)
+    text = textwrap.fill(caption, max(int(room * 17.5), 24))
     if caption:
         # A legend has no place of its own until it is drawn, so the caption hangs on it, and not on a number.
         under.annotate(
@@ -125,20 +128,20 @@ def finish(ax: Any, caption: str = "", *, title: str = "", lowest: Any = None, c
             color=GREY, annotation_clip=False, parse_math=False, gid="caption",
         )  # fmt: skip
     if figure.get_label() == _GROWS:
-        figure.set_figheight(figure.get_figheight() + rows * _LINE + len(text.splitlines()) * _SMALL_LINE)
+        figure.set_figheight(figure.get_figheight() + taller + rows * _LINE + len(text.splitlines()) * _SMALL_LINE)
         figure.set_label("")
     return ax
 
 
-def _legend(ax: Any, named: tuple[Any, Any], below: Any, width: float, columns: int | None) -> tuple[Any, int]:
+def _legend(ax: Any, named: tuple[Any, Any], below: Any, width: float) -> tuple[Any, int]:
     """Draw the legend, if anything is labelled, in as many columns as fit; return it and its number of lines."""
     handles, labels = named
     if not handles:
         return None, 0
-    labels = [textwrap.fill(label, max(int((width - 0.2) * 12.5), 20)) for label in labels]
+    labels = [textwrap.fill(label, max(int((width - 0.5) * 12.5), 20)) for label in labels]
     longest = max(len(line) for label in labels for line in label.splitlines())
-    fitting = max(int((width + 0.45) / (0.55 + 0.077 * longest)), 1)
-    columns = min(columns or fitting, fitting, len(labels))
+    fitting = max(int(width / (0.55 + 0.077 * longest)), 1)
+    columns = min(fitting, len(labels))
     legend = ax.legend(
         handles, labels, loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, borderaxespad=0, borderpad=0, ncols=columns,
         fontsize="small", frameon=False, handlelength=2.2, columnspacing=1.4,

@@ -62,7 +62,7 @@ def plot_surface(
     ax.clabel(lines, lines.levels[:: 2 if len(lines.levels) > 9 else 1], fmt="%.3g", fontsize=7)
     edge = tokens_within(reach_of(idata), params)
     ax.fill_between(
-        params, edge, tokens[-1], where=edge < tokens[-1], facecolor="none", edgecolor="0.45", hatch="..", lw=0.8,
+        params, edge, tokens[-1], where=edge < tokens[-1], facecolor="none", edgecolor="0.6", hatch="..", lw=0.8,
         label="beyond the fitted runs", zorder=1.2,
     )  # fmt: skip
     edges = [table[f"params_{name}"].to_numpy(float) for name in ("lower", "upper")]
