@@ -124,8 +124,8 @@ def _budgets(idata: xr.DataTree) -> list[float]:
 def _draw(runs: pd.DataFrame, fits: dict[str, xr.DataTree], tables: dict[str, pd.DataFrame]) -> list[bytes]:
     from matplotlib.figure import Figure  # no pyplot: nothing global, no display needed
 
-    from .report.plots import new_figure, plot_forecast, plot_isoflop
     from .report.pictures import picture
+    from .report.plots import new_figure, plot_forecast, plot_isoflop
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     for ax, family in zip(figure.subplots(1, 2), fits, strict=True):

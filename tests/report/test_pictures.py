@@ -1,6 +1,7 @@
 """Each picture: scales, units on the axes, what is drawn, bands that hold their medians, and a caption; no pictures are stored."""
 
 import json
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -228,7 +229,7 @@ def test_overhead_is_least_at_the_best_size(idata, ax):
 
 
 def test_parts_of_a_band_sum_to_its_width(average, idata, ax):
-    plans = pd.DataFrame({"params": [1e9, 1e10, 1e11], "tokens": [2e9, 2e11, 2e12]})
+    plans = pd.DataFrame({"params": [1e9, 1e10, 1e11], "tokens": [2e9, 2e11, 1e12]})
     table = band_parts(average, plans)
     shares = table[[f"share_{name}" for name in ("parameters", "law", "noise", "fade", "drift")]]
     np.testing.assert_allclose(shares.sum(axis=1), 1)
@@ -306,7 +307,7 @@ def test_one_run_and_thousands_fit_both_widths(idata, best, n, width):
     assert not ax.get_legend().get_window_extent().overlaps(ax.xaxis.label.get_window_extent())
     assert not ax.get_legend().get_window_extent().overlaps(ax.texts[-1].get_window_extent())
     ticks = [label.get_window_extent() for label in ax.get_xticklabels() if label.get_text()]
-    assert all(not one.overlaps(other) for one, other in zip(ticks, ticks[1:], strict=False))
+    assert all(not one.overlaps(other) for one, other in pairwise(ticks))
 
 
 def test_runs_of_a_fit_are_as_measured(idata, curve):
@@ -318,7 +319,7 @@ def test_runs_of_a_fit_are_as_measured(idata, curve):
 def test_pictures_that_suit_a_fit(idata, average, curve):
     assert "curve" not in plots.pictures_for(average) and "loss" in plots.pictures_for(average)
     assert plots.pictures_for(curve) == ["curve", "prior", "band"]
-    with pytest.raises(InputError, match="does not suit this fit.*Draw curve"):
+    with pytest.raises(InputError, match=r"does not suit this fit.*Draw curve"):
         plots.draw("loss", plots.Drawing(curve))
     with pytest.raises(InputError, match="no picture 'lozz'"):
         plots.draw("lozz", plots.Drawing(idata))

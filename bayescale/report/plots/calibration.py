@@ -85,7 +85,8 @@ def plot_calibration(
     human_ticks(ax.xaxis, per_cent)
     human_ticks(ax.yaxis, per_cent)
     cuts = known["cut"].nunique()
-    said = f"{n} forecasts at {cuts} cut{'s' if cuts > 1 else ''}; those at one cut depend on each other, so right bands may leave the grey"
+    at = f"{n} forecasts at {cuts} cut{'s' if cuts > 1 else ''}"
+    said = f"{at}. The grey would hold {prob:.0%} of right bands if all were independent; those at one cut are not."
     return finish(ax, f"{caption} {said}.".strip(), title=title)
 
 
