@@ -1,6 +1,5 @@
 """Each picture: scales, units on the axes, what is drawn, bands that hold their medians, and a caption; no pictures are stored."""
 
-import json
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -356,19 +355,3 @@ def test_svg_stands_in_a_page_beside_others(idata, best, backtest):
     assert "<script" not in texts[0] and "&lt;script&gt;" in texts[0] and "$x^2$" in texts[0]
     assert plots.to_svg(plots.plot_calibration(backtest).figure) == texts[1]
     assert 'id="own-title"' in plots.to_svg(Figure(), name="own", title="Mine")
-
-
-def test_the_command_draws_an_svg(run, fit_file, tmp_path):
-    code, out, _ = run("plot", "laws", fit_file, "--plan", "1B,20B", "--out", tmp_path / "laws.svg", "--json")
-    printed = json.loads(out)
-    assert code == 0 and printed["picture"] == "laws" and "1B params, 20B tokens" in printed["caption"]
-    assert ElementTree.parse(tmp_path / "laws.svg").getroot().get("role") == "img"
-    for words, said in (
-        (("lozz", fit_file), "Pictures are loss: "),
-        (("laws", fit_file, "--plan", "1B"), "--plan takes PARAMS,TOKENS"),
-        (("loss", fit_file, "--out", tmp_path / "x.gif"), "must end in"),
-        (("calibration", fit_file), "CSV table"),
-        (("curve", fit_file), "does not suit"),
-    ):
-        code, _, error = run("plot", *words)
-        assert code == 2 and said in error

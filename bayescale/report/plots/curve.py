@@ -101,7 +101,7 @@ def _breaks(idata: xr.DataTree, ax: Any) -> float | None:
     for fit in fits_of(idata):
         names = [str(name) for name in fit.draws if str(name).startswith("d_") and str(name)[2:].isdigit()]
         places = [np.log10(fit.draws[name].to_numpy().ravel()) for name in names]
-        known = known or bool(fit.law.options.get("breaks") is not None and fit.law.name == "bnsl")
+        known = known or "breaks" in fit.law.options
         if places:
             n = len(places[0])
             mass += fit.weight * sum(np.histogram(place, edges)[0] for place in places) / n
