@@ -124,14 +124,14 @@ def _budgets(idata: xr.DataTree) -> list[float]:
 def _draw(runs: pd.DataFrame, fits: dict[str, xr.DataTree], tables: dict[str, pd.DataFrame]) -> list[bytes]:
     from matplotlib.figure import Figure  # no pyplot: nothing global, no display needed
 
-    from .report import plot_forecast, plot_isoflop
     from .report.pictures import picture
+    from .report.plots import new_figure, plot_forecast, plot_isoflop
 
     figure = Figure(figsize=(11, 4.6), layout="constrained")
     for ax, family in zip(figure.subplots(1, 2), fits, strict=True):
         plot_forecast(fits[family], tables[family], ax, title=family)
     first = picture(figure, FILES[3])
-    figure = Figure(figsize=(6.6, 4.6), layout="constrained")
+    figure = new_figure()
     measured = pd.concat(_split(runs, SMOOTH))
     budget = _crowded_budget(measured, fits[SMOOTH])
     plot_isoflop(
@@ -141,7 +141,7 @@ def _draw(runs: pd.DataFrame, fits: dict[str, xr.DataTree], tables: dict[str, pd
         runs=measured,
         title=f"{SMOOTH}, {budget:.2g} FLOP",
     )
-    return [first, picture(figure, FILES[4])]
+    return [first, picture(figure, FILES[4], dpi=figure.dpi)]
 
 
 def _crowded_budget(runs: pd.DataFrame, idata: xr.DataTree, within: float = 0.25) -> float:

@@ -203,7 +203,7 @@ def _posterior_from_constants(
                 }
             ),
             "posterior": xr.Dataset(draws, coords),
-            "constant_data": xr.Dataset({**data, **all_anchors(law, law_inputs)}, {"run": run}),
+            "constant_data": xr.Dataset({**data, **all_anchors(law, law_inputs, np.log(middle))}, {"run": run}),
             "observed_data": xr.Dataset({"log_loss": ("run", np.log(middle))}, {"run": run}),
         }
     )

@@ -89,11 +89,9 @@ def _print(table: Any, unit: str, risk: str) -> None:
 
 
 def _draw(table: Any, unit: str, path: str) -> None:
-    from matplotlib.figure import Figure  # no pyplot: nothing global, no display needed
-
-    from ..report import plot_pareto
     from ..report.pictures import save_figure
+    from ..report.plots import new_figure, plot_pareto
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = new_figure()
     plot_pareto(table, figure.subplots(), loss_unit=unit)
-    save_figure(figure, path, dpi=150)
+    save_figure(figure, path, dpi=figure.dpi)

@@ -3,11 +3,11 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["plot_forecast", "plot_isoflop", "plot_pareto"]
+__all__ = ["Drawing", "draw", "plot_forecast", "plot_isoflop", "plot_pareto", "to_svg"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a plot on first use (PEP 562)."""
+    """Import a name of `plots` on first use (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'bayescale.report' has no attribute {name!r}")
     return getattr(import_module("bayescale.report.plots"), name)
