@@ -72,6 +72,13 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
         pm.stats.compute_log_likelihood(idata, progressbar=False)
         pm.stats.compute_log_prior(idata, progressbar=False)
         pm.sample_posterior_predictive(idata, random_seed=seeds[1], progressbar=False, extend_inferencedata=True)
+    if learnt := spec.get_learnt():  # the log prior of PyMC is that of variables alone
+        posterior = idata["posterior"].to_dataset()
+        factor = xr.apply_ufunc(
+            lambda *values: learnt.log_factor(dict(zip(learnt.priors, values, strict=True))),
+            *(posterior[name] for name in learnt.priors),
+        )
+        idata["log_prior"] = xr.DataTree(idata["log_prior"].to_dataset().assign(learnt=factor))
     for group, draws in _prior(spec, runs, model, seeds[2]).items():
         idata[group] = draws
     idata["sample_stats"].attrs["target_accept"] = float(options["target_accept"])  # for the advice of the check
