@@ -2,7 +2,8 @@
 
 from .bands import bands
 from .forecast import forecast
+from .parts import band_parts
 from .rates import best_rates
 from .score import score
 
-__all__ = ["bands", "best_rates", "forecast", "score"]
+__all__ = ["band_parts", "bands", "best_rates", "forecast", "score"]

@@ -1,7 +1,7 @@
 """`bands`: a forecast as a table, one row per plan, with equal-tailed bands, their composition, and warnings in words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,18 @@ def _quantiles(draws: xr.DataArray, tails: list[float]) -> np.ndarray:
 
 
 def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
-    """Return the squared widths, on the scale of the noise, due to parameters, noise and drift, each as a share of their sum."""
+    """Return the squared widths due to parameters, noise and drift, each as a share of their sum."""
+    plans = loss["plan"].values.astype(str)
+    if loss.attrs.get("through"):  # the draws include the other fit's drift, which cannot be separated here
+        return pd.DataFrame(np.nan, index=plans, columns=["share_parameters", "share_noise", "share_drift"])
+    squares = squared_widths(loss, tails)
+    total = sum(squares.values())
+    known = np.where(total > 0, total, np.nan)  # one draw has no width to share
+    return pd.DataFrame({f"share_{name}": square / known for name, square in squares.items()}, index=plans)
+
+
+def squared_widths(loss: xr.Dataset, tails: Sequence[float]) -> dict[str, np.ndarray]:
+    """Return the squared widths of bands, on the scale of the noise, of parameters, noise and drift alone, shape (plan,)."""
     counts = bool(loss.attrs["counts"])
     scale = _SCALES["identity" if counts else loss.attrs["link"]]
     draws = [loss[f"{kind}_{loss.attrs['response']}"] for kind in ("expected", "observed")]
@@ -96,22 +107,12 @@ def _shares(loss: xr.Dataset, tails: list[float]) -> pd.DataFrame:
     expected, observed = (scale(part) for part in draws)
     bare = undrifted_share(expected, loss["drift"]) if counts else expected - loss["drift"]
     parts: dict[str, xr.DataArray] = {
-        "share_parameters": bare,
-        "share_noise": observed - expected,
-        "share_drift": expected - bare if counts else loss["drift"],
+        "parameters": bare,
+        "noise": observed - expected,
+        "drift": expected - bare if counts else loss["drift"],
     }
-    if loss.attrs.get("through"):  # the draws include the other fit's drift, which cannot be separated here
-        return pd.DataFrame(np.nan, index=loss["plan"].values.astype(str), columns=list(parts))
-    squares = {}
-    for name, part in parts.items():
-        edges = _quantiles(part, [tails[0], tails[2]])
-        squares[name] = (edges[1] - edges[0]) ** 2
-    total = sum(squares.values())
-    known = np.where(total > 0, total, np.nan)  # one draw has no width to share
-    return pd.DataFrame(
-        {name: square / known for name, square in squares.items()},
-        index=loss["plan"].values.astype(str),
-    )
+    edges = {name: _quantiles(part, [tails[0], tails[-1]]) for name, part in parts.items()}
+    return {name: (upper - lower) ** 2 for name, (lower, upper) in edges.items()}
 
 
 def _scored(loss: xr.Dataset, table: pd.DataFrame) -> pd.DataFrame:

@@ -108,7 +108,7 @@ def forecast_fits(
 
     if not fits[0].name:
         return one(fits[0])
-    says, notes = _says(fits, plans)
+    says, notes = says_of(fits, plans)
     mixed = mix_forecasts(
         {fit.name: one(fit) for fit in fits}, {fit.name: fit.weight for fit in fits}, fits[0].mixing_seed, says
     )
@@ -116,7 +116,7 @@ def forecast_fits(
     return mixed.assign_coords(outside=("plan", np.array(texts, dtype=str)))
 
 
-def _says(fits: Sequence[Fit], plans: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+def says_of(fits: Sequence[Fit], plans: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     """Return which fit of an average has a say on which plan, shape (fit, plan), and a note on each plan for those that have none."""
     says, notes = np.ones((len(fits), len(plans)), dtype=bool), [""] * len(plans)
     if {"params", "tokens"} <= set(plans.columns):

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-__all__ = ["plot_forecast", "plot_isoflop", "plot_pareto"]
+__all__ = ["Drawing", "draw", "plot_forecast", "plot_isoflop", "plot_pareto", "to_svg"]
 
 
 def __getattr__(name: str) -> Any:

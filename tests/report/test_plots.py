@@ -27,7 +27,7 @@ def plans(**columns):
 
 
 def labels(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
+    return [" ".join(text.get_text().split()) for text in ax.get_legend().get_texts()]
 
 
 def test_forecast_axes(idata, ax):
@@ -36,8 +36,8 @@ def test_forecast_axes(idata, ax):
     assert ax.get_xscale() == ax.get_yscale() == "log"
     assert ax.get_xlabel() == "compute, 6 x params x tokens (FLOP)"
     assert ax.get_ylabel() == "loss (nats/token)"
-    assert ax.get_title() == "small"
-    assert labels(ax) == ["fitted runs", "largest fitted run", "forecast, 80% band"]
+    assert ax.get_title("left") == "small"
+    assert labels(ax) == ["fitted runs", "beyond the fitted runs", "forecast, 80% band"]
 
 
 def test_forecast_points_and_bands(idata, ax):
@@ -73,11 +73,11 @@ def test_isoflop_axes(idata, allocation, ax):
     assert plot_isoflop(idata, allocation, ax, title="1e22 FLOP") is ax
     assert ax.get_xscale() == "log"
     assert ax.get_xlabel() == "total params" and ax.get_ylabel() == "loss (nats/token)"
-    assert ax.get_title() == "1e22 FLOP"
+    assert ax.get_title("left") == "1e22 FLOP"
     assert labels(ax) == [
         "law, 90% band",
         "flat: almost as good as the choice",
-        "choice, 90% interval of the best size",
+        "choice: 9.17B (90% 8.52B to 9.79B)",
     ]
     other, plain = idata.copy(), Figure().subplots()
     other.attrs["params_kind"] = "unknown"
