@@ -30,6 +30,7 @@ _COMMANDS = {
     "explain": "bayescale.cli.explain",
     "overhead": "bayescale.cli.overhead",
     "pareto": "bayescale.cli.pareto",
+    "report": "bayescale.cli.report",
     "compare-approaches": "bayescale.cli.approaches",
     "compare": "bayescale.cli.compare",
     "fit-breaks": "bayescale.cli.breaks",
