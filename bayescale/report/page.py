@@ -60,6 +60,7 @@ class Picture:
     name: str
     caption: str
     svg: str = field(default="", repr=False)
+    narrow: str = field(default="", repr=False)  # the same for a telephone
 
 
 Block = Text | Bullets | Table | Terms | Command | Picture
@@ -134,4 +135,4 @@ def document(page: Page) -> dict[str, Any]:
 
 
 def _block(block: Block) -> dict[str, Any]:
-    return {"kind": block.kind, **{name: value for name, value in asdict(block).items() if name != "svg"}}
+    return {"kind": block.kind, **{name: value for name, value in asdict(block).items() if name not in ("svg", "narrow")}}

@@ -113,7 +113,7 @@ def rivals(found: Findings, pictures: Mapping[str, Picture]) -> Section | None:
     return Section(
         "rivals",
         "Rivals",
-        (*blocks, *_drawn(pictures, "best_sizes", "surface"), *_missing(found, "choices")),
+        (*blocks, *_drawn(pictures, "params", "surface"), *_missing(found, "choices")),
         {"plans": records(table, "plan")},
     )
 

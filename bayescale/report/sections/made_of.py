@@ -55,5 +55,5 @@ def posterior(found: Findings, pictures: Mapping[str, Picture]) -> Section:
         weight = f" (weight {fit_weights(found.idata)[name]:.2f})" if name else ""
         head = ("constant", "median", f"{(1 - PROB) / 2:.0%}", f"{(1 + PROB) / 2:.0%}", "together", "what it is")
         blocks.append(Table(f"{name or fit.law.name}{weight}", head, rows, words=("what it is",)))
-    blocks += [pictures["posterior"]] if "posterior" in pictures else []
+    blocks += [pictures["prior"]] if "prior" in pictures else []
     return Section("posterior", "Posterior", tuple(blocks), data)
