@@ -13,7 +13,9 @@ from .question import Question
 from .sections import SECTIONS
 
 
-def make_report(idata: xr.DataTree, question: Question | None = None, *, command: str = "") -> Page:
+def make_report(
+    idata: xr.DataTree, question: Question | None = None, *, command: str = "", pictures: bool = True
+) -> Page:
     """Return the report of a fit: a question, its answer, and everything behind it.
 
     Parameters
@@ -24,6 +26,8 @@ def make_report(idata: xr.DataTree, question: Question | None = None, *, command
         What is asked; by default the best size for ten times the compute of the largest run, or the next decade of a curve.
     command : str
         How the report was asked for, to be repeated on it.
+    pictures : bool
+        Whether to draw; pictures take most of the time.
 
     Returns
     -------
@@ -40,9 +44,9 @@ def make_report(idata: xr.DataTree, question: Question | None = None, *, command
     >>> page = make_report(idata, Question(budget=Budget(flops=1e24)))  # doctest: +SKIP
     """
     found = find(idata, question or Question(), command)
-    pictures = drawings(found)
+    drawn = drawings(found) if pictures else {}
     asked, headline, facts = answer(found)
-    sections = [section(found, pictures) for section in SECTIONS]
+    sections = [section(found, drawn) for section in SECTIONS]
     live, still = live_part(found)
     return Page(
         title=_title(found),

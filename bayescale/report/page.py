@@ -135,4 +135,7 @@ def document(page: Page) -> dict[str, Any]:
 
 
 def _block(block: Block) -> dict[str, Any]:
-    return {"kind": block.kind, **{name: value for name, value in asdict(block).items() if name not in ("svg", "narrow")}}
+    return {
+        "kind": block.kind,
+        **{name: value for name, value in asdict(block).items() if name not in ("svg", "narrow")},
+    }

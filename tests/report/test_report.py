@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
@@ -14,7 +15,7 @@ from bayescale.decide.question.limits import Limits
 from bayescale.decide.question.request import Budget
 from bayescale.decide.question.target import Target
 from bayescale.errors import InputError
-from bayescale.report.build import make_report
+from bayescale.report.build import make_report as make_whole_report
 from bayescale.report.html import to_html
 from bayescale.report.markdown import to_markdown
 from bayescale.report.page import document
@@ -24,6 +25,7 @@ from bayescale.report.sections.reproduce import runs_hash
 from bayescale.report.units import count, level
 from bayescale.spec import load_spec
 
+make_report = partial(make_whole_report, pictures=False)
 BUDGET = 1e22
 ORDER = [
     "checks",
