@@ -105,10 +105,12 @@ def report(
         **asked.of(idata),
     )
     with heartbeat("Writing the report"):
-        page = make_report(idata, question, command=shlex.join(["bayescale", *sys.argv[1:]]))
+        page = make_report(
+            idata, question, command=shlex.join(["bayescale", *sys.argv[1:]]), pictures=format_ == "html"
+        )
         said = _written(page, idata, path, format_)
     if asked.json:
-        print_json(said)
+        print_json({**said, "report": str(path), "format": format_})
         return
     print_notes([f"The report of '{fit}' is in {path}."])
     print_text(page.headline)

@@ -9,6 +9,7 @@ from ...runs.problems import counted
 from ..findings import Findings
 from ..page import Block, Bullets, Picture, Section, Terms, Text
 from ..plain import check_in_words
+from ..sentences import humanised
 from .records import plain
 
 
@@ -32,6 +33,6 @@ def checks(found: Findings, pictures: Mapping[str, Picture]) -> Section:
         said = [text for text in dict.fromkeys(found.forecasts["warning"]) if text]
     for title, texts in (("About the answer:", said), ("About the table of runs:", notes)):
         if texts:
-            blocks += [Text(title), Bullets(tuple(map(str, texts)))]
+            blocks += [Text(title), Bullets(tuple(humanised(str(text)) for text in texts))]
     data = {"passed": not failed, "checks": [plain(row) for row in rows], "warnings": said, "notes": notes}
     return Section("checks", "Checks and warnings", tuple(blocks), data)

@@ -10,6 +10,7 @@ from ...decide.sensitivity import what_would_change
 from ..findings import Findings
 from ..page import Block, Picture, Section, Table, Text
 from ..plain import constant_in_words
+from ..sentences import humanised
 from ..units import apart, between, count, decades, flop, level, number, percent
 from .records import records
 
@@ -18,7 +19,7 @@ _LISTED = 10
 
 def _missing(found: Findings, *names: str) -> list[Block]:
     """Return why there is none of these tables."""
-    return [Text(f"Not shown: {found.unable[name]}") for name in names if name in found.unable]
+    return [Text(f"Not shown: {humanised(found.unable[name])}") for name in names if name in found.unable]
 
 
 def _drawn(pictures: Mapping[str, Picture], *names: str) -> list[Block]:
@@ -125,7 +126,7 @@ def sensitivity(found: Findings, pictures: Mapping[str, Picture]) -> Section | N
     blocks: list[Block] = []
     constants, runs = found.constants, found.runs
     if found.choices is not None:
-        blocks.append(Text(what_would_change(found.choices, constants, runs)))
+        blocks.append(Text(humanised(what_would_change(found.choices, constants, runs))))
     if constants is not None and len(constants):
         rows = tuple(
             (
