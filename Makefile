@@ -1,13 +1,13 @@
 # bayescale: `make` lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help quickstart setup test slow check bench notebooks format
+.PHONY: help quickstart setup test slow browser-test check bench notebooks format
 SHELL := /bin/bash
 BIN := .venv/bin
 # A file of tests stays on one core, so that what it fits once is fitted once; files begin in the order of tests/conftest.py, the longest first.
 CORES := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 help:  ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 quickstart: $(BIN)/bayescale  ## Set up what is missing, then fit, forecast and allocate on the bundled runs
 	$(BIN)/bayescale quickstart
@@ -19,6 +19,9 @@ test: .venv/.dev  ## Run the tests
 
 slow: .venv/.dev  ## Run the statistical tests over many fits (tens of minutes)
 	$(BIN)/python -m pytest $(CORES) -m slow
+
+browser-test: .venv/.dev  ## Run the tests of pages in a browser (Debian's Chromium)
+	$(BIN)/python -m pytest -m browser tests/browser
 
 check: .venv/.dev  ## Lint, check formatting, types and the layers
 	$(BIN)/ruff check .

@@ -40,6 +40,7 @@ InferenceTokens = Annotated[
     str | None,
     typer.Option(
         "--inference-tokens",
+        "--demand",
         metavar="TOKENS[:SIGMA]",
         help="Tokens that the model will serve in its lifetime; LogNormal with this median and sd of the log.",
     ),

@@ -57,7 +57,7 @@ def explain(
         train_only=train_only,
         costs=costs,
     )
-    own = {name: _plan(name, text) for name, text in pairs("--plan", plan).items()}
+    own = {name: read_plan(name, text) for name, text in pairs("--plan", plan).items()}
     idata = asked.load(fit, everything=True)
     asks = asked.of(idata)
     with working("Comparing plans"):
@@ -101,7 +101,7 @@ def _hinges(idata: Any, budget: Any, **how: Any) -> tuple[Any, Any]:
     return sensitivity(idata, budget, **how), leave_one_out(idata, budget, **how) if has_weights else None
 
 
-def _plan(name: str, text: str) -> tuple[float, float]:
+def read_plan(name: str, text: str) -> tuple[float, float]:
     params, comma, tokens = text.partition(",")
     found = [amount(f"--plan {name}", part) for part in (params, tokens)] if comma else []
     if len(found) != 2 or None in found:

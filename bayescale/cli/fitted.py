@@ -112,20 +112,12 @@ def _constants(idata: Any) -> dict[str, Any]:
 
 
 def _parameters(idata: Any) -> list[dict[str, Any]]:
-    """Return the law's constants and those of the noise, but not the sampled parameters behind them: interval, and value in one draw."""
-    from ..posterior import central_draw, fitted_spec
+    """Return the constants of a fit, and the best rates of one of learning rates."""
+    from ..posterior import fitted_spec
+    from ..report.parameters import parameters
 
-    together = central_draw(idata)
-    draws, spec = idata["posterior"].to_dataset(), fitted_spec(idata)
-    sampled = {*spec.priors} - {*spec.get_law().loss_constants}
-    tails = [(1 - _PROB) / 2, 0.5, (1 + _PROB) / 2]
-    found = []
-    for name in draws.data_vars:
-        if name not in sampled and draws[name].dims == ("chain", "draw"):
-            lower, median, upper = draws[name].quantile(tails).to_numpy()
-            central = float(together[name])
-            found.append({"name": str(name), "median": median, "lower": lower, "upper": upper, "central": central})
-    if spec.get_law().surface:
+    found = parameters(idata)
+    if fitted_spec(idata).get_law().surface:
         from .rates import cell_parameters
 
         found += [{**row, "central": None} for row in cell_parameters(idata, _PROB)]

@@ -31,6 +31,7 @@ _COMMANDS = {
     "overhead": "bayescale.cli.overhead",
     "pareto": "bayescale.cli.pareto",
     "plot": "bayescale.cli.plot",
+    "report": "bayescale.cli.report",
     "compare-approaches": "bayescale.cli.approaches",
     "compare": "bayescale.cli.compare",
     "fit-breaks": "bayescale.cli.breaks",

@@ -27,7 +27,6 @@ from .problem.open import Problem
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask, options_of
 
-_PF_DAY = 1e15 * 86400  # FLOP
 _LLAMA = 1.0e12 / 6.7e9  # tokens per parameter of LLaMA-7B (arXiv:2302.13971, table 2)
 _SAME = 0.005  # of a logarithm: how far three digits may be off
 _ROUNDS = 40  # rounds in which the compute that a rule leaves for training converges
@@ -193,9 +192,7 @@ def _rules_of_thumb(feasible: Feasible, chosen: tuple[float, float]) -> dict[str
     found = {"20 tokens per parameter": of_ratio(20.0), "like LLaMA-7B": of_ratio(_LLAMA)}
     flops = float(compute(*chosen))
     for _ in range(_ROUNDS):  # what is left for training depends on the size if a demand is served too
-        by_kaplan = min(
-            float(np.log(kaplan_compute.allocation(flops / _PF_DAY, coef=1.3e9, exponent=0.73))), top - 1e-9
-        )
+        by_kaplan = min(float(np.log(kaplan_compute.allocation(flops, coef=1.3e9, exponent=0.73))), top - 1e-9)
         flops = float(compute(np.exp(by_kaplan), np.exp(feasible.log_tokens(np.array(by_kaplan)))))
     found = {"Kaplan's rule": by_kaplan} | found
     return {name: (float(np.exp(n)), float(np.exp(feasible.log_tokens(np.array(n))))) for name, n in found.items()}

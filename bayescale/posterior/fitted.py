@@ -16,7 +16,7 @@ from ..laws.distance import Reached, reached_by
 from ..spec.spec import ModelSpec
 from .store import fit_weights, fitted_spec, is_average
 
-_NEAR_RATIO = 1.5  # factor outside the runs' tokens per parameter up to which a law near the optimum holds
+NEAR_RATIO = 1.5  # factor outside the runs' tokens per parameter up to which a law near the optimum holds
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def has_say(fit: Fit, tokens_per_param: Any) -> np.ndarray:
     if not (fit.law.sizing.near_optimum and fit.reached.ratio):
         return np.ones(ratio.shape, dtype=bool)
     low, high = fit.reached.ratio
-    return (ratio >= low / _NEAR_RATIO) & (ratio <= high * _NEAR_RATIO)
+    return (ratio >= low / NEAR_RATIO) & (ratio <= high * NEAR_RATIO)
 
 
 def without_say(fit: Fit, tokens_per_param: float) -> str:

@@ -120,6 +120,7 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
         "overhead": ["overhead", fit_file, "--params-ratio", "0.5"],
         "pareto": ["pareto", fit_file, "--flops", "1e21", "--flops", "1e22", "--params-ratio", "0.5"],
         "plot": ["plot", "isoflop", fit_file, "--flops", "1e22", "--width", "390", "--out", tmp_path / "isoflop.svg"],
+        "report": ["report", fit_file, "--flops", "1e22", "--format", "md", "--out", tmp_path / "report.md"],
         "compare-approaches": ["compare-approaches", runs_file, "--flops", "1e21", "--flops", "1e22"],
         "models": ["models"],
         "datasets": ["datasets"],

@@ -245,3 +245,9 @@ def test_a_demand_is_paid_for_by_every_rival(uncertain):
     assert runs is None or runs["params"].notna().any()
     with pytest.raises(ValueError, match=r"too small for any model|budget is missing"):
         explain(uncertain, Budget())
+
+
+def test_kaplans_rule_is_that_of_the_paper(uncertain):
+    """1.3e9 params at one PF-day, 8.64e19 FLOP, and the power 0.73."""
+    table = explain(uncertain, 1e20, rules=Rules(max_extrapolation=6))
+    assert table.loc["Kaplan's rule", "params"] == pytest.approx(1.3e9 * (1e20 / 8.64e19) ** 0.73, rel=1e-6)

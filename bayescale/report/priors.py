@@ -1,0 +1,69 @@
+"""What was assumed before the runs were seen, and why: the priors of a fit, and the comments of its model file that give their reasons."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ..spec.spec import ModelSpec
+
+_HEAD = re.compile(r"^\s*\[([\w.-]+)\]")
+_ENTRY = re.compile(r"""^\s*["']?([\w-]+)["']?\s*=\s*(.*)$""")
+_TEXT = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
+_CHANGED = "Given for this fit, instead of the model's own."
+
+
+class Assumption(NamedTuple):
+    """A prior, or a number that is set by hand."""
+
+    name: str
+    value: str
+    reason: str
+
+
+def assumptions(spec: ModelSpec) -> list[Assumption]:
+    """Return the priors of a spec, then its noise, fade and drift, each with its reason if the model file gives one."""
+    why = dict(_reasons(spec.text))
+    changed = spec.changes
+    noise = spec.noise
+    found = [
+        Assumption(name, str(prior), _CHANGED if name in changed.get("priors", {}) else _reason(why, f"priors.{name}"))
+        for name, prior in spec.priors.items()
+    ]
+    values = {
+        "noise": noise.dist,
+        "sigma": str(noise.sigma),
+        "nu": "" if noise.nu is None else str(noise.nu),
+        "fade": f"{noise.fade:g}",
+    }
+    for name, value in values.items():
+        if value:
+            reason = why.get("noise" if name == "noise" else f"noise.{name}", "")
+            given = {"noise": "dist"}.get(name, name) in changed.get("noise", {})
+            found.append(Assumption(name, value, _CHANGED if given else reason))
+    reason = _CHANGED if "drift" in changed else why.get("drift.per_decade") or why.get("drift", "")
+    return [*found, Assumption("drift per decade", f"{spec.drift.per_decade:g}", reason)]
+
+
+def _reason(why: dict[str, str], name: str) -> str:
+    """Return the reason of a prior; that of a numbered one, such as of a break, stands with the name without the number."""
+    return why.get(name) or why.get(re.sub(r"_?\d+$", "", name), "")
+
+
+def _reasons(text: str) -> Iterator[tuple[str, str]]:
+    """Give "table" or "table.key" and its reason: the comment above it or in its line, or that above the entries before it."""
+    table, fresh = "", False
+    above: list[str] = []
+    for line in text.splitlines():
+        if head := _HEAD.match(line):
+            table = head[1]
+            yield table, " ".join(above) if fresh else line.partition("#")[2].strip()
+            fresh = False
+        elif line.lstrip().startswith("#"):
+            above = [*(above if fresh else []), line.strip("# \t")]
+            fresh = True
+        elif entry := _ENTRY.match(line):
+            after = _TEXT.sub("", entry[2]).partition("#")[2].strip()
+            yield f"{table}.{entry[1]}", after if after and not fresh else " ".join(above)
+            fresh = False
+        elif not line.strip():
+            above, fresh = [], False
