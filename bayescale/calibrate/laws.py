@@ -91,10 +91,8 @@ def fit_laws(
     Weights are in proportion to exp(n_cuts x score / (n_cuts + 3)): `calibrate.forward` says why.
     """
     chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
-    auto = isinstance(models, str) and models == AUTO
-    specs = _auto(runs, x, changes or {}, chosen) if auto else _named(models, x)
-    specs = {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
-    fits, left = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **sample_kwargs)
+    specs = specs_for(runs, models, x=x, changes=changes, **chosen)
+    fits, left = _fits(runs, specs, auto=_is_auto(models), random_seed=random_seed, **chosen, **sample_kwargs)
     specs = {name: specs[name] for name in fits}
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
     scores, why = _scores(runs, specs, chosen, random_seed)
@@ -125,6 +123,23 @@ def fit_laws(
         notes=json.dumps(said),
     )
     return idata
+
+
+def specs_for(
+    runs: pd.DataFrame,
+    models: str | Sequence[str | ModelSpec] | Mapping[str, ModelSpec] = AUTO,
+    *,
+    x: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    **chosen: Any,
+) -> dict[str, ModelSpec]:
+    """Return the models that `fit_laws` fits, by name; arguments as there, `chosen` are those that select rows."""
+    specs = _auto(runs, x, changes or {}, chosen) if _is_auto(models) else _named(models, x)
+    return {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
+
+
+def _is_auto(models: Any) -> bool:
+    return isinstance(models, str) and models == AUTO
 
 
 def _auto(
@@ -171,7 +186,7 @@ def _fits(
     fits: dict[str, xr.DataTree] = {}
     left: dict[str, str] = {}
     for name, spec in specs.items():
-        if not (auto and name in _MORE and settings.get("engine", "auto") == "auto"):
+        if not (auto and name in _MORE and settings.get("engine", "auto") in ("auto", "fast")):
             fits[name] = fit(spec, runs, **settings)
             continue
         idata = fit(spec, runs, **{**settings, "engine": "fast", "max_seconds": 0.0})

@@ -32,6 +32,7 @@ _COMMANDS = {
     "pareto": "bayescale.cli.pareto",
     "compare-approaches": "bayescale.cli.approaches",
     "compare": "bayescale.cli.compare",
+    "backtest": "bayescale.cli.backtest",
     "fit-breaks": "bayescale.cli.breaks",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",
