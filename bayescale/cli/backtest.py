@@ -24,7 +24,7 @@ from .options import (
     names_of,
     save_table,
 )
-from .output import print_json, print_table, print_text
+from .output import count, print_json, print_table, print_text
 from .reading import read_table
 
 _HEAD = ("forecasts", "error", "bias", "in 50%", "80%", "90% band", "width", "score")
@@ -156,14 +156,14 @@ def _passed(found: Any) -> Any:
 
 
 def _document(found: Any, passed: Any, model: str, unit: str) -> dict[str, Any]:
-    from ..calibrate.backtest import by_distance, sentences
+    from ..calibrate.backtest import by_distance
 
     whole = passed[passed["size"] == 0] if len(passed) else passed
     cells = found.cells.assign(weights=[json.loads(text) for text in found.cells["weights"]])
     return {
         "model": model,
         "loss_unit": unit,
-        "sentences": sentences(whole) if len(whole) else [],
+        "sentences": _said(found, whole, unit),
         "by_distance": by_distance(whole).reset_index().to_dict(orient="records") if len(whole) else [],
         "cells": cells.to_dict(orient="records"),
         "forecasts": found.forecasts.to_dict(orient="records"),
@@ -172,15 +172,18 @@ def _document(found: Any, passed: Any, model: str, unit: str) -> dict[str, Any]:
 
 
 def _print(found: Any, passed: Any, unit: str) -> None:
-    from ..calibrate.backtest import by_distance, sentences
+    from ..calibrate.backtest import by_distance
     from ..forecasts import summarise_scores
 
     whole = passed[passed["size"] == 0] if len(passed) else passed
+    for text in _said(found, whole, unit):
+        print_text(text)
     if len(whole):
-        for text in sentences(whole):
-            print_text(text)
         near = by_distance(whole)
-        rows = [_scores(f"{times} times", row) for times, row in zip(near.index, _records(near), strict=True)]
+        rows = [
+            _scores("under 2x" if times == 1 else f"about {times}x", row)
+            for times, row in zip(near.index, _records(near), strict=True)
+        ]
         print_table(f"\nForecasts of larger runs, loss in {unit}", ["larger", *_HEAD], rows)
         print_text(_LEGEND)
     _print_cells(found.cells)
@@ -190,6 +193,58 @@ def _print(found: Any, passed: Any, unit: str) -> None:
             _scores("{:g}, {} runs".format(*name), row) for name, row in zip(drawn.index, _records(drawn), strict=True)
         ]
         print_table("\nFrom few runs, drawn before a cut", ["cut", *_HEAD], rows)
+    _print_decisions(found.decisions, unit)
+
+
+def _said(found: Any, whole: Any, unit: str) -> list[str]:
+    from ..calibrate.backtest import decision_sentence, sentences
+
+    said = sentences(whole) if len(whole) else ["No fit passed its check, so nothing can be said about its forecasts."]
+    return [*said, *filter(None, [decision_sentence(found.decisions, unit)])]
+
+
+def _print_decisions(decisions: Any, unit: str) -> None:
+    """Print what was chosen from all runs before each cut, beside what was measured."""
+    if decisions.empty:
+        return
+    known = decisions[(decisions["size"] == 0) & decisions["regret"].notna()]
+    sizes, others = (known[known["kind"].str.startswith(kind)] for kind in ("size", "over-training"))
+    if len(sizes):
+        rows = [
+            [
+                f"{row.cut:g}",
+                f"{row.budget:.3g}",
+                *([count(row.unique_tokens)] if sizes["unique_tokens"].notna().any() else []),
+                f"{count(row.params)}{'*' if row.note else ''}",
+                f"{count(row.params_lower)}-{count(row.params_upper)}",
+                f"{count(row.best_params)} ({count(row.best_lower)}-{count(row.best_upper)})",
+                f"{row.regret:.4f} ({row.regret_sd:.4f})",
+                f"{row.forecast:.4f}",
+            ]
+            for row in sizes.itertuples()
+        ]
+        pool = ["unique"] if len(rows[0]) > 7 else []
+        head = ["cut", "FLOP", *pool, "chosen", "90% interval", "measured best", "lost (sd)", "claimed"]
+        print_table(f"\nSizes chosen for larger budgets, loss in {unit}", head, rows)
+        if sizes["note"].ne("").any():
+            print_text("*: beyond the measured sizes, where the parabola is a guess.")
+    if len(others):
+        rows = [
+            [
+                f"{row.cut:g}",
+                f"{row.budget:.3g}",
+                count(row.params),
+                f"{row.budget / (6 * row.params**2):.3g}",
+                f"{row.regret:.4f} ({row.regret_sd:.4f})",
+                f"{row.forecast:.4f}",
+                f"{row.forecast_lower:.4f}-{row.forecast_upper:.4f}",
+            ]
+            for row in others.itertuples()
+        ]
+        head = ["cut", "FLOP", "params", "tokens/param", "lost (sd)", "forecast", "90% band"]
+        print_table(f"\nWhat training small models for long gives up, loss in {unit}", head, rows)
+    for note in dict.fromkeys(decisions.loc[decisions["regret"].isna(), "note"]):
+        print_text(f"  {note}")
 
 
 def _records(table: Any) -> list[dict[str, Any]]:
@@ -218,7 +273,13 @@ def _print_cells(cells: Any) -> None:
             (cell.fault and "none") or ("ok" if cell.passed else "FAIL"),
         ]
         for cell in cells.itertuples()
+        if not cell.size
     ]
     print_table("\nFits", ["cut", "runs", "largest", "held out", "check"], rows)
+    failed = int((~cells["passed"].astype(bool) & (cells["size"] > 0)).sum())
+    if failed:
+        print_text(
+            f"{failed} of {int((cells['size'] > 0).sum())} fits to few runs did not pass their check and do not count."
+        )
     for fault in dict.fromkeys(filter(None, cells["fault"])):
         print_text(f"  {fault}")

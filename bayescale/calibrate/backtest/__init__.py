@@ -3,6 +3,6 @@
 from .backtest import Backtest, backtest
 from .cell import held_out
 from .holdout import Holdout
-from .said import FACTORS, by_distance, sentences
+from .said import FACTORS, by_distance, decision_sentence, sentences
 
-__all__ = ["FACTORS", "Backtest", "Holdout", "backtest", "by_distance", "held_out", "sentences"]
+__all__ = ["FACTORS", "Backtest", "Holdout", "backtest", "by_distance", "decision_sentence", "held_out", "sentences"]

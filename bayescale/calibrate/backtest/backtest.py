@@ -13,6 +13,7 @@ from ..spread import Work, each_piece
 from .cell import Judge, Question, tables_of
 from .holdout import Holdout, make_cells
 
+_PLACE = ("cut", "size", "repeat", "fitted", "decades_beyond")
 _FIRST = ("run", "cut", "size", "repeat", "fitted", "model", "decades_beyond", "loss", "median")
 
 
@@ -43,10 +44,20 @@ def backtest(
     ----------
     runs : pandas.DataFrame
         One row per run, from `read_runs`. A column `split` is ignored: the cuts split the runs.
-    models, x, changes
+    models : str, sequence of str or ModelSpec, or mapping of str to ModelSpec
         What is fitted, as for `fit_laws`; by default the average of the laws that each set of smaller runs can support.
-    where, family, best_of, all_rows
-        Which rows are runs, as for `fit_laws`.
+    x : str, optional
+        Column of a curve's one input.
+    changes : mapping, optional
+        What is changed in every model.
+    where : str or sequence of str
+        Filters on rows.
+    family : str, optional
+        The family to use, if there are several.
+    best_of : str or sequence of str
+        As for `fit`.
+    all_rows : bool
+        As for `fit`.
     holdout : Holdout, optional
         Which runs are held out: the cuts, smaller samples, and the seed.
     work : Work, optional
@@ -64,6 +75,16 @@ def backtest(
         the runs; `inside_90` (1 or 0). Of log loss: `error` (natural log of measured over median; 0.01 is about 1%), `pit` (in [0, 1]),
         `crps` and `interval_score` of the 90% band and its `width` (x100, lower is better), `log_score` (nats, higher is better).
         `passed`: whether the check of the fit passed; the forecasts of a fit that failed would have been refused.
+
+        `decisions`, for tables with a measured profile (four or more sizes within 15% of one compute) beyond a cut: of each fit that
+        chooses sizes by the loss, what it chose for the largest such budget, and what it forecast of plans trained for long. `cut` to
+        `fitted` and `decades_beyond`; `kind`, "size" or "over-training" (of a measured run with 100 to 1,000 tokens per parameter, named by
+        `run`), ", limited data" if runs repeat their `unique_tokens`; `budget` (FLOP); `best_params`, the lowest point of a parabola
+        through the profile, with its 90% interval from the scatter of the runs, `best_lower`, `best_upper`; `params` of the plan, with the
+        90% interval of the best size, `params_lower`, `params_upper`; `regret`, by how much the loss of the plan exceeds the least one as
+        measured, with its sd from the same scatter, `regret_sd`; `forecast`, the expected regret that the fit claimed, of over-trained runs
+        with a 90% band, `forecast_lower`, `forecast_upper`; all losses in the unit of the runs. `inside`, 1 if the measured best size (or
+        the measured regret) lies in the interval (or the band), otherwise 0; `passed`; `note`.
 
         `cells`, one row per fit: `cut`, `size`, `repeat`, `fitted`, `held_out`, `largest` (compute of the largest fitted run), `passed`,
         `weights` (JSON, of each law), `seconds`, and `fault`, why it could not be made; empty if it could.
@@ -102,4 +123,7 @@ def backtest(
     forecasts = found["forecasts"]
     if len(forecasts):
         forecasts = forecasts[[*_FIRST, *(name for name in forecasts if name not in _FIRST)]]
-    return Backtest(forecasts, found["decisions"], found["cells"])
+    decisions = found["decisions"]
+    if len(decisions):
+        decisions = decisions[[*_PLACE, *(name for name in decisions if name not in _PLACE)]]
+    return Backtest(forecasts, decisions, found["cells"])

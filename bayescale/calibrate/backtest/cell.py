@@ -18,6 +18,7 @@ from ...posterior import failed_checks, is_average
 from ...spec.density import has_density
 from ..laws import AUTO, fit_laws, specs_for
 from ..spread import Arrays
+from .decisions import decide
 from .holdout import Cell
 
 AVERAGE = "average"
@@ -132,6 +133,8 @@ def judge_cell(cell: Cell, question: Question) -> dict[str, pd.DataFrame]:
         beyond = (np.log(cell.large["reach"].to_numpy(float)) - np.log(largest)) / LN_10
         forecasts["decades_beyond"] = np.tile(beyond, len(forecasts) // len(cell.large))
         found["forecasts"] = forecasts.assign(**place)
+        if cell.profiles:
+            found["decisions"] = _decided(idata, cell, place)
         weights = {law["name"]: law["weight"] for law in json.loads(idata.attrs["laws"])}
         about |= {"passed": bool(forecasts["passed"].iloc[0]), "weights": json.dumps(weights)}
     except InputError as error:
@@ -140,6 +143,15 @@ def judge_cell(cell: Cell, question: Question) -> dict[str, pd.DataFrame]:
         fault = f"{type(error).__name__}: {error}"
     found["cells"] = pd.DataFrame([{**about, "seconds": time.perf_counter() - start, "fault": fault}])
     return found
+
+
+def _decided(idata: xr.DataTree, cell: Cell, place: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the decisions of a fit; those of a fit that failed its check would have been refused."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        table = decide(idata, cell.profiles)
+    beyond = np.log10(table["budget"] / float(cell.small["reach"].max()))
+    return table.assign(**place, decades_beyond=beyond, passed=not failed_checks(idata))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from ...errors import InputError, named
 from ...runs.problems import counted
 from ...spec.data import model_inputs
 from ...spec.spec import ModelSpec
+from .profiles import Profile, profiles_of
 
 _LEAST = 5  # runs that a fit takes
 _EDGE = 1e-9  # of a logarithm: rounding of a run that lies on a cut
@@ -66,6 +67,8 @@ class Cell(NamedTuple):
         The runs fitted, and those held out, with their `reach`.
     seed : int
         Of the fit.
+    profiles : list of Profile
+        Of the held-out runs: those for which the fit chooses a size.
     """
 
     cut: float
@@ -74,6 +77,7 @@ class Cell(NamedTuple):
     small: pd.DataFrame
     large: pd.DataFrame
     seed: int
+    profiles: list[Profile]
 
 
 def make_cells(spec: ModelSpec, rows: pd.DataFrame, holdout: Holdout) -> list[Cell]:
@@ -95,6 +99,7 @@ def make_cells(spec: ModelSpec, rows: pd.DataFrame, holdout: Holdout) -> list[Ce
     """
     reach = np.asarray(spec.get_law().reach(**model_inputs(spec, rows)), dtype=float)
     rows, logs = rows.assign(reach=reach), np.log(reach)
+    profiles = _profiles(spec, rows)
     cells: list[Cell] = []
     last = np.inf
     for number, cut in enumerate(sorted(holdout.cuts, reverse=True)):
@@ -105,16 +110,35 @@ def make_cells(spec: ModelSpec, rows: pd.DataFrame, holdout: Holdout) -> list[Ce
             continue
         last = logs[head].max()
         small, large = (rows[part].reset_index(drop=True) for part in (head, ~head))
-        cells.append(Cell(cut, 0, 0, small, large, holdout.random_seed))
+        beyond = _beyond(profiles, float(small["reach"].max()))
+        cells.append(Cell(cut, 0, 0, small, large, holdout.random_seed, beyond))
         for size in holdout.sizes:
             for repeat in range(1, holdout.repeats + 1) if size < len(small) else ():
                 rng = np.random.default_rng([holdout.random_seed, number, size, repeat])
                 drawn = _drawn(spec, small, size, rng)
                 if drawn is not None:
-                    cells.append(Cell(cut, size, repeat, drawn, large, holdout.random_seed + repeat))
+                    cells.append(Cell(cut, size, repeat, drawn, large, holdout.random_seed + repeat, beyond))
     if not cells:
         raise InputError(_too_few(logs, holdout.cuts))
     return sorted(cells, key=lambda cell: (-cell.cut, cell.size, cell.repeat))
+
+
+def _profiles(spec: ModelSpec, rows: pd.DataFrame) -> list[Profile]:
+    """Return the measured profiles, if the law chooses sizes by the loss."""
+    law = spec.get_law()
+    if not (law.sizes_models and law.gives_loss and not law.others and spec.response.startswith("loss")):
+        return []
+    named = {"params", "tokens"} <= {*spec.inputs.values()}
+    return profiles_of(rows.assign(loss=rows[spec.response]), pools=law.counts_epochs) if named else []
+
+
+def _beyond(profiles: Sequence[Profile], largest: float) -> list[Profile]:
+    """Return, for each pool of unique tokens, the profile with most compute whose runs are all larger than the fitted ones."""
+    top: dict[str, Profile] = {}
+    for one in profiles:
+        if (6 * one.rows["params"] * one.rows["tokens"]).min() > largest:
+            top[str(one.pool)] = one
+    return list(top.values())
 
 
 def _drawn(spec: ModelSpec, small: pd.DataFrame, size: int, rng: np.random.Generator) -> pd.DataFrame | None:

@@ -54,6 +54,31 @@ def sentences(forecasts: pd.DataFrame) -> list[str]:
     return [first, _verdict(forecasts)]
 
 
+def decision_sentence(decisions: pd.DataFrame, unit: str) -> str:
+    """Return the sentence on the sizes that were chosen from all runs before each cut; empty if there are none.
+
+    Parameters
+    ----------
+    decisions : pandas.DataFrame
+        Rows of `backtest`.
+    unit : str
+        Unit of the loss.
+    """
+    if decisions.empty:
+        return ""
+    sizes = decisions[decisions["kind"].str.startswith("size") & decisions["regret"].notna() & decisions["passed"]]
+    sizes = sizes[sizes["size"] == 0]
+    if sizes.empty:
+        return ""
+    worst = sizes.sort_values("regret").iloc[-1]
+    many = len(sizes) > 1
+    return (
+        f"The {'sizes' if many else 'size'} chosen for {counted(sizes['budget'].nunique(), 'larger measured budget')} gave up "
+        f"{'at most ' if many else ''}{worst['regret']:.2g} {unit} of loss (sd {worst['regret_sd']:.1g} from the scatter of the runs); 90% "
+        f"intervals of the best size held the measured one in {sizes['inside'].sum():.0f} of {counted(len(sizes), 'choice')}."
+    )
+
+
 def _verdict(forecasts: pd.DataFrame) -> str:
     """Return the sentence on all bands: too narrow, too wide, or about right."""
     whole = summarise_scores(forecasts).iloc[0]
