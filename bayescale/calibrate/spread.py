@@ -97,7 +97,7 @@ def _computed(
     from distributed import Client
 
     try:
-        client = Client(work.scheduler, timeout="10s", set_as_default=False)
+        client = Client(work.scheduler, timeout="60s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
             f"No Dask scheduler answers at {work.scheduler!r} ({error}); start one with `dask scheduler` and give its address, e.g. "
