@@ -93,10 +93,8 @@ def fit_laws(
     (`forward.law_holds`), all laws are fitted without fade, and weights are in proportion to exp(n_cuts x score).
     """
     chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
-    auto = isinstance(models, str) and models == AUTO
-    specs = _auto(runs, x, changes or {}, chosen) if auto else _named(models, x)
-    specs = {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
-    fits, left = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **sample_kwargs)
+    specs = specs_for(runs, models, x=x, changes=changes, **chosen)
+    fits, left = _fits(runs, specs, auto=_is_auto(models), random_seed=random_seed, **chosen, **sample_kwargs)
     specs = {name: specs[name] for name in fits}
     rows = _common_rows(runs, specs, chosen)
     scores, why = _scores(rows, specs, random_seed)
@@ -106,7 +104,7 @@ def fit_laws(
             name: spec.changed({"noise": {"fade": 0.0}}) if spec.noise.fade_runs else spec
             for name, spec in specs.items()
         }
-        fits, _ = _fits(runs, specs, auto=auto, random_seed=random_seed, **chosen, **sample_kwargs)
+        fits, _ = _fits(runs, specs, auto=_is_auto(models), random_seed=random_seed, **chosen, **sample_kwargs)
         scores, why = _scores(rows, specs, random_seed)
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
     weights = _weights(scores, [name for name, checks in failed.items() if checks], in_full=odds > _HOLDS)
@@ -141,6 +139,23 @@ def fit_laws(
         notes=json.dumps(said),
     )
     return idata
+
+
+def specs_for(
+    runs: pd.DataFrame,
+    models: str | Sequence[str | ModelSpec] | Mapping[str, ModelSpec] = AUTO,
+    *,
+    x: str | None = None,
+    changes: Mapping[str, Any] | None = None,
+    **chosen: Any,
+) -> dict[str, ModelSpec]:
+    """Return the models that `fit_laws` fits, by name; arguments as there, `chosen` are those that select rows."""
+    specs = _auto(runs, x, changes or {}, chosen) if _is_auto(models) else _named(models, x)
+    return {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
+
+
+def _is_auto(models: Any) -> bool:
+    return isinstance(models, str) and models == AUTO
 
 
 def _auto(
@@ -186,7 +201,7 @@ def _fits(
     """Fit each law; also return why some are left out, of those that the table need not have."""
     fits: dict[str, xr.DataTree] = {}
     left: dict[str, str] = {}
-    quick = auto and settings.get("engine", "auto") == "auto"
+    quick = auto and settings.get("engine", "auto") in ("auto", "fast")
     for name, spec in specs.items():
         if not (quick and name in _ONE_EPOCH + _MORE):
             fits[name] = fit(spec, runs, **settings)

@@ -34,6 +34,7 @@ _COMMANDS = {
     "report": "bayescale.cli.report",
     "compare-approaches": "bayescale.cli.approaches",
     "compare": "bayescale.cli.compare",
+    "backtest": "bayescale.cli.backtest",
     "fit-breaks": "bayescale.cli.breaks",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",

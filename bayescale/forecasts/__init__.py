@@ -4,6 +4,15 @@ from .bands import bands
 from .forecast import forecast
 from .parts import band_parts
 from .rates import best_rates
-from .score import score
+from .score import score, score_draws, score_forecast, summarise_scores
 
-__all__ = ["band_parts", "bands", "best_rates", "forecast", "score"]
+__all__ = [
+    "band_parts",
+    "bands",
+    "best_rates",
+    "forecast",
+    "score",
+    "score_draws",
+    "score_forecast",
+    "summarise_scores",
+]

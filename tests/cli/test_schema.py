@@ -99,6 +99,7 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
     words = {
         "import": imported,
         "compare": ["compare", tmp_path / "both.nc", "--flops", "1e22"],
+        "backtest": ["backtest", runs_file, "--model", "chinchilla", "--cut", "0.1", "--cores", "1"],
         "fit-breaks": ["fit-breaks", runs_file, "--at", "tokens", "--out", tmp_path / "average.nc"],
         "fit": [
             "fit",
