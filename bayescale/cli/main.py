@@ -33,6 +33,7 @@ _COMMANDS = {
     "compare-approaches": "bayescale.cli.approaches",
     "compare": "bayescale.cli.compare",
     "fit-breaks": "bayescale.cli.breaks",
+    "sbc": "bayescale.cli.sbc",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",
     "recipes": "bayescale.cli.recipes",
