@@ -11,6 +11,7 @@ import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("NUMBA_OPT", "1")  # to compile faster
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pandas as pd
@@ -24,8 +25,12 @@ FAST = (
     "skaling", "profile", "repeated", "batch", "batch-growing", "repeated-rising", "farseer",
 )  # fmt: skip
 REPLICATIONS, SMALL, LARGE = 200, 8, 40
-# Model -> replications, runs of the small and of the large design, where they differ.
-SLOW = {"bnsl": (100, 12, 40)}
+# Model -> replications, runs of the small and of the large design, where they differ. All but the first go through NUTS.
+SLOW = {
+    "bnsl": (100, 12, 40), "exact-match": (100, 8, 40), "accuracy": (100, 8, 40), "accuracy-scale": (100, 8, 40),
+    "approach-2": (100, 8, 40), "approach-1": (100, 9, 40), "chinchilla-families": (100, 8, 40), "lr-surface": (100, 8, 40),
+    "lr-batch-surface": (100, 8, 40), "lr-decay-surface": (100, 8, 40),
+}  # fmt: skip
 
 
 def rows(name: str, runs: int, replications: int) -> pd.DataFrame:

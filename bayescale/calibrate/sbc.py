@@ -5,12 +5,16 @@ its draws is uniform, for each quantity, over any set of tables (Talts et al. 20
 log likelihood show a posterior that forgets the runs, which is uniform in all parameters if it is the prior (Modrák et al. 2023,
 arXiv:2211.02383).
 
+Models without a fast engine go through NUTS: one design, a graph that is compiled once, and no log likelihood.
+
 No replication is lost from sight. A fit that the gate of the fast engine does not accept is ranked by its draws as they are: leaving it
 out would hide the engine's errors. A table that is refused, such as one with an infinite loss, has no draws. Since the table alone
 decides that, ranks of the others stay uniform under a right posterior; how many were refused is reported.
 """
 
+import json
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,14 +25,16 @@ import xarray as xr
 from ..errors import InputError, named
 from ..laws.best import log_best_params
 from ..laws.law import Law
+from ..laws.noise import COUNTS
 from ..posterior.fit import stored_seed
-from ..spec.density import Density
+from ..spec.data import model_inputs
+from ..spec.density import Density, has_density
+from ..spec.noise import from_link
 from ..spec.spec import ModelSpec
 from .many import Options, fit_anchored
 from .simulate import Simulated, design, simulate
 
-RANKED = 99  # draws of each fit that count, a tenth of them, so that they are independent: ranks are 0 to 99
-_EVERY = 10
+RANKED = 99  # draws of each fit that count, so that they are independent: ranks are 0 to 99
 _BEYOND = 10.0  # times the largest compute: where the best size is ranked
 _VOCABULARY = 2**18  # tokens of the largest vocabulary in use: a loss above its log is worse than guessing
 _LIMIT = 0.01  # probability, after correction, below which ranks are not uniform
@@ -89,73 +95,113 @@ def sbc(
     if runs < 5:
         raise InputError(f"{named('runs')} must be >= 5, the fewest that a fit takes. Got {runs}.")
     seed = stored_seed(random_seed)
+    if has_density(spec):
+        shares, about = _by_fits(spec, runs, replications, seed, cores=cores, folder=folder, progressbar=progressbar)
+    else:
+        shares, about = _by_nuts(spec, runs, replications, seed, progressbar)
+    tree = xr.DataTree.from_dict({"prior_sbc": shares, "fits": about})
+    tree.attrs.update(spec=spec.text, spec_changes=json.dumps(spec.changes), runs=runs, random_seed=seed)
+    return tree
+
+
+def _by_fits(spec: ModelSpec, runs: int, replications: int, seed: int, **options: Any) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return shares of the posterior below the truth, and what became of each table, by the fast engine."""
     sources = [np.random.default_rng([seed, i]) for i in range(replications)]
     made = [simulate(spec, design(spec, rng, runs), rng) for rng in sources]
-    fits = fit_anchored(
-        spec,
-        [one.table for one in made],
-        [one.anchors for one in made],
-        Options(),
-        random_seed=seed,
-        cores=cores,
-        folder=folder,
-        progressbar=progressbar,
-    ).rename(table="replication")
-    shares = _shares(spec, made, fits, sources)
-    return _tree(spec, shares, fits, made, runs, seed)
+    tables, anchors = [one.table for one in made], [one.anchors for one in made]
+    fits = fit_anchored(spec, tables, anchors, Options(), random_seed=seed, **options).rename(table="replication")
+    about = fits[["passed", "fault", "seconds"]]
+    plausible = [_plausible(spec, table[spec.response].to_numpy()) for table in tables]
+    return _shares(spec, made, fits, sources), about.assign(plausible=("replication", plausible))
 
 
 def _shares(
     spec: ModelSpec, made: Sequence[Simulated], fits: xr.Dataset, sources: Sequence[np.random.Generator]
 ) -> xr.Dataset:
-    """Return the share of each posterior below the true value, a random number between two ranks, so that it has no ties."""
-    sampled = {name: fits[name].to_numpy()[:, ::_EVERY][:, :RANKED] for name in made[0].truth}
-    found: dict[str, list[float]] = {}
+    """Return the share of each posterior below the true value, dims (replication,), of the tables that were fitted."""
+    sampled = {name: fits[name].to_numpy() for name in made[0].truth}
     kept = [i for i, fault in enumerate(fits["fault"].to_numpy()) if not fault]
+    found = []
     for i in kept:
-        one = made[i]
-        density = Density(spec, one.table, one.anchors)
-        ours = ranked_quantities(density, {name: values[i] for name, values in sampled.items()})
-        truth = ranked_quantities(density, {name: np.array([value]) for name, value in one.truth.items()})
-        for name, draws in ours.items():
-            below = (np.sum(draws < truth[name]) + sources[i].random()) / (RANKED + 1)
-            found.setdefault(name, []).append(float(below))
-    return xr.Dataset({name: ("replication", shares) for name, shares in found.items()}, {"replication": kept})
+        density = Density(spec, made[i].table, made[i].anchors)
+        draws = {name: _thinned(values[i]) for name, values in sampled.items()}
+        truth = {name: np.array([value]) for name, value in made[i].truth.items()}
+        ours, true = ranked_quantities(density, draws), ranked_quantities(density, truth)
+        found.append(_below(true, ours, sources[i]))
+    return _labelled(found, kept)
+
+
+def _by_nuts(
+    spec: ModelSpec, runs: int, replications: int, seed: int, progressbar: bool
+) -> tuple[xr.Dataset, xr.Dataset]:
+    """Return the same by NUTS, on one design, without the log likelihood."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from ..posterior.simulated import sample_simulated  # PyMC takes seconds to import
+
+    rng, law = np.random.default_rng(seed), spec.get_law()
+    rows = design(spec, rng, runs)
+    inputs = model_inputs(spec, rows)
+    flops = _BEYOND * float(np.max(law.reach(**inputs)))
+    every = sample_simulated(spec, rows, replications=replications, random_seed=seed)
+    shares, about = [], []
+    console, start = Console(stderr=True), time.perf_counter()
+    for one in track(every, "fits", replications, console=console, disable=not progressbar):
+        draws = {name: _thinned(values) for name, values in one.draws.items()}
+        ours, true = (_with_best(law, flops, inputs, values, one.sampled) for values in (draws, one.truth))
+        shares.append(_below(true, ours, rng))
+        now = time.perf_counter()
+        plausible = spec.noise.dist == COUNTS or _plausible(spec, from_link(spec, one.response))
+        about.append({"passed": one.passed, "fault": "", "seconds": now - start, "plausible": plausible})
+        start = now
+    fits = pd.DataFrame(about, pd.RangeIndex(replications, name="replication"))
+    return _labelled(shares, list(range(replications))), xr.Dataset.from_dataframe(fits)
+
+
+def _thinned(draws: np.ndarray) -> np.ndarray:
+    """Return 99 of the draws of a fit, far enough from each other to be independent."""
+    return draws[:: len(draws) // RANKED][:RANKED]
+
+
+def _below(
+    truth: Mapping[str, np.ndarray], draws: Mapping[str, np.ndarray], rng: np.random.Generator
+) -> dict[str, float]:
+    """Return the share of the draws below the true value of each quantity: a random number between two ranks, so that none are tied."""
+    return {name: float((np.sum(own < truth[name]) + rng.random()) / (RANKED + 1)) for name, own in draws.items()}
+
+
+def _labelled(shares: Sequence[Mapping[str, float]], kept: Sequence[int]) -> xr.Dataset:
+    columns = {name: ("replication", [one[name] for one in shares]) for name in shares[0]}
+    return xr.Dataset(columns, {"replication": list(kept)})
 
 
 def ranked_quantities(density: Density, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return what is ranked, each of shape (n,): sampled parameters, the log likelihood, and the log of the best size if there is one."""
-    constants = density.law.constants(values, density.data)
+    constants = {**values, **density.law.constants(values, density.data)}
     flops = _BEYOND * float(np.exp(density.data["log_reach_max"]))
-    found = {**values, "log_likelihood": density.log_likelihood_of(values)}
-    best = best_size(density.law, flops, density.inputs, constants)
-    return found if best is None else {**found, "log_N*": best}
+    ranked = _with_best(density.law, flops, density.inputs, constants, list(values))
+    return {**ranked, "log_likelihood": density.log_likelihood_of(values)}
 
 
-def best_size(law: Law, flops: float, inputs: Mapping[str, np.ndarray], constants: Mapping[str, Any]) -> Any:
-    """Return the log of the best size of each draw at a compute, other inputs at their means; None for a law without one."""
-    if not law.sizes_models or law.sizing.ratio_decades < np.inf:
-        return None
+def _with_best(
+    law: Law, flops: float, inputs: Mapping[str, np.ndarray], values: Mapping[str, Any], sampled: Sequence[str]
+) -> dict[str, Any]:
+    """Return sampled values, and the log of the best size at a compute, other inputs at their means, if the law has one."""
+    found, needed = {name: values[name] for name in sampled}, law.loss_constants
+    if not law.sizes_models or law.sizing.ratio_decades < np.inf or not set(needed) <= set(values):
+        return found
     others = {name: float(np.exp(np.log(inputs[name]).mean())) for name in law.others}
-    return log_best_params(law, flops, **others, **{name: constants[name] for name in law.loss_constants})
+    return {**found, "log_N*": log_best_params(law, flops, **others, **{name: values[name] for name in needed})}
 
 
-def _tree(
-    spec: ModelSpec, shares: xr.Dataset, fits: xr.Dataset, made: Sequence[Simulated], runs: int, seed: int
-) -> xr.DataTree:
-    plausible = [bool(_plausible(spec, one.table[spec.response].to_numpy())) for one in made]
-    about = fits[["passed", "fault", "seconds"]].assign(plausible=("replication", plausible))
-    tree = xr.DataTree.from_dict({"prior_sbc": shares, "fits": about})
-    tree.attrs.update({name: fits.attrs[name] for name in ("spec", "spec_changes")}, runs=runs, random_seed=seed)
-    return tree
-
-
-def _plausible(spec: ModelSpec, response: np.ndarray) -> Any:
+def _plausible(spec: ModelSpec, response: np.ndarray) -> bool:
     """Whether a table could have been measured: losses that some vocabulary has, shares in [0, 1]; anything else has no limit."""
     if spec.response == "loss":
-        return np.all((response > 0) & (response < np.log(_VOCABULARY)))
-    shares = spec.noise.link != "log"
-    return np.all((response >= 0) & (response <= 1)) if shares else np.isfinite(response).all()
+        return bool(np.all((response > 0) & (response < np.log(_VOCABULARY))))
+    if spec.noise.link == "log":
+        return bool(np.isfinite(response).all())
+    return bool(np.all((response >= 0) & (response <= 1)))
 
 
 def uniformity(found: xr.DataTree) -> pd.DataFrame:

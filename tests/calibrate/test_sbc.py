@@ -8,6 +8,7 @@ from bayescale import load_spec, sbc, uniformity
 from bayescale.calibrate import many, simulate
 from bayescale.calibrate import sbc as module
 from bayescale.laws.noise import COUNTS
+from bayescale.posterior import simulated
 from bayescale.posterior.rows import fitted_rows
 from bayescale.report.sbc import plot_sbc
 from bayescale.runs.select import EVERY_FAMILY
@@ -168,3 +169,42 @@ def test_the_picture_has_an_axes_for_each_quantity(made):
 def test_what_it_does_not_take_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         sbc(load_spec("transfer"), **options)
+
+
+def test_a_model_without_a_fast_engine_is_ranked_by_nuts(monkeypatch):
+    """A sampler that draws the prior is uniform in all that the prior draws; elements of a vector have names of their own."""
+    spec, sizes = load_spec("approach-2"), []
+
+    def drawn(spec, rows, *, replications, random_seed):
+        sizes.append(len(rows))
+        rng = np.random.default_rng(random_seed)
+        for _ in range(replications):
+            values = {"T": rng.normal(2, 1, 801), "z_vertex[0]": rng.normal(0, 1, 801)}
+            values |= {"log_G": rng.normal(1, 1, 801), "params_exponent": np.full(801, 0.5), "curvature": np.ones(801)}
+            yield simulated.Replication(
+                response=rng.normal(1, 0.1, len(rows)),
+                truth={name: value[0] for name, value in values.items()},
+                draws={name: value[1:] for name, value in values.items()},
+                sampled=["T", "z_vertex[0]"],
+                passed=True,
+            )
+
+    monkeypatch.setattr(simulated, "sample_simulated", drawn)
+    found = sbc(spec, runs=9, replications=N, random_seed=SEED, progressbar=False)
+    table = uniformity(found)
+    assert set(table.index) - {"log_N*"} == {"T", "z_vertex[0]"} and table["uniform"].all() and sizes == [8]
+    assert dict(found["fits"].sizes) == {"replication": N} and found["fits"]["passed"].all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["exact-match", "lr-surface"])
+def test_nuts_is_calibrated(name):
+    found = sbc(load_spec(name), runs=12, replications=60, random_seed=SEED, progressbar=False)
+    assert uniformity(found)["uniform"].all() and found["fits"]["passed"].mean() > 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["chinchilla", "profile", "power"])
+def test_the_fast_engine_is_calibrated(name):
+    found = sbc(load_spec(name), runs=8, replications=200, random_seed=SEED, progressbar=False)
+    assert uniformity(found)["uniform"].all() and found["fits"]["passed"].mean() > 0.95
