@@ -77,6 +77,8 @@ def design(spec: ModelSpec, rng: np.random.Generator, n: int) -> pd.DataFrame:
     law = spec.get_law()
     table = random_runs(rng, n)
     table["accuracy"] = rng.uniform(0.3, 0.98, n)
+    if "steps" in law.inputs:  # with batches at random there would be runs of ten steps
+        table["steps"] = np.exp(rng.uniform(np.log(1e3), np.log(3e5), n))
     if law.moves:  # a curve, as a run logs it
         table["tokens"] = np.geomspace(1e8, 1e8 * np.exp(rng.uniform(3, 8)), n)
     elif law.surface or law.profile:
