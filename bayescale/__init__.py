@@ -46,6 +46,8 @@ _HOMES = {
     "Target": "decide.question.target",
     "compare_approaches": "calibrate.approaches",
     "fit_many": "calibrate.many",
+    "sbc": "calibrate.sbc",
+    "uniformity": "calibrate.sbc",
     "batch_for_steps": "decide.overhead",
     "overhead_curve": "decide.overhead",
     "plans_for": "forecasts.plans",

@@ -31,7 +31,8 @@ import numpy as np
 import pandas as pd
 
 from bayescale import load_spec
-from bayescale.posterior.gate import Gate, _quantities, look
+from bayescale.calibrate.simulate import random_runs
+from bayescale.posterior.gate import Gate, look, quantities
 from bayescale.posterior.importance import EFFORTS, Weighed, effective, sample_halves
 from bayescale.posterior.pareto import pareto_smoothed
 from bayescale.posterior.smc import sample_smc
@@ -68,29 +69,11 @@ def problem(i: int) -> tuple[ModelSpec, pd.DataFrame, dict[str, Any]]:
     if breaks:
         changes["options"] = {"breaks": int(breaks)}
     spec = load_spec(name).changed(changes)
-    table = _columns(rng, n).assign(**{spec.response: 1.0 if spec.noise.link == "log" else 0.5})
+    table = random_runs(rng, n).assign(**{spec.response: 1.0 if spec.noise.link == "log" else 0.5})
     if breaks:  # a curve, as a run logs it
         table["tokens"] = np.geomspace(1e8, 1e8 * np.exp(rng.uniform(3, 8)), n)
     table[spec.response] = _measured(spec, Density(spec, table), rng, dirty=dirty, far=far)
     return spec, table, {"model": MODELS[slot], "runs": n, "noise": spec.noise.dist, "dirty": dirty, "far": far}
-
-
-def _columns(rng: np.random.Generator, n: int) -> pd.DataFrame:
-    params = np.exp(rng.uniform(np.log(1e7), np.log(3e9), n))
-    tokens = params * np.exp(rng.uniform(np.log(3), np.log(300), n))
-    batch = np.exp(rng.uniform(np.log(3e4), np.log(3e6), n))
-    return pd.DataFrame(
-        {
-            "run": [f"r{j}" for j in range(n)],
-            "params": params,
-            "tokens": tokens,
-            "flops": 6 * params * tokens,
-            "unique_tokens": tokens / np.exp(np.maximum(rng.uniform(-1, 4, n), 0)),
-            "batch_tokens": batch,
-            "steps": tokens / batch,
-            "loss": rng.uniform(1.8, 4.0, n),
-        }
-    )
 
 
 def _measured(spec: ModelSpec, density: Density, rng: np.random.Generator, *, dirty: bool, far: bool) -> np.ndarray:
@@ -131,13 +114,15 @@ def efforts(density: Density, seed: int) -> list[tuple[Gate, Weighed, float]]:
     return found
 
 
-def by_nuts(model: Any, density: Density, seed: int) -> tuple[np.ndarray, dict[str, float]]:
+def by_nuts(
+    model: Any, density: Density, seed: int, options: dict[str, Any] = NUTS
+) -> tuple[np.ndarray, dict[str, float]]:
     """Return points of a reference, shape (chain, draw, parameters), and how good it is."""
     import nutpie
 
     for times in (1, 2):
         tree = nutpie.sample(
-            model, **{**NUTS, "draws": times * NUTS["draws"], "tune": times * NUTS["tune"]}, cores=1, seed=seed, progress_bar=False
+            model, **{**options, "draws": times * options["draws"], "tune": times * options["tune"]}, cores=1, seed=seed, progress_bar=False
         )  # fmt: skip
         values = [np.asarray(tree["posterior"][name]) for name in density.names]
         points = np.stack([one.number(v) for one, v in zip(density.coordinates, values, strict=True)], axis=-1)
@@ -172,7 +157,7 @@ def compare(density: Density, ours: Weighed, reference: np.ndarray, ess: float) 
     """Return the largest differences of means, sds and quantiles over all quantities, and whether any is off, or surely so."""
     weights, theirs = ours.weights, reference.reshape(-1, reference.shape[-1])
     kept = weights > 0
-    names, values = _quantities(density, np.concatenate([ours.points[kept], theirs]))
+    names, values = quantities(density, np.concatenate([ours.points[kept], theirs]))
     one, _ = _summary(values[:, : kept.sum()], weights[kept])
     other, spread = _summary(values[:, kept.sum() :], np.full(len(theirs), 1 / len(theirs)))
     # Constants such as farseer's have tails without an sd: where the reference does not tell one, quantiles alone are compared.

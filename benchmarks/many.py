@@ -25,24 +25,16 @@ RUNS, DRAWS, BINS, SINGLE = 20, 1000, 20, 20
 
 def from_prior(spec, n: int) -> tuple[list[pd.DataFrame], dict[str, np.ndarray]]:
     """Return tables simulated from constants of the prior, and the sampled parameters by name, shape (n,)."""
-    from bayescale.spec.density import Density
-    from bayescale.spec.noise import additive_noise
+    from bayescale.calibrate.simulate import simulate
 
-    tables, truths = [], []
+    made = []
     for i in range(n):
         rng = np.random.default_rng([i, 16])
         params = np.exp(rng.uniform(np.log(1e7), np.log(3e9), RUNS))
         table = pd.DataFrame({"run": [f"r{j}" for j in range(RUNS)], "params": params, "loss": 2.5})
         table["tokens"] = params * np.exp(rng.uniform(np.log(3), np.log(300), RUNS))
-        density = Density(spec, table)
-        values = density.values(density.draw(rng, 1))
-        noise = additive_noise(spec, values)
-        away = noise.standard((RUNS, 1), rng) * noise.scale(density.decades)
-        table["loss"] = (density.curve(values) * np.exp(away))[:, 0]
-        table.attrs["loss_unit"] = "nats/token"  # a prior also gives losses that look like those of another unit
-        tables.append(table)
-        truths.append({name: float(value[0]) for name, value in values.items()})
-    return tables, pd.DataFrame(truths).to_dict("series")
+        made.append(simulate(spec, table, rng))
+    return [one.table for one in made], pd.DataFrame([one.truth for one in made]).to_dict("series")
 
 
 def timed(specs, tables, seed: int) -> tuple:

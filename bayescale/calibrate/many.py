@@ -41,14 +41,17 @@ _Arrays = Mapping[str, np.ndarray]  # of several tables, shape (table,) or (tabl
 class _Task(NamedTuple):
     spec: ModelSpec
     table: pd.DataFrame
+    anchors: Mapping[str, float] | None
     seed: int
 
 
-class _Options(NamedTuple):
-    draws: int
-    where: tuple[str, ...]
-    family: str | None
-    all_rows: bool
+class Options(NamedTuple):
+    """Draws of each fit, and the rows that it takes; see `fit_many`."""
+
+    draws: int = 1000
+    where: tuple[str, ...] = ()
+    family: str | None = None
+    all_rows: bool = False
 
 
 def fit_many(
@@ -115,23 +118,58 @@ def fit_many(
     >>> fits = fit_many(load_spec("chinchilla"), tables, random_seed=1, folder="fits")  # doctest: +SKIP
     >>> fits["alpha"].where(fits["passed"]).quantile([0.05, 0.95], "draw")  # doctest: +SKIP
     """
+    where = (where,) if isinstance(where, str) else tuple(where)
+    options = Options(_at_least_one("draws", draws), where, family, all_rows)
+    return fit_anchored(
+        specs, tables, None, options, random_seed=random_seed, cores=cores, folder=folder, progressbar=progressbar
+    )
+
+
+def fit_anchored(
+    specs: ModelSpec | Sequence[ModelSpec],
+    tables: Sequence[pd.DataFrame] | Mapping[str, pd.DataFrame],
+    anchors: Sequence[Mapping[str, float]] | None,
+    options: Options,
+    *,
+    random_seed: int | np.random.Generator | None,
+    cores: int | None,
+    folder: str | os.PathLike[str] | None,
+    progressbar: bool,
+) -> xr.Dataset:
+    """Do what `fit_many` does, with the law's anchors of each table held at given values.
+
+    Calibration by simulation needs this for priors that look at the response: they must not look at what was simulated from them.
+
+    Parameters
+    ----------
+    specs, tables, random_seed, cores, folder, progressbar
+        As for `fit_many`.
+    anchors : sequence of mapping of str to float, optional
+        Values by name, for each table.
+    options : Options
+        The other arguments of `fit_many`.
+
+    Returns
+    -------
+    xarray.Dataset
+        As from `fit_many`.
+    """
     names, listed = _listed(tables)
     models = _models(specs, len(listed))
-    where = (where,) if isinstance(where, str) else tuple(where)
-    options = _Options(_at_least_one("draws", draws), where, family, all_rows)
     cores = cpu_count() if cores is None else _at_least_one("cores", cores)
     place = None
     if folder is not None:
         place, random_seed = open_folder(folder, models, listed, options._asdict(), random_seed)
     seed = stored_seed(random_seed)
-    tasks = [_Task(*task) for task in zip(models, listed, _seeds(seed, len(listed)), strict=True)]
+    held = [None] * len(listed) if anchors is None else anchors
+    tasks = [_Task(*task) for task in zip(models, listed, held, _seeds(seed, len(listed)), strict=True)]
     size = min(max(len(tasks) // _CHUNKS, 1), _LARGEST)
     chunks = [tasks[i : i + size] for i in range(0, len(tasks), size)]
     arrays = _joined(_every(chunks, options, place, cores, progressbar), options.draws)
     if all(arrays["fault"]):
         raise InputError(f"None of the tables could be fitted. The first, {names[0]!r}: {arrays['fault'][0]}")
     data = {name: (("table", "draw")[: array.ndim], array) for name, array in arrays.items()}
-    fits = xr.Dataset(data, {"table": names, "draw": np.arange(draws)}, {"random_seed": seed})
+    fits = xr.Dataset(data, {"table": names, "draw": np.arange(options.draws)}, {"random_seed": seed})
     return _with_models(fits, models)
 
 
@@ -181,7 +219,7 @@ def _seeds(seed: int, n: int) -> list[int]:
 
 
 def _every(
-    chunks: list[list[_Task]], options: _Options, place: Path | None, cores: int, progressbar: bool
+    chunks: list[list[_Task]], options: Options, place: Path | None, cores: int, progressbar: bool
 ) -> list[_Arrays]:
     """Return the fits of all chunks in order: those that the folder holds, and those computed now, which it then holds too."""
     from rich.console import Console
@@ -201,20 +239,20 @@ def _every(
 
 
 def _computed(
-    chunks: list[list[_Task]], missing: list[int], options: _Options, cores: int
+    chunks: list[list[_Task]], missing: list[int], options: Options, cores: int
 ) -> Iterator[tuple[int, _Arrays]]:
     """Yield chunks as they are finished."""
     workers = Parallel(max(min(cores, len(missing)), 1), return_as="generator_unordered", max_nbytes=None)
     yield from workers(delayed(_fit_chunk)(i, chunks[i], options) for i in missing)
 
 
-def _fit_chunk(number: int, tasks: Sequence[_Task], options: _Options) -> tuple[int, _Arrays]:
+def _fit_chunk(number: int, tasks: Sequence[_Task], options: Options) -> tuple[int, _Arrays]:
     # One thread: on arrays this small, BLAS threads only wait for each other. A draw far out may leave the range of floats.
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
         return number, _joined([_fit_or_fault(task, options) for task in tasks], options.draws)
 
 
-def _fit_or_fault(task: _Task, options: _Options) -> _Arrays:
+def _fit_or_fault(task: _Task, options: Options) -> _Arrays:
     """Return one fit as a chunk of one table."""
     start = time.perf_counter()
     try:
@@ -227,12 +265,12 @@ def _fit_or_fault(task: _Task, options: _Options) -> _Arrays:
     return {name: np.asarray(value)[None] for name, value in whole.items()}
 
 
-def _fit(task: _Task, options: _Options) -> dict[str, Any]:
+def _fit(task: _Task, options: Options) -> dict[str, Any]:
     """Return draws, shape (draw,), and numbers of one fit, by name."""
     spec, rows, _ = fitted_rows(
         task.spec, task.table, where=options.where, family=options.family, all_rows=options.all_rows
     )
-    density = Density(spec, rows)
+    density = Density(spec, rows, task.anchors)
     halves, gate = search(
         density, size=max(options.draws, _LEAST_POINTS), random_seed=task.seed, max_seconds=float("inf")
     )

@@ -36,6 +36,7 @@ _COMMANDS = {
     "compare": "bayescale.cli.compare",
     "backtest": "bayescale.cli.backtest",
     "fit-breaks": "bayescale.cli.breaks",
+    "sbc": "bayescale.cli.sbc",
     "models": "bayescale.cli.lists",
     "datasets": "bayescale.cli.lists",
     "recipes": "bayescale.cli.recipes",

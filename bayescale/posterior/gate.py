@@ -64,7 +64,7 @@ def look(density: Density, halves: tuple[Weighed, Weighed]) -> Gate:
     efficiency = [effective(own) / len(own) for own in weights]
     kept = [own > 0 for own in weights]
     points = np.concatenate([half.points[own] for half, own in zip(halves, kept, strict=True)])
-    names, values = _quantities(density, points)
+    names, values = quantities(density, points)
     with np.errstate(all="ignore"):
         apart = _apart(values, [own[some] for own, some in zip(weights, kept, strict=True)])
     names, apart = [*names, "the evidence"], np.append(apart, _evidence_apart(halves))
@@ -79,7 +79,7 @@ def _evidence_apart(halves: tuple[Weighed, Weighed]) -> float:
     return abs(one - other) / max(np.hypot(its_error, other_error), np.finfo(float).tiny)
 
 
-def _quantities(density: Density, points: np.ndarray) -> tuple[list[str], np.ndarray]:
+def quantities(density: Density, points: np.ndarray) -> tuple[list[str], np.ndarray]:
     """Return names and values, shape (names, n), of what is compared.
 
     That is parameters as the density moves them, constants (positive ones in logs), and the log of the best size; without those that

@@ -31,6 +31,8 @@ class Density:
         The model.
     rows : pandas.DataFrame
         The rows to fit.
+    anchors : mapping of str to float, optional
+        Values at which some anchors are held, instead of those of the rows: priors that look at the response look at these.
 
     Examples
     --------
@@ -40,7 +42,7 @@ class Density:
     >>> log_posterior = log_prior + density.log_likelihood(points)  # doctest: +SKIP
     """
 
-    def __init__(self, spec: ModelSpec, rows: pd.DataFrame) -> None:
+    def __init__(self, spec: ModelSpec, rows: pd.DataFrame, anchors: Mapping[str, float] | None = None) -> None:
         self.spec, self.law = spec, spec.get_law()
         priors = {**spec.priors, "sigma": spec.noise.sigma}
         if spec.noise.dist == "StudentT":
@@ -49,7 +51,7 @@ class Density:
         self.priors, self.names = priors, tuple(priors)
         self.coordinates = [coordinate(prior) for prior in priors.values()]
         self.learnt = spec.get_learnt()
-        self.data = model_data(spec, rows)
+        self.data = {**model_data(spec, rows), **(anchors or {})}
         self.inputs = {name: self.data[name] for name in self.law.inputs}
         self.measured, self.weight = self.data[f"{observed_name(spec)}_measured"], self.data["weight"]
         reach = np.log(self.law.reach(**self.inputs))

@@ -97,10 +97,10 @@ def test_a_bad_table_loses_nothing(fits, monkeypatch):
     tables = [TABLES[0], TABLES[1].iloc[:3], TABLES[1].drop(columns="loss"), TABLES[2], TABLES[3]]
     density = many.Density
 
-    def failing(spec, rows):
+    def failing(spec, rows, anchors):
         if float(rows["loss"].iloc[0]) == float(TABLES[2]["loss"].iloc[0]):
             raise FloatingPointError("no such number")
-        return density(spec, rows)
+        return density(spec, rows, anchors)
 
     monkeypatch.setattr(many, "Density", failing)
     found = many_of(dict(zip(names, tables, strict=True)))

@@ -6,10 +6,12 @@ from importlib.resources import files
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from jsonschema import Draft202012Validator
 
 import bayescale.calibrate.approaches
 import bayescale.calibrate.laws
+import bayescale.calibrate.sbc
 import bayescale.quickstart
 from bayescale import allocate, bands, forecast, load_fit, save_fit
 from bayescale.cli.main import _COMMANDS
@@ -56,6 +58,7 @@ def shorter(printed, schema):
 @pytest.fixture
 def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_from_constants):
     """Run a command and give what it prints."""
+    rng = np.random.default_rng(1)
     table = tmp_path / "plans.csv"
     table.write_text("run,params,tokens,loss\na,2B,40B,2.4\nb,3B,60B,\nc,3B,60B,9\n")
     bad = tmp_path / "bad.csv"
@@ -86,6 +89,12 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
     average = bayescale.average_fits({"one": fit, "other": fit}, {"one": 1, "other": 1})
     average.attrs |= {"laws": json.dumps(laws), "weighted_by": "Weights are equal."}
     save_fit(average, tmp_path / "both.nc")
+    shares = {name: ("replication", rng.permutation(40) / 40 + 0.01) for name in ("T", "log_N*")}
+    about = {"passed": rng.random(40) < 0.9, "fault": np.full(40, ""), "plausible": rng.random(40) < 0.9}
+    groups = {"prior_sbc": shares, "fits": {name: ("replication", value) for name, value in about.items()}}
+    ranked = xr.DataTree.from_dict({name: xr.Dataset(group) for name, group in groups.items()})
+    ranked.attrs["random_seed"] = 1
+    monkeypatch.setattr(bayescale.calibrate.sbc, "sbc", lambda *_, **__: ranked)
     log = tmp_path / "nanogpt.log"
     log.write_text(
         "tokens per iteration will be: 32,768\nnumber of parameters: 12.00M\nstep 0: train loss 10.9, val loss 10.9\n"
@@ -101,6 +110,7 @@ def printed(run, fit_file, runs_file, tmp_path, sampled, monkeypatch, profile_fr
         "compare": ["compare", tmp_path / "both.nc", "--flops", "1e22"],
         "backtest": ["backtest", runs_file, "--model", "chinchilla", "--cut", "0.1", "--cores", "1"],
         "fit-breaks": ["fit-breaks", runs_file, "--at", "tokens", "--out", tmp_path / "average.nc"],
+        "sbc": ["sbc", "--model", "transfer"],
         "fit": [
             "fit",
             bad,
