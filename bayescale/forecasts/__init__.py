@@ -3,6 +3,6 @@
 from .bands import bands
 from .forecast import forecast
 from .rates import best_rates
-from .score import score
+from .score import score, score_draws, score_forecast, summarise_scores
 
-__all__ = ["bands", "best_rates", "forecast", "score"]
+__all__ = ["bands", "best_rates", "forecast", "score", "score_draws", "score_forecast", "summarise_scores"]

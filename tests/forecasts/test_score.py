@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
-from bayescale import score
+from bayescale import bands, forecast, score
+from bayescale.forecasts import score_draws, score_forecast, summarise_scores
 
 
 def table(measured, *, median=2.0, half=0.1, prob=0.9):
@@ -99,3 +101,86 @@ def test_losses_of_any_name_are_scored_in_logs(response, in_logs):
         misses = (measured[2] - 2 * np.exp(0.1)) + (2 * np.exp(-0.1) - measured[3])
         width = 2 * (np.exp(0.1) - np.exp(-0.1))
         assert found["interval_score"] == pytest.approx(100 * (width + 20 * misses / 4))
+
+
+def test_draws_by_hand():
+    logs = np.array([0.0, 0.1, 0.2, 0.3, 0.4])
+    found = score_draws(np.exp(logs)[:, None], np.exp([0.5]), log_density=np.log([[1.0], [2], [3], [4], [5]])).loc[0]
+    assert found["error"] == pytest.approx(0.3) and found["median"] == pytest.approx(np.exp(0.2))
+    assert found["pit"] == 1
+    # Mean distance 0.3, less half of the mean distance of two different draws, 0.2.
+    assert found["crps"] == pytest.approx(100 * (0.3 - 0.1))
+    assert found["log_score"] == pytest.approx(np.log(3))
+    lower, upper = (np.log(found[name]) for name in ("lower_90", "upper_90"))
+    assert found["width"] == pytest.approx(100 * (upper - lower))
+    assert found["interval_score"] == pytest.approx(100 * (upper - lower + 20 * (0.5 - upper)))
+    assert not found["inside_90"] and found["lower_50"] == pytest.approx(np.exp(0.1))
+
+
+def test_crps_of_a_normal():
+    """In closed form it is sd [z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi)] (Gneiting and Raftery 2007, eq. 21)."""
+    draws = 0.03 * np.random.default_rng(1).standard_normal((100_000, 1))
+    z = 1.3
+    exact = 3 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    found = score_draws(np.exp(draws), np.exp([0.03 * z]))
+    assert found["crps"].item() == pytest.approx(exact, rel=0.01)
+    assert found["pit"].item() == pytest.approx(stats.norm.cdf(z), abs=0.01)
+
+
+def test_a_point_forecast_is_scored_by_its_error():
+    found = score_draws(np.array([[2.0, 2.0]]), 2.0 * np.exp([0.02, 0.0]))
+    assert found["crps"].tolist() == pytest.approx([2, 0])
+    assert found["pit"].tolist() == [1, 0.5]
+    assert found["log_score"].isna().all()
+
+
+def test_shares_are_scored_as_they_are():
+    found = score_draws(np.array([[0.0], [0.4]]), np.array([0.3]), logs=False)
+    assert found["error"].item() == pytest.approx(0.1)
+    assert found["crps"].item() == pytest.approx(100 * (0.2 - 0.2))
+
+
+def test_what_was_not_measured_is_not_scored():
+    found = score_draws(np.exp(np.random.default_rng(1).normal(size=(50, 2))), np.array([np.nan, 1.0]))
+    assert found.loc[0, ["error", "pit", "crps", "interval_score", "inside_90"]].isna().all()
+    assert summarise_scores(found)["forecasts"].item() == 1
+
+
+def test_a_summary_by_groups():
+    errors = np.array([0.01, -0.03, 0.05, 0.3])
+    draws = np.exp(0.05 * np.random.default_rng(1).standard_normal((4000, 1))) * np.ones(4)
+    found = score_draws(draws, np.exp(errors)).assign(cut=["a", "a", "b", "b"])
+    by_cut, whole = summarise_scores(found, "cut"), summarise_scores(found)
+    assert list(by_cut.index) == ["a", "b"] and by_cut["forecasts"].tolist() == [2, 2]
+    assert by_cut["coverage_90"].tolist() == [1, 0.5] and by_cut["coverage_50"].tolist() == [1, 0]
+    assert whole["median_abs_error"].item() == pytest.approx(0.04, abs=0.003)
+    assert whole["bias"].item() == pytest.approx(0.03, abs=0.003)
+    assert whole["interval_score"].item() == pytest.approx(found["interval_score"].mean())
+
+
+def test_a_forecast_with_measured_plans(posterior_from_constants, besi):
+    idata = posterior_from_constants(besi, n_draws=400)
+    plans = pd.DataFrame({"params": [1e9, 2e9], "tokens": [2e10, 4e10], "loss": [2.9, np.nan]})
+    loss = forecast(idata, plans)
+    found = score_forecast(loss)
+    table = bands(loss)
+    assert found["lower_90"].tolist() == pytest.approx(table["loss_lower"].tolist())
+    assert found["pit"].iloc[0] == pytest.approx(table["percentile"].iloc[0] / 100)
+    assert found["log_score"].iloc[0] == pytest.approx(table["log_score"].iloc[0])
+    assert found["error"].isna().tolist() == [False, True]
+    with pytest.raises(ValueError, match="No plan has a measured `loss`"):
+        score_forecast(forecast(idata, plans.drop(columns="loss")))
+
+
+@pytest.mark.parametrize(
+    ("draws", "measured", "probs", "said"),
+    [
+        (np.ones(3), np.ones(3), (0.9,), "shape"),
+        (np.ones((3, 2)), np.ones(3), (0.9,), "shape"),
+        (np.ones((0, 2)), np.ones(2), (0.9,), "shape"),
+        (np.ones((3, 2)), np.ones(2), (1.5,), "in \\(0, 1\\)"),
+    ],
+)
+def test_what_cannot_be_scored(draws, measured, probs, said):
+    with pytest.raises(ValueError, match=said):
+        score_draws(draws, measured, probs=probs)
