@@ -171,7 +171,7 @@ def _fits(
     fits: dict[str, xr.DataTree] = {}
     left: dict[str, str] = {}
     for name, spec in specs.items():
-        if not (auto and name in _MORE and settings.get("engine", "auto") == "auto"):
+        if not (auto and name in _MORE and settings.get("engine", "auto") != "nuts"):
             fits[name] = fit(spec, runs, **settings)
             continue
         idata = fit(spec, runs, **{**settings, "engine": "fast", "max_seconds": 0.0})
