@@ -1,6 +1,6 @@
-"""The Chinchilla runs: agreement with published fits, the size at Gopher's budget, and forecasts of the largest runs.
+"""The Chinchilla runs: agreement with published fits, and the size at Gopher's budget.
 
-Needs the table `chinchilla` (see `bayescale datasets`). Writes results/chinchilla_fit.csv and results/chinchilla_forecast.csv.
+Needs the table `chinchilla` (see `bayescale datasets`). Writes results/chinchilla_fit.csv.
 
     python benchmarks/chinchilla.py
 """
@@ -12,16 +12,13 @@ import pandas as pd
 import xarray as xr
 from others import read_others
 
-from bayescale import allocate, bands, fit, forecast, load_spec, score
-from bayescale.laws.law import compute
+from bayescale import allocate, fit, load_spec
 
 RESULTS = Path(__file__).parent / "results"
 GOPHER = 5.76e23  # FLOP
 SEED = sum(map(ord, "chinchilla"))
 # Besiroglu et al. 2024 (arXiv:2404.10102): 240 runs, Huber loss, standard errors from 4000 bootstraps.
 PUBLISHED = {"alpha": (0.3478, 0.0154), "beta": (0.3658, 0.0206), "E": (1.8172, 0.0257)}
-SHARES = (0.1, 0.03, 0.01)  # of the largest compute: runs for the forecast
-HELD_OUT = 1 / 3  # of the largest compute: runs that judge it
 
 
 def sample(runs: pd.DataFrame, *, fade: float | None = None) -> xr.DataTree:
@@ -59,42 +56,12 @@ def _failed(idata: xr.DataTree) -> list[str]:
     return failed_checks(idata)
 
 
-def forecasts(runs: pd.DataFrame) -> pd.DataFrame:
-    """Score forecasts of the largest runs from small shares of the compute, with and without fade and drift."""
-    return pd.concat([_forecasts(runs[runs["in_fit"] == 1]).assign(points=240), _forecasts(runs).assign(points=245)])
-
-
-def _forecasts(runs: pd.DataFrame) -> pd.DataFrame:
-    flops = compute(runs["params"], runs["tokens"])
-    large = runs[flops > HELD_OUT * flops.max()]
-    rows = []
-    for share in SHARES:
-        small = runs[flops <= share * flops.max()]
-        for fade in (0.0, None):
-            idata = sample(small, fade=fade)
-            for drift in (False, True):
-                result = score(bands(forecast(idata, large, drift=drift)))
-                rows.append(
-                    {
-                        "share_of_compute": share,
-                        "runs": len(small),
-                        "fade": 0.0 if fade == 0 else 0.06,
-                        "drift": drift,
-                        **{
-                            k: result[k] for k in ("plans", "inside", "median_abs_error", "interval_score", "log_score")
-                        },
-                    }
-                )
-    return pd.DataFrame(rows)
-
-
 def main() -> None:
-    """Run both parts and write the results."""
-    runs = read_others("chinchilla")
+    """Fit and write the results."""
     RESULTS.mkdir(exist_ok=True)
-    for name, table in (("fit", best_sizes(runs)), ("forecast", forecasts(runs))):
-        table.to_csv(RESULTS / f"chinchilla_{name}.csv", index=False, float_format="%.5g")
-        print(table.T.to_string() if name == "fit" else table.to_string())
+    table = best_sizes(read_others("chinchilla"))
+    table.to_csv(RESULTS / "chinchilla_fit.csv", index=False, float_format="%.5g")
+    print(table.T.to_string())
 
 
 if __name__ == "__main__":

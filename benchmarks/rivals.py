@@ -4,7 +4,6 @@ python benchmarks/rivals.py pymc RUNS.csv     # the parameters of the paper with
 python benchmarks/rivals.py huber RUNS.csv    # 4,500 starts of L-BFGS on the Huber loss, as in Hoffmann et al. 2022, appendix D.3
 """
 
-import itertools
 import json
 import os
 import sys
@@ -13,10 +12,8 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+from board.huber import STARTS, huber_loss, logs
 
-DELTA = 1e-3  # of the Huber loss
-# The grid of starts of Hoffmann et al.: alpha, beta, and the logs of E, A and B.
-STARTS = list(itertools.product(*[np.arange(0, 2.5, 0.5)] * 2, np.arange(-1, 1.5, 0.5), *[np.arange(0, 30, 5.0)] * 2))
 CONSTANTS = ("E", "A", "alpha", "B", "beta")
 
 
@@ -48,24 +45,6 @@ def pymc(runs: pd.DataFrame) -> dict:
     }
 
 
-def huber_loss(
-    x: np.ndarray, log_params: np.ndarray, log_tokens: np.ndarray, log_loss: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Sum of Huber losses of log loss, and its gradient in alpha, beta and the logs of E, A and B."""
-    alpha, beta, e, a, b = x
-    terms = np.stack([a - alpha * log_params, b - beta * log_tokens, np.full_like(log_loss, e)])
-    top = terms.max(axis=0)
-    parts = np.exp(terms - top)
-    total = parts.sum(axis=0)
-    away = top + np.log(total) - log_loss
-    slope = np.clip(away, -DELTA, DELTA)
-    value = np.where(np.abs(away) <= DELTA, away**2 / 2, DELTA * (np.abs(away) - DELTA / 2)).sum()
-    shares = slope * parts / total
-    size, data = shares[0], shares[1]
-    gradient = np.array([-(size @ log_params), -(data @ log_tokens), shares[2].sum(), size.sum(), data.sum()])
-    return float(value), gradient
-
-
 def _from_starts(starts: list, data: tuple[np.ndarray, ...]) -> tuple[float, list[float]]:
     from scipy.optimize import minimize
 
@@ -77,7 +56,7 @@ def _from_starts(starts: list, data: tuple[np.ndarray, ...]) -> tuple[float, lis
 
 def huber(runs: pd.DataFrame) -> dict:
     """Take the best of all starts; a point, without an interval."""
-    data = tuple(np.log(runs[name].to_numpy()) for name in ("params", "tokens", "loss"))
+    data = logs(runs)
     processes = os.cpu_count() or 1
     with ProcessPoolExecutor(processes) as pool:
         found = pool.map(partial(_from_starts, data=data), [STARTS[i :: 4 * processes] for i in range(4 * processes)])

@@ -157,9 +157,11 @@ class ModelSpec(Table):
         return self.changed({"noise": {"fade": fade, "fade_runs": None}})
 
     def get_learnt(self) -> Learnt | None:
-        """Return the learnt part of the priors, without the parameters whose prior was changed; None if nothing is left."""
+        """Return the learnt part of the priors, without the parameters whose prior was changed; None if nothing is left, or with groups."""
+        if self.groups or not self.learnt:  # what was learnt is about one suite, not about the middle of several
+            return None
         changed = {*self.changes.get("priors", {}), *(self.changes.get("noise") or {})}
-        return learnt_part(self.learnt, {**self.priors, "sigma": self.noise.sigma}, changed) if self.learnt else None
+        return learnt_part(self.learnt, {**self.priors, "sigma": self.noise.sigma}, changed)
 
     def _check_options(self) -> None:
         known = LAWS[self.law].options if self.law in LAWS else {}
