@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
+from ..report.units import count
 from .fit import sampling
 from .models import Asked, Covariates, Law, Priors, say_notes
 from .options import (
@@ -24,7 +25,7 @@ from .options import (
     names_of,
     save_table,
 )
-from .output import count, print_json, print_table, print_text
+from .output import print_json, print_table, print_text
 from .reading import read_table
 
 _HEAD = ("forecasts", "error", "bias", "in 50%", "80%", "90% band", "width", "score")

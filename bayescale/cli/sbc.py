@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from ..files import check_targets
+from ..report.units import number
 from .options import Json, Out, check_out, law_options, save_table
-from .output import number, print_json, print_table, print_text
+from .output import print_json, print_table, print_text
 
 
 def sbc(
@@ -53,7 +54,7 @@ def sbc(
     save_table(table.reset_index(), out)
     if plot is not None:
         from ..report.pictures import save_figure
-        from ..report.sbc import plot_sbc
+        from ..report.plots.sbc import plot_sbc
 
         save_figure(plot_sbc(found), plot)
     document = {"model": model, "runs": runs, **_counts(found), "uniform": bool(table["uniform"].all())}

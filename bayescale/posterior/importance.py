@@ -112,7 +112,7 @@ def sample_halves(
     -------
     tuple of Weighed
     """
-    parts = [(log_share, target_of(one)) for log_share, one in density.parts()]
+    parts: list[tuple[float, Target]] = [(log_share, target_of(one)) for log_share, one in density.parts()]
     seeds = np.random.SeedSequence(random_seed).spawn(2)
     with ThreadPoolExecutor(min(max(cores, 1), 2)) as pool:
         one, other = pool.map(lambda seed: _half(parts, size, effort, np.random.default_rng(seed)), seeds)

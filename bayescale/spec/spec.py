@@ -106,10 +106,8 @@ class ModelSpec(Table):
             )
         check_covariates(law, self.covariates, self.inputs)
         if self.learnt:
-            if law.moves or self.groups or not law.gives_loss:
-                raise InputError(
-                    f"`learnt` is for laws of a loss without breaks and groups. Got it with law '{self.law}'."
-                )
+            if law.moves or not law.gives_loss:
+                raise InputError(f"`learnt` is for laws of a loss without breaks. Got it with law '{self.law}'.")
             check_learnt(self.learnt, self.law, law.sampled, self.changes.get("priors", {}))
         if self.noise.misfit and not law.surface:
             raise InputError(

@@ -10,7 +10,7 @@ from bayescale.calibrate import sbc as module
 from bayescale.laws.noise import COUNTS
 from bayescale.posterior import simulated
 from bayescale.posterior.rows import fitted_rows
-from bayescale.report.sbc import plot_sbc
+from bayescale.report.plots.sbc import plot_sbc
 from bayescale.runs.select import EVERY_FAMILY
 from bayescale.spec.density import Density, has_density
 from bayescale.spec.files import list_models
