@@ -89,7 +89,10 @@ def backtest(
     out: Out = None,
     json_: Json = False,
 ) -> None:
-    """Hold out the largest runs of a table, forecast them from the smaller ones, and say how far off the forecasts were."""
+    """Hold out the largest runs of a table, forecast them from the smaller ones, and say how far off the forecasts were.
+
+    Exits with 1 if no fit passed its check, so that nothing can be said.
+    """
     from ..calibrate.backtest import Holdout
     from ..calibrate.backtest import backtest as test
     from ..calibrate.spread import Work
@@ -129,8 +132,9 @@ def backtest(
     passed = _passed(found)
     if json_:
         print_json(_document(found, passed, asked.name, unit))
-        return
-    _print(found, passed, unit)
+    else:
+        _print(found, passed, unit)
+    raise typer.Exit(0 if len(passed) else 1)
 
 
 def _whole(name: str, text: str | None) -> tuple[int, ...]:

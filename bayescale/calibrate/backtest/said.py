@@ -7,6 +7,7 @@ from ...forecasts import summarise_scores
 from ...runs.problems import counted
 
 FACTORS = (1, 3, 10, 30, 100, 300, 1000)  # how many times larger, about: half a decade apart
+_FEW = 3  # forecasts that a sentence is about, if any distance has as many
 
 
 def by_distance(forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +44,8 @@ def sentences(forecasts: pd.DataFrame) -> list[str]:
         Rows of `backtest` of one model, from fits that passed.
     """
     table = by_distance(forecasts)
-    times = min(table.index, key=lambda factor: abs(np.log(factor / 10)))
+    counted_on = table.index[table["forecasts"] >= min(_FEW, table["forecasts"].max())]
+    times = min(counted_on, key=lambda factor: abs(np.log(factor / 10)))
     row = table.loc[times]
     larger = f"about {times} times larger than" if times > 1 else "slightly larger than"
     held = round(row["coverage_90"] * row["forecasts"])

@@ -159,6 +159,11 @@ def test_the_sentences(errors, said):
     assert said in second
 
 
+def test_the_sentence_is_about_a_distance_with_several_forecasts():
+    first, _ = sentences(rows([0.001, 0.002, 0.003, 0.2], [0.5, 0.5, 0.5, 1.0]))
+    assert first.startswith("Runs about 3 times larger") and first.endswith("held 3 of 3.")
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
