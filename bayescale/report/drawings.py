@@ -1,5 +1,6 @@
 """The pictures of a report by name, as SVG for a wide and a narrow page; a picture that a fit cannot have is left out."""
 
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InputError
@@ -15,7 +16,9 @@ def drawings(found: Findings) -> dict[str, Picture]:
     """Return the pictures of a report, about its plan and its budget."""
     suited = set(pictures_for(found.idata)) & set(_SHOWN)
     asked = _asked(found)
-    return {name: picture for name in _SHOWN if name in suited and (picture := _picture(name, asked)) is not None}
+    about = {"pareto": replace(asked, flops=())}  # over all budgets, not that of the question alone
+    drawn = {name: _picture(name, about.get(name, asked)) for name in _SHOWN if name in suited}
+    return {name: picture for name, picture in drawn.items() if picture is not None}
 
 
 def _asked(found: Findings) -> Drawing:

@@ -186,10 +186,16 @@ def _about_choice(found: Findings) -> Findings:
                 idata, _RATIOS, float(row["train_flops"]), rules=Rules(max_extrapolation=asked.rules.max_extrapolation), **seeded
             ),
         ),
-        comparison=tried("comparison", lambda: _compared(found)) if is_average(idata) else None,
+        comparison=tried("comparison", lambda: _compared(found)) if is_whole_average(idata) else None,
         forecasts=tried("forecasts", lambda: _plan_bands(found, row)),
         unable=unable,
     )  # fmt: skip
+
+
+def is_whole_average(idata: xr.DataTree) -> bool:
+    """Whether a fit is an average whose fits have all that a comparison reads."""
+    needed = {"log_likelihood", "sample_stats"}
+    return is_average(idata) and all(needed <= set(one.children) for one in weighed_fits(idata).values())
 
 
 def _compared(found: Findings) -> Comparison:
@@ -245,6 +251,6 @@ def _of_inputs(found: Findings) -> Findings:
         unable["forecasts"] = f"This fit takes {', '.join(columns)}: name a plan to forecast, {needs}."
         return replace(found, unable=unable)
     loss = forecast(found.idata, plans, drift=asked.rules.drift, random_seed=asked.random_seed)
-    if is_average(found.idata):
+    if is_whole_average(found.idata):
         comparison = compare_laws(found.idata, plans=plans.tail(1), prob=asked.prob)
     return replace(found, forecasts=bands(loss, prob=asked.prob), comparison=comparison, unable=unable)

@@ -47,14 +47,24 @@ def fits(posterior_from_constants, many_draws):
     }
 
 
+class Pages(dict):
+    """The reports as files, each made when it is first asked for."""
+
+    def __init__(self, fits, folder):
+        super().__init__()
+        self.fits, self.folder = fits, folder
+
+    def __missing__(self, name):
+        question = Question() if name == "curve" else Question(budget=Budget(flops=BUDGET))
+        path = self.folder / f"{name}.html"
+        path.write_text(to_html(make_report(self.fits[name], question)), encoding="utf-8")
+        self[name] = path
+        return path
+
+
 @pytest.fixture(scope="session")
 def pages(fits, tmp_path_factory):
-    """The reports as files."""
-    folder = tmp_path_factory.mktemp("reports")
-    for name, idata in fits.items():
-        question = Question() if name == "curve" else Question(budget=Budget(flops=BUDGET))
-        (folder / f"{name}.html").write_text(to_html(make_report(idata, question)), encoding="utf-8")
-    return {name: folder / f"{name}.html" for name in fits}
+    return Pages(fits, tmp_path_factory.mktemp("reports"))
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -17,7 +17,7 @@ def test_it_writes_a_page_and_prints_the_answer(run, light_file, tmp_path):
     code, out, err = run("report", light_file, "--flops", "1e22", "--out", tmp_path / "page.html")
     assert code == 0
     html = (tmp_path / "page.html").read_text()
-    assert html.startswith("<!doctype html>") and "bayescale report" in html
+    assert html.startswith("<!doctype html>") and "What to train next" in html
     assert out.startswith("Train a model of ") and "What would change it:" in out
     assert f"is in {tmp_path / 'page.html'}" in err
 

@@ -20,8 +20,11 @@ def laws(found: Findings, pictures: Mapping[str, Picture]) -> Section:
         ]
     }
     comparison = found.comparison
+    if comparison is None and is_average(found.idata):
+        rows = tuple((fit.name, probability(fit.weight)) for fit in found.fits)
+        blocks.append(Table("Weights", ("law", "weight"), rows))
     if comparison is not None:
-        rows = tuple(
+        compared = tuple(
             (
                 str(name),
                 probability(row["weight"]),
@@ -30,7 +33,7 @@ def laws(found: Findings, pictures: Mapping[str, Picture]) -> Section:
             )
             for name, row in comparison.laws.iterrows()
         )
-        blocks.append(Table("Weights", ("law", "weight", "forward score", "check"), rows, words=("check",)))
+        blocks.append(Table("Weights", ("law", "weight", "forward score", "check"), compared, words=("check",)))
         data["weights"] = records(comparison.laws, "law")
         if len(comparison.allocations):
             blocks.append(_allocations(found))
