@@ -24,7 +24,6 @@ from .forward import forward_scores, law_holds, weigh
 
 AUTO = "auto"
 _ONE_EPOCH = ("chinchilla", "skaling", "profile")
-_FROM, _MORE = 20, ("farseer",)  # runs from which a law with more constants is fitted too
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
 _HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table: on public suites they reached 1.7
@@ -51,7 +50,7 @@ def fit_laws(
         One row per run, from `read_runs`.
     models : str, sequence of str or ModelSpec, or mapping of str to ModelSpec
         Names of models, or models. "auto" takes those that the table can support: of params and tokens `chinchilla`, `skaling` and
-        `profile`, from 20 runs on `farseer` too; the two laws of repeats if any run saw its data more than once;
+        `profile`; the two laws of repeats if any run saw its data more than once;
         for a curve along `x`, `power` and the broken law with 0, 1 and 2 breaks.
     x : str, optional
         Column of a curve's one input.
@@ -173,8 +172,7 @@ def _auto(
         unique = parse_column(rows["unique_tokens"])[0]
         if (unique > 0).all() and (parse_column(rows["tokens"])[0] > _ONE_PASS * unique).any():
             return {name: load_spec(name) for name in _REPEATS}
-    names = _ONE_EPOCH + (_MORE if len(rows) >= _FROM else ())
-    return {name: load_spec(name) for name in names}
+    return {name: load_spec(name) for name in _ONE_EPOCH}
 
 
 def _named(models: Any, x: str | None) -> dict[str, ModelSpec]:
@@ -203,11 +201,10 @@ def _fits(
     left: dict[str, str] = {}
     quick = auto and settings.get("engine", "auto") in ("auto", "fast")
     for name, spec in specs.items():
-        if not (quick and name in _ONE_EPOCH + _MORE):
+        if not (quick and name in _ONE_EPOCH):
             fits[name] = fit(spec, runs, **settings)
             continue
-        once = {"max_seconds": 0.0} if name in _MORE else {}
-        idata = fit(spec, runs, **{**settings, "engine": "fast", **once})
+        idata = fit(spec, runs, **{**settings, "engine": "fast"})
         if failed_checks(idata):
             left[name] = f"its draws were not accepted; {given(model=name)} tries harder, which takes minutes."
         else:
