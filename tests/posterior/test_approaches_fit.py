@@ -11,6 +11,8 @@ from bayescale.laws import chinchilla
 from bayescale.laws.formulas import additive
 from bayescale.posterior import fitted_spec, nuts
 
+pytestmark = pytest.mark.slow  # three fits by NUTS take 45 s; `test_approaches.py` holds what is done with them
+
 MODELS = ("approach-1", "approach-2", "chinchilla")
 BUDGETS = np.geomspace(1e19, 1e21, 5)
 ASKED = np.array([1e19, 1e20, 1e21, 1e22])  # the last one a decade beyond

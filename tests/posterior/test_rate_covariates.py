@@ -10,6 +10,8 @@ from bayescale import best_rates, check_fit, fit, load_spec, read_runs
 from bayescale.cli.main import main
 from bayescale.posterior import engines
 
+pytestmark = pytest.mark.slow  # a fit by NUTS takes 40 s; `spec` holds the graph and its covariates
+
 SMALL = {"draws": 250, "tune": 400, "chains": 2, "progressbar": False}
 # Of the one sweep that is fitted at every run of the tests: with 250 steps of tuning the mass matrix still came from the way to the
 # posterior, and each draw took 1,023 leapfrogs.
