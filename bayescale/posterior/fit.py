@@ -19,6 +19,8 @@ from .profiles import add_envelope
 from .rows import fitted_rows
 from .store import FORMAT
 
+_ALIKE = 0.1  # posterior probability of the learnt priors below which it is said
+
 
 def fit(
     spec: ModelSpec,
@@ -115,13 +117,27 @@ def fit(
         where=json.dumps(where),
         family=family or "",
         source=str(runs.attrs.get("source", "a DataFrame")),
-        notes=json.dumps(rows.attrs.get("notes", {})),
+        notes=json.dumps({**rows.attrs.get("notes", {}), **_unlike(spec, idata)}),
         left_out=left_out.to_json(orient="records"),
         dropped=json.dumps(runs.attrs.get("dropped", []), default=str),
         random_seed=seed,
     )
     idata.attrs["check"] = check_fit(idata).to_json(orient="records", double_precision=15)
     return idata
+
+
+def _unlike(spec: ModelSpec, idata: xr.DataTree) -> dict[str, str]:
+    """Return a note if the runs contradict what was learnt from public suites, so that the model's own priors decide."""
+    learnt = spec.get_learnt()
+    share = (
+        1.0 if learnt is None else learnt.share({name: idata["posterior"][name].to_numpy() for name in learnt.priors})
+    )
+    if share >= _ALIKE:
+        return {}
+    said = f"probability {share:.0%}" if share >= 0.01 else "probability below 1%"
+    return {
+        f"unlike_{spec.law}": f"Law '{spec.law}': these runs are unlike the public suites that its priors come from ({said}), so its wide ones decide."
+    }
 
 
 def stored_seed(random_seed: int | np.random.Generator | None) -> int:

@@ -1,10 +1,12 @@
 """Priors learnt from other suites: a mixture with the model's own, chosen by the runs; a changed prior replaces both."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import load_spec
+from bayescale import fit, load_spec
 from bayescale.published.priors import learnt_entry
 from bayescale.spec.density import Density
 from bayescale.spec.learnt import Learnt
@@ -56,8 +58,9 @@ def test_an_unknown_entry_or_one_of_another_law_is_refused():
         load_spec("chinchilla").changed({"learnt": "suites-9/chinchilla"})
     with pytest.raises(ValueError, match="for another law: 'power' samples T, u1, log_alpha, not u2"):
         load_spec("power").changed({"learnt": "suites-1/chinchilla"})
-    with pytest.raises(ValueError, match="without breaks and groups"):
-        load_spec("chinchilla-families").changed({"learnt": "suites-1/chinchilla"})
+    with pytest.raises(ValueError, match="laws of a loss without breaks"):
+        load_spec("bnsl").changed({"learnt": "suites-1/chinchilla"})
+    assert load_spec("chinchilla-families").changed({"learnt": "suites-1/chinchilla"}).get_learnt() is None
 
 
 def test_fade_shrinks_with_few_runs_unless_it_was_changed():
@@ -67,3 +70,16 @@ def test_fade_shrinks_with_few_runs_unless_it_was_changed():
     assert spec.for_runs(10).noise.fade == pytest.approx(spec.noise.fade * 10 / full, rel=1e-2)
     assert spec.changed({"noise": {"fade": 0.03}}).for_runs(10).noise.fade == 0.03
     assert spec.for_runs(10).for_runs(1000).noise.fade == spec.for_runs(10).noise.fade
+
+
+def test_a_fit_says_that_its_runs_are_unlike_the_suites():
+    params = np.geomspace(1e7, 1e9, 16)
+    tokens = params * np.tile([10.0, 60.0], 8)
+    rows = pd.DataFrame({"run": [f"r{i}" for i in range(16)], "params": params, "tokens": tokens})
+    noise = 0.001 * np.random.default_rng(1).standard_normal(16)
+    said = {}
+    for alpha in (0.33, 1.2):
+        loss = (1.8 + 0.9 * (params / 1e8) ** -alpha + 0.8 * (tokens / 3e9) ** -0.4) * np.exp(noise)
+        idata = fit(load_spec("chinchilla"), rows.assign(loss=loss), random_seed=1, engine="fast")
+        said[alpha] = json.loads(idata.attrs["notes"]).get("unlike_chinchilla", "")
+    assert not said[0.33] and "Law 'chinchilla': these runs are unlike the public suites" in said[1.2]
