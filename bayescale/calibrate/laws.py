@@ -35,6 +35,7 @@ def fit_laws(
     *,
     x: str | None = None,
     changes: Mapping[str, Any] | None = None,
+    priors: str = "learnt",
     where: str | Sequence[str] = (),
     family: str | None = None,
     best_of: str | Sequence[str] = (),
@@ -56,6 +57,8 @@ def fit_laws(
         Column of a curve's one input.
     changes : mapping, optional
         What is changed in every model, such as ``{"noise": {"fade": 0}}``.
+    priors : str
+        "vague" leaves out what was learnt from other suites, as `ModelSpec.with_priors`.
     where : str or sequence of str
         Filters on rows.
     family : str, optional
@@ -92,7 +95,7 @@ def fit_laws(
     (`forward.law_holds`), all laws are fitted without fade, and weights are in proportion to exp(n_cuts x score).
     """
     chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
-    specs = specs_for(runs, models, x=x, changes=changes, **chosen)
+    specs = specs_for(runs, models, x=x, changes=changes, priors=priors, **chosen)
     fits, left = _fits(runs, specs, auto=_is_auto(models), random_seed=random_seed, **chosen, **sample_kwargs)
     specs = {name: specs[name] for name in fits}
     rows = _common_rows(runs, specs, chosen)
@@ -146,11 +149,12 @@ def specs_for(
     *,
     x: str | None = None,
     changes: Mapping[str, Any] | None = None,
+    priors: str = "learnt",
     **chosen: Any,
 ) -> dict[str, ModelSpec]:
     """Return the models that `fit_laws` fits, by name; arguments as there, `chosen` are those that select rows."""
     specs = _auto(runs, x, changes or {}, chosen) if _is_auto(models) else _named(models, x)
-    return {name: spec.changed(dict(changes or {})) for name, spec in specs.items()}
+    return {name: spec.with_priors(priors).changed(dict(changes or {})) for name, spec in specs.items()}
 
 
 def _is_auto(models: Any) -> bool:

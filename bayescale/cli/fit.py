@@ -12,7 +12,7 @@ import typer
 
 from ..errors import InputError
 from .fitted import give_fit, print_checks
-from .models import Asked, Covariates, Law, Priors, say_notes
+from .models import Asked, Covariates, Law, PriorKind, Priors, say_notes
 from .options import AllRows, BestOf, Columns, Family, Json, ParamsKind, RunColumn, Where, columns_with_run, names_of
 from .output import print_json, print_notes
 from .progress import heartbeat, working
@@ -30,6 +30,7 @@ def fit(
     ] = None,
     law: Law = None,
     prior: Priors = None,
+    priors: PriorKind = "learnt",
     covariate: Covariates = None,
     out: Annotated[str, typer.Option(help="Where to save the fit.")] = "fit.nc",
     column: Columns = None,
@@ -111,6 +112,7 @@ def fit(
         option=[*(option or ()), *([] if chance is None else [f"chance={chance}"])],
         response=response,
         noise={name: value for name, value in {"fade": fade, "grid_step": grid_step}.items() if value is not None},
+        priors=priors,
     )
     asked.check()  # before the table is read: a misspelt option must not wait for it
     table = read_table(runs, columns_with_run(column, run), where, drop_bad=drop_bad, wanted=asked.columns())

@@ -36,6 +36,13 @@ Priors = Annotated[
         help="Prior of a parameter, or of a role of a formula, e.g. 'alpha=Uniform(0.1, 1)'; repeatable.",
     ),
 ]
+PriorKind = Annotated[
+    str,
+    typer.Option(
+        "--priors",
+        help="learnt: what public suites tell counts too, where a model has it; vague: the model's own wide priors alone.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,8 @@ class Asked:
         Column that is explained.
     noise : dict
         What is changed of the noise.
+    priors : str
+        As for `ModelSpec.with_priors`.
     """
 
     models: tuple[str, ...] = ()
@@ -64,6 +73,7 @@ class Asked:
     option: list[str] | None = None
     response: str | None = None
     noise: dict[str, float] = field(default_factory=dict)
+    priors: str = "learnt"
 
     @property
     def single(self) -> bool:
@@ -91,19 +101,23 @@ class Asked:
             noise=dict(self.noise),
             prior=self.prior,
             covariate=self.covariate,
+            priors=self.priors,
         )
 
     def check(self) -> None:
         """Raise ValueError if the options make no sense, whatever the table."""
         from ..spec import load_spec
 
+        load_spec(_ALONE).with_priors(self.priors)  # a misspelt kind must not pass with a formula
         if self.single:
             self.spec(None)
             return
         if inside := self._inside():
             raise InputError(f"{inside} is about one law, but --model names {len(self.models)}: give one model.")
         for name in self.models or (_ALONE,):
-            load_spec(name).changed(self.changes() if self.x is None else {"noise": self.noise})
+            load_spec(name).with_priors(self.priors).changed(
+                self.changes() if self.x is None else {"noise": self.noise}
+            )
 
     @property
     def x(self) -> str | None:
@@ -134,7 +148,7 @@ class Asked:
 
         if self.single:
             return fit(self.spec(table.columns), table, **how)
-        return fit_laws(table, self.models or AUTO, x=self.x, changes=self.changes(), **how)
+        return fit_laws(table, self.models or AUTO, x=self.x, changes=self.changes(), priors=self.priors, **how)
 
 
 def say_notes(asked: Asked, table: Any) -> None:
@@ -163,18 +177,19 @@ def model_spec(
     noise: dict[str, float | None],
     prior: list[str] | None,
     covariate: list[str] | None,
+    priors: str = "learnt",
 ) -> Any:
     """Return the spec that the options ask for; None for a formula as long as the columns of the table are not known."""
     from ..spec import formula_spec, load_spec
     from ..spec.own import check_law, is_formula, prior_changes
     from ..spec.prior import prior_entry
 
-    priors = {name: prior_entry(name, text) for name, text in pairs("--prior", prior).items()}
+    own = {name: prior_entry(name, text) for name, text in pairs("--prior", prior).items()}
     moved = {name: names_of("--covariate", text) for name, text in pairs("--covariate", covariate).items()}
     scale: dict[str, Any] = {name: value for name, value in noise.items() if value is not None}
     if law is None:
-        spec = load_spec(model or _ALONE)
-        changes = prior_changes(spec.get_law(), priors, is_formula(spec.law))
+        spec = load_spec(model or _ALONE).with_priors(priors)
+        changes = prior_changes(spec.get_law(), own, is_formula(spec.law))
         overlay = {
             "inputs": _inputs(inputs, list(spec.inputs)),
             "options": law_options(option),
@@ -200,8 +215,8 @@ def model_spec(
 
         formula_names(law, tuple(given))
         return None
-    scale |= {name: priors.pop(name) for name in ("sigma", "nu") if name in priors}
-    spec = formula_spec(law, columns=columns, response=response or "loss", inputs=given, priors=priors)
+    scale |= {name: own.pop(name) for name in ("sigma", "nu") if name in own}
+    spec = formula_spec(law, columns=columns, response=response or "loss", inputs=given, priors=own)
     return spec.changed({"noise": scale, "covariates": moved})
 
 

@@ -17,6 +17,8 @@ from ..published.priors import learnt_entry
 from .coordinate import Coordinate, coordinate
 from .prior import Prior, read_prior
 
+_OWN_DRAWS = 4000
+
 
 class Learnt:
     """The learnt part of a model's priors.
@@ -58,6 +60,11 @@ class Learnt:
         with np.errstate(over="ignore"):
             odds = (1 - self.weight) / self.weight * np.exp(-np.asarray(self.log_ratio(values)))
         return float(np.mean(1 / (1 + odds)))
+
+    def own_below(self, name: str, value: float) -> float:
+        """Prior probability, by the model's own prior alone, that a parameter lies below a value; by simulation, to 1%."""
+        own = self._pairs[name][1]
+        return float(np.mean(own.draw(np.random.default_rng(0), _OWN_DRAWS) < own.number(value)))
 
     def draw(self, name: str, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw the number of one parameter from the learnt part."""

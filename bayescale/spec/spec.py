@@ -16,6 +16,8 @@ from .own import check_law, completed, law_of
 from .parts import Drift, Groups, Noise, Table
 from .prior import Prior, read_prior
 
+PRIORS = ("learnt", "vague")
+_VAGUE_SIGMA = {"dist": "HalfNormal", "sigma": 0.02}
 _BLOCKS = re.compile(r"exact_match_(\d+)")
 
 
@@ -160,6 +162,31 @@ class ModelSpec(Table):
             return None
         changed = {*self.changes.get("priors", {}), *(self.changes.get("noise") or {})}
         return learnt_part(self.learnt, {**self.priors, "sigma": self.noise.sigma}, changed)
+
+    def with_priors(self, kind: str) -> "ModelSpec":
+        """Return this spec with the priors that its file says, or without what was learnt from other suites.
+
+        Parameters
+        ----------
+        kind : str
+            "learnt", or "vague": the model's own wide priors alone, and a HalfNormal(0.02) prior of sigma unless it was changed. A model
+            that learnt nothing stays as it is.
+
+        Returns
+        -------
+        ModelSpec
+
+        Examples
+        --------
+        >>> load_spec("chinchilla").with_priors("vague").get_learnt() is None  # doctest: +SKIP
+        True
+        """
+        if kind not in PRIORS:
+            raise InputError(f"{named('priors')} must be {' or '.join(PRIORS)}. Got {kind!r}.")
+        if kind == "learnt" or not self.learnt:
+            return self
+        given_sigma = "sigma" in (self.changes.get("noise") or {})
+        return self.changed({"learnt": None, "noise": {} if given_sigma else {"sigma": _VAGUE_SIGMA}})
 
     def _check_options(self) -> None:
         known = LAWS[self.law].options if self.law in LAWS else {}

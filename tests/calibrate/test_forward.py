@@ -7,6 +7,7 @@ import pytest
 from bayescale import forecast, load_spec, read_runs
 from bayescale.calibrate import forward
 from bayescale.calibrate.forward import forward_scores, split_at, weigh
+from bayescale.posterior import fitted_spec
 from bayescale.spec.density import Density
 from bayescale.spec.noise import log_mean_exp
 
@@ -41,7 +42,7 @@ def test_a_law_that_forecasts_nothing_has_no_weight_and_without_cuts_all_are_equ
 
 def test_a_score_is_the_log_density_of_a_forecast(small_runs, small_fit, monkeypatch):
     """The same draws give the same number by `forecast`, drift, fade and noise included."""
-    spec, idata = load_spec("chinchilla"), small_fit.copy()
+    spec, idata = fitted_spec(small_fit), small_fit.copy()
     draws = idata["posterior"].to_dataset()
     flat = {str(name): draws[name].to_numpy().ravel() for name in draws}
     n = draws.sizes["chain"] * draws.sizes["draw"]

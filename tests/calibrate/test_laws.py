@@ -53,7 +53,7 @@ def supported(runs, x=None):
 def test_what_a_table_can_support():
     three = ["chinchilla", "skaling", "profile"]
     assert supported(runs_of(19)) == three
-    assert supported(runs_of(20)) == [*three, "farseer", "kaplan-nd-floor"]
+    assert supported(runs_of(20)) == [*three, "farseer"]
     assert supported(runs_of(12), x="tokens") == ["power", "breaks_0", "breaks_1", "breaks_2"]
     tokens = runs_of(12)["tokens"]
     assert supported(runs_of(12, unique=tokens)) == three
@@ -207,13 +207,20 @@ def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, aver
 
     monkeypatch.setattr(module, "fit", instead)
     monkeypatch.setattr(module, "forward_scores", lambda specs, *_, **__: pd.DataFrame({9: 1.0}, index=list(specs)))
-    failing = ["skaling"]
-    idata = fit_laws(runs_of(14))
+    monkeypatch.setattr(module, "law_holds", lambda *_, **__: 0.0)
+    failing, names = ["skaling"], ["chinchilla", "skaling", "profile"]
+    idata = fit_laws(runs_of(14), names)
     assert json.loads(idata.attrs["weights"]) == {"chinchilla": 0.5, "skaling": 0.0, "profile": 0.5}
     assert "its check failed (efficiency)" in json.loads(idata.attrs["notes"])["law_skaling"]
     assert failed_checks(idata) == []
-    failing = ["chinchilla", "skaling", "profile"]
-    assert len(failed_checks(fit_laws(runs_of(14)))) == 3
+    idata = fit_laws(runs_of(14))
+    assert json.loads(idata.attrs["weights"]) == {"chinchilla": 0.5, "profile": 0.5}, (
+        "of the table's own laws it is left out"
+    )
+    assert "tries harder" in json.loads(idata.attrs["notes"])["law_skaling"]
+    failing = names
+    assert list(json.loads(fit_laws(runs_of(14)).attrs["weights"])) == ["chinchilla"], "one law at any price"
+    assert len(failed_checks(fit_laws(runs_of(14), names))) == 3
 
 
 def test_a_fit_is_the_same_alone(average):

@@ -265,6 +265,20 @@ def test_a_prior_that_pulls_away(small_fit):
     assert not found["passed"] and found["value"] == 1 and "disagree on sigma" in found["advice"]
 
 
+def test_what_was_learnt_gives_way_to_the_models_own_prior(small_fit):
+    """The mixture has the draws in its tail, but its own part holds them: a conflict only if that is the whole prior."""
+    draws = small_fit["posterior"]["log_alpha"].drop_attrs()
+
+    def steeper(densities):
+        return densities.assign(log_alpha=densities["log_alpha"] + draws / float(draws.std()))
+
+    far = with_group(small_fit, "log_prior", steeper)
+    far = with_group(far, "prior", lambda prior: prior.assign(log_alpha=prior["log_alpha"] + 9))
+    assert row(far, "prior_conflict")["passed"]
+    far.attrs["spec_changes"] = json.dumps({**json.loads(far.attrs["spec_changes"]), "learnt": None})
+    assert "alpha" in row(far, "prior_conflict")["advice"]
+
+
 def test_collinear_params_and_tokens(small_fit):
     params = np.geomspace(1e8, 1e10, 20)
     other = with_table(small_fit, params, 20 * params)

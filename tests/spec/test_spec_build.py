@@ -71,7 +71,7 @@ def log_density(model, point, *, jacobian):
 
 @pytest.mark.parametrize("name", SHARES)
 def test_prior_predictive_is_finite_and_plausible(name):
-    spec = load_spec(name)
+    spec = load_spec(name).changed({"learnt": None})  # forward draws would ignore its factor
     with build_model(spec, table()):
         drawn = pm.sample_prior_predictive(300, random_seed=sum(map(ord, name)))
     prior, predicted = drawn["prior"].to_dataset(), drawn["prior_predictive"]["log_loss"]
@@ -107,7 +107,7 @@ def test_what_is_in_the_graph(name):
     assert model.named_vars_to_dims[observed] == ("run",)
     assert list(model.coords["run"]) == list(runs["run"])
     assert set(model_data(spec, runs)) <= set(model.named_vars), "all data can be swapped"
-    assert not model.potentials
+    assert [factor.name for factor in model.potentials] == (["learnt"] if spec.learnt else [])
     with pytensor.config.change_flags(mode="FAST_COMPILE"):
         assert np.isfinite(list(model.point_logps().values())).all(), "a sampler begins there"
 

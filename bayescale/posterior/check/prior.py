@@ -17,8 +17,13 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     names = [*spec.priors, "sigma"]
     # Power-scaling flags any parameter that prior and runs both inform: with few runs, all of them. In a conflict that matters, the
     # posterior also lies in a tail of the prior, which is looked at first, since ArviZ takes a second to import.
-    tail = {name: float((idata["prior"][name] < float(idata["posterior"][name].median())).mean()) for name in names}
-    extreme = [name for name in names if not _PRIOR_TAIL < tail[name] < 1 - _PRIOR_TAIL]
+    # Runs that disagree with what other suites told give it up by themselves, so there the model's own prior must be against them too.
+    middle = {name: float(idata["posterior"][name].median()) for name in names}
+    extreme = [name for name in names if _in_tail(float((idata["prior"][name] < middle[name]).mean()))]
+    if learnt := spec.get_learnt():
+        extreme = [
+            name for name in extreme if name not in learnt.priors or _in_tail(learnt.own_below(name, middle[name]))
+        ]
     conflict = [name for name in extreme if name in _flagged(idata, extreme)]
     return [
         verdict(
@@ -30,6 +35,10 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
             "wrong rows, then at the prior in the model file.",
         )
     ]
+
+
+def _in_tail(below: float) -> bool:
+    return not _PRIOR_TAIL < below < 1 - _PRIOR_TAIL
 
 
 def _flagged(idata: xr.DataTree, names: list[str]) -> set[str]:
