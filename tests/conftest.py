@@ -157,8 +157,10 @@ def _posterior_from_constants(
         Of the law: a number each (the same in all draws), or one value per draw.
     model : str
         Name of the model file.
-    fade, per_decade, noise : float, float, str, optional
+    fade, noise : float, str, optional
         Put into the spec; None leaves the model's own.
+    per_decade : float, optional
+        Drift; without it 0.02, or the model's own if `fade` is None.
     sigma, nu : float or array
         Of the noise.
     inputs : dict, optional
@@ -171,8 +173,8 @@ def _posterior_from_constants(
         More columns of the runs.
     """
     overlay = {"inputs": inputs or {}, "noise": {} if fade is None else {"fade": fade}}
-    if per_decade is not None:
-        overlay["drift"] = {"per_decade": per_decade}
+    if fade is not None or per_decade is not None:
+        overlay["drift"] = {"per_decade": 0.02 if per_decade is None else per_decade}
     if noise is not None:
         overlay["noise"] |= {"dist": noise} | ({} if noise == "StudentT" else {"nu": None})
     spec = load_spec(model).changed(overlay)
