@@ -136,7 +136,7 @@ def _unlike(spec: ModelSpec, idata: xr.DataTree) -> dict[str, str]:
         return {}
     said = f"probability {share:.0%}" if share >= 0.01 else "probability below 1%"
     return {
-        f"unlike_{spec.law}": f"Law '{spec.law}': these runs are unlike the public suites that its priors come from ({said}), so its wide ones decide."
+        f"unlike_{spec.law}": f"Law '{spec.law}': these runs are unlike the suites that its priors come from ({said}): wide ones decide."
     }
 
 

@@ -82,4 +82,4 @@ def test_a_fit_says_that_its_runs_are_unlike_the_suites():
         loss = (1.8 + 0.9 * (params / 1e8) ** -alpha + 0.8 * (tokens / 3e9) ** -0.4) * np.exp(noise)
         idata = fit(load_spec("chinchilla"), rows.assign(loss=loss), random_seed=1, engine="fast")
         said[alpha] = json.loads(idata.attrs["notes"]).get("unlike_chinchilla", "")
-    assert not said[0.33] and "Law 'chinchilla': these runs are unlike the public suites" in said[1.2]
+    assert not said[0.33] and "Law 'chinchilla': these runs are unlike the suites" in said[1.2]
