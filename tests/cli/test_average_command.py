@@ -9,6 +9,7 @@ import xarray as xr
 import bayescale.calibrate.laws
 from bayescale import average_fits, load_fit, load_spec, save_fit
 from bayescale.calibrate.laws import specs_for
+from bayescale.cli.models import Asked
 
 
 @pytest.fixture
@@ -65,15 +66,15 @@ def test_several_models_and_a_curve(run, runs_file, tmp_path, asked):
     assert asked["models"] == "auto" and asked["x"] == "tokens" and "inputs" not in asked["changes"]
 
 
-def test_priors_without_what_was_learnt(run, runs_file, tmp_path, asked, sampled):
+def test_priors_without_what_was_learnt(run, runs_file, tmp_path, asked):
     words = ("fit", runs_file, "--out", tmp_path / "fit.nc")
     assert run(*words, "--priors", "vague")[0] == 0 and asked["priors"] == "vague"
     specs = specs_for(pd.read_csv(runs_file), ["chinchilla", "kaplan-nd-floor"], priors="vague")
     assert specs["chinchilla"].get_learnt() is None and specs["chinchilla"].noise.sigma.numbers == {"sigma": 0.02}
     assert specs["kaplan-nd-floor"] == load_spec("kaplan-nd-floor")
-    assert run(*words, "--model", "chinchilla", "--priors", "vague", "--prior", "sigma=HalfNormal(0.03)")[0] == 0
-    assert sampled["spec"].get_learnt() is None and sampled["spec"].noise.sigma.numbers == {"sigma": 0.03}
-    assert run(*words, "--model", "chinchilla")[0] == 0 and sampled["spec"].get_learnt() is not None
+    one = Asked(models=("chinchilla",), prior=["sigma=HalfNormal(0.03)"], priors="vague").spec(None)
+    assert one.get_learnt() is None and one.noise.sigma.numbers == {"sigma": 0.03}
+    assert Asked(models=("chinchilla",)).spec(None).get_learnt() is not None
     code, _, err = run(*words, "--law", "E + A * tokens**-a", "--priors", "wide")
     assert code == 2 and "--priors) must be learnt or vague. Got 'wide'" in " ".join(err.split())
 

@@ -58,8 +58,11 @@ def test_an_unknown_entry_or_one_of_another_law_is_refused():
         load_spec("chinchilla").changed({"learnt": "suites-9/chinchilla"})
     with pytest.raises(ValueError, match="for another law: 'power' samples T, u1, log_alpha, not u2"):
         load_spec("power").changed({"learnt": "suites-1/chinchilla"})
-    with pytest.raises(ValueError, match="laws of a loss without breaks"):
-        load_spec("bnsl").changed({"learnt": "suites-1/chinchilla"})
+    with pytest.raises(ValueError, match="for laws of a loss without breaks"):
+        load_spec("approach-2").changed({"learnt": "suites-1/chinchilla"})
+
+
+def test_nothing_learnt_of_one_suite_counts_with_groups():
     assert load_spec("chinchilla-families").changed({"learnt": "suites-1/chinchilla"}).get_learnt() is None
 
 
