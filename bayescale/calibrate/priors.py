@@ -4,7 +4,7 @@ Tables of one paper are one source and err together. A source is like the others
 parameters, in which case the model's own wide prior holds; which one is learnt with the rest, by expectation maximisation. For a source
 like the others, parameter k of table j is Normal about the source's mean with sd `within_k`, and that mean is Normal about `mu_k` with
 sd `between_k`. What is published is the predictive distribution for a table of a new source: Normal about mu_k, with both variances and
-that of mu_k itself (meta-analytic-predictive prior: Neuenschwander et al. 2010; its robust form: Schmidli et al. 2014).
+that of mu_k itself, and wider by as much as a spread known from a handful of sources is uncertain (meta-analytic-predictive prior: Neuenschwander et al. 2010; its robust form: Schmidli et al. 2014).
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,15 @@ def learn_priors(
             for source in sources
         }
         alike = {source: float(1 / (1 + (1 - weight) / weight * np.exp(-ratio))) for source, ratio in odds.items()}
-    return {name: (mu, float(np.sqrt(b**2 + w**2 + error**2))) for name, (mu, b, w, error) in learnt.items()}, alike
+    wider = _wider(sum(alike.values()))
+    return {name: (mu, wider * float(np.sqrt(b**2 + w**2 + e**2))) for name, (mu, b, w, e) in learnt.items()}, alike
+
+
+def _wider(sources: float) -> float:
+    """Return the factor by which a Normal must be wider to hold 90% of what Student's t holds, if its sd is known from few sources."""
+    from scipy.stats import norm, t
+
+    return float(t.ppf(0.95, max(sources - 1, 1)) / norm.ppf(0.95))
 
 
 def _likelihoods(posteriors: pd.DataFrame, own: Mapping[str, tuple[float, float]]) -> dict[str, dict[str, np.ndarray]]:
