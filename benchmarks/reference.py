@@ -101,7 +101,7 @@ def posed(name: str) -> tuple[ModelSpec, pd.DataFrame]:
 def digest(spec: ModelSpec, rows: pd.DataFrame) -> str:
     """Return what tells whether rows and priors are still those of a reference."""
     numbers = rows[[*spec.inputs.values(), spec.response]].to_csv(index=False, float_format="%.8g")
-    noise = str(spec.noise).replace("fade_runs=None ", "")  # of rows that are there the fade is a number
+    noise = str(spec.noise).replace("fade_runs=0.0 ", "")  # of rows that are there the fade is a number
     priors = {name: str(prior) for name, prior in spec.priors.items()} | {"noise": noise}
     return hashlib.sha256(f"{numbers}{priors}{spec.options}".encode()).hexdigest()[:16]
 
