@@ -88,8 +88,17 @@ def _plan(found: Findings, row: pd.Series) -> list[str]:
     return [
         f"{_params(row['params'], found)} on {count(row['tokens'])} tokens ({per_param}){takes}.",
         limited,
+        _supposed(found, row),
         _certainty(found, row),
     ]
+
+
+def _supposed(found: Findings, row: pd.Series) -> str:
+    """Say that a law of repeats took all tokens for distinct, if nothing was said about them."""
+    repeats = any("unique_tokens" in fit.law.others for fit in found.fits)
+    if not repeats or found.question.limits.unique_tokens is not None or "unique_tokens" in found.question.at:
+        return ""
+    return f"It supposes {count(row['tokens'])} distinct tokens; with fewer (--unique-tokens) the answer is another."
 
 
 def _limits(row: pd.Series) -> list[str]:

@@ -16,7 +16,8 @@ def drawings(found: Findings) -> dict[str, Picture]:
     """Return the pictures of a report, about its plan and its budget."""
     suited = set(pictures_for(found.idata)) & set(_SHOWN)
     asked = _asked(found)
-    about = {"pareto": replace(asked, flops=())}  # over all budgets, not that of the question alone
+    # Over all budgets, not that of the question alone: its table is made once, for the section and its picture.
+    about = {"pareto": replace(asked, flops=(), frontier=found.frontier)}
     drawn = {name: _picture(name, about.get(name, asked)) for name in _SHOWN if name in suited}
     return {name: picture for name, picture in drawn.items() if picture is not None}
 

@@ -53,9 +53,12 @@ GLOSSARY = (
     ("loss", "How badly a model predicts text: lower is better."),
     ("noise", "What separates two runs of the same plan, such as their random seeds."),
     ("Pareto k", "How much the answer depends on one run; above 0.7 the effect of leaving it out cannot be computed without a new fit."),
+    ("P(best)", "The share of draws in which a plan is the best of those listed."),
     ("posterior", "What is known about a law's constants after the runs; the prior is what was assumed before."),
+    ("rank correlation", "How closely the best size follows a constant over the draws: 0 is not at all, 1 or -1 is entirely."),
     ("regret", "How much lower the loss of the best plan would have been, had the law been known exactly."),
     ("token", "A piece of text, roughly three quarters of a word, or a single byte."),
+    ("unique tokens", "The distinct tokens of a data set; training on more tokens than these repeats them."),
     ("weight", "How much a law counts in the average, by how well it forecasts the larger runs from the smaller ones."),
 )  # fmt: skip
 
@@ -71,6 +74,28 @@ _SUM = {
 }
 _CONSTANTS = {
     "chinchilla": _SUM,
+    "chinchilla-families": _SUM,
+    "repeated-rising": {
+        **_SUM,
+        "P": "how much repeats harm",
+        "delta": "how fast that harm grows with repeats",
+        "kappa": "how fast that harm grows with size",
+        "R_D": "how many repeats of a token still count",
+    },
+    "bnsl": {
+        "a": "the value that no scale removes",
+        "log_b": "the size of the term that falls",
+        "c0": "how fast it falls before the first break",
+        **{
+            f"{name}_{number}": f"{what} {number}"
+            for number in range(1, 5)
+            for name, what in (
+                ("c", "how much the slope changes at break"),
+                ("d", "the place of break"),
+                ("f", "the width of break"),
+            )
+        },
+    },
     "repeated": {**_SUM, "R_D": "how many repeats of a token still help", "R_N": "how much excess size still helps"},
     "skaling": {**_SUM, "k": "how far size and data depend on each other"},
     "profile": {

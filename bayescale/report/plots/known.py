@@ -65,6 +65,8 @@ class Drawing:
         As in `forecast`.
     backtest : pandas.DataFrame, optional
         Forecasts of held-out runs, from `backtest`.
+    frontier : pandas.DataFrame, optional
+        Plans by budget, from `pareto`; made if it is absent.
     """
 
     idata: Any = None
@@ -76,6 +78,7 @@ class Drawing:
     prob: float = 0.9
     random_seed: int | None = None
     backtest: pd.DataFrame | None = None
+    frontier: pd.DataFrame | None = None
 
     def allocated(self, flops: Any) -> pd.DataFrame:
         """Return the best plans of budgets."""
@@ -92,6 +95,25 @@ class Drawing:
         return self.allocated(sorted({*np.geomspace(least, max(most, reach_of(self.idata)), _BUDGETS), *self.flops}))
 
     @cached_property
+    def asked_budgets(self) -> pd.DataFrame:
+        """The best plans of the budgets asked about, by default from a tenth to a hundred times the largest run's."""
+        return self.allocated(self.flops or [reach_of(self.idata) * factor for factor in (0.1, 1.0, 10.0, 100.0)])
+
+    @cached_property
+    def plans_by_cost(self) -> pd.DataFrame:
+        """The frontier: as given, or over the budgets asked about."""
+        if self.frontier is not None:
+            return self.frontier
+        return pareto(self.idata, self.flops or None, at=self.at, prob=self.prob, random_seed=self.random_seed)
+
+    @cached_property
+    def overheads(self) -> pd.DataFrame:
+        """The extra compute of sizes from a tenth to twice the best one."""
+        ratios = np.unique(np.concatenate([np.geomspace(0.1, 2.0, 25), [1.0]])).tolist()
+        flops = self.flops[0] if self.flops else None
+        return overhead_curve(self.idata, ratios, flops, at=self.at, prob=self.prob, rules=_ANY_DISTANCE)
+
+    @cached_property
     def asked_plan(self) -> dict[str, Any]:
         """The plan asked about: as given, or the best one of the largest budget asked about, by default ten times the largest run's."""
         if self.plan is not None:
@@ -105,15 +127,13 @@ class Drawing:
 
 
 def _isoflop(asked: Drawing, ax: Any) -> Any:
-    flops = asked.flops or tuple(reach_of(asked.idata) * factor for factor in (0.1, 1.0, 10.0, 100.0))
-    return plot_isoflop(asked.idata, asked.allocated(flops), ax, runs=runs_of(asked.idata), at=asked.at)
+    return plot_isoflop(asked.idata, asked.asked_budgets, ax, runs=runs_of(asked.idata), at=asked.at)
 
 
 def _pareto(asked: Drawing, ax: Any) -> Any:
-    table = pareto(asked.idata, asked.flops or None, at=asked.at, prob=asked.prob, random_seed=asked.random_seed)
     unit = asked.idata.attrs["loss_unit"]
     return plot_pareto(
-        table,
+        asked.plans_by_cost,
         ax,
         loss_unit=unit,
         caption=asked.said("Serving costs 2 FLOP per param and token"),
@@ -122,11 +142,7 @@ def _pareto(asked: Drawing, ax: Any) -> Any:
 
 
 def _overhead(asked: Drawing, ax: Any) -> Any:
-    ratios = np.unique(np.concatenate([np.geomspace(0.1, 2.0, 25), [1.0]]))
-    table = overhead_curve(
-        asked.idata, ratios.tolist(), asked.flops[0] if asked.flops else None, at=asked.at, prob=asked.prob, rules=_ANY_DISTANCE
-    )  # fmt: skip
-    return plot_overhead(table, ax, caption=asked.said())
+    return plot_overhead(asked.overheads, ax, caption=asked.said())
 
 
 def _parts(asked: Drawing, ax: Any) -> Any:

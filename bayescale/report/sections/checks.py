@@ -1,7 +1,9 @@
 """Whether the fit can be trusted: what its check found, in plain words and in the words of the field."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 from ...posterior import failed_checks
 from ...posterior.check import open_checks
@@ -9,7 +11,7 @@ from ...runs.problems import counted
 from ..findings import Findings
 from ..page import Block, Bullets, Picture, Section, Terms, Text
 from ..plain import check_in_words
-from ..sentences import humanised
+from ..sentences import grouped, humanised
 from .records import plain
 
 
@@ -28,11 +30,21 @@ def checks(found: Findings, pictures: Mapping[str, Picture]) -> Section:
             Terms(tuple((check_in_words(row["name"]).rstrip("."), f"{row['advice']} ({row['name']})") for row in rows))
         )
     notes = list(json.loads(found.idata.attrs.get("notes", "{}")).values())
-    said = [] if found.allocation is None else [text for text in dict.fromkeys(found.allocation["warning"]) if text]
-    if found.forecasts is not None and found.allocation is None:
-        said = [text for text in dict.fromkeys(found.forecasts["warning"]) if text]
-    for title, texts in (("About the answer:", said), ("About the table of runs:", notes)):
+    answers = found.forecasts if found.allocation is None else found.allocation
+    said = [] if answers is None else [text for text in dict.fromkeys(answers["warning"]) if text]
+    more = [] if answers is None else _more(answers, [row["advice"] for row in rows])
+    for title, texts in (("About the answer:", more), ("About the table of runs:", notes)):
         if texts:
             blocks += [Text(title), Bullets(tuple(humanised(str(text)) for text in texts))]
     data = {"passed": not failed, "checks": [plain(row) for row in rows], "warnings": said, "notes": notes}
     return Section("checks", "Checks and warnings", tuple(blocks), data)
+
+
+def _more(answers: pd.DataFrame, advice: Sequence[str]) -> list[str]:
+    """Return the warnings of several answers, each once, without those of the check, which stand above them."""
+    named = {}
+    for number, (name, text) in enumerate(zip(answers.index, answers["warning"], strict=True), start=1):
+        for known in advice:
+            text = text.replace(known, "")
+        named[name if isinstance(name, str) else f"answer {number}"] = " ".join(text.split())
+    return grouped(named)

@@ -10,7 +10,7 @@ from ...decide.sensitivity import what_would_change
 from ..findings import Findings
 from ..page import Block, Picture, Section, Table, Text
 from ..plain import constant_in_words
-from ..sentences import humanised
+from ..sentences import grouped, humanised
 from ..units import apart, between, count, decades, flop, level, number, percent
 from .records import records
 
@@ -194,7 +194,7 @@ def _overhead(found: Findings) -> list[Block]:
     middle, low, high = apart(
         [float(table.iloc[0][f"critical_ratio_{edge}"]) for edge in ("median", "lower", "upper")], level
     )
-    said = [text for text in dict.fromkeys(table["warning"]) if text]
+    said = grouped({f"At {row['params_ratio']:g} of the best size": row["warning"] for _, row in table.iterrows()})
     return [
         Table("The same loss at other sizes, relative to the best plan", head, rows),
         Text(

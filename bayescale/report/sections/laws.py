@@ -3,6 +3,7 @@
 import inspect
 import json
 from collections.abc import Mapping
+from functools import partial
 
 from ...posterior import Fit, is_average
 from ..findings import Findings
@@ -64,8 +65,10 @@ def _why(found: Findings) -> str:
 
 def _formula(fit: Fit) -> str:
     """Return the title of a law and its formula, which is the first line of its documentation."""
-    said = (inspect.getdoc(fit.law.loss) or "").partition("\n")[0]
-    return f"{fit.name or fit.law.name}: {fit.spec.title}. {said} Source: {fit.spec.reference}.".replace(" .", "")
+    bound = isinstance(fit.law.loss, partial)  # a partial has the documentation of its class
+    said = "" if bound else (inspect.getdoc(fit.law.loss) or "").partition("\n")[0]
+    sentences = f"{fit.spec.title}.", said, f"Source: {fit.spec.reference}."
+    return f"{fit.name or fit.law.name}: {' '.join(filter(None, sentences))}".replace(" .", "")
 
 
 def _allocations(found: Findings) -> Table:
