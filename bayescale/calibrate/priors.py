@@ -4,7 +4,8 @@ Tables of one paper are one source and err together. A source is like the others
 parameters, in which case the model's own wide prior holds; which one is learnt with the rest, by expectation maximisation. For a source
 like the others, parameter k of table j is Normal about the source's mean with sd `within_k`, and that mean is Normal about `mu_k` with
 sd `between_k`. What is published is the predictive distribution for a table of a new source: Normal about mu_k, with both variances and
-that of mu_k itself, and wider by as much as a spread known from a handful of sources is uncertain (meta-analytic-predictive prior: Neuenschwander et al. 2010; its robust form: Schmidli et al. 2014).
+that of mu_k itself, wider by as much as a spread known from a handful of sources is uncertain (meta-analytic-predictive prior:
+Neuenschwander et al. 2010; its robust form: Schmidli et al. 2014).
 """
 
 from collections.abc import Mapping

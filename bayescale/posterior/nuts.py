@@ -97,7 +97,7 @@ def _prior(spec: ModelSpec, runs: pd.DataFrame, model: pm.Model, seed: int) -> d
         of_it = round(learnt.weight * _PRIOR_DRAWS)
         parts = [(alone, of_it), (model, _PRIOR_DRAWS - of_it)]
     with quiet():
-        found = [pm.sample_prior_predictive(n, model=one, random_seed=seed) for one, n in parts]
+        found = [pm.sample_prior_predictive(n, model=one, random_seed=seed + i) for i, (one, n) in enumerate(parts)]
     draws = {"draw": np.arange(_PRIOR_DRAWS)}
     return {
         group: xr.DataTree(xr.concat([one[group].to_dataset() for one in found], "draw").assign_coords(draws))
