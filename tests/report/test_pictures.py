@@ -228,7 +228,7 @@ def test_overhead_is_least_at_the_best_size(idata, ax):
 
 
 def test_parts_of_a_band_sum_to_its_width(average, idata, ax):
-    plans = pd.DataFrame({"params": [1e9, 1e10, 1e11], "tokens": [2e9, 2e11, 1e12]})
+    plans = pd.DataFrame({"params": [3e8, 1e10, 1e11], "tokens": [6e9, 2e11, 1e12]})
     table = band_parts(average, plans)
     shares = table[[f"share_{name}" for name in ("parameters", "law", "noise", "fade", "drift")]]
     np.testing.assert_allclose(shares.sum(axis=1), 1)

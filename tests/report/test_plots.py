@@ -77,7 +77,7 @@ def test_isoflop_axes(idata, allocation, ax):
     assert labels(ax) == [
         "law, 90% band",
         "flat: almost as good as the choice",
-        "choice: 9.17B (90% 8.52B to 9.79B)",
+        "choice, 90% band: 9.17B (8.52B to 9.79B)",
     ]
     other, plain = idata.copy(), Figure().subplots()
     other.attrs["params_kind"] = "unknown"
