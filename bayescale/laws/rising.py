@@ -22,6 +22,9 @@ _LAST = 1 - 1e-9  # largest share of all effective repeats: the rest is too smal
 _BELOW = 9.0  # of ln params searched below Chinchilla's optimum, and below one param per unique token
 _GRID = 64
 _GOLDEN_STEPS = 30
+_FAR = 60.0  # largest |ln repeats| looked at
+_FLAT = 1e-12  # least delta - 1 divided by
+_SETTLED = 1e-12  # step of ln repeats at which the search ends
 
 
 def lovelace_loss(
@@ -73,17 +76,22 @@ def best_epochs(params: Any, unique_tokens: Any, *, B: Any, beta: Any, P: Any, d
     Returns
     -------
     float or array
-        1 + R, R the root of beta B (U (1 + R))^-beta / (1 + R) = P delta R^(delta - 1) (N / U)^kappa, by bisection in ln R.
+        1 + R, R the root of beta B (U (1 + R))^-beta / (1 + R) = P delta R^(delta - 1) (N / U)^kappa, by Newton's steps in ln R.
     """
     log_unique = np.log(unique_tokens)
     target = np.log(beta) + np.log(B) - beta * log_unique - np.log(P) - np.log(delta)
     target = target - kappa * (np.log(params) - log_unique)
-    low, high = 0 * target - 60.0, 0 * target + 60.0
-    for _step in range(56):
-        middle = (low + high) / 2
-        up = (delta - 1) * middle + (beta + 1) * np.log1p(np.exp(middle)) < target
-        low, high = low + (middle - low) * up, high + (middle - high) * (1 - up)
-    return 1 + np.exp(low)
+    # From a place above the root, since log1p(e^x) is above both 0 and x; from there Newton's steps on a convex function never cross it.
+    start = np.minimum(target / np.maximum(delta - 1, _FLAT), target / (delta + beta))
+    log_repeats = np.clip(start, -_FAR, _FAR)
+    for _step in range(2 * int(_FAR)):
+        odds = np.exp(log_repeats)
+        left = (delta - 1) * log_repeats + (beta + 1) * np.log1p(odds) - target
+        new = np.clip(log_repeats - left / (delta - 1 + (beta + 1) * odds / (1 + odds)), -_FAR, _FAR)
+        settled, log_repeats = np.all(np.abs(new - log_repeats) < _SETTLED), new
+        if settled:
+            break
+    return 1 + np.exp(log_repeats)
 
 
 def loss(
@@ -101,7 +109,9 @@ def loss(
     kappa: Any,
     R_D: Any,
 ) -> Any:
-    """Expected loss, `lovelace_loss` at `effective_tokens`: repeats lose their benefit and their harm equally.
+    """Expected loss, E + A / N^alpha + B / D'^beta + P R'^delta (N / U)^kappa: repeats R' lose their benefit and their harm equally.
+
+    It is `lovelace_loss` at `effective_tokens`.
 
     This combination is our own: R_D to infinity is Lovelace's law, P to 0 Muennighoff's without the discount of params. On 1e8 unique
     tokens the losses of 147M params rise by 0.05 from 60 to 140 epochs and by 0.1 from 140 to 1740. A penalty that is a power of repeats

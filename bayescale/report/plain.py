@@ -115,6 +115,13 @@ _CONSTANTS = {
         "D_c": "how much little data costs",
         "alpha_D": _SUM["beta"],
     },
+    "overtrained": {
+        "E": _SUM["E"],
+        "a": _SUM["A"],
+        "b": _SUM["B"],
+        "eta": "how fast the loss falls with compute",
+    },
+    "batch": {**_SUM, "B_crit": "the batch at which half of the effect of the tokens is lost"},
     "power": {
         "E": "the value that no scale removes",
         "A": "the size of the term that falls",

@@ -212,6 +212,36 @@ def test_a_curve_is_forecast_ten_times_as_far(posterior_from_constants):
     assert f"tokens = {count(3 * reach)}" in asked.headline
 
 
+def test_a_curve_with_breaks_has_words_for_its_constants_and_no_warning_twice(posterior_from_constants):
+    constants = {"a": 1.5, "log_b": 3.4, "c0": 0.15, "c_1": 0.1, "d_1": 3e10, "f_1": 0.3}
+    idata = posterior_from_constants(constants, model="bnsl", n_draws=60, inputs={"x": "tokens"}, fade=None)
+    advice = "The runs bend. Add longer runs."
+    row = {
+        "name": "end_slope",
+        "severity": "warn",
+        "value": 2,
+        "threshold": 1,
+        "passed": False,
+        "bears_on": ["loss"],
+        "advice": advice,
+    }
+    idata.attrs["check"] = json.dumps([row])
+    text = to_markdown(make_report(idata))
+    assert text.count(advice) == 1
+    assert "the place of break 1" in text and "partial" not in text
+
+
+def test_a_law_of_repeats_says_that_it_supposes_distinct_tokens(posterior_from_constants, many_draws):
+    few = {name: values if np.ndim(values) == 0 else values[:40] for name, values in many_draws.items()}
+    idata = posterior_from_constants(
+        {**few, "R_D": 15.0, "R_N": 5.0}, model="repeated", columns={"unique_tokens": np.full(6, 1e12)}
+    )
+    asked = Question(budget=Budget(flops=BUDGET))
+    assert "distinct tokens" in facts_of(make_report(idata, asked))["What to train"]
+    told = Question(budget=Budget(flops=BUDGET), limits=Limits(unique_tokens=1e11))
+    assert "distinct tokens" not in facts_of(make_report(idata, told))["What to train"]
+
+
 def test_approach_two_says_that_it_gives_no_loss(profile_from_constants):
     page = make_report(profile_from_constants(np.full(50, 8.0), np.full(50, 0.5)))
     assert "What to expect" not in facts_of(page)

@@ -5,7 +5,7 @@ as the best plan of each budget, take seconds; `Drawing` makes each once.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -92,7 +92,8 @@ class Drawing:
         """The best plans from the smallest run's budget to a hundred times the largest one's, or the largest asked about."""
         least = float(flops_of(runs_of(self.idata)).min())
         most = max(self.flops) if self.flops else _BEYOND * reach_of(self.idata)
-        return self.allocated(sorted({*np.geomspace(least, max(most, reach_of(self.idata)), _BUDGETS), *self.flops}))
+        budgets = sorted({*np.geomspace(least, max(most, reach_of(self.idata)), _BUDGETS), *self.flops})
+        return replace(self, idata=thinned(self.idata, _POINTS)).allocated(budgets)
 
     @cached_property
     def asked_budgets(self) -> pd.DataFrame:
