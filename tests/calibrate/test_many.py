@@ -148,7 +148,7 @@ def test_a_folder_keeps_what_is_finished(monkeypatch, tmp_path, fits):
 
 def test_a_folder_of_another_question_is_refused(tmp_path):
     tables, place = TABLES[:2], tmp_path / "fits"
-    many.open_folder(place, [SPEC] * 2, tables, many._Options(200, (), None, False)._asdict(), 3)
+    many.open_folder(place, [SPEC] * 2, tables, many.Options(200, (), None, False)._asdict(), 3)
     other = [TABLES[0], TABLES[1].assign(loss=TABLES[1]["loss"] * 1.0001)]
     for options, differs in (
         ({"draws": 100}, r"draws \(200 there, 100 here\)"),

@@ -28,7 +28,7 @@ def test_what_people_read(run, runs_file, asked, tmp_path):
     out = tmp_path / "table.csv"
     code, text, _ = run("compare-approaches", runs_file, "--flops", "1e21", "--flops", "10e21", "--out", out)
     assert code == 0
-    for said in ("1 (approach-1)", "2 (approach-2)", "3 (chinchilla)", "N* at 1e+21", "N* at 1e+22", "90% intervals"):
+    for said in ("1 (approach-1)", "2 (approach-2)", "3 (chinchilla)", "N* at 1e21", "N* at 1e22", "90% intervals"):
         assert said in text
     flat = " ".join(text.split())
     assert "Approach 1 needs at least 3 sizes." in flat

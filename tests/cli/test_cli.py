@@ -102,7 +102,7 @@ def test_a_fit_for_people(run, runs_file, tmp_path, sampled):
         "fit", runs_file, "--model", "chinchilla", "--out", tmp_path / "fit.nc", "--input", "tokens=tokens"
     )
     assert code == 0 and "Saved to" in out and "Check passed" in out
-    assert sampled["spec"].changes == {"inputs": {"tokens": "tokens"}}
+    assert sampled["spec"].changes["inputs"] == {"tokens": "tokens"}
 
 
 def test_tables_for_people(run, fit_file, tmp_path):

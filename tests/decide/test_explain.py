@@ -195,7 +195,7 @@ def test_weights_that_no_one_can_trust(uncertain, small_fit):
     ("limits", "plans", "broken"),
     [
         (None, {"big": (1e10, 1e12)}, {"big": "flops"}),
-        (Limits(max_params=4e9), None, {"20 tokens per parameter": "max-params"}),
+        (Limits(max_params=4e9), None, {"20 tokens per parameter": "max-params", "Kaplan's rule": "max-params"}),
         (Limits(unique_tokens=1.85e11), None, {"like LLaMA-7B": "unique-tokens"}),
     ],
 )

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bayescale import bands, forecast, load_spec
+from bayescale import bands, forecast
+from bayescale.posterior import fitted_spec
 
 LARGEST = 1e21
 SHARES = ["share_parameters", "share_noise", "share_drift"]
@@ -79,7 +80,7 @@ def test_shares_of_what_is_there_alone(known):
     outside = bands(forecast(known, plan([3.0])))
     assert outside["share_parameters"].item() == pytest.approx(0, abs=1e-12)
     # sd of drift over three decades against noise 0.01, as squared widths; the tails of StudentT(10) add a little to the noise.
-    drift, noise = 3 * load_spec("chinchilla").drift.per_decade / 0.01, stats.t.ppf(0.95, 10) / stats.norm.ppf(0.95)
+    drift, noise = 3 * fitted_spec(known).drift.per_decade / 0.01, stats.t.ppf(0.95, 10) / stats.norm.ppf(0.95)
     assert outside["share_drift"].item() == pytest.approx(drift**2 / (drift**2 + noise**2), rel=0.02)
 
 
