@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.py"))
+LONG = ("10_how_good_are_the_bands",)  # a minute of fits; `tests/calibrate/backtest` holds what it calls
 
 
 def test_there_are_notebooks():
@@ -16,7 +17,10 @@ def test_there_are_notebooks():
 
 
 @pytest.mark.skipif(importlib.util.find_spec("marimo") is None, reason="marimo is missing: install the extra `dev`")
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in LONG), id=path.stem) for path in NOTEBOOKS],
+)
 def test_notebook_runs(path, tmp_path):
     # With a working directory of its own a notebook cannot lean on files of the clone, nor leave any there.
     done = subprocess.run(
