@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from bayescale import fit, load_spec
+from bayescale.posterior.fast import search
+from bayescale.posterior.importance import log_evidence, resampled
 from bayescale.published.priors import learnt_entry
 from bayescale.spec.density import Density
 from bayescale.spec.learnt import Learnt
@@ -86,3 +88,21 @@ def test_a_fit_says_that_its_runs_are_unlike_the_suites():
         idata = fit(load_spec("chinchilla"), rows.assign(loss=loss), random_seed=1, engine="fast")
         said[alpha] = json.loads(idata.attrs["notes"]).get("unlike_chinchilla", "")
     assert not said[0.33] and "Law 'chinchilla': these runs are unlike the suites" in said[1.2]
+
+
+def test_the_engine_gives_each_part_the_share_that_its_evidence_says():
+    rng = np.random.default_rng(3)
+    table = rows(16)
+    table["tokens"] *= np.tile([0.3, 3.0], 8)
+    loss = 1.8 + 0.9 * (table["params"] / 1e8) ** -0.6 + 0.8 * (table["tokens"] / 2e9) ** -0.4
+    density = Density(load_spec("chinchilla"), table.assign(loss=loss * np.exp(0.004 * rng.standard_normal(16))))
+    halves, found = search(density, size=4000, random_seed=1)
+    assert found.passed
+    points, _ = resampled(halves, (1, 4000), rng)
+    alone = [
+        log_share + log_evidence(search(part, size=4000, random_seed=2)[0][0].log_weights)[0]
+        for log_share, part in density.parts()
+    ]
+    expected = 1 / (1 + np.exp(alone[1] - alone[0]))
+    assert 0.05 < expected < 0.95
+    assert density.learnt.share(density.values(points[0])) == pytest.approx(expected, abs=0.02)
