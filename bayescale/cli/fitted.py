@@ -101,12 +101,15 @@ def _report(idata: Any, model: str, out: str, seconds: float) -> dict[str, Any]:
 def _constants(idata: Any) -> dict[str, Any]:
     """Return priors and parameters; those of an average carry the name of their law."""
     from ..posterior import fit_weights, fitted_spec
+    from ..spec.learnt import prior_texts
 
     found: dict[str, Any] = {"priors": {}, "parameters": []}
     for law in fit_weights(idata) or ("",):
         one = idata[law] if law else idata
         before = f"{law}: " if law else ""
-        found["priors"] |= {f"{before}{name}": str(prior) for name, prior in fitted_spec(one).priors.items()}
+        spec = fitted_spec(one)
+        texts = prior_texts(spec.priors, spec.get_learnt())
+        found["priors"] |= {f"{before}{name}": text for name, text in texts.items()}
         found["parameters"] += [{**row, "name": before + row["name"]} for row in _parameters(one)]
     return found
 

@@ -16,7 +16,7 @@ Band = Annotated[float, typer.Option("--band", help="Probability of the equal-ta
 Force = Annotated[bool, typer.Option("--force", help="Use the fit even if its check failed.")]
 NoDrift = Annotated[
     bool,
-    typer.Option("--no-drift", help="Use the bare law, without its drift beyond the runs (the bands are too narrow)."),
+    typer.Option("--no-drift", help="Use the bare law, without its drift beyond the runs."),
 ]
 MaxExtrapolation = Annotated[
     float,

@@ -1,13 +1,14 @@
 """`bayescale plot`: one picture of a fit or of a backtest, as a file."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ..errors import InputError
+from ..errors import InputError, given
 from .decisions import At, RandomSeed, amount, amounts, as_value
-from .options import Band, Force, Json, check_out, pairs
+from .options import Band, Force, Json, MaxExtrapolation, check_out, pairs
 from .output import print_json, print_text
 
 _NAMES = "loss, isoflop, params, tokens, surface, laws, curve, prior, band, overhead, pareto or calibration"
@@ -35,6 +36,7 @@ def plot(
     ] = "",
     at: At = None,
     band: Band = 0.9,
+    max_extrapolation: MaxExtrapolation = 3.0,
     width: Annotated[
         int, typer.Option(min=300, max=4000, help="Width in pixels: 390 for a telephone, 1280 for a slide.")
     ] = 1280,
@@ -63,6 +65,7 @@ def plot(
             "until": amount("--until", until),
             "law": law,
         }
+        _check_near(asked, max_extrapolation)
     else:
         asked["backtest"] = _table(source)
     figure = draw(name, Drawing(**asked), width=width)
@@ -87,6 +90,23 @@ def _of_fit(path: str, name: str, force: bool, at: list[str] | None, random_seed
     group = grouped_by(idata)
     given = {column: text if column == group else as_value(text) for column, text in pairs("--at", at).items()}
     return {"idata": idata, "at": given, "random_seed": random_seed}
+
+
+def _check_near(asked: dict[str, Any], most: float) -> None:
+    """Raise InputError if something asked about lies further beyond the runs than other commands would answer for."""
+    from ..report.plots.fitted import reach_of
+
+    plan, until = asked["plan"], asked["until"]
+    named = {f"Budget of {flops:g} FLOP": flops for flops in asked["flops"]}
+    named |= {"The plan": 6 * plan["params"] * plan["tokens"]} if plan else {}
+    named |= {f"{until:g} (--until)": until} if until else {}
+    for what, reach in named.items():
+        decades = math.log10(reach / reach_of(asked["idata"]))
+        if decades > most:
+            raise InputError(
+                f"{what} lies {decades:.2f} decades beyond the largest fitted run, more than {most:g}. Ask about something nearer, or "
+                f"allow it with {given(max_extrapolation=math.ceil(decades))}."
+            )
 
 
 def _plan(text: str | None) -> dict[str, float] | None:

@@ -195,7 +195,7 @@ def _warnings(problem: Problem, table: pd.DataFrame) -> list[str]:
         if not least / _OUTSIDE <= ratio <= most * _OUTSIDE:
             said.append(f"{ratio:.3g} tokens per parameter; the fitted runs have {least:.3g} to {most:.3g}.")
         if problem.fits[0].spec.noise.fade == 0 and decades > 0:
-            said.append("With fade 0 the band is too narrow.")
+            said.append("With fade 0 the band supposes that the law holds exactly over all runs.")
         found.append(" ".join(said))
     return found
 

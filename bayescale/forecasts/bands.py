@@ -165,10 +165,7 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
             )
             said.append(f"{far}{width}.")
         if not loss.attrs["with_drift"] and row["extrapolation_decades"] > 0:
-            said.append(
-                "Without drift: on public suites, 90% bands from parameters and noise alone covered 18 to 50% of runs ten or more times "
-                "larger than the fitted ones."
-            )
+            said.append("Without drift: the band supposes that the law holds exactly beyond the runs.")
         texts.append(" ".join([*said, *advice]))
     return texts
 

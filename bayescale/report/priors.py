@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..spec.learnt import prior_texts
 from ..spec.spec import ModelSpec
 
 _HEAD = re.compile(r"^\s*\[([\w.-]+)\]")
 _ENTRY = re.compile(r"""^\s*["']?([\w-]+)["']?\s*=\s*(.*)$""")
 _TEXT = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
 _CHANGED = "Given for this fit, instead of the model's own."
+_AT_RUNS = "That of this number of runs."
 
 
 class Assumption(NamedTuple):
@@ -24,11 +26,14 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
     """Return the priors of a spec, then its noise, fade and drift, each with its reason if the model file gives one."""
     why = dict(_reasons(spec.text))
     changed = spec.changes
-    noise = spec.noise
+    noise, learnt = spec.noise, spec.get_learnt()
     found = [
-        Assumption(name, str(prior), _CHANGED if name in changed.get("priors", {}) else _reason(why, f"priors.{name}"))
-        for name, prior in spec.priors.items()
+        Assumption(name, text, _CHANGED if name in changed.get("priors", {}) else _reason(why, f"priors.{name}"))
+        for name, text in prior_texts(spec.priors, learnt).items()
     ]
+    if learnt:
+        parts = f"the first part of {', '.join(learnt.priors)}; {learnt.weight:.0%} for all of them together"
+        found.append(Assumption("learnt", spec.learnt, f"From public suites of runs: {parts}."))
     values = {
         "noise": noise.dist,
         "sigma": str(noise.sigma),
@@ -38,8 +43,12 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
     for name, value in values.items():
         if value:
             reason = why.get("noise" if name == "noise" else f"noise.{name}", "")
-            given = {"noise": "dist"}.get(name, name) in changed.get("noise", {})
-            found.append(Assumption(name, value, _CHANGED if given else reason))
+            own = changed.get("noise", {})
+            if name == "fade" and own.get("fade_runs", 0) is None:  # set by `ModelSpec.for_runs`
+                reason = f"{_AT_RUNS} {reason}".strip()
+            elif {"noise": "dist"}.get(name, name) in own:
+                reason = _CHANGED
+            found.append(Assumption(name, value, reason))
     reason = _CHANGED if "drift" in changed else why.get("drift.per_decade") or why.get("drift", "")
     return [*found, Assumption("drift per decade", f"{spec.drift.per_decade:g}", reason)]
 

@@ -85,3 +85,14 @@ def check_learnt(name: str, law: str, sampled: Collection[str], changed: Collect
         raise InputError(
             f"`learnt` = {name!r} is for another law: '{law}' samples {', '.join(sampled)}, not {', '.join(unknown)}."
         )
+
+
+def prior_texts(own: Mapping[str, Prior], learnt: Learnt | None) -> dict[str, str]:
+    """Return each prior as text, both parts of those that are learnt too, with their weights."""
+    if learnt is None:
+        return {name: str(prior) for name, prior in own.items()}
+    parts = f"{learnt.weight:.0%}", f"{1 - learnt.weight:.0%}"
+    return {
+        name: f"{parts[0]} {learnt.priors[name]}, {parts[1]} {prior}" if name in learnt.priors else str(prior)
+        for name, prior in own.items()
+    }

@@ -15,6 +15,12 @@ def test_the_command_draws_an_svg(run, fit_file, tmp_path):
         (("loss", fit_file, "--out", tmp_path / "x.gif"), "must end in"),
         (("calibration", fit_file), "CSV table"),
         (("curve", fit_file), "does not suit"),
+        (
+            ("isoflop", fit_file, "--flops", "1e60", "--out", tmp_path / "far.svg"),
+            "beyond the largest fitted run, more than 3",
+        ),
+        (("laws", fit_file, "--plan", "1e30,1e30", "--out", tmp_path / "far.svg"), "--max-extrapolation"),
     ):
         code, _, error = run("plot", *words)
         assert code == 2 and said in error
+    assert not (tmp_path / "far.svg").exists()

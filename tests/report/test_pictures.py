@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.collections import FillBetweenPolyCollection, PathCollection
 from matplotlib.figure import Figure
 
-from bayescale import allocate, average_fits
+from bayescale import allocate, average_fits, bands, forecast
 from bayescale.decide.overhead import overhead_curve
 from bayescale.decide.pareto import pareto
 from bayescale.errors import InputError
@@ -233,7 +233,11 @@ def test_parts_of_a_band_sum_to_its_width(average, idata, ax):
     shares = table[[f"share_{name}" for name in ("parameters", "law", "noise", "fade", "drift")]]
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert (shares >= 0).all(axis=None)
-    assert (table["share_law"] > 0.02).all()  # the two laws differ by their floors
+    of_laws = bands(forecast(average, plans, random_seed=1))["share_parameters"]
+    seeded = band_parts(average, plans, random_seed=1)
+    np.testing.assert_allclose(seeded["share_parameters"] + seeded["share_law"], of_laws)
+    twins = band_parts(average_fits({"one": idata, "twin": idata}, {"one": 0.5, "twin": 0.5}), plans, random_seed=1)
+    assert (seeded["share_law"] > 3 * twins["share_law"]).all()  # the two laws differ by their floors
     assert table["share_fade"].iloc[0] > 0.1 and (table["share_fade"].iloc[1:] == 0).all()
     assert table["share_drift"].iloc[0] == 0 < table["share_drift"].iloc[2]
     assert (band_parts(idata, plans)["share_law"] == 0).all()

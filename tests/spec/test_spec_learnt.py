@@ -11,7 +11,7 @@ from bayescale.posterior.fast import search
 from bayescale.posterior.importance import log_evidence, resampled
 from bayescale.published.priors import learnt_entry
 from bayescale.spec.density import Density
-from bayescale.spec.learnt import Learnt
+from bayescale.spec.learnt import Learnt, prior_texts
 from bayescale.spec.prior import Prior
 
 OWN = {"a": Prior("Normal", {"mu": 0.0, "sigma": 1.0}), "s": Prior("HalfNormal", {"sigma": 0.5})}
@@ -106,3 +106,11 @@ def test_the_engine_gives_each_part_the_share_that_its_evidence_says():
     expected = 1 / (1 + np.exp(alone[1] - alone[0]))
     assert 0.05 < expected < 0.95
     assert density.learnt.share(density.values(points[0])) == pytest.approx(expected, abs=0.02)
+
+
+def test_both_parts_of_a_prior_are_said():
+    spec = load_spec("chinchilla")
+    said = prior_texts(spec.priors, spec.get_learnt())
+    theirs, own = spec.get_learnt().priors["log_beta"], spec.priors["log_beta"]
+    assert said["log_beta"] == f"75% {theirs}, 25% {own}" and said["T"] == str(spec.priors["T"])
+    assert prior_texts(spec.priors, None)["log_beta"] == str(own)

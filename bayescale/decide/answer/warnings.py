@@ -111,12 +111,13 @@ def choice_warning(fits: Sequence[Fit], row: pd.Series, counted: str) -> str:
     said = [row["warning"], *design_advice(fits)]
     if fits[0].spec.noise.fade == 0:
         said.append(
-            "With fade 0 the interval of params is too narrow: on public suites 90% intervals of such fits contained the measured optimum "
-            "in 28 to 39% of cases."
+            "With fade 0 the interval of params supposes that the law holds exactly over all runs: on public suites, 90% intervals of such "
+            "fits (with wide priors) contained the measured optimum in 28 to 39% of cases."
         )
     elif row["extrapolation_decades"] > FAR:
         said.append(
-            f"Beyond {FAR} decades, 90% intervals of params contained the measured optimum of public suites in 72 to 89% of cases."
+            f"Beyond {FAR} decades, 90% intervals of params (with wide priors) contained the measured optimum of public suites in 72 to "
+            "89% of cases."
         )
     said.append(counted)
     return " ".join(text for text in said if text)
