@@ -1,15 +1,15 @@
 """Learn the priors that ship with the package from all public tables at hand, and write bayescale/published/suites-1.json.
 
 Each table is fitted whole by each law, with the model's own wide priors and a fade of 3% a decade; tables of one paper are one source.
-With the name of a source, what would be learnt without it is printed instead: for scores that leave the source out.
+The file also has what would be learnt without each source, for scores that leave the source out.
 
-    python benchmarks/priors.py [SOURCE LEFT OUT]    # three minutes on two cores
+    python benchmarks/priors.py    # three minutes on two cores
 """
 
 import json
 import os
-import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -81,20 +81,23 @@ def posteriors(
     return pd.DataFrame(rows), own
 
 
-def main() -> None:
-    left = sys.argv[1] if len(sys.argv) > 1 else ""
-    known = {key: rows for key, rows in tables().items() if key[0] != left}
+def learnt(rows: dict[str, pd.DataFrame], own: dict[str, Any], left: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the priors of each law, as in a model file, without a source, and how much each source is like the others."""
     models, alike = {}, {}
-    for law in LEARNT:
-        priors, alike[law] = learn_priors(*posteriors(law, known))
+    for law, table in rows.items():
+        priors, alike[law] = learn_priors(table[table["source"] != left], own[law])
         models[law] = {
             name: {"dist": "Normal", "mu": float(f"{mu:.4g}"), "sigma": float(f"{sd:.3g}")}
             for name, (mu, sd) in priors.items()
         }
-        print(law, json.dumps(models[law]), {source: round(one, 2) for source, one in alike[law].items()}, flush=True)
-    if left:
-        return
-    sources = {**SUITES, **TABLES}
+    return models, alike
+
+
+def main() -> None:
+    known, sources = tables(), {**SUITES, **TABLES}
+    fitted = {law: posteriors(law, known) for law in LEARNT}
+    rows, own = ({law: one[i] for law, one in fitted.items()} for i in (0, 1))
+    models, alike = learnt(rows, own)
     written = {
         "weight": WEIGHT,
         "method": f"benchmarks/priors.py: each table fitted whole with the model's own priors and a fade of {FADE:g}, then learn_priors.",
@@ -109,6 +112,7 @@ def main() -> None:
             for name, reference in sources.items()
         ],
         "models": models,
+        "without": {name: learnt(rows, own, left=name)[0] for name in sources},
     }
     OUT.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -14,13 +14,14 @@ import pandas as pd
 from ..laws.distance import Drift, distance, reached_by, signed_decades
 from ..posterior.fast import sample_briefly
 from ..spec.data import model_inputs
-from ..spec.noise import drifted, log_density, log_mean_exp
+from ..spec.noise import additive_noise, drifted, log_density, log_mean_exp, to_link
 from ..spec.spec import ModelSpec
 
 CUTS = (0.35, 0.5, 0.65, 0.8)  # of the range of the runs in log compute, or along another reach
 _LEAST_HEAD, _LEAST_TAIL = 5, 2
 _DRAWS = 1000  # of each fit to a head
 _TRIED = 2  # laws with which it is tried whether small runs count in full, the best ones
+_OUTSIDE = 0.05  # predictive probability on either side of a 90% band
 _SHRINK = 3.0  # cuts that weigh as much as the belief that all laws are equally good
 
 
@@ -63,13 +64,47 @@ def forward_scores(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, *, random
     -------
     pandas.DataFrame
         Index law, one column for each cut, named by the number of runs before it: mean log density of a run beyond the cut, with the
-        law's drift; minus infinity if it forecasts no value. No columns if there are too few runs.
+        law's drift; minus infinity if it forecasts no value. No columns if there are too few runs. Its attribute `below` has for each
+        cut and law the predictive probability of a lower value than measured, shape (run beyond,).
     """
-    scores = {
+    found = {
         int(head.sum()): {name: _score(spec, rows, head, random_seed) for name, spec in specs.items()}
         for head in _heads(specs, rows)
     }
-    return pd.DataFrame(scores, index=list(specs), dtype=float).rename_axis("law")
+    scores = {n: {name: score for name, (score, _) in laws.items()} for n, laws in found.items()}
+    table = pd.DataFrame(scores, index=list(specs), dtype=float).rename_axis("law")
+    table.attrs["below"] = {n: {name: below for name, (_, below) in laws.items()} for n, laws in found.items()}
+    return table
+
+
+def missed(scores: pd.DataFrame, weights: Mapping[str, float]) -> str:
+    """Return a sentence if the larger runs contradict the average's forecasts from the smaller ones; an empty one if they do not.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        From `forward_scores`.
+    weights : mapping of str to float
+        Of the laws, summing to one.
+
+    Returns
+    -------
+    str
+        Says so where most runs beyond the last cut lie outside the 90% bands, and most beyond half of all cuts. The runs beyond a cut err
+        together, so a single miss is no surprise.
+    """
+    below: dict[int, dict[str, np.ndarray]] = scores.attrs.get("below", {})
+    mixed = [np.sum([weights[name] * laws[name] for name in weights], axis=0) for laws in below.values()]
+    outside = [float(np.mean((one < _OUTSIDE) | (one > 1 - _OUTSIDE))) > 0.5 for one in mixed]
+    if not outside or not outside[-1] or sum(outside) < max(len(outside) / 2, min(len(outside), 2)):
+        return ""
+    last = mixed[-1]
+    side = "below" if np.median(last) < 0.5 else "above"
+    cuts = f"at {sum(outside)} of {len(outside)} cuts" if len(outside) > 1 else "at the one cut"
+    return (
+        f"The smaller runs of this table forecast its larger ones badly: {cuts} most of these lie outside the 90% bands, {side} them at "
+        "the last. Bands beyond the runs may miss by as much; `bayescale backtest` shows by how much."
+    )
 
 
 def _heads(specs: Mapping[str, ModelSpec], rows: pd.DataFrame) -> list[np.ndarray]:
@@ -77,8 +112,11 @@ def _heads(specs: Mapping[str, ModelSpec], rows: pd.DataFrame) -> list[np.ndarra
     return split_at(np.asarray(first.get_law().reach(**model_inputs(first, rows))))
 
 
-def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> float:
-    """Return the mean log density of the runs beyond a cut, on the scale of the noise, with the law's drift as in `forecast`."""
+def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
+    """Return the mean log density of the runs beyond a cut, on the scale of the noise, with the law's drift as in `forecast`.
+
+    And the predictive probability of a lower value of each of these runs.
+    """
     small, large = (rows[part].reset_index(drop=True) for part in (head, ~head))
     density, values = sample_briefly(spec, small, draws=_DRAWS, random_seed=seed)
     law = density.law
@@ -86,14 +124,19 @@ def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> 
     draws: Any = values
     inputs = {name: value[:, None] for name, value in model_inputs(spec, large).items()}
     reached = reached_by(law, density.data, float(density.data["log_reach_max"]))
-    standard = np.random.default_rng(seed).standard_normal(_DRAWS) if spec.drift.per_decade else np.zeros(_DRAWS)
+    rng = np.random.default_rng(seed)
+    standard = rng.standard_normal(_DRAWS) if spec.drift.per_decade else np.zeros(_DRAWS)
     drift = Drift(standard, spec.drift.per_decade).at(distance(law, inputs, reached))
     below = np.maximum(-signed_decades(law, inputs, reached), 0)
     with np.errstate(all="ignore"):
         curve = law.loss(**inputs, **{name: values[name] for name in law.loss_constants})
-        each = log_density(density.spec, draws, drifted(spec, curve, drift), measured, below, None)
+        expected: Any = np.asarray(drifted(spec, curve, drift))
+        each = log_density(density.spec, draws, expected, measured, below, None)
         score = np.mean(log_mean_exp(np.nan_to_num(np.asarray(each), nan=-np.inf), axis=1))
-    return float(np.nan_to_num(score, nan=-np.inf))
+        noise = additive_noise(density.spec, draws)
+        drawn = to_link(spec, expected) + noise.standard(expected.shape, rng) * noise.scale(below)
+        lower = np.mean(drawn < to_link(spec, measured), axis=1)
+    return float(np.nan_to_num(score, nan=-np.inf)), lower
 
 
 def law_holds(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int) -> float:
@@ -116,15 +159,16 @@ def law_holds(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, scores: pd.Dat
     Returns
     -------
     float
-        Sum over cuts of the best law's gain; 0 at a cut that gains nothing ends the search.
+        Sum over cuts of the best law's gain. A cut that gains nothing ends the search; it begins with the last cut, whose many runs show
+        best that a law does not hold.
     """
     tried = [name for name in scores.mean(axis=1).sort_values(ascending=False).index if specs[name].noise.fade_runs]
     tried = tried[:_TRIED]
     heads = {int(head.sum()): head for head in _heads(specs, rows)}
     total = 0.0
-    for n, column in scores.items() if tried else ():
+    for n, column in reversed(list(scores.items())) if tried else ():
         exact = [specs[name].changed({"noise": {"fade": 0.0}}) for name in tried]
-        gain = max(_score(spec, rows, heads[int(str(n))], random_seed) for spec in exact) - float(column.max())
+        gain = max(_score(spec, rows, heads[int(str(n))], random_seed)[0] for spec in exact) - float(column.max())
         total += gain
         if not gain > 0:
             return min(total, 0.0)

@@ -20,10 +20,10 @@ from ..runs.values import parse_column
 from ..spec import load_spec
 from ..spec.density import has_density
 from ..spec.spec import ModelSpec
-from .forward import forward_scores, law_holds, weigh
+from .forward import forward_scores, law_holds, missed, weigh
 
 AUTO = "auto"
-_ONE_EPOCH = ("chinchilla", "skaling", "profile")
+_ONE_EPOCH = ("skaling", "profile")
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
 _HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table: on public suites they reached 1.7
@@ -50,9 +50,9 @@ def fit_laws(
     runs : pandas.DataFrame
         One row per run, from `read_runs`.
     models : str, sequence of str or ModelSpec, or mapping of str to ModelSpec
-        Names of models, or models. "auto" takes those that the table can support: of params and tokens `chinchilla`, `skaling` and
-        `profile`; the two laws of repeats if any run saw its data more than once;
-        for a curve along `x`, `power` and the broken law with 0, 1 and 2 breaks.
+        Names of models, or models. "auto" takes those that the table can support: of params and tokens `skaling`, of which
+        `chinchilla` is the special case k = 1, and `profile`; the two laws of repeats if any run saw its data more than once; for a curve
+        along `x`, `power` and the broken law with 0, 1 and 2 breaks.
     x : str, optional
         Column of a curve's one input.
     changes : mapping, optional
@@ -128,6 +128,8 @@ def fit_laws(
     said = {key: text for one in reversed(fits.values()) for key, text in json.loads(one.attrs["notes"]).items()}
     said |= {f"law_{name}": f"Law '{name}' has weight 0: {note}." for name, note in notes.items() if note}
     said |= {f"law_{name}": f"Law '{name}' is left out: {text}" for name, text in left.items()}
+    if contradicted := missed(scores, weights):
+        said["cuts_missed"] = contradicted
     if odds > _HOLDS:
         said["in_full"] = (
             "The laws hold over the whole table: the smaller runs forecast the larger ones better if all count in full "

@@ -1,11 +1,11 @@
-"""Laws in params and tokens that are not a sum of one term for each: Skaling, the profile with cut links, Farseer."""
+"""Laws in params and tokens that are not a sum of one term for each: Skaling (also with repeats), the profile with cut links, Farseer."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from . import chinchilla
+from . import chinchilla, repeated
 from .arrays import log_add, positive_part, softplus
 from .law import Law, Sizing, compute, log_means, log_product
 
@@ -30,6 +30,44 @@ def loss(params: Any, tokens: Any, *, E: Any, A: Any, alpha: Any, B: Any, beta: 
         Loss in the unit of E.
     """
     return E + np.exp(k * log_add(np.log(A) - alpha * np.log(params), np.log(B) - beta * np.log(tokens)))
+
+
+def repeated_loss(
+    params: Any,
+    tokens: Any,
+    unique_tokens: Any,
+    *,
+    E: Any,
+    A: Any,
+    alpha: Any,
+    B: Any,
+    beta: Any,
+    k: Any,
+    R_D: Any,
+    R_N: Any,
+) -> Any:
+    """Expected loss of Skaling with repeated data: `loss` of the effective params and tokens of Muennighoff et al. 2023.
+
+    Ours. What a size and its data are worth does not depend on k, since it is their sum that k bends: the best params are those of
+    `repeated.optimum`.
+
+    Parameters
+    ----------
+    params, tokens, unique_tokens : float or array
+        Size, tokens seen, distinct tokens; raw counts.
+    E, A, alpha, B, beta, k : float or array
+        Constants of `loss`, equal to this one at one epoch and up to the optimal size.
+    R_D, R_N : float or array
+        Decay of the value of repeats and of excess params.
+
+    Returns
+    -------
+    float or array
+        Loss in the unit of E.
+    """
+    counted = repeated.effective_params(params, tokens, unique_tokens, A=A, alpha=alpha, B=B, beta=beta, R_N=R_N)
+    worth = repeated.effective_tokens(tokens, unique_tokens, R_D=R_D)
+    return loss(counted, worth, E=E, A=A, alpha=alpha, B=B, beta=beta, k=k)
 
 
 def compute_saved(loss: Any, best_loss: Any, *, E: Any, alpha: Any, beta: Any, k: Any, **_: Any) -> Any:
@@ -134,6 +172,12 @@ def _skaling_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
     }
 
 
+def _repeated_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
+    """Constants of one epoch, and both decays."""
+    one_epoch = _skaling_constants(sampled, anchors)
+    return {**one_epoch, "R_D": np.exp(sampled["log_R_D"]), "R_N": np.exp(sampled["log_R_N"])}
+
+
 def _profile_constants(sampled: _Numbers, anchors: _Numbers) -> dict[str, Any]:
     """Irreducible and reducible loss of the optimum at the mean compute, the place of the optimum, and how both change with compute."""
     E = sampled["T"] * np.exp(-softplus(sampled["u"]))
@@ -192,6 +236,17 @@ LAWS = (
         constants=_skaling_constants,
         reach=compute,
         sizing=Sizing(optimum=chinchilla.optimum, compute_saved=compute_saved, exponents=chinchilla.exponents),
+    ),
+    Law(
+        name="repeated-skaling",
+        inputs=("params", "tokens", "unique_tokens"),
+        sampled=("T", "u1", "u2", "log_alpha_k", "log_beta_k", "log_k", "log_R_D", "log_R_N"),
+        loss=repeated_loss,
+        anchors=repeated.anchors,
+        constants=_repeated_constants,
+        reach=repeated.reach,
+        sizing=Sizing(optimum=repeated.optimum, exponents=chinchilla.exponents),
+        keeps_repeats=True,
     ),
     Law(
         name="profile",

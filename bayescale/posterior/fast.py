@@ -146,7 +146,7 @@ def sample_briefly(
         Parameters and the law's constants.
     """
     with threadpool_limits(limits=1), np.errstate(all="ignore"):
-        density = Density(spec.for_runs(len(runs)), runs)
+        density = Density(spec, runs)
         for effort in (QUARTER, EFFORTS[0]):
             halves = sample_halves(density, size=draws // 2, effort=effort, cores=1, random_seed=random_seed)
             if min(effective(half.weights) / len(half.weights) for half in halves) > _ENOUGH:

@@ -1,5 +1,7 @@
 """Priors learnt from public suites of runs, by name: `suites-1/chinchilla` is the entry `chinchilla` of `suites-1.json`.
 
+`suites-1-without-marin/chinchilla` is the same without one of its sources, for forecasts of that source's runs that are to be scored.
+
 A file is never changed once it is published, since saved fits name it; what is learnt later gets the next number.
 """
 
@@ -26,7 +28,8 @@ def learnt_set(name: str) -> dict[str, Any]:
     -------
     dict
         `weight`, the prior probability that a new suite is like these; `sources`, what was learnt from, with the number of tables and
-        runs; `method`; and `models`, for each entry the prior of each parameter, as in a model file.
+        runs; `method`; `models`, for each entry the prior of each parameter, as in a model file; and `without`, by source, what `models`
+        would be without it.
     """
     table: dict[str, Any] = json.loads(files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
     return table
@@ -38,7 +41,7 @@ def learnt_entry(name: str) -> tuple[float, dict[str, dict[str, Any]]]:
     Parameters
     ----------
     name : str
-        Such as ``"suites-1/chinchilla"``.
+        Such as ``"suites-1/chinchilla"``, or ``"suites-1-without-marin/chinchilla"``.
 
     Returns
     -------
@@ -52,10 +55,16 @@ def learnt_entry(name: str) -> tuple[float, dict[str, dict[str, Any]]]:
     ValueError
         If there is no such entry; the message lists those there are.
     """
-    known = [f"{one}/{model}" for one in _SETS for model in learnt_set(one)["models"]]
-    if name not in known:
+    known = {f"{one}/{model}": (one, entry) for one in _SETS for model, entry in learnt_set(one)["models"].items()}
+    left_out = {
+        f"{one}-without-{source}/{model}": (one, entry)
+        for one in _SETS
+        for source, models in learnt_set(one).get("without", {}).items()
+        for model, entry in models.items()
+    }
+    if name not in (every := known | left_out):
         raise InputError(
-            f"`learnt` must be one of {', '.join(known)}, or be left out. Got {name!r}.{suggest(name, known)}"
+            f"`learnt` must be one of {', '.join(known)}, or be left out. Got {name!r}.{suggest(name, list(every))}"
         )
-    one, _, model = name.partition("/")
-    return float(learnt_set(one)["weight"]), learnt_set(one)["models"][model]
+    one, entry = every[name]
+    return float(learnt_set(one)["weight"]), entry

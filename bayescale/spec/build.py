@@ -29,7 +29,7 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
     Parameters
     ----------
     spec : ModelSpec
-        The model.
+        The model; its fade is that of this number of rows.
     runs : pandas.DataFrame
         The rows to fit, as `bayescale.runs.select_rows` returns them.
 
@@ -43,6 +43,7 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
     --------
     >>> model = build_model(load_spec("chinchilla"), runs)  # doctest: +SKIP
     """
+    spec = spec.for_runs(len(runs))
     law = spec.get_law()
     values = model_data(spec, runs)
     coords = {"run": runs["run"].to_numpy(dtype=str)}

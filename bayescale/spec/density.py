@@ -28,7 +28,7 @@ class Density:
     Parameters
     ----------
     spec : ModelSpec
-        The model.
+        The model; its fade is that of this number of rows.
     rows : pandas.DataFrame
         The rows to fit.
     anchors : mapping of str to float, optional
@@ -43,6 +43,7 @@ class Density:
     """
 
     def __init__(self, spec: ModelSpec, rows: pd.DataFrame, anchors: Mapping[str, float] | None = None) -> None:
+        spec = spec.for_runs(len(rows))
         self.spec, self.law = spec, spec.get_law()
         priors = {**spec.priors, "sigma": spec.noise.sigma}
         if spec.noise.dist == "StudentT":

@@ -15,7 +15,7 @@ from bayescale.laws.approaches import find_budgets
 from bayescale.laws.law import compute
 
 from . import huber
-from .ours import FAR, SEED, SETTINGS, fitted_laws, laws_of
+from .ours import FAR, SEED, SETTINGS, fitted_laws
 from .rivals import SAMPLES
 from .tasks import SEEDS, Task, some
 
@@ -53,8 +53,9 @@ class Profile(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """A budget, the runs from which its size is chosen, and its profile."""
+    """A budget of a source, the runs from which its size is chosen, and its profile."""
 
+    source: str
     variant: str
     seed: int
     flops: float
@@ -82,11 +83,14 @@ def decisions(task: Task) -> list[Decision]:
         far = runs[flops <= SHARE * budget * (1 + 1e-9)].reset_index(drop=True)
         measured += len(near) >= LEAST_RUNS
         if len(near) >= LEAST_RUNS and len(near) > len(far):
-            found.append(Decision("near", 0, budget, near, profile))
+            found.append(Decision(task.source, "near", 0, budget, near, profile))
         if len(far) >= LEAST_RUNS:
-            found.append(Decision("far", 0, budget, far, profile))
+            found.append(Decision(task.source, "far", 0, budget, far, profile))
         if len(far) > FEW:
-            found += [Decision("far, 12 runs", seed, budget, some(task, far, FEW, seed), profile) for seed in SEEDS]
+            found += [
+                Decision(task.source, "far, 12 runs", seed, budget, some(task, far, FEW, seed), profile)
+                for seed in SEEDS
+            ]
     return found
 
 
@@ -117,7 +121,7 @@ def _parabolas(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def our_choices(decision: Decision, *, fade: bool = True) -> Iterator[dict[str, Any]]:
     """Yield a row for the average and each law."""
-    for name, (tree, passed) in laws_of(fitted_laws(decision.seen, "loss", fade=fade)).items():
+    for name, (tree, passed) in fitted_laws(decision.seen, "loss", decision.source, fade=fade).items():
         chosen = allocate(tree, decision.flops, rules=Rules(max_extrapolation=FAR)).iloc[0]
         row = {"method": name, "setting": SETTINGS[fade, True], "passed": passed}
         yield row | _judged(decision, chosen["params"], chosen["params_lower"], chosen["params_upper"])

@@ -1,4 +1,7 @@
-"""Forecasts of bayescale: the default average of a table and each of its laws, with and without drift and fade."""
+"""Forecasts of bayescale: the default average of a table and each of its laws, with and without drift and fade.
+
+Where the shipped priors were learnt from a task's source among others, it is scored with what is learnt without it.
+"""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,8 +10,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from bayescale import average_fits, fit, fit_laws, forecast, read_runs
+from bayescale import average_fits, fit, fit_laws, forecast, load_spec, read_runs
+from bayescale.calibrate.laws import specs_for
 from bayescale.posterior import failed_checks
+from bayescale.published.priors import learnt_set
 from bayescale.spec.spec import ModelSpec
 
 from .scores import scored_forecast
@@ -28,36 +33,49 @@ SETTINGS = {
 }  # by (fade, drift)
 
 
-def fitted_laws(train: pd.DataFrame, kind: str, *, fade: bool = True) -> xr.DataTree:
-    """Fit the laws of the default for a kind of table, and average them."""
+def fitted_laws(
+    train: pd.DataFrame, kind: str, source: str, *, fade: bool = True
+) -> dict[str, tuple[xr.DataTree, bool]]:
+    """Fit the laws of the default for a kind of table, with priors learnt from other sources.
+
+    Returns
+    -------
+    dict of str to (DataTree, bool)
+        The average, that of equal weights, each law of it, and Chinchilla's, with whether it passed its check; an average passes if a
+        law of it does.
+    """
+    runs, options = read_runs(train), {"all_rows": True, "random_seed": SEED, **ENGINE}
     models = ("repeated", "repeated-rising") if kind == "repeats" else "auto"
-    return fit_laws(
-        read_runs(train),
-        models,
-        x="x" if kind == "curve" else None,
-        changes=None if fade else NO_FADE,
-        all_rows=True,
-        random_seed=SEED,
-        **ENGINE,
+    specs = specs_for(
+        runs, models, x="x" if kind == "curve" else None, changes=None if fade else NO_FADE, all_rows=True
     )
-
-
-def laws_of(idata: xr.DataTree) -> dict[str, tuple[xr.DataTree, bool]]:
-    """Return the average, and that of equal weights, and each law with whether it passed its check; an average passes if a law does."""
+    idata = fit_laws(runs, {name: without(spec, source) for name, spec in specs.items()}, **options)
     laws = json.loads(idata.attrs["laws"])
     usable = {law["name"]: 1.0 for law in laws if law["passed"]}
     found = {"average": (idata, bool(usable))}
     if len(usable) > 1:
         found["equal weights"] = (average_fits({name: idata[name] for name in usable}, usable), True)
-    return found | {law["name"]: (idata[law["name"]], law["passed"]) for law in laws}
+    found |= {law["name"]: (idata[law["name"]], law["passed"]) for law in laws}
+    if kind == "loss":
+        spec = without(load_spec("chinchilla").changed({} if fade else dict(NO_FADE)), source)
+        alone = fit(spec, runs, progressbar=False, **options)
+        found["chinchilla"] = (alone, not failed_checks(alone))
+    return found
+
+
+def without(spec: ModelSpec, source: str) -> ModelSpec:
+    """Return a model with what is learnt from other sources than this one."""
+    published, _, name = (spec.learnt or "").partition("/")
+    if not published or source not in learnt_set(published)["without"]:
+        return spec
+    return spec.changed({"learnt": f"{published}-without-{source}/{name}"})
 
 
 def our_rows(task: Task, train: pd.DataFrame, *, fade: bool = True) -> Iterator[dict[str, Any]]:
     """Yield a row for each law and setting of drift."""
     if task.kind == "curve":
         train = thinned(train)
-    idata = fitted_laws(train, task.kind, fade=fade)
-    for name, (tree, passed) in laws_of(idata).items():
+    for name, (tree, passed) in fitted_laws(train, task.kind, task.source, fade=fade).items():
         for drift in (True, False):
             loss = forecast(tree, task.test, drift=drift, max_extrapolation=FAR)
             row = {"method": name, "setting": SETTINGS[fade, drift], "passed": passed}

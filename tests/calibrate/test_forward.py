@@ -6,7 +6,7 @@ import pytest
 
 from bayescale import forecast, load_spec, read_runs
 from bayescale.calibrate import forward
-from bayescale.calibrate.forward import forward_scores, split_at, weigh
+from bayescale.calibrate.forward import forward_scores, missed, split_at, weigh
 from bayescale.posterior import fitted_spec
 from bayescale.spec.density import Density
 from bayescale.spec.noise import log_mean_exp
@@ -56,7 +56,7 @@ def test_a_score_is_the_log_density_of_a_forecast(small_runs, small_fit, monkeyp
     monkeypatch.setattr(forward, "sample_briefly", lambda spec, small, **_: (Density(spec, small), flat))
     density = forecast(idata, plans.assign(run=list("xyz")), max_extrapolation=9, random_seed=seed)["log_density"]
     expected = log_mean_exp(density.transpose("plan", "chain", "draw").to_numpy().reshape(3, -1), axis=1).mean()
-    assert forward._score(spec, rows, head, seed) == pytest.approx(expected, abs=1e-9)
+    assert forward._score(spec, rows, head, seed)[0] == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_law_behind_the_runs_scores_best():
@@ -73,3 +73,40 @@ def test_the_law_behind_the_runs_scores_best():
     assert scores.shape[1] >= 3 and (scores.loc["chinchilla"] > scores.loc["power"]).all()
     again = forward_scores(specs, rows, random_seed=1)
     pd.testing.assert_frame_equal(scores, again)
+
+
+def scored(*cuts):
+    """Scores of laws a and b, whose probabilities of a lower value are those given for each cut."""
+    scores = pd.DataFrame({n: [1.0, 1.0] for n in range(len(cuts))}, index=["a", "b"])
+    scores.attrs["below"] = {n: {"a": np.array(a), "b": np.array(b)} for n, (a, b) in enumerate(cuts)}
+    return scores
+
+
+INSIDE, LOW, HIGH = [0.3, 0.6, 0.9], [0.01, 0.02, 0.5], [0.99, 0.98, 0.97]
+
+
+def test_forecasts_that_the_larger_runs_contradict_are_named():
+    equal = {"a": 0.5, "b": 0.5}
+    said = missed(scored((INSIDE, INSIDE), (LOW, LOW), (LOW, LOW)), equal)
+    assert "at 2 of 3 cuts" in said and "below them" in said
+    assert "above them" in missed(scored((HIGH, HIGH), (HIGH, HIGH)), equal)
+    assert missed(scored((LOW, LOW), (LOW, LOW), (INSIDE, INSIDE)), equal) == "", (
+        "the last cut is nearest to the question"
+    )
+    assert missed(scored((INSIDE, INSIDE), (INSIDE, INSIDE), (LOW, LOW)), equal) == "", "once may be chance"
+    assert missed(scored((LOW, LOW)), equal) and missed(pd.DataFrame(index=["a", "b"]), equal) == ""
+
+
+def test_a_contradiction_is_of_the_average_and_not_of_a_law_alone():
+    apart = scored((LOW, INSIDE), (LOW, INSIDE))
+    assert missed(apart, {"a": 1.0, "b": 0.0}) and missed(apart, {"a": 0.5, "b": 0.5}) == ""
+
+
+def test_the_probability_of_a_lower_value(small_runs):
+    """A run that is far below the forecast has none; one that is far above has all."""
+    spec = load_spec("chinchilla")
+    own = small_runs.sort_values("flops").reset_index(drop=True)
+    head = np.arange(len(own)) < len(own) - 3
+    own.loc[~head, "loss"] *= [0.5, 1.0, 2.0]
+    lower = forward._score(spec, own, head, 1)[1]
+    assert lower[0] < 0.01 and 0.01 < lower[1] < 0.99 and lower[2] > 0.99

@@ -14,6 +14,7 @@ from bayescale import (
     Limits,
     Rules,
     allocate,
+    average_fits,
     bands,
     check_fit,
     explain,
@@ -46,20 +47,22 @@ def runs_of(n, *, unique=None, ratios=(5.0, 20.0, 80.0)):
     return read_runs(table if unique is None else table.assign(unique_tokens=unique))
 
 
+THREE = ["chinchilla", "skaling", "profile"]
+
+
 def supported(runs, x=None):
     return list(module._auto(runs, x, {}, ALL))
 
 
 def test_what_a_table_can_support():
-    three = ["chinchilla", "skaling", "profile"]
-    assert supported(runs_of(19)) == three
-    assert supported(runs_of(20)) == three
+    two = ["skaling", "profile"]
+    assert supported(runs_of(20)) == two
     assert supported(runs_of(12), x="tokens") == ["power", "breaks_0", "breaks_1", "breaks_2"]
     tokens = runs_of(12)["tokens"]
-    assert supported(runs_of(12, unique=tokens)) == three
+    assert supported(runs_of(12, unique=tokens)) == two
     assert supported(runs_of(12, unique=np.minimum(tokens, 1e9))) == ["repeated", "repeated-rising"]
     some = np.where(np.arange(12) == 0, np.nan, np.minimum(tokens, 1e9))
-    assert supported(runs_of(12, unique=some)) == three  # where it is not known, nothing is said about repeats
+    assert supported(runs_of(12, unique=some)) == two  # where it is not known, nothing is said about repeats
 
 
 def test_models_by_name_by_spec_and_twice():
@@ -74,12 +77,12 @@ def test_models_by_name_by_spec_and_twice():
 
 @pytest.fixture(scope="module")
 def average():
-    return fit_laws(runs_of(14), random_seed=1, draws=500)
+    return fit_laws(runs_of(14), THREE, random_seed=1, draws=500)
 
 
-def test_the_default_is_an_average_of_laws(average):
+def test_laws_are_averaged_by_their_forecasts(average):
     laws = json.loads(average.attrs["laws"])
-    assert [law["name"] for law in laws] == ["chinchilla", "skaling", "profile"]
+    assert [law["name"] for law in laws] == THREE
     assert sum(law["weight"] for law in laws) == pytest.approx(1) and all(law["passed"] for law in laws)
     scores = np.array([law["forward_score"] for law in laws])
     cuts = len(json.loads(average.attrs["cuts"]))
@@ -96,13 +99,13 @@ def test_every_answer_takes_an_average(average, tmp_path):
     back = load_fit(path)
     plan = pd.DataFrame({"run": ["a"], "params": [5e9], "tokens": [1e11]})
     pd.testing.assert_frame_equal(bands(forecast(back, plan)), bands(forecast(average, plan)))
-    assert {name.split(": ")[0] for name in check_fit(average)["name"]} == {"chinchilla", "skaling", "profile"}
+    assert {name.split(": ")[0] for name in check_fit(average)["name"]} == set(THREE)
     budget = 1e22
     chosen = allocate(average, budget).iloc[0]
     assert explain(average, budget).loc["chosen", "params"] == pytest.approx(chosen["params"], rel=1e-6)
     assert len(pareto(average, budget)) == 5
     table = sensitivity(average, budget)
-    assert {name.split(": ")[0] for name in table.index} == {"chinchilla", "skaling", "profile"}
+    assert {name.split(": ")[0] for name in table.index} == set(THREE)
     alone = sensitivity(average["chinchilla"], budget)
     assert table.loc["chinchilla: beta", "correlation"] == alone.loc["beta", "correlation"]
     curve = overhead_curve(average, 0.5).iloc[0]
@@ -113,7 +116,7 @@ def test_leaving_a_run_out_keeps_the_weights_of_the_laws(average):
     table = leave_one_out(average, 1e22)
     assert len(table) == 14
     alone = leave_one_out(average["chinchilla"], 1e22)
-    of_each = [leave_one_out(average[name], 1e22)["pareto_k"] for name in ("chinchilla", "skaling", "profile")]
+    of_each = [leave_one_out(average[name], 1e22)["pareto_k"] for name in THREE]
     np.testing.assert_allclose(table["pareto_k"].sort_index(), np.max([k.sort_index() for k in of_each], axis=0))
     known = table["params_ratio"].dropna()
     assert (
@@ -133,12 +136,16 @@ def test_each_law_keeps_its_weight_without_a_run(average):
     np.testing.assert_allclose(np.transpose(shares), [[fit.weight for fit in fits]] * len(weights), atol=0.005)
 
 
-def test_published_repeats_are_for_the_law_that_can_take_them(average):
+def test_published_repeats_are_for_the_laws_that_can_take_them(average):
     limits, rules = Limits(unique_tokens=1e10), Rules(repeats="published")
     row = allocate(average, 1e22, limits=limits, rules=rules).iloc[0]
-    own = allocate(average["chinchilla"], 1e22, limits=limits, rules=rules).iloc[0]
-    assert row["params"] == pytest.approx(own["params"]) and row["epochs"] > 1.5
-    assert row["warning"].startswith("Decided by chinchilla alone, of 3 laws")
+    able = {name: json.loads(average.attrs["weights"])[name] for name in ("chinchilla", "skaling")}
+    same = allocate(average_fits({name: average[name] for name in able}, able), 1e22, limits=limits, rules=rules).iloc[
+        0
+    ]
+    assert row["params"] == pytest.approx(same["params"]) and row["epochs"] > 1.5
+    assert row["expected_median"] == pytest.approx(same["expected_median"])
+    assert row["warning"].startswith("Decided without profile: the published decay of repeats does not apply")
 
 
 def test_a_law_of_the_optimum_has_no_say_far_from_the_runs_ratios(average):
@@ -208,18 +215,16 @@ def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, aver
     monkeypatch.setattr(module, "fit", instead)
     monkeypatch.setattr(module, "forward_scores", lambda specs, *_, **__: pd.DataFrame({9: 1.0}, index=list(specs)))
     monkeypatch.setattr(module, "law_holds", lambda *_, **__: 0.0)
-    failing, names = ["skaling"], ["chinchilla", "skaling", "profile"]
+    failing, names = ["skaling"], THREE
     idata = fit_laws(runs_of(14), names)
     assert json.loads(idata.attrs["weights"]) == {"chinchilla": 0.5, "skaling": 0.0, "profile": 0.5}
     assert "its check failed (efficiency)" in json.loads(idata.attrs["notes"])["law_skaling"]
     assert failed_checks(idata) == []
     idata = fit_laws(runs_of(14))
-    assert json.loads(idata.attrs["weights"]) == {"chinchilla": 0.5, "profile": 0.5}, (
-        "of the table's own laws it is left out"
-    )
+    assert json.loads(idata.attrs["weights"]) == {"profile": 1.0}, "of the table's own laws it is left out"
     assert "tries harder" in json.loads(idata.attrs["notes"])["law_skaling"]
     failing = names
-    assert list(json.loads(fit_laws(runs_of(14)).attrs["weights"])) == ["chinchilla"], "one law at any price"
+    assert list(json.loads(fit_laws(runs_of(14)).attrs["weights"])) == ["skaling"], "one law at any price"
     assert len(failed_checks(fit_laws(runs_of(14), names))) == 3
 
 

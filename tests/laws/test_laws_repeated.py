@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from bayescale.laws import chinchilla, repeated, rising
+from bayescale.laws import LAWS, chinchilla, coupled, repeated, rising
 from bayescale.laws.formulas import mupt, repeats
 from bayescale.published.laws import PUBLISHED
 
@@ -146,3 +146,22 @@ def test_mupt():
     slopes = {"k_d": 1e-11, "k_n": 0.1, "k_u": 0.1}
     rise = mupt.overfitting(1e8, np.array([1e8, 1e11, 1e13]), 1e9, **slopes, k_in=10.0)
     assert abs(rise[0]) < 1e-6 and rise[2] == pytest.approx(100 - 10 + 0.1 * np.log(0.1)) and rise[1] < rise[2]
+
+
+@pytest.mark.parametrize("k", [0.4, 1.0, 1.3])
+def test_repeats_of_the_coupled_law(k):
+    """It is the coupled law of effective params and tokens, so its best params are those without coupling."""
+    decays = {"R_D": R_D, "R_N": MRB["R_N"]}
+    law, pool = LAWS["repeated-skaling"], 2e9
+    plain = coupled.loss(1e8, 2e9, **ONE_EPOCH, k=k)
+    assert law.loss(1e8, 2e9, pool, **ONE_EPOCH, k=k, **decays) == pytest.approx(plain, rel=1e-12)
+    repeated_loss = repeated.loss(1e9, 4e10, pool, **MRB)
+    bracket = repeated_loss - MRB["E"]
+    assert law.loss(1e9, 4e10, pool, **ONE_EPOCH, k=k, **decays) == pytest.approx(MRB["E"] + bracket**k, rel=1e-12)
+    flops = 1e21
+    found = minimize_scalar(
+        lambda x: law.loss(np.exp(x), flops / 6 / np.exp(x), pool, **ONE_EPOCH, k=k, **decays),
+        bounds=(15, 25),
+        method="bounded",
+    )
+    assert law.sizing.optimum(flops, pool, **ONE_EPOCH, k=k, **decays) == pytest.approx(found.x, abs=2e-3)

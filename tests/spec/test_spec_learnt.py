@@ -9,7 +9,8 @@ import pytest
 from bayescale import fit, load_spec
 from bayescale.posterior.fast import search
 from bayescale.posterior.importance import log_evidence, resampled
-from bayescale.published.priors import learnt_entry
+from bayescale.published.priors import learnt_entry, learnt_set
+from bayescale.spec.build import build_model
 from bayescale.spec.density import Density
 from bayescale.spec.learnt import Learnt, prior_texts
 from bayescale.spec.prior import Prior
@@ -114,3 +115,27 @@ def test_both_parts_of_a_prior_are_said():
     theirs, own = spec.get_learnt().priors["log_beta"], spec.priors["log_beta"]
     assert said["log_beta"] == f"75% {theirs}, 25% {own}" and said["T"] == str(spec.priors["T"])
     assert prior_texts(spec.priors, None)["log_beta"] == str(own)
+
+
+def test_both_engines_take_the_fade_of_the_number_of_runs(small_runs):
+    """Also where a table is simulated: with the fade of a large table there, half of the fits of small ones were refused."""
+    spec = load_spec("chinchilla")
+    resolved = spec.for_runs(len(small_runs)).noise.fade
+    assert resolved < spec.noise.fade and Density(spec, small_runs).spec.noise.fade == resolved
+    graphs = [build_model(one, small_runs) for one in (spec, spec.for_runs(len(small_runs)))]
+    start = graphs[0].initial_point()
+    np.testing.assert_allclose(*(graph.compile_logp()(start) for graph in graphs), rtol=1e-12)
+
+
+def test_what_is_learnt_without_a_source():
+    names = [source["name"] for source in learnt_set("suites-1")["sources"]]
+    assert set(learnt_set("suites-1")["without"]) == set(names)
+    weight, every = learnt_entry("suites-1/skaling")
+    assert learnt_entry("suites-1-without-marin/skaling")[0] == weight
+    for name in names:
+        left = learnt_entry(f"suites-1-without-{name}/skaling")[1]
+        assert set(left) == set(every) and left != every
+    spec = load_spec("skaling").changed({"learnt": "suites-1-without-marin/skaling"})
+    assert spec.get_learnt().priors != load_spec("skaling").get_learnt().priors
+    with pytest.raises(ValueError, match=r"Got 'suites-1-without-martin/skaling'. Did you mean"):
+        load_spec("skaling").changed({"learnt": "suites-1-without-martin/skaling"})

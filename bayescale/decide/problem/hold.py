@@ -37,9 +37,9 @@ def decide_where_laws_hold(
     problem = problem_of(fits, request)
     table = decide(problem)
     if len(problem.fits) < len(fits):
-        said = (
-            f"Decided by {problem.fits[0].name} alone, of {len(fits)} laws: the published decay of repeats is for it."
-        )
+        used = {fit.name for fit in problem.fits}
+        others = ", ".join(fit.name for fit in fits if fit.name not in used)
+        said = f"Decided without {others}: the published decay of repeats does not apply to it."
         return table.assign(warning=[f"{said} {text}".strip() for text in table["warning"]])
     plans = table if row is None else table.loc[[row]]
     ratio = (plans["tokens"] / plans["params"]).to_numpy(float)

@@ -13,18 +13,21 @@ _PRIORS = {
     "R_D": {"dist": "Normal", "mu": 2.7081, "sigma": 0.5},
     "R_N": {"dist": "Normal", "mu": 1.6094, "sigma": 0.6},
 }
+_REPEATED = {"chinchilla": "repeated", "skaling": "repeated-skaling"}  # one-epoch law -> the same with repeats
 _EPOCHS = 500.0  # largest number in the runs that the published decay was fitted to: 182 of 7M to 9B params on 1 to 500 epochs
 
 
 def with_published_repeats(
     fits: Sequence[Fit], repeats: str | None, unique_tokens: float | None, random_seed: int | None
 ) -> tuple[Fit, ...]:
-    """Return a fit of the one-epoch law as one of the law for repeated data, with a decay from the published prior.
+    """Return fits of one-epoch laws as those of the same laws for repeated data, with a decay from the published prior.
+
+    The decay was fitted with Chinchilla's law. For Skaling it means the same: how many new tokens, or useful params, repeats are worth.
 
     Parameters
     ----------
     fits : sequence of Fit
-        One of law `chinchilla`, alone or in an average, of which the other laws are left out: the decay is published for it alone.
+        At least one of law `chinchilla` or `skaling`; others of an average are left out.
     repeats : {"published"} or None
         None returns the fits unchanged.
     unique_tokens : float or None
@@ -35,28 +38,33 @@ def with_published_repeats(
     Returns
     -------
     tuple of Fit
-        With `R_D` and `R_N` in its draws; it forecasts and allocates like any fit of `repeated`. Its runs count as having up to as many
-        epochs as the runs behind the published decay.
+        With `R_D` and `R_N` in their draws, which all laws share; they forecast and allocate like any fit of a law of repeats. Their
+        runs count as having up to as many epochs as the runs behind the published decay.
 
     Raises
     ------
     ValueError
-        If no law is `chinchilla`, or there is no pool.
+        If no law is one of these, or there is no pool.
     """
     if repeats is None:
         return tuple(fits)
-    able = [fit for fit in fits if fit.spec.law == "chinchilla"]
+    able = [fit for fit in fits if fit.spec.law in _REPEATED]
     if not able:
-        laws = ", ".join(fit.spec.law for fit in fits)
+        laws, known = ", ".join(fit.spec.law for fit in fits), " or ".join(_REPEATED)
         raise InputError(
-            f"{given(repeats='published')} needs a fit of chinchilla, a one-epoch law. This is a fit of {laws}."
+            f"{given(repeats='published')} needs a fit of {known}, laws of one epoch. This is a fit of {laws}."
         )
-    fit = able[0]
     if unique_tokens is None:
         raise InputError(f"{given(repeats='published')} needs the pool: give {named('unique_tokens')}.")
+    total = sum(fit.weight for fit in able)
+    return tuple(_repeated(fit, fit.weight / total, random_seed) for fit in able)
+
+
+def _repeated(fit: Fit, weight: float, random_seed: int | None) -> Fit:
+    """Return a fit as one of the law for repeated data."""
     spec = fit.spec.changed(
         {
-            "law": "repeated",
+            "law": _REPEATED[fit.spec.law],
             "inputs": {"unique_tokens": "unique_tokens"},
             "priors": {f"log_{name}": prior for name, prior in _PRIORS.items()},
         }
@@ -66,14 +74,12 @@ def with_published_repeats(
     for name, prior in _PRIORS.items():
         standard = rng.standard_normal(draws["sigma"].shape)
         draws = draws.assign({name: (("chain", "draw"), np.exp(prior["mu"] + prior["sigma"] * standard))})  # type: ignore[operator]
-    return (
-        replace(
-            fit,
-            weight=1.0,
-            spec=spec,
-            law=spec.get_law(),
-            draws=draws,
-            data=fit.data.assign(unique_tokens=fit.data["tokens"]),
-            reached=replace(fit.reached, epochs=_EPOCHS),
-        ),
+    return replace(
+        fit,
+        weight=weight,
+        spec=spec,
+        law=spec.get_law(),
+        draws=draws,
+        data=fit.data.assign(unique_tokens=fit.data["tokens"]),
+        reached=replace(fit.reached, epochs=_EPOCHS),
     )
