@@ -97,6 +97,12 @@ _CONSTANTS = {
         },
     },
     "repeated": {**_SUM, "R_D": "how many repeats of a token still help", "R_N": "how much excess size still helps"},
+    "repeated-skaling": {
+        **_SUM,
+        "k": "how far size and data depend on each other",
+        "R_D": "how many repeats of a token still help",
+        "R_N": "how much excess size still helps",
+    },
     "skaling": {**_SUM, "k": "how far size and data depend on each other"},
     "profile": {
         "E": _SUM["E"],
