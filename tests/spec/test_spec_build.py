@@ -150,7 +150,8 @@ def plain_level(name, mu, sigma, **_):
 
 
 def test_the_centred_level_changes_no_posterior(monkeypatch):
-    spec, runs = load_spec("chinchilla"), table()
+    runs = table()
+    spec = load_spec("chinchilla").for_runs(len(runs))
     assert spec.noise.fade > 0
     centred = build_model(spec, runs)
     monkeypatch.setattr(build, "centred_lognormal", plain_level)
