@@ -25,8 +25,8 @@ def accepted(text):
 
 
 def parameter(said, name):
-    """Give the row of a parameter, of chinchilla in an average, in what `fit --json` said."""
-    (row,) = [row for row in said.document["parameters"] if row["name"] in (name, f"chinchilla: {name}")]
+    """Give the row of a parameter, of skaling in an average, in what `fit --json` said."""
+    (row,) = [row for row in said.document["parameters"] if row["name"] in (name, f"skaling: {name}")]
     return row
 
 
