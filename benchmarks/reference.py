@@ -78,13 +78,11 @@ PAIRS = {
     "profile-mlp": Pair("profile", BUNDLED + "family kernel-bytes-mlp, sweeps grid and seed", mlp),
     "kaplan-nd-floor-mlp": Pair("kaplan-nd-floor", BUNDLED + "family kernel-bytes-mlp, sweeps grid and seed", mlp),
     "farseer-simulated": Pair("farseer", *simulated(40, 2)),
-    "repeated-transformers": Pair(
-        "repeated", BUNDLED + "family kernel-bytes, sweeps grid and repeat", transformers("grid", "repeat")
-    ),
+    "repeated-simulated": Pair("repeated", *simulated(40, 2)),
     "batch-growing-transformers": Pair(
         "batch-growing", BUNDLED + "family kernel-bytes, sweeps grid, short and batch", transformers("grid", "short", "batch")
     ),
-    "bnsl-simulated": Pair("bnsl", *simulated(40, 1)),
+    "bnsl-simulated": Pair("bnsl", *simulated(40, 2)),
 }  # fmt: skip
 QUICK = ("chinchilla-simulated", "power-simulated")  # an engine takes less than a second for each
 
