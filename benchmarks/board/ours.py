@@ -28,8 +28,8 @@ SETTINGS = {
 }  # by (fade, drift)
 
 
-def fitted_laws(train: pd.DataFrame, kind: str, *, fade: bool = True) -> xr.DataTree:
-    """Fit the laws of the default for a kind of table, and average them."""
+def fitted_laws(train: pd.DataFrame, kind: str, *, fade: bool = True, **options: Any) -> xr.DataTree:
+    """Fit the laws of the default for a kind of table, and average them; `options` are those of `fit_laws`."""
     models = ("repeated", "repeated-rising") if kind == "repeats" else "auto"
     return fit_laws(
         read_runs(train),
@@ -39,6 +39,7 @@ def fitted_laws(train: pd.DataFrame, kind: str, *, fade: bool = True) -> xr.Data
         all_rows=True,
         random_seed=SEED,
         **ENGINE,
+        **options,
     )
 
 
