@@ -78,7 +78,7 @@ def sample_smc(
             points = np.stack([state["points"] for state in states])
             if not AGREE < max(map(plain_rhat, np.moveaxis(points, -1, 0))) < _NEAR:
                 break
-            more = list(pool.map(lambda one: target.moved(*one, 1.0, _BLOCK), zip(states, rngs, strict=True)))
+            more = list(pool.map(lambda one: target.moved(one[0], one[1], 1.0, _BLOCK), zip(states, rngs, strict=True)))
             stats = [{**one, "acceptance": share} for one, share in zip(stats, more, strict=True)]
     values = [density.values(state["points"][:draws]) for state in states]
     found = {name: np.array([one[name] for one in stats]) for name in ("log_evidence", "acceptance", "steps")}
