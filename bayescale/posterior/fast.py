@@ -18,10 +18,10 @@ from ..spec.noise import additive_noise, observed_name, to_link
 from ..spec.spec import ModelSpec
 from .gate import Gate, look
 from .importance import EFFORTS, QUARTER, Weighed, effective, log_evidence, resampled, sample_halves
-from .smc import plain_rhat, sample_smc
+from .smc import AGREE, plain_rhat, sample_smc
 
 _PRIOR_DRAWS = 1000
-_LESS, _AGREE = 0.4, 1.005  # effort of a first run of SMC, and the plain R-hat at which it needs no second
+_LESS = 0.4  # effort of a first run of SMC
 _ENOUGH = 0.05  # efficiency that a forecast needs to weigh a law, and another attempt by mixtures to be worth it
 _FULL, _FEWEST = (
     20_000_000,
@@ -177,12 +177,18 @@ def _by_smc(
     density: Density, runs: pd.DataFrame, draws: int, tune: int, chains: int, cores: int, seeds: list[int]
 ) -> xr.DataTree:
     """Sample a broken law with several explanations; each run is a chain, so that the checks can compare them."""
-    for effort in (_LESS, 1.0):
+    for effort, most in ((_LESS, tune // 2), (1.0, 0)):  # to move on is cheaper than to begin again
         sampled, stats = sample_smc(
-            density, draws=draws, tune=int(effort * tune), chains=chains, cores=cores, random_seed=seeds[0]
+            density,
+            draws=draws,
+            tune=int(effort * tune),
+            chains=chains,
+            cores=cores,
+            random_seed=seeds[0],
+            most=most,
         )
         numbers = [one.number(sampled[name]) for name, one in zip(density.names, density.coordinates, strict=True)]
-        if max(plain_rhat(number) for number in numbers) < _AGREE:
+        if max(plain_rhat(number) for number in numbers) < AGREE:
             break
     per_chain = xr.Dataset({name: ("chain", value) for name, value in stats.items()})
     return _tree(density, runs, np.stack(numbers, axis=-1)[:, : kept_draws(len(runs), draws, chains)], per_chain, seeds)

@@ -21,6 +21,11 @@ from ..spec.density import Density
 
 _KEPT = 0.8  # effective share of points left after a step of t
 _MOVES, _LAST = 25, 2  # moves per step: tune / 25, and tune / 2 after the last step
+_BLOCK, AGREE, _NEAR = (
+    100,
+    1.005,
+    1.1,
+)  # further moves at a time; plain R-hat at which runs need none, and from which they do not help
 _TURNS = (
     "rest",
     "whole",
@@ -39,7 +44,7 @@ _NARROWEST = (
 
 
 def sample_smc(
-    density: Density, *, draws: int, tune: int, chains: int, cores: int, random_seed: int
+    density: Density, *, draws: int, tune: int, chains: int, cores: int, random_seed: int, most: int = 0
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Sample a posterior.
 
@@ -55,6 +60,8 @@ def sample_smc(
         Number of runs, and how many of them at a time.
     random_seed : int
         Seed of all runs.
+    most : int
+        Further moves after the last step, at most, while runs disagree a little; if they are far apart, they began with too few.
 
     Returns
     -------
@@ -63,12 +70,19 @@ def sample_smc(
     stats : dict of str to array
         `log_evidence`, `acceptance` of the last moves and `steps` of each run, shape (chain,).
     """
-    seeds = np.random.SeedSequence(random_seed).spawn(chains)
+    target, n = Conditional(density), 2 * ((draws + 1) // 2)
+    rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(random_seed).spawn(chains)]
     with ThreadPoolExecutor(max(1, min(cores, chains))) as pool:
-        found = list(pool.map(lambda seed: _run(density, draws, tune, np.random.default_rng(seed)), seeds))
-    values = [density.values(points) for points, _ in found]
-    stats = {name: np.array([one[name] for _, one in found]) for name in ("log_evidence", "acceptance", "steps")}
-    return {name: np.stack([one[name] for one in values]) for name in density.names}, stats
+        states, stats = zip(*pool.map(lambda rng: _run(target, n, tune, rng), rngs), strict=True)
+        for _ in range(most // _BLOCK):
+            points = np.stack([state["points"] for state in states])
+            if not AGREE < max(map(plain_rhat, np.moveaxis(points, -1, 0))) < _NEAR:
+                break
+            more = list(pool.map(lambda one: target.moved(one[0], one[1], 1.0, _BLOCK), zip(states, rngs, strict=True)))
+            stats = [{**one, "acceptance": share} for one, share in zip(stats, more, strict=True)]
+    values = [density.values(state["points"][:draws]) for state in states]
+    found = {name: np.array([one[name] for one in stats]) for name in ("log_evidence", "acceptance", "steps")}
+    return {name: np.stack([one[name] for one in values]) for name in density.names}, found
 
 
 def plain_rhat(values: np.ndarray) -> float:
@@ -79,9 +93,11 @@ def plain_rhat(values: np.ndarray) -> float:
     return float(np.sqrt((n - 1) / n + between / within)) if within > 0 else 1.0
 
 
-def _run(density: Density, n: int, tune: int, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, float]]:
-    target = Conditional(density)
-    points, log_q = target.fill(density.draw(rng, 2 * ((n + 1) // 2)), rng)
+def _run(
+    target: "Conditional", n: int, tune: int, rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    density = target.density
+    points, log_q = target.fill(density.draw(rng, n), rng)
     state = target.state(points, log_q)
     t, evidence, steps, accepted = 0.0, -density.log_share_allowed(), 0, 0.0
     while t < 1:
@@ -91,9 +107,8 @@ def _run(density: Density, n: int, tune: int, rng: np.random.Generator) -> tuple
         evidence += float(np.log(weight.mean()) + (new - t) * gain.max())
         state = _resampled(state, weight, rng)
         t, steps = new, steps + 1
-        moves = max(tune // (_MOVES if t < 1 else _LAST), 10)
-        accepted = float(np.mean([target.move(state, t, _TURNS[i % len(_TURNS)], rng) for i in range(moves)]))
-    return state["points"][:n], {"log_evidence": evidence, "acceptance": accepted, "steps": steps}
+        accepted = target.moved(state, rng, t, max(tune // (_MOVES if t < 1 else _LAST), 10))
+    return state, {"log_evidence": evidence, "acceptance": accepted, "steps": steps}
 
 
 def _next(gain: np.ndarray, t: float) -> float:
@@ -227,6 +242,10 @@ class Conditional:
             precision[near] += heavy @ np.swapaxes(row, 1, 2)
             right[near] += heavy * (seen + kept)[:, None, None]
         return precision, right
+
+    def moved(self, state: dict[str, np.ndarray], rng: np.random.Generator, t: float, moves: int) -> float:
+        """Move all points several times, in place; return the share accepted."""
+        return float(np.mean([self.move(state, t, _TURNS[i % len(_TURNS)], rng) for i in range(moves)]))
 
     def move(self, state: dict[str, np.ndarray], t: float, kind: str, rng: np.random.Generator) -> float:
         """Move one random half of the points with the help of the other half, then vice versa; return the share accepted."""

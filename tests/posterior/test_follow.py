@@ -1,15 +1,18 @@
 """Checks of laws that cannot follow: what fails, what is named, and what a law of the right shape is never told."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescale import central_draw, check_fit, load_spec
+from bayescale import central_draw, check_fit, load_spec, read_runs
 from bayescale.posterior import fitted_spec
+from bayescale.posterior.check.floor import floor_checks
 from bayescale.posterior.check.follow import end_slopes, explained, moved_directions, parabola, pattern
 from bayescale.posterior.check.names import printed
 from bayescale.posterior.check.residuals import residuals_of
 from bayescale.posterior.check.rows import _outlying_check
+from bayescale.spec.density import Density
 
 RNG = np.random.default_rng(sum(map(ord, "follow")))
 X = np.linspace(0, 5, 12)
@@ -116,6 +119,39 @@ def test_an_end_that_steepens():
     power = np.log(1.5 + 2 * np.exp(-0.5 * X)) + 0.001 * RNG.standard_normal(12)
     before, last, _ = end_slopes(X, power)
     assert abs(last) < abs(before), "a power law with a floor flattens"
+
+
+def test_a_schedule_that_decays_late_steepens_the_end_and_a_power_law_does_not():
+    x = np.geomspace(1e2, 1e4, 40)
+    noise = 0.003 * np.random.default_rng(1).standard_normal(40)
+    clean = 2 + 5 * (x / 100) ** -0.4
+    for decay, steeper in ((0 * x, False), (0.3 * (x / 1e4) ** 4, True), (1.5 * (x / 1e4 - 0.8).clip(0), True)):
+        before, last, chance = end_slopes(np.log(x), np.log(clean * (1 - decay)) + noise)
+        assert (last / before > 1.3 and chance < 0.005) == steeper
+
+
+def floor_of(share, y, breaks=0):
+    x = np.geomspace(1e2, 1e4, len(y))
+    spec = load_spec("bnsl").changed({"inputs": {"x": "steps"}, "options": {"breaks": breaks}})
+    runs = read_runs(pd.DataFrame({"run": [f"r{i}" for i in range(len(x))], "steps": x, "loss": y}))
+    density = Density(spec, runs)
+    slope = -np.polyfit(np.log(x), np.log(y - share * y.min()), 1)[0]
+    values = {"limit_share": np.array([share]), "shift": np.zeros(1), "fall": np.array([slope])}
+    constants = density.law.constants(values, density.data)
+    draws = {name: (("chain", "draw"), np.broadcast_to(value, (1, 1))) for name, value in constants.items()}
+    data = {name: ("run", value) if np.ndim(value) else value for name, value in density.data.items()}
+    draws |= {"sigma": (("chain", "draw"), [[0.01]])}
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(draws), "constant_data": xr.Dataset(data)})
+    return floor_checks(tree, spec)
+
+
+def test_a_limit_just_under_the_last_point_of_a_curve_is_noted():
+    x = np.geomspace(1, 100, 20)
+    (row,) = floor_of(0.998, 2 + 5 * x**-1.2)
+    assert row["name"] == "floor_reached" and not row["passed"] and "floor a lies" in row["advice"]
+    (row,) = floor_of(0.8, 2 + 5 * x**-0.4)
+    assert row["passed"]
+    assert floor_of(0.99, 0.3 + 0.01 * x) == [], "an accuracy rises away from its limit"
 
 
 def test_names_are_those_of_the_table(small_fit):

@@ -9,6 +9,7 @@ import pytest
 from bayescale import bands, fit, forecast, load_spec, read_runs
 from bayescale.laws import bnsl
 from bayescale.laws.broken import broken, places, shares
+from bayescale.posterior import smc
 from bayescale.posterior.smc import sample_smc
 from bayescale.spec.density import Density
 
@@ -36,9 +37,20 @@ def test_without_runs_it_gives_the_prior():
 
 def test_one_seed_gives_one_answer_however_many_threads():
     density = density_of(1, 0.3 + 8 * np.geomspace(1e6, 4e8, 10) ** -0.2)
-    one, again = (sample_smc(density, draws=100, tune=50, chains=2, cores=cores, random_seed=3)[0] for cores in (1, 2))
+    one, again = (
+        sample_smc(density, draws=100, tune=50, chains=2, cores=cores, random_seed=3, most=100)[0] for cores in (1, 2)
+    )
     assert all((one[name] == again[name]).all() for name in one)
     assert (one["fall"][0] != one["fall"][1]).any()
+
+
+@pytest.mark.parametrize(("rhat", "longer"), [(1.001, False), (1.05, True), (1.3, False)])
+def test_runs_move_on_if_they_disagree_a_little(monkeypatch, rhat, longer):
+    density = density_of(0, 3 * np.geomspace(1e6, 4e8, 6) ** -0.2)
+    sizes = {"draws": 20, "tune": 10, "chains": 2, "cores": 1, "random_seed": 3}
+    monkeypatch.setattr(smc, "plain_rhat", lambda _: rhat)
+    before, after = (sample_smc(density, **sizes, most=most)[0] for most in (0, smc._BLOCK))
+    assert all(((before[name] != after[name]).mean() > 0.5) == longer for name in density.names)
 
 
 @pytest.mark.parametrize("breaks", [0, 1, 3])

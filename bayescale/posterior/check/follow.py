@@ -26,7 +26,7 @@ _LEFT = 0.2  # norm of a function that is left by the law: less could not be see
 _CORRELATION = 0.4  # with many runs even a pattern that does not matter is certain
 _CLIPPED = 3.0  # in scales of the noise: one outlier makes no pattern
 _STEEPER = 1.3
-_END_LEVEL = 0.005
+_END_LEVEL, _HALVED = 0.005, 6  # and runs of a third from which its second half is also looked at
 
 
 def finite_check(idata: xr.DataTree, residuals: Residuals) -> dict[str, Any]:
@@ -228,29 +228,54 @@ def _end_check(spec: ModelSpec, residuals: Residuals, along: tuple[str, np.ndarr
         np.nan if np.isnan(last) else (abs(last / before) if growing else min(abs(last / before), _STEEPER)),
         _STEEPER,
         "at most",
-        f"The curve steepens at its end: per factor of e in {column}, ln {spec.response} changes by {last:.2g} over the last third of the "
-        f"runs and by {before:.2g} over the third before. Its last slope may still be growing, and a forecast beyond the runs depends on "
-        f"it: {compare}add longer runs.",
+        f"The curve steepens at its end: per factor of e in {column}, ln {spec.response} changes by {last:.2g} over the last runs and by "
+        f"{before:.2g} over the third of them before. Its last slope may still be growing (a learning rate that still decays ends a curve "
+        f"so), and a forecast beyond the runs depends on it: {compare}add longer runs.",
         bears_on=("forecast",),
     )
 
 
 def end_slopes(log_x: np.ndarray, measured: np.ndarray) -> tuple[float, float, float]:
-    """Slopes over the third of the runs before the last third and over the last, and the probability of such a difference by chance."""
+    """Slopes over the third of the runs before the last third and over the last, and the probability of such a difference by chance.
+
+    The last sixth takes the place of the last third if its slope is surely steeper: a schedule that decays shows late in a curve.
+    """
     from scipy.special import stdtr  # scipy.stats takes a second to import
 
     order = np.argsort(log_x, kind="stable")
     third = max(3, len(order) // 3)
     if len(order) < 2 * third:
         return np.nan, np.nan, 1.0
-    slopes, squares, widths = [], 0.0, 0.0
-    for part in (order[-2 * third : -third], order[-third:]):
-        x, y = log_x[part] - log_x[part].mean(), measured[part] - measured[part].mean()
-        if len(np.unique(np.round(x, 6))) < 3:
-            return np.nan, np.nan, 1.0
-        slopes.append(float(x @ y / (x @ x)))
-        squares += float(np.sum((y - slopes[-1] * x) ** 2))
-        widths += 1 / float(x @ x)
-    free = 2 * (third - 2)
-    se = np.sqrt(max(squares / free, 1e-12) * widths)
-    return slopes[0], slopes[1], float(2 * stdtr(free, -abs(slopes[1] - slopes[0]) / se))
+    parts = [order[-2 * third : -third], order[-third:]]
+    if any(len(np.unique(np.round(log_x[part], 6))) < 3 for part in parts):
+        return np.nan, np.nan, 1.0
+    if third >= _HALVED and len(np.unique(np.round(log_x[order[-(third // 2) :]], 6))) >= 3:
+        parts.append(order[-(third // 2) :])
+    # Noise is what a parabola leaves: around a line, the bend of a schedule would count as noise.
+    left, free = zip(*(_left(log_x[part], measured[part]) for part in parts[:2]), strict=True)
+    slopes, widths = zip(*(_slope(log_x[part], measured[part]) for part in parts), strict=True)
+    noise = max(sum(left) / sum(free), 1e-12)
+    chances = [
+        min(
+            2
+            * (len(parts) - 1)
+            * float(stdtr(sum(free), -abs(slope - slopes[0]) / np.sqrt(noise * (width + widths[0])))),
+            1.0,
+        )
+        for slope, width in zip(slopes[1:], widths[1:], strict=True)
+    ]
+    late = len(parts) == 3 and 0 < slopes[1] / slopes[2] < 1 and chances[1] < _END_LEVEL
+    return slopes[0], slopes[2 if late else 1], chances[1 if late else 0]
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Return the slope of a line and its variance, in variances of the noise."""
+    x = x - x.mean()
+    return float(x @ (y - y.mean()) / (x @ x)), float(1 / (x @ x))
+
+
+def _left(x: np.ndarray, y: np.ndarray) -> tuple[float, int]:
+    """Return the sum of squares that a parabola leaves (of three points, a line), and its degrees of freedom."""
+    design = np.vander(x - x.mean(), 3 if len(x) > 3 else 2)
+    away = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    return float(away @ away), len(x) - design.shape[1]
