@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..laws.distance import Drift, distance, reached_by, signed_decades
 from ..posterior.fast import sample_briefly
+from ..progress import steps
 from ..spec.data import model_inputs
 from ..spec.noise import drifted, log_density, log_mean_exp
 from ..spec.spec import ModelSpec
@@ -67,7 +68,7 @@ def forward_scores(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, *, random
     """
     scores = {
         int(head.sum()): {name: _score(spec, rows, head, random_seed) for name, spec in specs.items()}
-        for head in _heads(specs, rows)
+        for head in steps(_heads(specs, rows), "Forecasting from the smaller runs")
     }
     return pd.DataFrame(scores, index=list(specs), dtype=float).rename_axis("law")
 

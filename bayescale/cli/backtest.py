@@ -9,7 +9,6 @@ import typer
 
 from ..errors import InputError
 from ..report.units import count
-from .fit import sampling
 from .models import Asked, Covariates, Law, Priors, say_notes
 from .options import (
     AllRows,
@@ -26,6 +25,7 @@ from .options import (
     save_table,
 )
 from .output import print_json, print_table, print_text
+from .progress import heartbeat
 from .reading import read_table
 
 _HEAD = ("forecasts", "error", "bias", "in 50%", "80%", "90% band", "width", "score")
@@ -116,8 +116,10 @@ def backtest(
     work = Work(cores=cores, scheduler=scheduler, folder=folder, progressbar=sys.stderr.isatty())
     table = read_table(runs, columns_with_run(column, run), where, wanted=asked.columns())
     say_notes(asked, table)
+    # On a terminal the work shows a bar of its own, over all fits.
+    shown = contextlib.nullcontext() if work.progressbar else heartbeat("Fitting")
     unit = loss_unit or str(table.attrs.get("loss_unit", "nats/token"))
-    with sampling(), contextlib.redirect_stdout(sys.stderr):
+    with shown, contextlib.redirect_stdout(sys.stderr):
         found = test(
             table,
             **_models(asked, table),

@@ -12,7 +12,6 @@ from ..errors import InputError
 from ..report.sentences import humanised
 from ..report.units import between, count, flop, level, number
 from .decisions import amount
-from .fit import sampling
 from .fitted import why_weights
 from .models import Asked
 from .options import (
@@ -98,7 +97,7 @@ def compare(
         asked.check()
         table = read_table(runs, columns_with_run(column, run), where, wanted=asked.columns())
         print_notes(table.attrs["notes"])
-        with sampling(), contextlib.redirect_stdout(sys.stderr):
+        with working("Fitting laws", long=True), contextlib.redirect_stdout(sys.stderr):
             idata = asked.fit(
                 table,
                 where=where or (),
@@ -108,7 +107,7 @@ def compare(
                 best_of=names_of("--best-of", best_of),
                 all_rows=all_rows,
                 random_seed=random_seed,
-                progressbar=sys.stderr.isatty(),
+                progressbar=False,
             )
         idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
     with working("Comparing laws"):

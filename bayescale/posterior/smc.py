@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, given
 from ..laws.law import SLACK
+from ..progress import steps
 from ..spec.density import Density
 
 _KEPT = 0.8  # effective share of points left after a step of t
@@ -65,7 +66,8 @@ def sample_smc(
     """
     seeds = np.random.SeedSequence(random_seed).spawn(chains)
     with ThreadPoolExecutor(max(1, min(cores, chains))) as pool:
-        found = list(pool.map(lambda seed: _run(density, draws, tune, np.random.default_rng(seed)), seeds))
+        each = pool.map(lambda seed: _run(density, draws, tune, np.random.default_rng(seed)), seeds)
+        found = [one for _, one in zip(steps(seeds, "Sampling"), each, strict=True)]
     values = [density.values(points) for points, _ in found]
     stats = {name: np.array([one[name] for _, one in found]) for name in ("log_evidence", "acceptance", "steps")}
     return {name: np.stack([one[name] for one in values]) for name in density.names}, stats
