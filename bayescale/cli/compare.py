@@ -13,7 +13,7 @@ from ..report.sentences import humanised
 from ..report.units import between, count, flop, level, number
 from .decisions import amount
 from .fitted import why_weights
-from .models import Asked
+from .models import Asked, PriorKind
 from .options import (
     AllRows,
     Band,
@@ -51,6 +51,7 @@ def compare(
     at: Annotated[
         str | None, typer.Option("--at", metavar="COLUMN", help="Column of a curve's one input, e.g. steps.")
     ] = None,
+    priors: PriorKind = "learnt",
     column: Columns = None,
     where: Where = None,
     family: Family = None,
@@ -82,6 +83,7 @@ def compare(
             "--where": where,
             "--family": family,
             "--response": response,
+            "--priors": priors != "learnt",
         }
         if unused := [name for name, value in given.items() if value]:
             raise InputError(
@@ -89,7 +91,9 @@ def compare(
             )
         idata = load_passed(runs, force=False, everything=True)
     else:
-        asked = Asked(models=names_of("--models", models), inputs=[at] if at else None, response=response)
+        asked = Asked(
+            models=names_of("--models", models), inputs=[at] if at else None, response=response, priors=priors
+        )
         if asked.single:
             raise InputError(
                 f"--models names one law, {asked.name}; a comparison needs at least two, separated by commas."
@@ -166,6 +170,7 @@ def _print(idata: Any, found: Any, band: float) -> None:
         ]
         head = ["FLOP", "law", "params", f"{band:.0%} interval", "tokens", "loss", f"{band:.0%} band"]
         print_table(f"What each law would train, loss in {idata.attrs['loss_unit']}", head, rows)
+        print_text("loss: the median for a new run of that plan, noise included.")
     stem = next(str(name) for name in found.forecasts if str(name).endswith("_median")).removesuffix("_median")
     rows = [
         [
@@ -174,7 +179,8 @@ def _print(idata: Any, found: Any, band: float) -> None:
             level(row[f"{stem}_median"]),
             between(row[f"{stem}_lower"], row[f"{stem}_upper"]),
         ]
-        for row in found.forecasts.sort_values("plan", kind="stable").to_dict(orient="records")
+        for _, of in found.forecasts.groupby("plan", sort=False)
+        for row in of.to_dict(orient="records")
     ]
     print_table(f"Forecast {stem} of the same plan by each law", ["plan", "law", stem, f"{band:.0%} band"], rows)
     for text in found.disagreements:
