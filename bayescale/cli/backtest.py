@@ -120,7 +120,12 @@ def backtest(
     say_notes(asked, table)
     # On a terminal the work shows a bar of its own, over all fits.
     shown = contextlib.nullcontext() if work.progressbar else heartbeat("Fitting")
-    chosen = {"where": where or (), "family": family, "best_of": names_of("--best-of", best_of), "all_rows": all_rows}
+    chosen: dict[str, Any] = {
+        "where": where or (),
+        "family": family,
+        "best_of": names_of("--best-of", best_of),
+        "all_rows": all_rows,
+    }
     unit = loss_unit or str(table.attrs.get("loss_unit", "nats/token"))
     with shown, contextlib.redirect_stdout(sys.stderr):
         found = test(
