@@ -3,8 +3,11 @@
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
 
 Watch = Callable[[str, int, int], None]
+
+_EVERY = 100  # units of work between two words on it
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 
@@ -18,6 +21,21 @@ def steps[T](items: Collection[T], doing: str) -> Iterator[T]:
         yield item
     if watch is not None and items:
         watch(doing, len(items), len(items))
+
+
+def counter(doing: str, total: int) -> Callable[[], None] | None:
+    """Return what to call after each of many small units of work, for work that is not gone through as steps; None if nobody watches."""
+    watch, done = _watch.get(), count(1)
+    if watch is None:
+        return None
+    watch(doing, 0, total)
+
+    def one_more() -> None:
+        n = next(done)
+        if n % _EVERY == 0 or n == total:
+            watch(doing, n, total)
+
+    return one_more
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from ..laws.approaches import WITHIN, find_budgets, isoflop_options, parabola_er
 from ..laws.best import log_best_params
 from ..laws.law import compute
 from ..posterior import Fit, failure, fit, fits_of
+from ..progress import steps
 from ..runs import select_rows
 from ..runs.checkpoints import add_checkpoints
 from ..spec import load_spec
@@ -101,7 +102,7 @@ def compare_approaches(
         tables[1] = add_checkpoints(rows, curves)
     fits: dict[int, Fit] = {}
     reasons = dict.fromkeys(MODELS, "")
-    for number, spec in specs.items():
+    for number, spec in steps(specs.items(), "Fitting the approaches"):
         chosen: dict[str, Any] = {} if tables[number] is not runs else {"where": where, "family": family}
         try:
             idata = fit(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..laws.distance import Drift, distance, reached_by, signed_decades
 from ..posterior.fast import sample_briefly
+from ..progress import steps
 from ..spec.data import model_inputs
 from ..spec.noise import additive_noise, drifted, log_density, log_mean_exp, to_link
 from ..spec.spec import ModelSpec
@@ -69,7 +70,7 @@ def forward_scores(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, *, random
     """
     found = {
         int(head.sum()): {name: _score(spec, rows, head, random_seed) for name, spec in specs.items()}
-        for head in _heads(specs, rows)
+        for head in steps(_heads(specs, rows), "Forecasting from the smaller runs")
     }
     scores = {n: {name: score for name, (score, _) in laws.items()} for n, laws in found.items()}
     table = pd.DataFrame(scores, index=list(specs), dtype=float).rename_axis("law")

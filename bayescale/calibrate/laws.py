@@ -14,6 +14,7 @@ import xarray as xr
 
 from ..errors import InputError, given
 from ..posterior import average_fits, failed_checks, fit
+from ..progress import steps
 from ..runs import select_rows
 from ..runs.problems import counted
 from ..runs.values import parse_column
@@ -206,7 +207,7 @@ def _fits(
     fits: dict[str, xr.DataTree] = {}
     left: dict[str, str] = {}
     quick = auto and settings.get("engine", "auto") in ("auto", "fast")
-    for name, spec in specs.items():
+    for name, spec in steps(specs.items(), "Fitting laws"):
         if not (quick and name in _ONE_EPOCH):
             fits[name] = fit(spec, runs, **settings)
             continue

@@ -24,6 +24,7 @@ from .options import (
     save_table,
 )
 from .output import print_grouped, print_json, print_notes, print_table, print_text
+from .progress import working
 from .reading import read_table
 
 
@@ -77,7 +78,7 @@ def compare_approaches(
     table = read_table(runs, columns_with_run(column, run), where)
     checkpoints = read_table(curves, None, None, drop_bad=True) if curves else None
     print_notes(table.attrs["notes"])
-    with contextlib.redirect_stdout(sys.stderr):
+    with working("Fitting the approaches", long=True), contextlib.redirect_stdout(sys.stderr):
         result = compare(
             table,
             wanted,
@@ -93,7 +94,6 @@ def compare_approaches(
             tune=tune,
             chains=chains,
             random_seed=random_seed,
-            progressbar=sys.stderr.isatty(),
         )
     save_table(result, out)
     if json_:

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..report.units import count
-from .fit import sampling
-from .models import Asked, Covariates, Law, Priors, say_notes
+from ..report.units import between, count, flop, number, percent
+from .models import Asked, Covariates, Law, PriorKind, Priors, say_notes
 from .options import (
     AllRows,
     BestOf,
@@ -26,6 +25,7 @@ from .options import (
     save_table,
 )
 from .output import print_json, print_table, print_text
+from .progress import heartbeat
 from .reading import read_table
 
 _HEAD = ("forecasts", "error", "bias", "in 50%", "80%", "90% band", "width", "score")
@@ -58,6 +58,7 @@ def backtest(
     repeats: Annotated[int, typer.Option(min=1, help="How often runs are drawn for each of --sizes.")] = 3,
     law: Law = None,
     prior: Priors = None,
+    priors: PriorKind = "learnt",
     covariate: Covariates = None,
     inputs: Annotated[
         list[str] | None,
@@ -102,6 +103,7 @@ def backtest(
         models=tuple(name for text in model or () for name in names_of("--model", text)),
         law=law,
         prior=prior,
+        priors=priors,
         covariate=covariate,
         inputs=inputs,
         option=option,
@@ -116,15 +118,20 @@ def backtest(
     work = Work(cores=cores, scheduler=scheduler, folder=folder, progressbar=sys.stderr.isatty())
     table = read_table(runs, columns_with_run(column, run), where, wanted=asked.columns())
     say_notes(asked, table)
+    # On a terminal the work shows a bar of its own, over all fits.
+    shown = contextlib.nullcontext() if work.progressbar else heartbeat("Fitting")
+    chosen: dict[str, Any] = {
+        "where": where or (),
+        "family": family,
+        "best_of": names_of("--best-of", best_of),
+        "all_rows": all_rows,
+    }
     unit = loss_unit or str(table.attrs.get("loss_unit", "nats/token"))
-    with sampling(), contextlib.redirect_stdout(sys.stderr):
+    with shown, contextlib.redirect_stdout(sys.stderr):
         found = test(
             table,
-            **_models(asked, table),
-            where=where or (),
-            family=family,
-            best_of=names_of("--best-of", best_of),
-            all_rows=all_rows,
+            **_models(asked, table, **chosen),
+            **chosen,
             holdout=holdout,
             work=work,
         )
@@ -144,14 +151,17 @@ def _whole(name: str, text: str | None) -> tuple[int, ...]:
         raise InputError(f"{name} takes whole numbers separated by commas, e.g. 6,8,12,20. Got '{text}'.") from None
 
 
-def _models(asked: Asked, table: Any) -> dict[str, Any]:
+def _models(asked: Asked, table: Any, **chosen: Any) -> dict[str, Any]:
     """Return what is fitted, as `fit_laws` takes it."""
-    from ..calibrate.laws import AUTO
+    from ..calibrate.laws import AUTO, specs_for
 
     if asked.single:
         spec = asked.spec(table.columns)
         return {"models": {asked.name if "/" not in asked.name else "formula": spec}}
-    return {"models": asked.models or AUTO, "x": asked.x, "changes": asked.changes()}
+    models = asked.models or AUTO
+    if asked.priors != "learnt":
+        return {"models": specs_for(table, models, x=asked.x, changes=asked.changes(), priors=asked.priors, **chosen)}
+    return {"models": models, "x": asked.x, "changes": asked.changes()}
 
 
 def _passed(found: Any) -> Any:
@@ -218,13 +228,13 @@ def _print_decisions(decisions: Any, unit: str) -> None:
         rows = [
             [
                 f"{row.cut:g}",
-                f"{row.budget:.3g}",
+                flop(row.budget),
                 *([count(row.unique_tokens)] if sizes["unique_tokens"].notna().any() else []),
                 f"{count(row.params)}{'*' if row.note else ''}",
-                f"{count(row.params_lower)}-{count(row.params_upper)}",
-                f"{count(row.best_params)} ({count(row.best_lower)}-{count(row.best_upper)})",
-                f"{row.regret:.4f} ({row.regret_sd:.4f})",
-                f"{row.forecast:.4f}",
+                between(row.params_lower, row.params_upper, count),
+                f"{count(row.best_params)} ({between(row.best_lower, row.best_upper, count)})",
+                f"{number(row.regret, 2)} ({number(row.regret_sd, 2)})",
+                number(row.forecast, 2),
             ]
             for row in sizes.itertuples()
         ]
@@ -237,12 +247,12 @@ def _print_decisions(decisions: Any, unit: str) -> None:
         rows = [
             [
                 f"{row.cut:g}",
-                f"{row.budget:.3g}",
+                flop(row.budget),
                 count(row.params),
-                f"{row.budget / (6 * row.params**2):.3g}",
-                f"{row.regret:.4f} ({row.regret_sd:.4f})",
-                f"{row.forecast:.4f}",
-                f"{row.forecast_lower:.4f}-{row.forecast_upper:.4f}",
+                number(row.budget / (6 * row.params**2), 3),
+                f"{number(row.regret, 2)} ({number(row.regret_sd, 2)})",
+                number(row.forecast, 2),
+                between(row.forecast_lower, row.forecast_upper, lambda value: number(value, 2)),
             ]
             for row in others.itertuples()
         ]
@@ -260,11 +270,11 @@ def _scores(name: str, row: dict[str, Any]) -> list[str]:
     return [
         name,
         f"{row['forecasts']:.0f}",
-        f"{row['median_abs_error']:.2%}",
-        f"{row['bias']:+.2%}",
+        percent(row["median_abs_error"]),
+        f"{'+' if row['bias'] > 0 else ''}{percent(row['bias'])}",
         *(f"{row[f'coverage_{cent}']:.0%}" for cent in (50, 80, 90)),
-        f"{row['width']:.3g}%",
-        f"{row['interval_score']:.3g}%",
+        f"{number(row['width'], 3)}%",
+        f"{number(row['interval_score'], 3)}%",
     ]
 
 
@@ -273,7 +283,7 @@ def _print_cells(cells: Any) -> None:
         [
             f"{cell.cut:g}",
             str(cell.fitted),
-            f"{cell.largest:.3g}",
+            number(cell.largest, 3),
             str(cell.held_out),
             (cell.fault and "none") or ("ok" if cell.passed else "FAIL"),
         ]

@@ -10,10 +10,11 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from .fit import check_sampler, sampling
+from .fit import check_sampler
 from .fitted import give_fit
 from .options import AllRows, BestOf, Columns, Family, Json, RunColumn, Where, columns_with_run, law_options, names_of
 from .output import print_notes
+from .progress import working
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit
 
@@ -55,7 +56,7 @@ def fit_breaks(
         raise InputError(f"--breaks takes whole numbers separated by commas, e.g. 0,1,2. Got '{breaks}'.") from None
     table = read_table(runs, columns_with_run(column, run), where, wanted=[at, response])
     print_notes(table.attrs["notes"])
-    with sampling(), contextlib.redirect_stdout(sys.stderr):
+    with working("Fitting", long=True), contextlib.redirect_stdout(sys.stderr):
         idata = fit_each(
             table,
             x=at,
@@ -73,7 +74,7 @@ def fit_breaks(
             tune=tune,
             chains=chains,
             **({} if nuts_sampler is None else {"nuts_sampler": nuts_sampler}),
-            progressbar=sys.stderr.isatty(),
+            progressbar=False,
         )
     idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
     notes = json.loads(idata.attrs["notes"])

@@ -12,9 +12,8 @@ from ..errors import InputError
 from ..report.sentences import humanised
 from ..report.units import between, count, flop, level, number
 from .decisions import amount
-from .fit import sampling
 from .fitted import why_weights
-from .models import Asked
+from .models import Asked, PriorKind
 from .options import (
     AllRows,
     Band,
@@ -52,6 +51,7 @@ def compare(
     at: Annotated[
         str | None, typer.Option("--at", metavar="COLUMN", help="Column of a curve's one input, e.g. steps.")
     ] = None,
+    priors: PriorKind = "learnt",
     column: Columns = None,
     where: Where = None,
     family: Family = None,
@@ -83,6 +83,7 @@ def compare(
             "--where": where,
             "--family": family,
             "--response": response,
+            "--priors": priors != "learnt",
         }
         if unused := [name for name, value in given.items() if value]:
             raise InputError(
@@ -90,7 +91,9 @@ def compare(
             )
         idata = load_passed(runs, force=False, everything=True)
     else:
-        asked = Asked(models=names_of("--models", models), inputs=[at] if at else None, response=response)
+        asked = Asked(
+            models=names_of("--models", models), inputs=[at] if at else None, response=response, priors=priors
+        )
         if asked.single:
             raise InputError(
                 f"--models names one law, {asked.name}; a comparison needs at least two, separated by commas."
@@ -98,7 +101,7 @@ def compare(
         asked.check()
         table = read_table(runs, columns_with_run(column, run), where, wanted=asked.columns())
         print_notes(table.attrs["notes"])
-        with sampling(), contextlib.redirect_stdout(sys.stderr):
+        with working("Fitting laws", long=True), contextlib.redirect_stdout(sys.stderr):
             idata = asked.fit(
                 table,
                 where=where or (),
@@ -108,7 +111,7 @@ def compare(
                 best_of=names_of("--best-of", best_of),
                 all_rows=all_rows,
                 random_seed=random_seed,
-                progressbar=sys.stderr.isatty(),
+                progressbar=False,
             )
         idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
     with working("Comparing laws"):
@@ -167,6 +170,7 @@ def _print(idata: Any, found: Any, band: float) -> None:
         ]
         head = ["FLOP", "law", "params", f"{band:.0%} interval", "tokens", "loss", f"{band:.0%} band"]
         print_table(f"What each law would train, loss in {idata.attrs['loss_unit']}", head, rows)
+        print_text("loss: the median for a new run of that plan, noise included.")
     stem = next(str(name) for name in found.forecasts if str(name).endswith("_median")).removesuffix("_median")
     rows = [
         [
@@ -175,7 +179,8 @@ def _print(idata: Any, found: Any, band: float) -> None:
             level(row[f"{stem}_median"]),
             between(row[f"{stem}_lower"], row[f"{stem}_upper"]),
         ]
-        for row in found.forecasts.sort_values("plan", kind="stable").to_dict(orient="records")
+        for _, of in found.forecasts.groupby("plan", sort=False)
+        for row in of.to_dict(orient="records")
     ]
     print_table(f"Forecast {stem} of the same plan by each law", ["plan", "law", stem, f"{band:.0%} band"], rows)
     for text in found.disagreements:

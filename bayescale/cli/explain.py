@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import InputError
-from ..report.units import between, count, level, number, percent
+from ..report.units import between, count, level, number, percent, probability
 from .decisions import (
     AskOptions,
     CostOptions,
@@ -128,7 +128,7 @@ def _print_plans(choices: Any, title: str) -> None:
             between(row["expected_lower"], row["expected_upper"]),
             number(row["expected_regret"], 2),
             percent(row["wasted_compute"]),
-            percent(row["probability_best"]),
+            probability(row["probability_best"]),
         ]
         for name, row in choices.iterrows()
     ]

@@ -15,7 +15,7 @@ from .fitted import give_fit, print_checks
 from .models import Asked, Covariates, Law, PriorKind, Priors, say_notes
 from .options import AllRows, BestOf, Columns, Family, Json, ParamsKind, RunColumn, Where, columns_with_run, names_of
 from .output import print_json, print_notes
-from .progress import heartbeat, working
+from .progress import working
 from .reading import read_table
 from .saved import check_fit_targets, keep_fit
 
@@ -117,7 +117,7 @@ def fit(
     asked.check()  # before the table is read: a misspelt option must not wait for it
     table = read_table(runs, columns_with_run(column, run), where, drop_bad=drop_bad, wanted=asked.columns())
     say_notes(asked, table)
-    with sampling(), contextlib.redirect_stdout(sys.stderr):
+    with working("Fitting", long=True), contextlib.redirect_stdout(sys.stderr):
         idata = asked.fit(
             table,
             where=where or (),
@@ -134,7 +134,7 @@ def fit(
             chains=chains,
             **({} if target_accept is None else {"target_accept": target_accept}),
             **({} if nuts_sampler is None else {"nuts_sampler": nuts_sampler}),
-            progressbar=sys.stderr.isatty(),
+            progressbar=False,
         )
     idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
     notes = json.loads(idata.attrs["notes"])
@@ -162,11 +162,6 @@ def check(
     else:
         print_checks(table, fit_weights(idata) or {})
     raise typer.Exit(0 if failed.empty else 1)
-
-
-def sampling() -> contextlib.AbstractContextManager[None]:
-    """Return the lines of a long sampling off a terminal, where there is no progress bar."""
-    return contextlib.nullcontext() if sys.stderr.isatty() else heartbeat("Sampling")
 
 
 def check_sampler(name: str | None) -> None:

@@ -278,6 +278,15 @@ def _print(report: dict[str, Any], runs: Any) -> None:
     for item in report["columns"]:
         found = keys.setdefault(item["column"], {})
         found[item["key"]] = found.get(item["key"], 0) + item["runs"]
+    unit = (
+        f"{'training ' if report['training_loss'] else ''}loss in {report['loss_unit']}, {report['params_kind']} params"
+    )
+    formats = ", ".join(f"{count} from {name}" for name, count in report["formats"].items())
+    left = len(report["left_out"])
+    print_text(
+        f"{report['table']}: {counted(len(runs), 'run')}, {unit}. Found {formats}{f'; {left} left out' if left else ''}. "
+        f"Checkpoints are in {report['checkpoints']}, the report in {report['report']}."
+    )
     rows = [[name, ", ".join(f"{key} ({runs_})" for key, runs_ in found.items())] for name, found in keys.items()]
     print_table("Where the numbers come from", ["column", "key (runs)"], rows, numeric=False)
     if report["left_out"]:
@@ -295,13 +304,3 @@ def _print(report: dict[str, Any], runs: Any) -> None:
         print_text(f"Unknown format: {', '.join(unknown[:_NAMED])}{more}.")
     for warning in report["warnings"]:
         print_text(f"Warning: {warning}")
-    unit = (
-        f"{'training ' if report['training_loss'] else ''}loss in {report['loss_unit']}, {report['params_kind']} params"
-    )
-    formats = ", ".join(f"{count} from {name}" for name, count in report["formats"].items())
-    left = len(report["left_out"])
-    print_text(f"Found {formats}{f'; {left} left out' if left else ''}.")
-    print_text(
-        f"{report['table']}: {counted(len(runs), 'run')}, {unit}. Checkpoints are in {report['checkpoints']}, "
-        f"the report in {report['report']}."
-    )

@@ -46,7 +46,8 @@ def datasets(json_: Json = False) -> None:
             row["name"],
             count(row["rows"]),
             "yes" if row["available"] else "no",
-            f"loss in {row['loss_unit']}; {row['source']} (licence: {row['licence']}); {row['how']}",
+            # No mark after the name of a repository, which just fits.
+            f"loss in {row['loss_unit']}; {row['source'].replace('; ', ' / ')} (licence: {row['licence']}); {row['how']}",
         ]
         for row in table.to_dict(orient="records")
     ]

@@ -62,7 +62,7 @@ def overhead(
         f"size: ratio to the best one; break-even: the tokens served above which the smaller model pays off; {prob} bands in "
         f"parentheses. Below {middle} of the optimal size ({prob} band {lower} to {upper}) no amount of data is enough."
     )
-    print_grouped({number(row["params_ratio"], 3): row["warning"] for row in table.to_dict(orient="records")})
+    print_grouped({f"size {number(row['params_ratio'], 3)}": row["warning"] for row in table.to_dict(orient="records")})
     print_fit_warnings(idata)
 
 

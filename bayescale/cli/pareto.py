@@ -57,8 +57,7 @@ def pareto(
         print_json({**answered(idata), "plans": table.to_dict(orient="records")})
         return
     _print(table, idata.attrs["loss_unit"], risk)
-    shown = table[table["on_frontier"]].to_dict(orient="records")
-    print_grouped({f"{count(row['params'])} on {count(row['tokens'])}": row["warning"] for row in shown})
+    print_grouped(_said(table[table["on_frontier"]]))
     print_fit_warnings(idata)
 
 
@@ -86,6 +85,18 @@ def _print(table: Any, unit: str, risk: str) -> None:
         print_text(
             f"{beaten} of {len(table)} plans {'is' if beaten == 1 else 'are'} beaten and not shown (--json lists them)."
         )
+
+
+def _said(shown: Any) -> dict[str, str]:
+    """Return the warnings of plans: of a budget, if they are the same for all its plans."""
+    said = {}
+    for budget, plans in shown.groupby("train_flops"):
+        if plans["warning"].nunique() == 1:
+            said[f"{flop(budget)} FLOP"] = plans["warning"].iloc[0]
+            continue
+        for row in plans.to_dict(orient="records"):
+            said[f"{count(row['params'])} on {count(row['tokens'])} tokens"] = row["warning"]
+    return said
 
 
 def _draw(table: Any, unit: str, path: str) -> None:

@@ -12,13 +12,14 @@ from ..progress import watched
 
 _EVERY = 10.0  # seconds
 _SHOWN_AFTER = 2.0  # seconds
+_BAR = 20  # columns
 _LARGE = 5_000_000  # bytes of a table that takes more than a moment
 _HEAD = 65_536
 _MANY = 5_000  # rows of a fit that takes longer than half a minute
 
 
 @contextlib.contextmanager
-def heartbeat(doing: str, every: float = _EVERY) -> Iterator[None]:
+def heartbeat(doing: str) -> Iterator[None]:
     """Print what is being done after ten seconds, twenty, forty and so on until it is done, with the last line that the reader logged."""
     done, start, last = threading.Event(), time.monotonic(), _Last()
     logger = logging.getLogger("bayescale.runs")
@@ -27,7 +28,7 @@ def heartbeat(doing: str, every: float = _EVERY) -> Iterator[None]:
     logger.setLevel(logging.INFO)
 
     def beat() -> None:
-        wait = every
+        wait = _EVERY
         while not done.wait(wait):
             wait = time.monotonic() - start  # until twice the time
             said = f" ({last.text})" if last.text else ""
@@ -54,24 +55,31 @@ class _Last(logging.Handler):
 
 
 @contextlib.contextmanager
-def working(doing: str) -> Iterator[None]:
-    """Show on a terminal, once it has taken two seconds, what is being done, how far it is and the time left; elsewhere nothing."""
+def working(doing: str, *, long: bool = False) -> Iterator[None]:
+    """Show on a terminal, once it has taken two seconds, what is being done, how far it is and the time left.
+
+    Elsewhere nothing is shown, or, of `long` work, a line now and then.
+    """
     if not sys.stderr.isatty():
-        yield
+        with heartbeat(doing) if long else contextlib.nullcontext():
+            yield
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
-    bar = Progress(*columns, console=Console(stderr=True), transient=True, refresh_per_second=2)
-    tasks = {"": bar.add_task(doing, total=None)}
+    columns = TextColumn("{task.description}"), BarColumn(_BAR), TimeElapsedColumn(), TimeRemainingColumn()
+    bar = Progress(
+        *columns, console=Console(stderr=True), transient=True, refresh_per_second=2, speed_estimate_period=3600
+    )
+    tasks, ended = {"": bar.add_task(doing, total=None)}, {""}
 
     def tell(what: str, done: int, total: int) -> None:
-        if "" in tasks:
-            bar.remove_task(tasks.pop(""))
-        if what not in tasks:
+        if done == 0 or what not in tasks:  # begun, perhaps once more: what is finished makes room
+            for old in (ended | {what}) & set(tasks):
+                bar.remove_task(tasks.pop(old))
             tasks[what] = bar.add_task(what, total=total)
         bar.update(tasks[what], completed=done, total=total)
+        (ended.add if done == total else ended.discard)(what)
 
     timer = threading.Timer(_SHOWN_AFTER, bar.start)
     timer.daemon = True

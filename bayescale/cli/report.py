@@ -29,7 +29,7 @@ from .decisions import (
 from .explain import read_plan
 from .options import Band, Force, Json, pairs
 from .output import answered, print_json, print_notes, print_text
-from .progress import heartbeat
+from .progress import working
 
 _FORMATS = ("html", "md", "json")
 
@@ -104,7 +104,7 @@ def report(
         rules=rules,
         **asked.of(idata),
     )
-    with heartbeat("Writing the report"):
+    with working("Writing the report", long=True):
         page = make_report(
             idata, question, command=shlex.join(["bayescale", *sys.argv[1:]]), pictures=format_ == "html"
         )

@@ -101,6 +101,10 @@ def _print(document: dict[str, Any], table: Any) -> None:
     ]
     head = ["quantity", "probability", "adjusted", "posterior below truth", "in 90% intervals", "uniform"]
     print_table("Ranks of the true values among draws of their posterior", head, rows)
+    print_text(
+        "probability: of ranks as uneven as these if the posterior is right; adjusted: for the number of quantities; posterior below "
+        "truth: the mean share of its draws, 0.50 if it is right."
+    )
     if n := document["not_accepted"]:
         print_text(f"{n} {_were(n, 'fit')} not accepted by the engine's gate, and ranked all the same.")
     if n := document["refused"]:

@@ -212,7 +212,8 @@ def _with_exponents(fits: Sequence[Fit]) -> tuple[list[Fit], str]:
     left = [fit.name for fit in fits if fit.law.sizing.exponents is None]
     if len(able) == len(fits) or not left:
         return able, ""
-    return able, f"Without {', '.join(left)}: such a law has no exponents of params and of tokens in one sum."
+    which = "which has" if len(left) == 1 else "which have"
+    return able, f"Answered without {', '.join(left)}, {which} no sum of a power of params and one of tokens."
 
 
 def _mixed(fits: Sequence[Fit], values: list[np.ndarray]) -> np.ndarray:

@@ -12,6 +12,7 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 from ..errors import InputError, suggest
+from ..progress import counter
 from ..spec.build import build_model
 from ..spec.noise import observed_name
 from ..spec.spec import ModelSpec
@@ -108,7 +109,7 @@ def _prior(spec: ModelSpec, runs: pd.DataFrame, model: pm.Model, seed: int) -> d
 def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:
     """Sample; raise if PyMC was interrupted: it then returns the chains it has, which would look like a complete fit."""
     try:
-        idata = pm.sample(random_seed=seed, **options)
+        idata = pm.sample(random_seed=seed, **_told(options))
     except ValueError as error:
         if "Not enough samples" in str(error):
             raise KeyboardInterrupt from None
@@ -117,6 +118,14 @@ def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:
     if (sizes["chain"], sizes["draw"]) != (options["chains"], options["draws"]):
         raise KeyboardInterrupt
     return idata
+
+
+def _told(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options with which PyMC tells whoever watches of its draws, instead of drawing bars of its own."""
+    if "callback" in options or options.get("nuts_sampler", "pymc") != "pymc":
+        return options
+    told = counter("Sampling", options["chains"] * (options["draws"] + options["tune"]))
+    return {**options, "progressbar": False, "callback": lambda **_: told()} if told else options
 
 
 def _check_options(options: dict[str, Any]) -> None:

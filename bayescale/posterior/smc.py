@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import InputError, given
 from ..laws.law import SLACK
+from ..progress import steps
 from ..spec.density import Density
 
 _KEPT = 0.8  # effective share of points left after a step of t
@@ -73,7 +74,8 @@ def sample_smc(
     target, n = Conditional(density), 2 * ((draws + 1) // 2)
     rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(random_seed).spawn(chains)]
     with ThreadPoolExecutor(max(1, min(cores, chains))) as pool:
-        states, stats = zip(*pool.map(lambda rng: _run(target, n, tune, rng), rngs), strict=True)
+        each = pool.map(lambda rng: _run(target, n, tune, rng), rngs)
+        states, stats = zip(*(one for _, one in zip(steps(rngs, "Sampling"), each, strict=True)), strict=True)
         for _ in range(most // _BLOCK):
             points = np.stack([state["points"] for state in states])
             if not AGREE < max(map(plain_rhat, np.moveaxis(points, -1, 0))) < _NEAR:

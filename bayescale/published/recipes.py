@@ -197,7 +197,7 @@ def _answer(quantity: str, rule: str, plan: Mapping[str, float]) -> dict[str, An
         if not low / _EDGE <= plan[name] <= high * _EDGE
     ]
     if outside:  # its extended value shows how far the rules differ
-        said = f"; extended there it would give {value:.3g}" if value > 0 else ""
+        said = f"; extended there it would give {value:.2e}" if value > 0 else ""
         return row | {"reason": f"outside its fit: {', '.join(outside)}{said}"}
     return row | {"value": value}
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import InputError
+from ..progress import steps
 from .findings import Findings
 from .page import Picture
 from .plots import PHONE, PICTURES, Drawing, draw, pictures_for, to_svg
@@ -18,7 +19,8 @@ def drawings(found: Findings) -> dict[str, Picture]:
     asked = _asked(found)
     # Over all budgets, not that of the question alone: its table is made once, for the section and its picture.
     about = {"pareto": replace(asked, flops=(), frontier=found.frontier)}
-    drawn = {name: _picture(name, about.get(name, asked)) for name in _SHOWN if name in suited}
+    shown = [name for name in _SHOWN if name in suited]
+    drawn = {name: _picture(name, about.get(name, asked)) for name in steps(shown, "Drawing")}
     return {name: picture for name, picture in drawn.items() if picture is not None}
 
 

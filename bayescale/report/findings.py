@@ -20,6 +20,7 @@ from ..decide.sensitivity import leave_one_out, sensitivity
 from ..errors import InputError
 from ..forecasts import bands, forecast
 from ..posterior import Fit, fits_of, is_average, weighed_fits
+from ..progress import steps
 from .question import Question
 
 _ALONG = (1.0, 2.0, 5.0, 10.0)  # times the largest run of a curve
@@ -172,24 +173,25 @@ def _about_choice(found: Findings) -> Findings:
     )
     plain = Rules(drift=asked.rules.drift, max_extrapolation=asked.rules.max_extrapolation)
     seeded: dict[str, Any] = {"at": asked.at, "prob": asked.prob}
-    return replace(
-        found,
-        choices=tried("choices", lambda: explain(idata, budget, plans=asked.plans, risk=asked.risk, **common)),
-        constants=tried("constants", lambda: sensitivity(idata, budget, **few)),
-        runs=tried("runs", lambda: leave_one_out(idata, budget, **few)) if can_leave_out else None,
-        frontier=tried(
-            "frontier", lambda: pareto(idata, params_ratio=_FRONTIER, limits=sizes, rules=plain, random_seed=asked.random_seed, **seeded)
+    jobs: dict[str, Callable[[], Any]] = {
+        "choices": lambda: explain(idata, budget, plans=asked.plans, risk=asked.risk, **common),
+        "constants": lambda: sensitivity(idata, budget, **few),
+        "runs": lambda: leave_one_out(idata, budget, **few) if can_leave_out else None,
+        "frontier": lambda: pareto(
+            idata, params_ratio=_FRONTIER, limits=sizes, rules=plain, random_seed=asked.random_seed, **seeded
         ),
-        overhead=tried(
-            "overhead",
-            lambda: overhead_curve(
-                idata, _RATIOS, float(row["train_flops"]), rules=Rules(max_extrapolation=asked.rules.max_extrapolation), **seeded
-            ),
+        "overhead": lambda: overhead_curve(
+            idata,
+            _RATIOS,
+            float(row["train_flops"]),
+            rules=Rules(max_extrapolation=asked.rules.max_extrapolation),
+            **seeded,
         ),
-        comparison=tried("comparison", lambda: _compared(found)) if is_whole_average(idata) else None,
-        forecasts=tried("forecasts", lambda: _plan_bands(found, row)),
-        unable=unable,
-    )  # fmt: skip
+        "comparison": lambda: _compared(found) if is_whole_average(idata) else None,
+        "forecasts": lambda: _plan_bands(found, row),
+    }
+    made = {name: tried(name, job) for name, job in steps(jobs.items(), "Answering")}
+    return replace(found, **made, unable=unable)
 
 
 def is_whole_average(idata: xr.DataTree) -> bool:

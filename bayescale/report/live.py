@@ -41,7 +41,7 @@ def still(found: Findings) -> str:
     laws = [fit.law for fit in found.fits]
     missing = sorted({law.name for law in laws if law.name not in COVERED})
     if missing:
-        return f"its script does not evaluate {', '.join(missing)}."
+        return f"its script does not evaluate the law {' nor '.join(missing)}."
     if any(law.others and law.others != ("unique_tokens",) for law in laws):
         return "its laws have inputs other than params, tokens and unique tokens."
     limits, rules, costs = asked.limits, asked.rules, asked.budget.costs

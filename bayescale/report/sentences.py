@@ -20,7 +20,7 @@ def humanised(text: str) -> str:
         value = float(found[1])
         if value < 1:
             mantissa, _, power = found[1].partition("e")
-            return f"{mantissa}e{int(power)}"
+            return f"{float(mantissa):g}e{int(power)}"
         return flop(value) if found[2] else count(value)
 
     return _EXPONENT.sub(written, text)

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import bayescale.calibrate.compare
 import bayescale.calibrate.laws
 from bayescale import average_fits, load_fit, load_spec, save_fit
 from bayescale.calibrate.laws import specs_for
 from bayescale.cli.models import Asked
+from bayescale.errors import InputError
 
 
 @pytest.fixture
@@ -66,9 +68,15 @@ def test_several_models_and_a_curve(run, runs_file, tmp_path, asked):
     assert asked["models"] == "auto" and asked["x"] == "tokens" and "inputs" not in asked["changes"]
 
 
-def test_priors_without_what_was_learnt(run, runs_file, tmp_path, asked):
+def test_priors_without_what_was_learnt(run, runs_file, tmp_path, asked, monkeypatch):
     words = ("fit", runs_file, "--out", tmp_path / "fit.nc")
-    assert run(*words, "--priors", "vague")[0] == 0 and asked["priors"] == "vague"
+    assert run(*words, "--priors", "vague")[0] == 0 and asked.pop("priors") == "vague"
+
+    def enough(*_, **__):
+        raise InputError("It was fitted.")
+
+    monkeypatch.setattr(bayescale.calibrate.compare, "compare_laws", enough)
+    assert "It was fitted" in run("compare", runs_file, "--priors", "vague")[2] and asked["priors"] == "vague"
     specs = specs_for(pd.read_csv(runs_file), ["chinchilla", "kaplan-nd-floor"], priors="vague")
     assert specs["chinchilla"].get_learnt() is None and specs["chinchilla"].noise.sigma.numbers == {"sigma": 0.02}
     assert specs["kaplan-nd-floor"] == load_spec("kaplan-nd-floor")

@@ -47,7 +47,7 @@ def test_the_answer_comes_first_and_fits_80_columns(run, runs_file, asked):
     assert code == 0 and all(len(line) <= 80 for line in lines)
     assert lines[0].startswith("Runs about 10 times larger than these were forecast with a median error of 0.9%")
     assert "held the measured one in 1 of 1 choice" in " ".join(out.split())
-    assert "about 10x" in out and "0.3, 6 runs" in out and "900M" in out and "0.0750" in out
+    assert "about 10x" in out and "0.3, 6 runs" in out and "900M" in out and "0.075" in out and "0.0021 (0.0004)" in out
     assert asked[0][1] == "auto" and {n for n, *_ in asked} >= {6, 12}
 
 
@@ -57,6 +57,10 @@ def test_what_was_asked_reaches_the_fits(run, runs_file, asked, document, tmp_pa
     found = document(out)
     assert code == 0 and found["model"] == "chinchilla, skaling" and len(found["sentences"]) == 3
     ((fitted, models, options),) = asked
+    assert run("backtest", runs_file, *words, "--cores", "1", "--priors", "vague")[0] == 0
+    vague = asked.pop()[1]
+    assert list(vague) == ["chinchilla", "skaling"] and all(spec.get_learnt() is None for spec in vague.values())
+    assert vague["chinchilla"].noise.fade == 0.0
     assert fitted == 12 and models == ("chinchilla", "skaling") and options["changes"]["noise"] == {"fade": 0.0}
     assert options["random_seed"] == 4 and options["each_law"]
     table = pd.read_csv(tmp_path / "rows.csv")

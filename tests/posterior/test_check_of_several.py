@@ -13,9 +13,9 @@ def test_a_warning_of_several_laws_is_said_once_in_the_words_of_the_heaviest():
     rows = {"a": [row("tail", "")], "b": [row("tail", "wide")], "c": [row("tail", "", passed=True)]}
     rows["a"][0]["advice"] = "narrow"
     (said,) = of_several(rows, WEIGHTS)
-    assert said["advice"] == "Laws a, b (weight 0.90), in the numbers of a: narrow"
+    assert said["advice"] == "Laws a, b (weight 0.90; numbers of 'a'): narrow"
     (said,) = of_several({**rows, "c": [row("tail", "odd")]}, WEIGHTS)
-    assert said["advice"] == "All laws, in the numbers of a: narrow"
+    assert said["advice"] == "All laws (numbers of 'a'): narrow"
     (said,) = of_several({name: [row("tail", "same")] for name in "abc"}, WEIGHTS)
     assert said["advice"] == "same"
     (said,) = of_several({"a": [], "b": [], "c": [row("tail", "odd")]}, WEIGHTS)

@@ -98,8 +98,10 @@ def test_outside_the_range_of_the_rules():
     assert (
         answer["lr_lower"] is answer["lr_upper"] is answer["batch_tokens_lower"] is answer["weight_decay_lower"] is None
     )
-    assert "params 7e+09 above 1e+09; extended there it would give 0.00102" in rules(answer, "lr")["step-law"]["reason"]
-    assert "would give 0.000425" in rules(answer, "lr")["deepseek"]["reason"]
+    assert (
+        "params 7e+09 above 1e+09; extended there it would give 1.02e-03" in rules(answer, "lr")["step-law"]["reason"]
+    )
+    assert "would give 4.25e-04" in rules(answer, "lr")["deepseek"]["reason"]
     assert any("there is no range" in text for text in answer["notes"])
     assert answer["nearest"][0] == "llama-2-7b"
     assert (answer["warmup"], answer["schedule"]) == ("2000 steps", "cosine to 10%")

@@ -109,4 +109,4 @@ def test_a_law_that_the_script_does_not_evaluate_leaves_the_page_still(posterior
     page = make_report(
         posterior_from_constants(CONSTANTS["chinchilla"], n_draws=100), Question(rules=Rules(drift=False))
     )
-    assert not page.live and "does not evaluate chinchilla" in page.still
+    assert not page.live and "does not evaluate the law chinchilla" in page.still

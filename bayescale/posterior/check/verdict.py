@@ -86,9 +86,9 @@ def of_several(
         if row["severity"] == "warn" and weight < least * sum(weights[fit] for fit in checks):
             continue
         these = f"Law '{heaviest}'" if len(own) == 1 else f"Laws {', '.join(own)}"
-        of = "All laws" if len(own) == len(checks) else f"{these} (weight {weight:.2f})"
-        if len({one["advice"] for one in own.values()}) > 1:
-            of += f", in the numbers of {heaviest}"
+        whole, differ = len(own) == len(checks), len({one["advice"] for one in own.values()}) > 1
+        about = [*([] if whole else [f"weight {weight:.2f}"]), *([f"numbers of '{heaviest}'"] if differ else [])]
+        of = ("All laws" if whole else these) + (f" ({'; '.join(about)})" if about else "")
         merged.append(row if same else {**row, "advice": f"{of}: {row['advice']}"})
     return merged
 

@@ -9,6 +9,7 @@ from test_golden import COMMANDS
 
 from bayescale.cli import output
 from bayescale.cli.fitted import print_checks
+from bayescale.cli.rates import print_rates
 from bayescale.cli.tables import table_lines
 
 # One for each form of output; the others print by the same functions.
@@ -80,3 +81,19 @@ def test_what_holds_for_both_budgets_is_said_once(files, run):
     assert code == 0 and flat.count("decades beyond the largest fitted run") == 1
     assert re.search(r"\d\.\d to \d\.\d decades beyond", flat)
     assert out.index("params") < out.index("Expected regret:") < out.index("decades beyond"), "the answer first"
+
+
+def test_best_rates_fit_and_read(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    edges = {"lr": 1.5e-4, "batch_tokens": 1.05e6}
+    row = {"params": 29533901585.673, "tokens": 1.4e12, **{f"{name}_median": value for name, value in edges.items()}}
+    row |= {
+        f"{name}_{edge}": value * factor
+        for name, value in edges.items()
+        for edge, factor in (("lower", 0.7), ("upper", 1.4))
+    }
+    row |= {"probability": 0.9, "extrapolation_decades": 1.25, "warning": "It lies 1.2 decades beyond the runs."}
+    print_rates(pd.DataFrame([row, row], index=["the-first-big-model-of-the-spring-plan", "b"]))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80 and out.count("beyond the runs") == 1
+    assert "29.5B" in out and "1.5e-4" in out and "1.05e-4 to 2.1e-4" in out and "735k-1.47M" in out
