@@ -1,0 +1,76 @@
+"""How much of the interval of the best size comes from fade, which is imposed, without a second fit.
+
+Fade lowers the weight of small runs. What their full weight would say about N* is the update of a Gaussian: the draws give the covariance
+of ln N* with the law's curve at each run, and each run is observed again with the precision that fade took from it, at the noise that the
+runs show around the law. Where a law misses the small runs, that noise is large, and little of the interval is put down to fade.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...errors import given
+from ...posterior import Fit
+from ...spec.noise import additive_noise, to_link
+from ..plans.loss import Part
+
+_MOST = 0.5  # share of the squared width from which it is said
+
+
+def share_of_fade(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> float:
+    """Return the share of the squared width of ln N* that comes from fade.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        One for each part.
+    parts : sequence of Part
+        Their draws.
+    log_params : numpy.ndarray, shape (draw,)
+        ln N* of all draws, part by part.
+
+    Returns
+    -------
+    float
+        In [0, 1], and lower than what a second fit without fade would show; 0 for fits without fade, or with groups or covariates.
+    """
+    if len(fits) != len(parts) or not np.var(log_params) > 0:
+        return 0.0
+    places = np.split(np.arange(len(log_params)), np.cumsum([part.size for part in parts])[:-1])
+    saved = sum(
+        part.size * _saved(fit, part, log_params[own]) for fit, part, own in zip(fits, parts, places, strict=True)
+    )
+    return float(saved / (len(log_params) * np.var(log_params)))
+
+
+def _saved(fit: Fit, part: Part, log_params: np.ndarray) -> float:
+    """Return by how much the variance of ln N* falls if the runs of a fit count in full."""
+    spec = fit.spec
+    known = spec.response in fit.data and not spec.local_columns  # groups and covariates have a curve of their own
+    if not (spec.noise.fade and known) or part.size < fit.data.sizes["run"]:
+        return 0.0
+    inputs = {name: np.asarray(fit.data[column], float)[:, None] for name, column in spec.inputs.items()}
+    with np.errstate(all="ignore"):
+        curve = np.asarray(to_link(spec, fit.law.loss(**inputs, **part.constants)))
+    away = to_link(spec, np.asarray(fit.data[spec.response], float)) - curve.mean(axis=1)
+    if not np.isfinite(away).all():
+        return 0.0
+    below = np.maximum(fit.reached.log_reach - np.log(fit.law.reach(**inputs))[:, 0], 0) / np.log(10)
+    scale = np.median(additive_noise(spec, fit.draws).sigma)
+    own = max(float(scale), float(np.sqrt(np.mean(away**2))))
+    lost = 1 / own**2 - 1 / (scale**2 + (spec.noise.fade * below) ** 2)
+    curve, lost = curve[lost > 0], lost[lost > 0]
+    moved = curve - curve.mean(axis=1, keepdims=True)
+    with_size = moved @ (log_params - log_params.mean()) / part.size
+    return float(with_size @ np.linalg.solve(moved @ moved.T / part.size + np.diag(1 / lost), with_size))
+
+
+def fade_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
+    """Return the sentence that says that most of the interval comes from fade, and what would shrink it; none if it does not."""
+    share = share_of_fade(fits, parts, log_params)
+    if share < _MOST:
+        return []
+    return [
+        f"About {share:.0%} of the interval of params (of its squared width) comes from fade: small runs count less, in case the law does "
+        f"not hold for them. Runs near the largest shrink it; a fit with {given(fade=0)} shows it for a law that holds exactly."
+    ]
