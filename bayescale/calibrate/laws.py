@@ -27,7 +27,7 @@ AUTO = "auto"
 _ONE_EPOCH = ("skaling", "profile")
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
-_HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table: on public suites they reached 1.7
+_HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table (`forward.law_holds`)
 
 
 def fit_laws(
@@ -107,7 +107,8 @@ def fit_laws(
             name: spec.changed({"noise": {"fade": 0.0}}) if spec.noise.fade_runs else spec
             for name, spec in specs.items()
         }
-        fits, _ = _fits(runs, specs, auto=_is_auto(models), random_seed=random_seed, **chosen, **sample_kwargs)
+        fits, left = _fits(runs, specs, auto=_is_auto(models), random_seed=random_seed, **chosen, **sample_kwargs)
+        specs = {name: specs[name] for name in fits}
         scores, why = _scores(rows, specs, random_seed)
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
     weights = _weights(scores, [name for name, checks in failed.items() if checks], in_full=odds > _HOLDS)

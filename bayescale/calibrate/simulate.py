@@ -126,6 +126,7 @@ def simulate(spec: ModelSpec, table: pd.DataFrame, rng: np.random.Generator) -> 
     Simulated
     """
     density = Density(spec, table)
+    spec = density.spec  # with the fade of this number of runs
     for _ in range(_TRIES):
         values = density.values(density.draw(rng, 1))
         with np.errstate(all="ignore"):

@@ -231,3 +231,21 @@ def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, aver
 def test_a_fit_is_the_same_alone(average):
     alone = fit(load_spec("skaling"), runs_of(14), random_seed=1, draws=500)
     np.testing.assert_array_equal(alone["posterior"]["E"], average["skaling"]["posterior"]["E"])
+
+
+def test_a_law_that_is_refused_in_full_is_left_out(monkeypatch, average):
+    """Where all runs count in full the laws are fitted again, and one of them may be refused only then."""
+
+    def instead(spec, runs, **_):
+        idata = average[spec.law].copy()
+        if spec.noise.fade == 0 and spec.law == "skaling":
+            rows = json.loads(idata.attrs["check"])
+            idata.attrs["check"] = json.dumps([row | {"passed": False, "severity": "fail"} for row in rows])
+        return idata
+
+    monkeypatch.setattr(module, "fit", instead)
+    monkeypatch.setattr(module, "forward_scores", lambda specs, *_, **__: pd.DataFrame({9: 1.0}, index=list(specs)))
+    monkeypatch.setattr(module, "law_holds", lambda *_, **__: 9.0)
+    idata = fit_laws(runs_of(14))
+    assert json.loads(idata.attrs["weights"]) == {"profile": 1.0}
+    assert {"law_skaling", "in_full"} <= set(json.loads(idata.attrs["notes"]))

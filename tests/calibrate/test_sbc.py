@@ -208,3 +208,17 @@ def test_nuts_is_calibrated(name):
 def test_the_fast_engine_is_calibrated(name):
     found = sbc(load_spec(name), runs=8, replications=200, random_seed=SEED, progressbar=False)
     assert uniformity(found)["uniform"].all() and found["fits"]["passed"].mean() > 0.95
+
+
+def test_a_table_has_the_fade_of_its_number_of_runs(monkeypatch):
+    """With the fade of a large table, half of the fits of small simulated ones were refused."""
+    from bayescale.calibrate import simulate as simulated
+
+    spec, seen = load_spec("chinchilla"), []
+    noise = simulated.additive_noise
+    monkeypatch.setattr(
+        simulated, "additive_noise", lambda one, values: seen.append(one.noise.fade) or noise(one, values)
+    )
+    rng = np.random.default_rng(1)
+    simulated.simulate(spec, simulated.design(spec, rng, 8), rng)
+    assert seen == [spec.for_runs(8).noise.fade] and 0 < seen[0] < spec.noise.fade
