@@ -144,8 +144,8 @@ def law_holds(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, scores: pd.Dat
     """Return how much better the larger runs are forecast if small runs count in full: log odds for a law that holds exactly.
 
     A cut's runs count once, as in the weights. On public suites, 96 tables of 8 to 103 runs, the largest value was 1.7; on simulated sweeps
-    that follow a law exactly it is about 0.6 for each cut. A test that fires more often does harm: one without drift gave 0.8 to 1.8 for six
-    tables of 12 and 20 public runs, and with all runs in full the 90% bands of five of these held none of the larger runs.
+    that follow a law exactly it is about 0.6 for each cut. To fire more often does harm: without drift, six tables of 12 and 20 public runs
+    had 0.8 to 1.8, and with all runs in full the 90% bands of four of these held none of the larger runs.
 
     Parameters
     ----------
