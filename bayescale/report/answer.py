@@ -185,7 +185,7 @@ def _cost(found: Findings, row: pd.Series) -> str:
     regret, wasted = row["expected_regret"], row["wasted_compute"]
     if isnan(regret):
         return ""
-    said = f"Were the law known exactly, another size would be {nats(regret, found.unit)} better on average"
+    said = f"In the choice of the size: were the law known exactly, another size would be {nats(regret, found.unit)} better on average"
     if isnan(wasted):
         return f"{said}."
     spent = [f"{flop(wasted * row['flops'])} FLOP"] if not isnan(row["flops"]) else []

@@ -53,7 +53,7 @@ GLOSSARY = (
     ("loss", "How badly a model predicts text: lower is better."),
     ("noise", "What separates two runs of the same plan, such as their random seeds."),
     ("Pareto k", "How much the answer depends on one run; above 0.7 the effect of leaving it out cannot be computed without a new fit."),
-    ("P(best)", "The share of draws in which a plan is the best of those listed."),
+    ("P(best)", "The share of draws in which a plan is the best of those listed; other sizes are not compared."),
     ("posterior", "What is known about a law's constants after the runs; the prior is what was assumed before."),
     ("rank correlation", "How closely the best size follows a constant over the draws: 0 is not at all, 1 or -1 is entirely."),
     ("regret", "How much lower the loss of the best plan would have been, had the law been known exactly."),

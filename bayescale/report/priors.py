@@ -11,7 +11,8 @@ _HEAD = re.compile(r"^\s*\[([\w.-]+)\]")
 _ENTRY = re.compile(r"""^\s*["']?([\w-]+)["']?\s*=\s*(.*)$""")
 _TEXT = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
 _CHANGED = "Given for this fit, instead of the model's own."
-_AT_RUNS = "That of this number of runs."
+_AT_RUNS = "At this number of runs"
+_SECOND = "Of the second part:"
 
 
 class Assumption(NamedTuple):
@@ -27,10 +28,12 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
     why = dict(_reasons(spec.text))
     changed = spec.changes
     noise, learnt = spec.noise, spec.get_learnt()
-    found = [
-        Assumption(name, text, _CHANGED if name in changed.get("priors", {}) else _reason(why, f"priors.{name}"))
-        for name, text in prior_texts(spec.priors, learnt).items()
-    ]
+    found = []
+    for name, text in prior_texts(spec.priors, learnt).items():
+        reason = _CHANGED if name in changed.get("priors", {}) else _reason(why, f"priors.{name}")
+        if learnt and name in learnt.priors and reason:  # the file's comments are about its own priors
+            reason = f"{_SECOND} {reason}"
+        found.append(Assumption(name, text, reason))
     if learnt:
         parts = f"the first part of {', '.join(learnt.priors)}; {learnt.weight:.0%} for all of them together"
         found.append(Assumption("learnt", spec.learnt, f"From public suites of runs: {parts}."))
@@ -45,7 +48,7 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
             reason = why.get("noise" if name == "noise" else f"noise.{name}", "")
             own = changed.get("noise", {})
             if name == "fade" and own.get("fade_runs", 0) is None:  # set by `ModelSpec.for_runs`
-                reason = f"{_AT_RUNS} {reason}".strip()
+                reason = "; ".join(filter(None, (_AT_RUNS, reason)))
             elif {"noise": "dist"}.get(name, name) in own:
                 reason = _CHANGED
             found.append(Assumption(name, value, reason))

@@ -47,7 +47,7 @@ def test_a_clean_sweep_owes_most_of_its_interval_to_fade_and_says_so(sweep):
     found = share(faded, sweep)
     assert 0.5 < found < 1 - (width(exact) / width(faded)) ** 2 + 0.02
     said = allocate(faded, FLOPS)["warning"].item()
-    assert f"About {found:.0%} of the interval of params" in said
+    assert f"Most of the interval of params ({found:.0%} of its squared width)" in said
     assert "--fade 0" in said
     assert "comes from fade" not in allocate(exact, FLOPS)["warning"].item()
 

@@ -71,6 +71,6 @@ def fade_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray
     if share < _MOST:
         return []
     return [
-        f"About {share:.0%} of the interval of params (of its squared width) comes from fade: small runs count less, in case the law does "
-        f"not hold for them. Runs near the largest shrink it; a fit with {given(fade=0)} shows it for a law that holds exactly."
+        f"Most of the interval of params ({share:.0%} of its squared width) comes from fade: small runs count less, in case the law does "
+        f"not hold for them. More runs near the largest would narrow it; a fit with {given(fade=0)} takes the law as exact."
     ]

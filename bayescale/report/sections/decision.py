@@ -91,7 +91,7 @@ def rivals(found: Findings, pictures: Mapping[str, Picture]) -> Section | None:
             "plan",
             "params",
             "tokens",
-            "expected loss",
+            "loss without noise",
             f"{prob} band",
             "regret",
             "compute wasted",

@@ -273,10 +273,10 @@ const bayescale = (() => {
     at("live-rivals").hidden = at("live-chart").hidden = found.why !== "";
     if (found.why) { at("live-answer").textContent = found.why; return; }
     const [middle, low, high] = found.loss.map(b.level), prob = `${Math.round(100 * data.prob)}%`;
-    at("live-answer").textContent = `For ${b.amount(data, settings.budget)}: train ${b.count(found.params)} parameters on ${b.count(found.tokens)} tokens; expect a loss of ${middle} ${data.unit} `
+    at("live-answer").textContent = `For ${b.amount(data, settings.budget)}: train ${b.count(found.params)} parameters on ${b.count(found.tokens)} tokens; expect ${middle} ${data.unit} of a new run `
       + `(${prob} band ${low}-${high}). The best size lies between ${b.count(found.paramsLower)} and ${b.count(found.paramsUpper)} with ${prob} probability; not knowing it costs ${Number(found.regret.toPrecision(2))} ${data.unit}.${silent}`;
     const row = (cells, tag) => { const tr = make("tr"); cells.forEach((cell, k) => tr.append(make(tag === "th" || k === 0 ? "th" : "td", tag === "th" ? { scope: "col" } : k === 0 ? { scope: "row" } : {}, cell))); return tr; };
-    at("live-rivals").tHead.replaceChildren(row(["plan", "params", "tokens", "expected loss", `${prob} band`, `regret, ${data.unit}`], "th"));
+    at("live-rivals").tHead.replaceChildren(row(["plan", "params", "tokens", "loss without noise", `${prob} band`, `regret, ${data.unit}`], "th"));
     at("live-rivals").tBodies[0].replaceChildren(...found.rivals.map((one) => row([one.name, b.count(Math.exp(one.n)), b.count(Math.exp(one.d)), b.level(one.expected[0]), `${b.level(one.expected[1])}-${b.level(one.expected[2])}`, String(Number(one.regret.toPrecision(2)))], "td")));
     chart(found);
   };
