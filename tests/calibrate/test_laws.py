@@ -109,7 +109,7 @@ def test_every_answer_takes_an_average(average, tmp_path):
     alone = sensitivity(average["chinchilla"], budget)
     assert table.loc["chinchilla: beta", "correlation"] == alone.loc["beta", "correlation"]
     curve = overhead_curve(average, 0.5).iloc[0]
-    assert curve["warning"].startswith("Without profile") and curve["tokens_ratio_median"] > 1
+    assert curve["warning"].startswith("Answered without profile") and curve["tokens_ratio_median"] > 1
 
 
 def test_leaving_a_run_out_keeps_the_weights_of_the_laws(average):

@@ -207,7 +207,7 @@ def test_an_interrupted_sampler_gives_no_fit(chains, monkeypatch, small_fit):
 
     monkeypatch.setattr(nuts.pm, "sample", partial)
     with pytest.raises(KeyboardInterrupt):
-        nuts._uninterrupted(1, {"chains": 2, "draws": 1000})
+        nuts._uninterrupted(1, {"chains": 2, "draws": 1000, "tune": 1000})
 
 
 def test_keywords_that_pymc_would_pass_over_are_refused(small_fit):
