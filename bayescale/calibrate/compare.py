@@ -9,8 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from ..decide.allocate import allocate
+from ..decide.question.request import Rules
 from ..errors import InputError
 from ..forecasts import bands, forecast
+from ..forecasts.reach import MAX_EXTRAPOLATION
 from ..posterior import fits_of, is_average
 from ..progress import steps
 from ..runs.problems import counted
@@ -35,6 +37,7 @@ def compare_laws(
     *,
     plans: pd.DataFrame | None = None,
     prob: float = 0.9,
+    max_extrapolation: float | None = None,
 ) -> Comparison:
     """Compare the laws of an average.
 
@@ -48,6 +51,8 @@ def compare_laws(
         Plans that each law forecasts; by default those that the average chooses for the budgets, or a run ten times as far along a curve.
     prob : float
         Probability of the equal-tailed bands.
+    max_extrapolation : float, optional
+        As for `allocate` and `forecast`.
 
     Returns
     -------
@@ -75,6 +80,8 @@ def compare_laws(
         raise InputError(
             "There is one law, so nothing to compare: fit several, e.g. fit_laws(runs) (bayescale compare RUNS)."
         )
+    most = MAX_EXTRAPOLATION if max_extrapolation is None else max_extrapolation
+    rules = Rules(max_extrapolation=max_extrapolation)
     fits = fits_of(idata)
     trees: dict[str, Any] = {AVERAGE: idata, **{fit.name: idata[fit.name] for fit in fits}}
     sizes = all(fit.law.sizes_models and fit.law.gives_loss and not fit.law.others for fit in fits)
@@ -82,7 +89,10 @@ def compare_laws(
     if sizes:
         reach = float(np.exp(min(fit.reached.log_reach for fit in fits)))
         budgets = [_BEYOND * reach] if flops is None else np.atleast_1d(np.asarray(flops, dtype=float)).tolist()
-        each = {law: allocate(tree, budgets, prob=prob) for law, tree in steps(trees.items(), "Plans of each law")}
+        each = {
+            law: allocate(tree, budgets, prob=prob, rules=rules)
+            for law, tree in steps(trees.items(), "Plans of each law")
+        }
         loss = [f"loss_{edge}" for edge in ("median", "lower", "upper")]
         allocations = pd.concat(
             [one[["flops", *_SIZES, *loss, "warning"]].assign(law=law) for law, one in each.items()], ignore_index=True
@@ -94,7 +104,7 @@ def compare_laws(
     if plans is None:
         plans = _plans(allocations, fits)
     tables = {
-        law: bands(forecast(tree, plans), prob=prob).reset_index(names="plan")
+        law: bands(forecast(tree, plans, max_extrapolation=most), prob=prob).reset_index(names="plan")
         for law, tree in steps(trees.items(), "Forecasts of each law")
     }
     forecasts = pd.concat([table.assign(law=law) for law, table in tables.items()], ignore_index=True)

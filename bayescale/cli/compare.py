@@ -21,6 +21,7 @@ from .options import (
     Columns,
     Family,
     Json,
+    MaxExtrapolation,
     ParamsKind,
     RunColumn,
     Where,
@@ -62,6 +63,7 @@ def compare(
     params_kind: ParamsKind = "unknown",
     loss_unit: Annotated[str | None, typer.Option(help="Unit of the loss; it labels all output.")] = None,
     band: Band = 0.9,
+    max_extrapolation: MaxExtrapolation = 3.0,
     out: Annotated[str | None, typer.Option(help="Also save the average to this file.")] = None,
     random_seed: Annotated[int, typer.Option(min=0, help="Seed; the same seed gives the same fits.")] = 1,
     json_: Json = False,
@@ -115,7 +117,7 @@ def compare(
             )
         idata.attrs["command"] = shlex.join(["bayescale", *sys.argv[1:]])
     with working("Comparing laws"):
-        found = compare_laws(idata, budgets, plans=wanted, prob=band)
+        found = compare_laws(idata, budgets, plans=wanted, prob=band, max_extrapolation=max_extrapolation)
     if out:
         print_notes([say_kept(keep_fit(idata, out)[0], out, "for `forecast`, `allocate` and the other commands.")])
     if json_:

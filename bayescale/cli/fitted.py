@@ -52,7 +52,7 @@ def print_laws(idata: Any, laws: list[dict[str, Any]]) -> None:
         [law["name"], probability(law["weight"]), number(law["forward_score"]), "ok" if law["passed"] else "FAIL"]
         for law in laws
     ]
-    title = f"Average of {len(laws)} laws: {first['observed_data'].sizes['run']} runs, {spec.response}{unit}"
+    title = f"Average of {counted(len(laws), 'law')}: {first['observed_data'].sizes['run']} runs, {spec.response}{unit}"
     print_table(title, ["law", "weight", "forward score", "check"], rows)
     why = [why_weights(idata, {law["name"]: law["weight"] for law in laws if law["passed"]})]
     if cuts := json.loads(idata.attrs["cuts"]):

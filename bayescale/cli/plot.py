@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import InputError, given
+from ..errors import InputError
+from ..forecasts.reach import instead
 from .decisions import At, RandomSeed, amount, amounts, as_value
 from .options import Band, Force, Json, MaxExtrapolation, check_out, pairs
 from .output import print_json, print_text
@@ -105,7 +106,7 @@ def _check_near(asked: dict[str, Any], most: float) -> None:
         if decades > most:
             raise InputError(
                 f"{what} lies {decades:.2f} decades beyond the largest fitted run, more than {most:g}. Ask about something nearer, or "
-                f"allow it with {given(max_extrapolation=math.ceil(decades))}."
+                f"{instead(decades)}."
             )
 
 

@@ -10,7 +10,17 @@ from ..laws.distance import EPOCHS, RATIO
 from ..posterior import Fit
 
 MAX_EXTRAPOLATION = 3.0
+_BELIEVED = 9.0  # decades; a plan further away is a slip of the keyboard
 _SAID = 0.05  # decades; a smaller distance is not reported
+
+
+def instead(decades: float) -> str:
+    """Return what else can be done about a plan that many decades away: allow it, unless the number must be a mistake."""
+    return (
+        f"allow it with {given(max_extrapolation=int(np.ceil(decades)))}"
+        if decades <= _BELIEVED
+        else "check the number"
+    )
 
 
 def check_reach(fit: Fit, names: list[str], signed: np.ndarray, most: float) -> None:
@@ -22,7 +32,7 @@ def check_reach(fit: Fit, names: list[str], signed: np.ndarray, most: float) -> 
         what = "compute" if "params" in fit.spec.inputs else f"'{next(iter(fit.spec.inputs.values()))}'"
         raise InputError(
             f"Plan {names[far]} lies {signed[far]:.2f} decades of {what} beyond the largest fitted run, more than "
-            f"{most:g}. Train larger pilot runs, or allow it with {given(max_extrapolation=int(np.ceil(signed[far])))}."
+            f"{most:g}. Train larger pilot runs, or {instead(signed[far])}."
         )
 
 
@@ -35,7 +45,7 @@ def check_distance(fit: Fit, names: list[str], signed: np.ndarray, outside: Mapp
         if away > most:
             raise InputError(
                 f"Plan {names[far]} lies {away:.2f} decades of {direction} outside the fitted runs ({_range(fit, direction)}), more than "
-                f"{most:g}. Train runs nearer to it, or allow it with {given(max_extrapolation=int(np.ceil(away)))}."
+                f"{most:g}. Train runs nearer to it, or {instead(away)}."
             )
 
 

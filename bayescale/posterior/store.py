@@ -64,6 +64,15 @@ def is_netcdf(path: Path) -> bool:
         return file.read(len(_HDF5)) == _HDF5
 
 
+def _is_text(path: Path) -> bool:
+    """Whether a file is text that is not netCDF of any kind: it can be decoded, and begins with a letter."""
+    try:
+        start = path.read_bytes()[:1000].decode("utf-8", "strict")
+    except (OSError, UnicodeDecodeError):
+        return False
+    return start[:1].isalpha() and not start.startswith("CDF") and "\0" not in start
+
+
 def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.DataTree:
     """Read a fit.
 
@@ -97,6 +106,10 @@ def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.Dat
         )
     if not path.is_file():
         raise InputError(f"There is no fit '{path}'; `save_fit` (bayescale fit RUNS --out {path}) makes one.")
+    if _is_text(path):
+        raise InputError(
+            f"'{path}' is not a readable fit: it is a text file, such as a table of runs. Fit it first: bayescale fit {path} --out fit.nc"
+        )
     try:
         idata = _read(path, groups)
     except Exception as error:  # a broken file can raise anything in h5py; the user needs one line, not the type

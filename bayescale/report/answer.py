@@ -155,8 +155,9 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
     if not isnan(row["flat_params_lower"]):
         spent = "budget" if found.question.has_budget else "cost"
         near = f"{count(row['flat_params_lower'])} to {count(row['flat_params_upper'])}"
+        most = percent(found.question.rules.within_compute)
         said.append(
-            f"It need not be hit exactly: sizes from {near} waste at most {percent(found.question.rules.within_compute)} of the {spent}."
+            f"It need not be hit exactly: on average, sizes from {near} cost at most {most} of the {spent} more than this one."
         )
     return said
 

@@ -204,9 +204,10 @@ def _compared(found: Findings) -> Comparison:
     """Return what each law says by itself, at the compute of the plan."""
     asked, row = found.question, found.chosen
     assert row is not None
+    most = asked.rules.max_extrapolation
     if any(fit.law.others or fit.spec.local_columns for fit in found.fits):
-        return compare_laws(found.idata, plans=_plan(found, row), prob=asked.prob)
-    return compare_laws(found.idata, float(row["train_flops"]), prob=asked.prob)
+        return compare_laws(found.idata, plans=_plan(found, row), prob=asked.prob, max_extrapolation=most)
+    return compare_laws(found.idata, float(row["train_flops"]), prob=asked.prob, max_extrapolation=most)
 
 
 def _plan(found: Findings, row: pd.Series) -> pd.DataFrame:

@@ -74,4 +74,5 @@ def law_loss(spec: ModelSpec, draws: xr.Dataset, inputs: Mapping[str, Any]) -> A
         The law's loss; dims (chain, draw) and those of the inputs.
     """
     law = spec.get_law()
-    return law.loss(**inputs, **{name: draws[name] for name in law.loss_constants})
+    with np.errstate(all="ignore"):  # a draw far out may leave the range of floats: the loss is then infinite
+        return law.loss(**inputs, **{name: draws[name] for name in law.loss_constants})

@@ -177,3 +177,15 @@ def test_an_error_of_ours_exits_with_three(run, fit_file, monkeypatch, document,
     code, out, err = run("check", fit_file, "--json")
     assert code == 3 and "internal error, " in err and "BAYESCALE_DEBUG=1" in err
     assert document(out)["exit"] == 3
+
+
+def test_a_table_given_as_a_fit_is_to_be_fitted_first(run, runs_file):
+    code, out, err = run("allocate", runs_file, "--flops", "1e21")
+    assert code == 2 and out == "" and f"bayescale fit {runs_file} --out fit.nc" in " ".join(err.split())
+
+
+def test_an_absurd_budget_is_to_be_checked_and_not_allowed(run, light_file):
+    code, _, err = run("allocate", light_file, "--flops", "1e60")
+    assert code == 2 and "check the number" in err and "--max-extrapolation" not in err
+    code, _, err = run("allocate", light_file, "--flops", "1e27")
+    assert code == 2 and "--max-extrapolation" in err

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, given, named
-from ...forecasts.reach import MAX_EXTRAPOLATION, check_reach, range_of
+from ...forecasts.reach import MAX_EXTRAPOLATION, check_reach, instead, range_of
 from ...laws import Law
 from ...laws.distance import EPOCHS, decades_beyond, decades_outside, signed_decades
 from ...posterior import Fit
@@ -104,7 +104,7 @@ def too_far(
         if beyond > most + _ROUNDING:
             return (
                 f"The plan lies {beyond:.2f} decades of compute beyond the largest fitted run, more than {most:g}. Train larger pilot runs "
-                f"or allow it with {given(max_extrapolation=int(np.ceil(beyond)))}."
+                f"or {instead(beyond)}."
             )
         for direction, away in decades_outside(inputs, fit.reached).items():
             if away <= most_outside(max_extrapolation):
@@ -115,6 +115,6 @@ def too_far(
             cap = f", limit it ({named('max_epochs')})" if direction == EPOCHS else ""
             return (
                 f"The plan has {value:.3g} {direction}, {away:.1f} decades outside those of the fitted runs ({low:.3g} to {high:.3g}). "
-                f"Train runs nearer to it{cap}, or allow it with {given(max_extrapolation=allow)}."
+                f"Train runs nearer to it{cap}, or {instead(allow)}."
             )
     return ""
