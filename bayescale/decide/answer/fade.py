@@ -14,6 +14,7 @@ from ...posterior import Fit
 from ...spec.noise import additive_noise, to_link
 from ..plans.loss import Part
 
+_NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
 
 
@@ -49,9 +50,12 @@ def _saved(fit: Fit, part: Part, log_params: np.ndarray) -> float:
     known = spec.response in fit.data and not spec.local_columns  # groups and covariates have a curve of their own
     if not (spec.noise.fade and known) or part.size < fit.data.sizes["run"]:
         return 0.0
+    step = max(part.size * fit.data.sizes["run"] // _NUMBERS, 1)
+    constants = {name: value[::step] if np.ndim(value) else value for name, value in part.constants.items()}
+    log_params = log_params[::step]
     inputs = {name: np.asarray(fit.data[column], float)[:, None] for name, column in spec.inputs.items()}
     with np.errstate(all="ignore"):
-        curve = np.asarray(to_link(spec, fit.law.loss(**inputs, **part.constants)))
+        curve = np.asarray(to_link(spec, fit.law.loss(**inputs, **constants)))
     away = to_link(spec, np.asarray(fit.data[spec.response], float)) - curve.mean(axis=1)
     if not np.isfinite(away).all():
         return 0.0
@@ -61,8 +65,8 @@ def _saved(fit: Fit, part: Part, log_params: np.ndarray) -> float:
     lost = 1 / own**2 - 1 / (scale**2 + (spec.noise.fade * below) ** 2)
     curve, lost = curve[lost > 0], lost[lost > 0]
     moved = curve - curve.mean(axis=1, keepdims=True)
-    with_size = moved @ (log_params - log_params.mean()) / part.size
-    return float(with_size @ np.linalg.solve(moved @ moved.T / part.size + np.diag(1 / lost), with_size))
+    with_size = moved @ (log_params - log_params.mean()) / len(log_params)
+    return float(with_size @ np.linalg.solve(moved @ moved.T / len(log_params) + np.diag(1 / lost), with_size))
 
 
 def fade_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
