@@ -3,7 +3,8 @@
 NUTS is nutpie's on the graph of PyMC: 4 chains of 5,000 draws, target acceptance 0.99, starts dispersed. Tables are bundled runs, runs
 simulated here from a stated seed, and data sets of others, of which only summaries are stored. Writes reference/PAIR.json: mean, sd,
 quantiles and their Monte-Carlo standard errors (MCSE) of each sampled parameter, of each constant of the law and of log N*, the best size
-at ten times the largest compute. Positive numbers are in natural logs and shares are logits, where the posterior is closest to normal.
+at ten times the largest compute. Positive numbers are in natural logs and shares are logits, where the posterior is closest to normal;
+constants named in `plain`, which some draws have below 0, are as they are.
 
     python benchmarks/reference.py [PAIR ...]    # all that are missing by default; one to three minutes each
 """
@@ -143,13 +144,18 @@ def sample(name: str) -> dict[str, Any]:
         start = time.process_time()
         points, how = by_nuts(model, density, SEED, NUTS)
         seconds = time.process_time() - start
-        names, values = quantities(density, points.reshape(-1, points.shape[-1]))
+        flat = points.reshape(-1, points.shape[-1])
+        names, values = quantities(density, flat)
+        constants = density.law.constants(density.values(flat), density.data)
+        plain = [
+            name for name in names if name in constants and name not in density.names and np.min(constants[name]) <= 0
+        ]
     found = summary(names, values.reshape(len(names), *points.shape[:2]))
     return {
         "model": PAIRS[name].model, "table": PAIRS[name].source, "runs": len(rows), "digest": digest(spec, rows),
         "sampler": {"name": "nutpie", "version": version("nutpie"), "random_seed": SEED, **NUTS, "draws": points.shape[1]},
         "checks": {"rhat": how["rhat"], "ess": how["ess"], "diverging": how["diverging"]},
-        "seconds": round(seconds, 1), "quantities": found,
+        "seconds": round(seconds, 1), "plain": plain, "quantities": found,
     }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Whether importance sampling found the posterior: weights without a heavy tail, and two independent halves that agree."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,11 +80,11 @@ def _evidence_apart(halves: tuple[Weighed, Weighed]) -> float:
     return abs(one - other) / max(np.hypot(its_error, other_error), np.finfo(float).tiny)
 
 
-def quantities(density: Density, points: np.ndarray) -> tuple[list[str], np.ndarray]:
+def quantities(density: Density, points: np.ndarray, *, plain: Collection[str] = ()) -> tuple[list[str], np.ndarray]:
     """Return names and values, shape (names, n), of what is compared.
 
-    That is parameters as the density moves them, constants (positive ones in logs), and the log of the best size; without those that
-    are the same everywhere, or leave the range of floats.
+    That is parameters as the density moves them, constants (positive ones in logs, but for those named in `plain`, which other draws may
+    have below 0), and the log of the best size; without those that are the same everywhere, or leave the range of floats.
     """
     law = density.law
     found = dict(zip(density.names, points.T, strict=True))
@@ -93,7 +94,7 @@ def quantities(density: Density, points: np.ndarray) -> tuple[list[str], np.ndar
         used = {name: constants[name] for name in law.loss_constants}
         for name, value in used.items():
             if np.ndim(value) and name not in found:
-                found[name] = np.log(value) if np.all(value > 0) else value
+                found[name] = np.log(value) if np.all(value > 0) and name not in plain else value
         if law.sizing.optimum is not None and not law.others:
             flops = _BEYOND * np.exp(density.data["log_reach_max"])
             found["log_N*"] = law.sizing.optimum(flops, **used)

@@ -65,12 +65,10 @@ def is_netcdf(path: Path) -> bool:
 
 
 def _is_text(path: Path) -> bool:
-    """Whether a file is text that is not netCDF of any kind: it can be decoded, and begins with a letter."""
-    try:
-        start = path.read_bytes()[:1000].decode("utf-8", "strict")
-    except (OSError, UnicodeDecodeError):
-        return False
-    return start[:1].isalpha() and not start.startswith("CDF") and "\0" not in start
+    """Whether a file begins with a letter and has no zero byte near its start, as netCDF of any kind has."""
+    with path.open("rb") as file:
+        start = file.read(1000)
+    return start[:1].isalpha() and b"\0" not in start
 
 
 def load_fit(path: str | Path, *, groups: Sequence[str] | None = None) -> xr.DataTree:

@@ -59,7 +59,7 @@ def learnt_entry(name: str) -> tuple[float, dict[str, dict[str, Any]]]:
     left_out = {
         f"{one}-without-{source}/{model}": (one, entry)
         for one in _SETS
-        for source, models in learnt_set(one).get("without", {}).items()
+        for source, models in learnt_set(one)["without"].items()
         for model, entry in models.items()
     }
     if name not in (every := known | left_out):

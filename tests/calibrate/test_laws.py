@@ -185,6 +185,9 @@ def test_laws_beside_their_average(average):
     own = found.allocations.query("law == 'average'").reset_index()
     pd.testing.assert_series_equal(own["params"], allocate(average, [1e21, 1e23])["params"])
     assert len(found.forecasts) == 8 and found.forecasts["loss_median"].between(1.5, 3).all()
+    with pytest.raises(ValueError, match="--max-extrapolation 4"):
+        compare_laws(average, 5e24)
+    assert (compare_laws(average, 5e24, max_extrapolation=4).allocations["flops"] == 5e24).all()
     with pytest.raises(ValueError, match="There is one law, so nothing to compare"):
         compare_laws(average["chinchilla"])
 
