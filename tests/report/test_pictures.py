@@ -9,6 +9,7 @@ import pytest
 import xarray as xr
 from matplotlib.collections import FillBetweenPolyCollection, PathCollection
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from bayescale import allocate, average_fits, bands, forecast
 from bayescale.decide.overhead import overhead_curve
@@ -19,6 +20,7 @@ from bayescale.report import plots
 from bayescale.report.plots.best_sizes import published_sizes
 from bayescale.report.plots.calibration import coverage
 from bayescale.report.plots.fitted import runs_of
+from bayescale.report.plots.known import Drawing, draw
 from bayescale.report.plots.style import caption_of
 
 BUDGETS = [1e19, 1e20, 1e21, 1e22, 1e23]
@@ -213,6 +215,16 @@ def test_curve_has_band_points_and_breaks(curve, idata, ax):
     assert "probability 1.00" in caption_of(ax)
     with pytest.raises(InputError, match="one input"):
         plots.plot_curve(idata)
+
+
+def test_overhead_names_the_law_that_it_leaves_out(idata, posterior_from_constants):
+    profile = {"E": 1.6, "R0": 0.9, "alpha": 0.35, "beta": 0.3, "x0": 20.0, "s": 0.49, "g": 0.16, "c0": 44.0}
+    two = {"sum": idata, "near": posterior_from_constants(profile, model="profile", n_draws=400)}
+    figure = draw("overhead", Drawing(average_fits(two, {"sum": 0.5, "near": 0.5})))
+    words = " ".join(" ".join(text.get_text().split()) for text in figure.findobj(Text))
+    assert "Here without near." in words
+    alone = " ".join(text.get_text() for text in draw("overhead", Drawing(idata)).findobj(Text))
+    assert "Here without" not in alone
 
 
 def test_overhead_is_least_at_the_best_size(idata, ax):

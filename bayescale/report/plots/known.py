@@ -143,7 +143,9 @@ def _pareto(asked: Drawing, ax: Any) -> Any:
 
 
 def _overhead(asked: Drawing, ax: Any) -> Any:
-    return plot_overhead(asked.overheads, ax, caption=asked.said())
+    silent = [fit.name for fit in fits_of(asked.idata) if fit.law.sizing.exponents is None]
+    without = [f"Here without {', '.join(silent)}"] if silent else []
+    return plot_overhead(asked.overheads, ax, caption=asked.said(*without))
 
 
 def _parts(asked: Drawing, ax: Any) -> Any:
