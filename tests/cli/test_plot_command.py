@@ -19,7 +19,8 @@ def test_the_command_draws_an_svg(run, fit_file, tmp_path):
             ("isoflop", fit_file, "--flops", "1e60", "--out", tmp_path / "far.svg"),
             "beyond the largest fitted run, more than 3",
         ),
-        (("laws", fit_file, "--plan", "1e30,1e30", "--out", tmp_path / "far.svg"), "--max-extrapolation"),
+        (("laws", fit_file, "--plan", "1e30,1e30", "--out", tmp_path / "far.svg"), "check the number"),
+        (("laws", fit_file, "--plan", "1e14,1e14", "--out", tmp_path / "far.svg"), "--max-extrapolation"),
     ):
         code, _, error = run("plot", *words)
         assert code == 2 and said in error
