@@ -112,6 +112,20 @@ def test_loss_has_bands_runs_and_residuals(idata, best, ax):
     assert caption_of(below).startswith("Law chinchilla; 6 runs; bands 90%.")
 
 
+def test_bands_of_runs_that_count_less_do_not_set_the_scale(posterior_from_constants, many_draws, ax):
+    """Of 240 runs fade may be 8% a decade: a band of 50% would hide the law and what it misses by."""
+    idata = posterior_from_constants(many_draws, fade=0.3, sigma=0.002)
+    table = allocate(idata, BUDGETS)
+    assert table["loss_upper"].max() > 2 * table["loss_median"].max()
+    plots.plot_loss(idata, table, ax)
+    below = ax.figure.axes[1]
+    low, high = ax.get_ylim()
+    runs = np.exp(idata["observed_data"]["log_loss"].to_numpy())
+    assert low < min(runs.min(), table["expected_lower"].min())
+    assert max(runs.max(), table["expected_upper"].max()) < high < 0.8 * table["loss_upper"].max()
+    assert below.get_ylim()[1] < 0.2  # the band of the smallest run is wider than 100%
+
+
 def test_the_region_beyond_the_runs_is_shaded_from_the_largest_one(idata, best, ax):
     plots.plot_best_sizes(idata, best, ax)
     (span,) = [patch for patch in ax.patches if patch.get_label() == "beyond the fitted runs"]
@@ -266,6 +280,8 @@ def test_parts_of_many_plans_are_areas(idata, ax):
     table = band_parts(idata, pd.DataFrame({"params": tokens / 20, "tokens": tokens}), max_extrapolation=9)
     plots.plot_band_parts(table, ax, reach=1e21)
     assert ax.get_xscale() == "log" and "FLOP" in ax.get_xlabel()
+    beyond = table["half_width"][6 * table["params"] * table["tokens"] > 1e21]
+    assert beyond.max() < ax.get_ylim()[1] < table["half_width"].max()
     assert "largest fitted run" in legend(ax) and len({area.get_hatch() for area in filled(ax)}) == len(filled(ax))
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 
 from ...forecasts.plans import plans_for
 from ...laws.law import compute, tokens_within
+from ...posterior import fits_of, has_say
 from .fitted import caption, params_label, quick_bands, response_label
 from .style import BLACK, COLOURS, LINES, MARKERS, axes, band, finish
 from .ticks import count, human_ticks, power
@@ -57,8 +58,9 @@ def plot_isoflop(
     table = allocation.to_frame().T if isinstance(allocation, pd.Series) else allocation
     table = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), _MOST)).round().astype(int))]
     prob = float(table["probability"].iloc[0])
+    partly = set()  # laws that have a say on some of the sizes
     for place, (_, row) in enumerate(table.iterrows()):
-        _curve(idata, row, ax, place, at or {}, alone=len(table) == 1)
+        partly |= _curve(idata, row, ax, place, at or {}, alone=len(table) == 1)
     near = pd.concat([_near(idata, runs, float(flops), within, at or {}) for flops in table["train_flops"]])
     if len(near):
         ax.scatter(
@@ -74,20 +76,22 @@ def plot_isoflop(
         if len(table) == 1
         else "Thick part: sizes almost as good as the choice"
     )
-    return finish(ax, caption(idata, prob, more), title=title or f"Loss of all sizes at {_named(table)}")
+    steps = f"At a step {', '.join(sorted(partly))} ceases to have a say" if partly else ""
+    return finish(ax, caption(idata, prob, more, steps), title=title or f"Loss of all sizes at {_named(table)}")
 
 
 def _named(table: pd.DataFrame) -> str:
     return f"{power(float(table['train_flops'].iloc[0]))} FLOP" if len(table) == 1 else "fixed budgets"
 
 
-def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, at: Mapping[str, Any], *, alone: bool) -> None:
-    """Draw one budget."""
+def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, at: Mapping[str, Any], *, alone: bool) -> set[str]:
+    """Draw one budget, and return the laws of an average that have a say on some of its sizes alone."""
     flops, prob = float(row["train_flops"]), float(row["probability"])
     colour, said = COLOURS[place], "" if alone else f"{power(flops)} FLOP: "
     edges = np.array([row["params_lower"], row["params_upper"], row["params"]], dtype=float)
     params = np.geomspace(edges.min() / 2, edges.max() * 2, 61)
-    curve = quick_bands(idata, plans_for(flops=flops, params=params).assign(**at), prob)
+    plans = plans_for(flops=flops, params=params).assign(**at)
+    curve = quick_bands(idata, plans, prob)
     band(
         ax,
         params,
@@ -108,6 +112,8 @@ def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, at: Mapping[
         [edges[2]], [float(row["expected_median"])], xerr=apart, fmt=MARKERS[place], color=colour, mec=BLACK, capsize=4, zorder=4,
         label=f"{said or f'choice, {prob:.0%} band: '}{count(edges[2])} ({count(edges[0])} to {count(edges[1])})",
     )  # fmt: skip
+    says = {fit.name: has_say(fit, (plans["tokens"] / plans["params"]).to_numpy(float)) for fit in fits_of(idata)}
+    return {name for name, own in says.items() if own.any() and not own.all()}
 
 
 def _near(

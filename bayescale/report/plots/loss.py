@@ -11,6 +11,7 @@ from .style import BLACK, BLUE, GREY, axes, band, finish, scatter_runs, shade_be
 from .ticks import human_ticks, per_cent, power
 
 _HEIGHTS = (0.7, 0.3)
+_ROOM = 0.3  # share of the height of runs and law that the band of a new run may take besides, on each side
 
 
 def plot_loss(
@@ -54,7 +55,7 @@ def plot_loss(
         flops, table["expected_median"], color=BLUE, lw=1.8, marker="o" if len(table) == 1 else "", label="law, median"
     )
     scatter_runs(ax, x, runs["loss"], label="fitted runs")
-    ax.set(xscale="log", yscale="log", ylabel=response_label(idata))
+    ax.set(xscale="log", yscale="log", ylabel=response_label(idata), ylim=_height(runs["loss"], table))
     ax.margins(x=0.02)
     lowest = _residuals(idata, runs, ax, prob) if residuals else None
     shade_beyond(ax, reach_of(idata))
@@ -68,6 +69,15 @@ def plot_loss(
         human_ticks(lowest.xaxis, power)
     more = "Runs lie above the curve where another size would have been better" if len(runs) > 1 else ""
     return finish(ax, caption(idata, prob, more), title=title, lowest=lowest)
+
+
+def _height(losses: pd.Series, table: pd.DataFrame) -> tuple[float, float]:
+    """Return limits that show runs and law; the band of a new run, wide among small runs that count less, as far as there is room."""
+    inner, outer = (np.log(table[[f"{what}_lower", f"{what}_upper"]].to_numpy()) for what in ("expected", "loss"))
+    low, high = (float(f([f(np.log(losses)), f(inner)])) for f in (np.min, np.max))
+    room = _ROOM * max(high - low, 0.02)
+    low, high = max(float(outer.min()), low - room), min(float(outer.max()), high + room)
+    return float(np.exp(low - 0.1 * room)), float(np.exp(high + 0.1 * room))
 
 
 def _residuals(idata: xr.DataTree, runs: pd.DataFrame, ax: Any, prob: float) -> Any:
@@ -89,7 +99,8 @@ def _residuals(idata: xr.DataTree, runs: pd.DataFrame, ax: Any, prob: float) -> 
         band(below, x[order], *outer, colour=GREY)
     below.axhline(0, color=BLUE, lw=1.2)
     scatter_runs(below, x, own, label="", colour=BLACK)
-    most = 1.15 * max(np.abs(own).max(), *(np.quantile(np.abs(edge), 0.9) for edge in ratio.values()), 1e-4)
+    # Small runs count less, in bands that may be a hundred times as wide as what they miss by: the runs set the scale.
+    most = max(1.3 * np.abs(own).max(), 1.15 * max(np.quantile(np.abs(edge), 0.1) for edge in ratio.values()), 1e-4)
     below.set(xscale="log", ylim=(-most, most), ylabel="measured\nover law")
     human_ticks(below.yaxis, per_cent)
     return below

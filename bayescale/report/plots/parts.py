@@ -16,6 +16,7 @@ _PARTS = {
     "fade": ("fade: small runs scatter more", PURPLE, "xxx"),
     "drift": ("drift of the law beyond the runs", GREEN, "\\\\"),
 }
+_ROOM = 2.0  # times the widest band near the largest run and beyond: the height of the picture
 _BARS = 8  # plans that are drawn as bars; more of them as areas along compute
 
 
@@ -92,6 +93,8 @@ def _areas(table: pd.DataFrame, parts: dict[str, np.ndarray], ax: Any, reach: fl
         area.set(hatch=_PARTS[name][2], edgecolor="black", lw=0.5, alpha=0.75)
     ax.set(xscale="log", xlim=(x.min(), x.max()), ylabel="half the band (% of the median)", xlabel=column)
     if reach is not None and x.min() < reach < x.max():
+        # Far below the largest run fade is all there is, a hundred times what matters for a plan.
+        ax.set_ylim(0, min(table["half_width"].max(), _ROOM * table["half_width"][x >= reach / 3].max()))
         ax.axvline(reach, color="black", lw=1.0, ls="--", label="largest fitted run")
     human_ticks(ax.xaxis, power if both else count)
     human_ticks(ax.yaxis, per_cent)
