@@ -258,6 +258,25 @@ def test_an_influential_run_is_named(small_fit):
     )
 
 
+def test_points_of_one_run_are_named_by_their_input(small_fit):
+    """All points of a curve have the run's name: without it there would be none left."""
+
+    def doubt(likelihood):
+        values = likelihood["log_loss"].to_numpy().copy()
+        values[..., [7, 8]] -= np.log1p(np.random.default_rng(2).pareto(0.5, (4, 500)))[..., None]
+        return likelihood.assign(log_loss=(("chain", "draw", "run"), values))
+
+    heavy = with_group(small_fit, "log_likelihood", doubt)
+    for group in heavy.children:
+        data = heavy[group].to_dataset()
+        if "run" in data.coords:
+            heavy[group] = xr.DataTree(data.assign_coords(run=["one"] * data.sizes["run"]))
+    advice = row(heavy, "influential_rows")["advice"]
+    params = heavy["constant_data"]["params"].to_numpy()
+    assert f"params={params[7]:.15g} (" in advice and ": without one of them the answer may change." in advice
+    assert f"`where='params!={params[7]:.15g}'`" in advice or f"`where='params!={params[8]:.15g}'`" in advice
+
+
 def test_a_prior_that_pulls_away(small_fit):
     """Draws of sigma that prior and runs both move, under a prior of which they are in the lowest twentieth."""
 

@@ -31,7 +31,13 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec, residuals: Residuals) -> lis
         # A run alone in its cell affects only the level of that cell, so its influence does not matter.
         member = idata["constant_data"]["member"].to_numpy()
         k = np.where(member.sum(axis=1) @ member > 1, k, 0.0)
-    without = f"run!={names[int(np.argmax(k))]}"
+    most = int(np.argmax(k))
+    without = f"run!={names[most]}"
+    if list(names).count(names[most]) > 1:  # the points of one run, along the law's input
+        input_, column = next(iter(spec.inputs.items()))
+        values = [f"{column}={value:.15g}" for value in idata["constant_data"][input_].to_numpy()]
+        names, without = values, values[most].replace("=", "!=")
+    strong = [i for i in np.argsort(-k) if k[i] > _PARETO_K]
     return [
         _outlying_check(spec, residuals),
         verdict(
@@ -40,8 +46,9 @@ def row_checks(idata: xr.DataTree, spec: ModelSpec, residuals: Residuals) -> lis
             0,
             "at most",
             "The posterior depends strongly on "
-            + listed([f"{names[i]} (Pareto k {k[i]:.2f})" for i in np.argsort(-k) if k[i] > _PARETO_K])
-            + f": without it the answer may change. {_what_to_do(len(names), len(spec.sampled), without)}",
+            + listed([f"{names[i]} (Pareto k {k[i]:.2f})" for i in strong])
+            + f": without {'it' if len(strong) < 2 else 'one of them'} the answer may change. "
+            + _what_to_do(len(names), len(spec.sampled), without),
         ),
     ]
 
