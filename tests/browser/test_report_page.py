@@ -169,3 +169,5 @@ def test_it_prints_to_a4(opened, pages):
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.getElementById('live')).display") == "none"
     assert len(page.pdf(format="A4")) > 10_000
+    whole = page.evaluate("getComputedStyle(document.querySelector('.facts')).breakInside")
+    assert whole == "auto", "a long answer would leave the first sheet empty"
