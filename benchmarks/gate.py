@@ -195,7 +195,7 @@ def _summary(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 class Compiled:
-    """One graph per model and noise, its data swapped."""
+    """One graph per model, noise and fade, its data swapped."""
 
     def __init__(self) -> None:
         self.known: dict[str, Any] = {}
@@ -206,7 +206,7 @@ class Compiled:
 
         from bayescale.spec.build import build_model
 
-        key = f"{spec.law} {spec.options} {spec.noise.dist}"
+        key = f"{spec.law} {spec.options} {spec.noise.dist} {spec.for_runs(len(table)).noise.fade}"
         if key not in self.known:
             self.known[key] = nutpie.compile_pymc_model(
                 build_model(spec, table),

@@ -141,6 +141,7 @@ def _posterior_from_constants(
     model="chinchilla",
     fade=0.06,
     per_decade=None,
+    best_size=0.0,
     noise=None,
     sigma=0.01,
     nu=10.0,
@@ -161,6 +162,8 @@ def _posterior_from_constants(
         Put into the spec; None leaves the model's own.
     per_decade : float, optional
         Drift; without it 0.02, or the model's own if `fade` is None.
+    best_size : float
+        Drift of the best size; none, so that choices have closed forms.
     sigma, nu : float or array
         Of the noise.
     inputs : dict, optional
@@ -172,9 +175,11 @@ def _posterior_from_constants(
     columns : dict, optional
         More columns of the runs.
     """
-    overlay = {"inputs": inputs or {}, "noise": {} if fade is None else {"fade": fade}}
+    overlay = {
+        "inputs": inputs or {}, "noise": {} if fade is None else {"fade": fade}, "drift": {"best_size": best_size}
+    }  # fmt: skip
     if fade is not None or per_decade is not None:
-        overlay["drift"] = {"per_decade": 0.02 if per_decade is None else per_decade}
+        overlay["drift"]["per_decade"] = 0.02 if per_decade is None else per_decade
     if noise is not None:
         overlay["noise"] |= {"dist": noise} | ({} if noise == "StudentT" else {"nu": None})
     spec = load_spec(model).changed(overlay)

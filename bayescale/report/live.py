@@ -112,6 +112,8 @@ def _law(name: str, part: Part, near_optimum: bool, rng: np.random.Generator) ->
         "constants": {constant: _rounded(values) for constant, values in part.constants.items()},
         "drift": _rounded(part.drift.standard),
         "perDecade": part.drift.per_decade,
+        "turn": _rounded(part.turn.standard),
+        "turnPerDecade": part.turn.per_decade,
         "logReach": part.reached.log_reach,
         "ratio": part.reached.ratio,
         "epochs": part.reached.epochs,

@@ -52,8 +52,11 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
             elif {"noise": "dist"}.get(name, name) in own:
                 reason = _CHANGED
             found.append(Assumption(name, value, reason))
-    reason = _CHANGED if "drift" in changed else why.get("drift.per_decade") or why.get("drift", "")
-    return [*found, Assumption("drift per decade", f"{spec.drift.per_decade:g}", reason)]
+    for key, name in (("per_decade", "drift per decade"), ("best_size", "drift of the best size per decade")):
+        if key == "per_decade" or spec.drift.best_size:
+            reason = _CHANGED if key in changed.get("drift", {}) else why.get(f"drift.{key}") or why.get("drift", "")
+            found.append(Assumption(name, f"{getattr(spec.drift, key):g}", reason))
+    return found
 
 
 def _reason(why: dict[str, str], name: str) -> str:

@@ -2,8 +2,9 @@
 
 A model file with a formula needs no more than its `law`: inputs are the known columns that it names, and priors follow from the role of
 each parameter (`laws.formula.roles`). They are the own wide priors of the built-in laws of the same shape: nothing is learnt from other
-suites, and noise and drift are those that held for a law of any form, a HalfNormal scale, 6% of fade at every number of runs and 2% of
-drift per decade. So a fit of ``E + A / params**alpha + B / tokens**beta`` has the posterior of `chinchilla` with vague priors and these.
+suites, and noise and drift are those that held for a law of any form, a HalfNormal scale, 6% of fade at every number of runs, and drift of
+2% per decade in the loss and 15% in the best size. So a fit of ``E + A / params**alpha + B / tokens**beta`` has the posterior of
+`chinchilla` with vague priors and these.
 No prior looks at the response.
 """
 
@@ -137,7 +138,7 @@ def _defaults(law: str, inputs: tuple[str, ...], response: str) -> dict[str, Any
             "nu": {"dist": "Gamma", "alpha": 2, "beta": 0.1},
             "fade": 0.06 if sizes else 0.0,
         },
-        "drift": {"per_decade": 0.02},
+        "drift": {"per_decade": 0.02, "best_size": 0.15 if sizes else 0.0},
     }
 
 

@@ -51,9 +51,14 @@ class Noise(Table):
 
 
 class Drift(Table):
-    """Error of the law itself beyond its runs: sd on the scale of the noise, per decade of distance (`laws.distance`)."""
+    """Error of the law itself beyond its runs, per decade of distance (`laws.distance`).
+
+    `per_decade` is the sd of the response on the scale of the noise; `best_size` that of the log of the best size for a budget, per decade
+    of compute.
+    """
 
     per_decade: NonNegative = 0.0
+    best_size: NonNegative = 0.0
 
 
 class Groups(Table):

@@ -140,6 +140,19 @@ def test_sliders_answer_as_allocate_does(opened, pages, fits, name, settings):
     assert found["regret"] == pytest.approx(row["expected_regret"], rel=0.4, abs=2e-5)
 
 
+def test_the_best_size_drifts_with_the_decades_beyond_the_runs(opened, pages):
+    page, _ = opened(pages["law"])
+    script = """per => {
+        const data = JSON.parse(document.getElementById('live-data').textContent);
+        for (const law of data.laws) law.turnPerDecade = per;
+        const found = bayescale.choose(data, {});
+        return [Math.log(found.paramsUpper / found.paramsLower), found.decades];
+    }"""
+    (exact, decades), (drifting, _) = (page.evaluate(script, per) for per in (0, 0.5))
+    assert decades > 0.2
+    assert np.sqrt(drifting**2 - exact**2) / 3.29 == pytest.approx(0.5 * decades, rel=0.12)
+
+
 def test_moving_a_slider_changes_the_answer_and_the_chart(opened, pages):
     page, complaints = opened(pages["law"])
     first, chart = page.inner_text("#live-answer"), page.inner_html("#live-chart")

@@ -21,7 +21,7 @@ from ..question.demand import Demand
 from ..question.request import Request
 from .chosen import Chosen
 from .cost_of_limits import cost_of_limits
-from .fade import fade_said
+from .imposed import imposed_said
 from .warnings import cap_warning, fixed, served_beyond, unused
 
 _NEAR = 0.02  # wasted compute up to which a plan is near the best
@@ -47,7 +47,7 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
     said += cap_warning(request, binding) + fixed(draws.size, intervals, binding, feasible.budget)
     said += cost_of_limits(problem, one, [name for name in binding if name != feasible.budget])
     said += served_beyond(request, feasible.budget, costs["inference_flops"])
-    said += fade_said(problem.fits, draws.parts, np.broadcast_to(own.log_params, own.loss.shape))
+    said += imposed_said(problem.fits, draws.parts, np.broadcast_to(own.log_params, own.loss.shape))
     sought = one.flat is not None  # the cost was minimised
     return {
         "budget": np.nan if sought else asked + one.data_usd,

@@ -100,7 +100,7 @@ def plain_flops(draws: LossDraws, feasible: Feasible) -> float | None:
 
 def held_drift(draws: LossDraws, feasible: Feasible) -> LossDraws:
     """Return the draws with their drift at roughly the best plan of the bare law."""
-    if not any(part.drift.per_decade for part in draws.parts):
+    if not draws.drifts:
         return draws
     flops = plain_flops(draws, feasible)
     if flops is not None:
@@ -114,11 +114,11 @@ def _optima(draws: LossDraws, flops: float) -> np.ndarray:
     """Return the natural log of each draw's best params for a compute budget, by the closed form of the only law."""
     part = draws.parts[0]
     assert part.law.sizing.optimum is not None
-    return np.broadcast_to(part.law.sizing.optimum(flops, **part.others, **part.constants), (draws.size,))
+    return np.broadcast_to(part.law.sizing.optimum(flops, **part.others, **part.constants), (draws.size,)) + part.turned
 
 
 def own_plans(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.ndarray) -> Own:
-    """As `own_best`, but also for draws with a best plan outside the grid; in closed form if there is one (drift does not change it)."""
+    """As `own_best`, but also for draws with a best plan outside the grid; in closed form if there is one."""
     flops = plain_flops(draws, feasible)
     if flops is not None:
         n = _optima(draws, flops)

@@ -27,9 +27,11 @@ class Part:
     constants: Mapping[str, np.ndarray]
     others: Mapping[str, float]  # inputs other than params, tokens and unique_tokens
     drift: Drift  # of log loss
+    turn: Drift  # of the log of the best size
     reached: Reached
     noise: Additive  # of log loss
     held: np.ndarray  # drift of log loss that all plans share, wherever they lie
+    turned: np.ndarray  # by how much the log of the best size has drifted, for all plans
     near: bool = True  # whether plans beyond the law's `ratio_decades` have an infinite loss, so that a search stays near the runs
     outside: float | None = None  # decades in ratio and epochs that all plans share; None for their own
 
@@ -43,8 +45,10 @@ class Part:
             self,
             constants={name: value[places] for name, value in self.constants.items()},
             drift=replace(self.drift, standard=self.drift.standard[places]),
+            turn=replace(self.turn, standard=self.turn.standard[places]),
             noise=replace(self.noise, **{name: value[places] for name, value in _arrays(self.noise)}),
             held=self.held[places],
+            turned=self.turned[places],
         )
 
 
@@ -114,19 +118,27 @@ class LossDraws:
     @property
     def bare(self) -> "LossDraws":
         """The same draws without drift."""
-        return replace(self, parts=tuple(replace(part, drift=_none(part.drift)) for part in self.parts))
+        return replace(self, parts=tuple(_without_drift(part) for part in self.parts))
+
+    @property
+    def drifts(self) -> bool:
+        """Whether the laws may go wrong beyond their runs."""
+        return any(part.drift.per_decade or part.turn.per_decade for part in self.parts)
 
     def holding(self, inputs: Mapping[str, float]) -> "LossDraws":
         """Return the same draws with the drift of each at one plan, for all plans.
 
         Plans are compared in this way: the drift at a given distance applies equally to all of them. With independent drift, a draw whose
-        law drifts down would favour any waste of compute, and one whose law drifts up would avoid spending it.
+        law drifts down would favour any waste of compute, and one whose law drifts up would avoid spending it. The best size drifts too:
+        a plan has the loss that the law gives for other params, at the same compute.
         """
         one = {name: np.array([value]) for name, value in inputs.items()}
         parts = []
         for part in self.parts:
-            held = part.drift.at(distance(part.law, _raw(part, self.pool, one), part.reached))
-            parts.append(replace(part, held=held, drift=_none(part.drift)))
+            raw = _raw(part, self.pool, one)
+            held = part.drift.at(distance(part.law, raw, part.reached))
+            turned = part.turn.at(np.maximum(signed_decades(part.law, raw, part.reached), 0.0))
+            parts.append(replace(_without_drift(part), held=held, turned=turned))
         return replace(self, parts=tuple(parts))
 
     def sharing_outside(self, inputs: Mapping[str, float] | None) -> "LossDraws":
@@ -166,8 +178,8 @@ class LossDraws:
         return np.concatenate(found, axis=-1)
 
 
-def _none(drift: Drift) -> Drift:
-    return replace(drift, per_decade=0.0)
+def _without_drift(part: Part) -> Part:
+    return replace(part, drift=replace(part.drift, per_decade=0.0), turn=replace(part.turn, per_decade=0.0))
 
 
 def _arrays(noise: Additive) -> list[tuple[str, np.ndarray]]:
@@ -187,7 +199,7 @@ def _raw(part: Part, pool: float, inputs: Logs) -> dict[str, Any]:
 
 def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     raw = _raw(part, pool, inputs)
-    loss = part.law.loss(**raw, **part.constants)
+    loss = part.law.loss(**_at_the_law(part, raw), **part.constants)
     if part.near and part.law.sizing.ratio_decades < np.inf:
         loss = np.where(decades_outside(raw, part.reached)[RATIO] > part.law.sizing.ratio_decades, np.inf, loss)
     if part.held.any():
@@ -199,6 +211,14 @@ def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     else:
         beyond = total(signed_decades(part.law, raw, part.reached), {"shared": part.outside})
     return loss * np.exp(part.drift.at(beyond)) if np.any(beyond) else loss
+
+
+def _at_the_law(part: Part, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs at which the law has the loss of a plan, if its best size has drifted."""
+    if not part.turned.any():
+        return raw
+    factor = np.exp(part.turned)
+    return {**raw, "params": raw["params"] / factor, "tokens": raw["tokens"] * factor}
 
 
 def _outside(part: Part, pool: float, inputs: Mapping[str, float]) -> float:
@@ -213,8 +233,9 @@ def _useful(part: Part, pool: float, inputs: Logs) -> np.ndarray:
         shape = np.broadcast_shapes(*(np.shape(value) for value in inputs.values()), (part.size,))
         return np.broadcast_to(log_tokens, shape)
     others = {name: value for name, value in raw.items() if name not in ("params", "tokens")}
-    enough = part.law.sizing.most_tokens(raw["params"], **others, **part.constants)
-    return np.minimum(log_tokens, np.log(enough))
+    at_law = _at_the_law(part, raw)
+    enough = part.law.sizing.most_tokens(at_law["params"], **others, **part.constants)
+    return np.minimum(log_tokens, np.log(enough) - part.turned)
 
 
 def _probability(target: float, part: Part, pool: float, inputs: Logs) -> np.ndarray:

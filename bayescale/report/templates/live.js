@@ -48,12 +48,16 @@ const bayescale = (() => {
     return law.perDecade * sqrt(max(far.signed, 0) ** 2 + far.ratio ** 2 + far.epochs ** 2);
   };
 
+  // The loss of draw i of a law whose loss and best size have drifted.
+  const drifted = (asked, law, n, d, i, { drift, turn }) => {
+    const turned = turn * law.turn[i];
+    return laws[law.law](n - turned, d + turned, law.constants, i, asked.u) * exp(drift * law.drift[i]);
+  };
   // One value for each draw of all laws; `held` is the drift of each law at one plan, shared by all plans.
   const losses = (asked, n, d, held = null) => asked.laws.flatMap((law, k) => {
-    const loss = laws[law.law], far = beyond(law, n, d, asked.u);
-    const drift = held === null ? driftAt(law, n, d, asked.u) : held[k];
+    const far = beyond(law, n, d, asked.u), own = held === null ? { drift: driftAt(law, n, d, asked.u), turn: 0 } : held[k];
     if (held !== null && law.ratioDecades !== null && far.ratio > law.ratioDecades) return law.drift.map(() => Infinity);
-    return law.drift.map((standard, i) => loss(n, d, law.constants, i, asked.u) * exp(standard * drift));
+    return law.drift.map((_, i) => drifted(asked, law, n, d, i, own));
   });
   const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   const quantiles = (values, shares) => {
@@ -90,32 +94,31 @@ const bayescale = (() => {
   const leastOf = (values) => values.reduce((best, value, i) => value < values[best] ? i : best, 0);
   const spread = (low, high, points) => Array.from({ length: points }, (_, i) => low + (high - low) * i / (points - 1));
 
-  // The size with the lowest mean loss with and without drift, and each draw's own best size. Drift is held at the best plan without it,
-  // the same for all plans, so that it moves the mean of the draws but no draw's own best size.
+  // The size with the lowest mean loss, and each draw's own best size. Drift is held at the best plan without it, the same for all plans.
   const search = (asked) => {
-    const top = largest(asked), coarse = spread(min(0, top - 1), top, max(9, Math.ceil(top / 0.4) + 2)), bare = asked.laws.map(() => 0);
+    const top = largest(asked), coarse = spread(min(0, top - 1), top, max(9, Math.ceil(top / 0.4) + 2));
+    const draws = asked.laws.reduce((total, law) => total + law.drift.length, 0);
     const at = (n, held) => { const d = tokensOf(asked, n); return Number.isFinite(d) ? losses(asked, n, d, held) : null; };
-    const rough = coarse.map((n) => at(n, bare)), draws = asked.laws.reduce((total, law) => total + law.drift.length, 0);
-    const bests = Array.from({ length: draws }, (_, i) => leastOf(rough.map((values) => values === null ? Infinity : values[i])));
-    const grid = spread(coarse[max(min(...bests) - 1, 0)], coarse[min(max(...bests) + 1, coarse.length - 1)], 49);
-    const table = grid.map((n) => at(n, bare) ?? new Array(draws).fill(Infinity));
-    const around = (i) => [grid[max(i - 1, 0)], grid[min(i + 1, grid.length - 1)]];
-    const best = (held, factors) => {
-      const means = table.map((values) => mean(values.map((loss, i) => loss * factors[i]))), place = leastOf(means);
+    const tableOf = (sizes, held) => sizes.map((n) => at(n, held) ?? new Array(draws).fill(Infinity));
+    const best = (held) => {
+      const rough = tableOf(coarse, held), bests = Array.from({ length: draws }, (_, i) => leastOf(rough.map((values) => values[i])));
+      const grid = spread(coarse[max(min(...bests) - 1, 0)], coarse[min(max(...bests) + 1, coarse.length - 1)], 49), table = tableOf(grid, held);
+      const around = (i) => [grid[max(i - 1, 0)], grid[min(i + 1, grid.length - 1)]], means = table.map(mean), place = leastOf(means);
       const [n, least] = golden((x) => { const values = at(x, held); return values === null ? Infinity : mean(values); }, ...around(place), 24);
-      return least < means[place] ? n : grid[place];
+      return { n: least < means[place] ? n : grid[place], grid, table, around };
     };
-    const start = best(bare, new Array(draws).fill(1)), held = heldAt(asked, { n: start, d: tokensOf(asked, start) });
-    const factors = asked.laws.flatMap((law, k) => law.drift.map((standard) => exp(standard * held[k])));
-    const n = best(held, factors), own = [];
-    for (const law of asked.laws) law.drift.forEach((_, i) => {
+    const start = best(asked.laws.map(() => ({ drift: 0, turn: 0 }))).n, held = heldAt(asked, { n: start, d: tokensOf(asked, start) });
+    const { n, grid, table, around } = best(held), own = [];
+    asked.laws.forEach((law, k) => law.drift.forEach((_, i) => {
       const draw = own.length, place = leastOf(table.map((values) => values[draw]));
-      const [size, loss] = golden((x) => laws[law.law](x, tokensOf(asked, x), law.constants, i, asked.u), ...around(place), 16);
-      own.push(loss < table[place][draw] ? { n: size, loss: loss * factors[draw] } : { n: grid[place], loss: table[place][draw] * factors[draw] });
-    });
+      const [size, loss] = golden((x) => drifted(asked, law, x, tokensOf(asked, x), i, held[k]), ...around(place), 16);
+      own.push(loss < table[place][draw] ? { n: size, loss } : { n: grid[place], loss: table[place][draw] });
+    }));
     return { n, d: tokensOf(asked, n), held, own };
   };
-  const heldAt = (asked, plan) => asked.laws.map((law) => driftAt(law, plan.n, plan.d, asked.u));
+  const heldAt = (asked, { n, d }) => asked.laws.map((law) => {
+    return { drift: driftAt(law, n, d, asked.u), turn: law.turnPerDecade * max(beyond(law, n, d, asked.u).signed, 0) };
+  });
   const whyFar = (asked, n, d) => {
     for (const law of asked.laws) {
       const far = beyond(law, n, d, asked.u);

@@ -1,4 +1,4 @@
-"""How much of the interval of the best size comes from fade, which is imposed, without a second fit.
+"""How much of the interval of the best size comes from what is imposed: fade, without a second fit, and drift.
 
 Fade lowers the weight of small runs. What their full weight would say about N* is the update of a Gaussian: the draws give the covariance
 of ln N* with the law's curve at each run, and each run is observed again with the precision that fade took from it, at the noise that the
@@ -69,8 +69,20 @@ def _saved(fit: Fit, part: Part, log_params: np.ndarray) -> float:
     return float(with_size @ np.linalg.solve(moved @ moved.T / len(log_params) + np.diag(1 / lost), with_size))
 
 
-def fade_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
-    """Return the sentence that says that most of the interval comes from fade, and what would shrink it; none if it does not."""
+def share_of_drift(parts: Sequence[Part], log_params: np.ndarray) -> float:
+    """Return the share of the squared width of ln N* that comes from drift of the best size beyond the runs, in [0, 1]."""
+    turned = np.concatenate([part.turned for part in parts])
+    return float(min(np.var(turned) / np.var(log_params), 1.0)) if np.var(log_params) > 0 else 0.0
+
+
+def imposed_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
+    """Return the sentence that says that most of the interval comes from what is imposed, and what would shrink it; none if it does not."""
+    drift = share_of_drift(parts, log_params)
+    if drift >= _MOST:
+        return [
+            f"Most of the interval of params ({drift:.0%} of its squared width) comes from drift of the best size beyond the runs, as on "
+            f"public suites. Runs nearer to the plan would narrow it; `drift=False` (--no-drift) takes the law as exact there."
+        ]
     share = share_of_fade(fits, parts, log_params)
     if share < _MOST:
         return []

@@ -1,0 +1,108 @@
+"""How much of N*'s interval is imposed: by fade (on a clean sweep most of it, no more than a second fit shows) and by drift."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale import Rules, allocate, fit, load_spec
+from bayescale.decide.answer.imposed import share_of_fade
+from bayescale.decide.plans.choose import choose, held_drift
+from bayescale.decide.plans.risk import mean
+from bayescale.decide.problem.open import problem_of
+from bayescale.decide.question.request import ask
+from bayescale.laws import chinchilla
+from bayescale.posterior import fits_of
+
+FLOPS = 1e22
+CONSTANTS = {"E": 1.8, "A": 480.0, "alpha": 0.35, "B": 2100.0, "beta": 0.37}
+
+
+@pytest.fixture(scope="module")
+def sweep():
+    """Twelve isoFLOP runs of Chinchilla's law over three decades, with noise of 0.2%."""
+    flops = np.repeat(np.geomspace(1e18, 1e21, 4), 3)
+    params = np.sqrt(flops / 120) * np.tile([0.25, 1, 4], 4)
+    runs = pd.DataFrame({"run": [f"r{i}" for i in range(12)], "params": params, "tokens": flops / (6 * params)})
+    noise = 0.002 * np.random.default_rng(3).standard_normal(12)
+    return runs.assign(loss=chinchilla.loss(runs["params"], runs["tokens"], **CONSTANTS) * np.exp(noise))
+
+
+def fitted(runs, fade=None):
+    noise = {} if fade is None else {"fade": fade}
+    spec = load_spec("chinchilla").changed({"noise": noise, "drift": {"best_size": 0.0}})
+    return fit(spec, runs, engine="fast", draws=1000, random_seed=1)
+
+
+def share(idata, runs):
+    fits = fits_of(idata)
+    problem = problem_of(fits, ask("allocate", FLOPS, random_seed=1))
+    (part,) = problem.draws.parts
+    return share_of_fade(fits, [part], chinchilla.optimum(FLOPS, **part.constants))
+
+
+def width(idata):
+    row = allocate(idata, FLOPS).iloc[0]
+    return np.log(row["params_upper"] / row["params_lower"])
+
+
+def test_a_clean_sweep_owes_most_of_its_interval_to_fade_and_says_so(sweep):
+    faded, exact = fitted(sweep), fitted(sweep, fade=0.0)
+    found = share(faded, sweep)
+    assert 0.5 < found < 1 - (width(exact) / width(faded)) ** 2 + 0.02
+    said = allocate(faded, FLOPS)["warning"].item()
+    assert f"Most of the interval of params ({found:.0%} of its squared width)" in said
+    assert "--fade 0" in said
+    assert "comes from fade" not in allocate(exact, FLOPS)["warning"].item()
+
+
+def test_runs_that_the_law_misses_owe_little_to_fade(sweep):
+    bent = sweep.assign(loss=sweep["loss"] * np.where(np.arange(12) < 6, 1.15, 1.0))
+    idata = fitted(bent, fade=0.03)
+    assert share(idata, bent) < 0.4
+    assert "comes from fade" not in allocate(idata, FLOPS)["warning"].item()
+
+
+@pytest.fixture
+def known(posterior_from_constants, many_draws):
+    """Return a fit whose runs reach 1e21 FLOP, with a drift of its best size."""
+
+    def make(best_size, per_decade=0.0):
+        return posterior_from_constants(many_draws, best_size=best_size, per_decade=per_decade)
+
+    return make
+
+
+@pytest.mark.parametrize(("flops", "decades"), [(1e20, 0.0), (1e22, 1.0), (1e23, 2.0)])
+def test_the_best_size_drifts_with_the_decades_beyond_the_runs(known, flops, decades):
+    exact, drifting = known(0.0), known(0.15)
+    without, with_ = (allocate(idata, flops, prob=0.6827).iloc[0] for idata in (exact, drifting))
+    sd = [np.log(row["params_upper"] / row["params_lower"]) / 2 for row in (without, with_)]
+    assert np.hypot(sd[0], 0.15 * decades) == pytest.approx(sd[1], rel=0.06, abs=1e-9)
+    assert with_["params"] == pytest.approx(without["params"], rel=0.05)
+    more = with_["expected_regret"] - without["expected_regret"]
+    assert more == pytest.approx(0, abs=1e-9) if decades == 0 else more > 0
+
+
+def test_no_drift_turns_it_off(known):
+    columns = ["params", "params_lower", "params_upper", "expected_regret"]
+    exact, drifting = (allocate(known(size), 1e23, rules=Rules(drift=False)).iloc[0] for size in (0.0, 0.5))
+    np.testing.assert_allclose(exact[columns].astype(float), drifting[columns].astype(float))
+
+
+def test_regret_under_drift_is_that_of_a_law_with_another_best_size(known):
+    """The closed form against a numerical search over the same drifted draws."""
+    idata = known(0.3)
+    (feasible,) = (problem := problem_of(fits_of(idata), ask("allocate", 1e23, random_seed=1))).budgets()
+    draws = held_drift(problem.draws, feasible)
+    grid = np.linspace(np.log(1e8), np.log(1e13), 2001)[:, None]
+    losses = draws.loss({"params": grid, "tokens": np.log(1e23 / 6) - grid})
+    choice = choose(draws, feasible, mean())
+    np.testing.assert_allclose(choice.own.log_params, grid[np.argmin(losses, axis=0), 0], atol=0.01)
+    np.testing.assert_allclose(choice.own.loss, losses.min(axis=0), rtol=1e-6)
+    assert np.std(draws.parts[0].turned) == pytest.approx(0.6, rel=0.1)
+
+
+def test_an_interval_that_is_mostly_drift_says_so(known):
+    said = allocate(known(1.0), 1e23)["warning"].item()
+    assert "comes from drift of the best size beyond the runs" in said and "--no-drift" in said
+    assert "drift of the best size" not in allocate(known(1.0), 1e21)["warning"].item()
