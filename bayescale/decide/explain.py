@@ -16,7 +16,7 @@ from ..posterior import fits_of
 from .answer.chosen import Chosen
 from .answer.cost_of_limits import cost_of_limits
 from .answer.forecasts import bands_of
-from .plans.choose import Choice, choose, held_drift
+from .plans.choose import Choice, choose, held_drift, regretted
 from .plans.feasible import Feasible
 from .plans.loss import LossDraws
 from .plans.regret import flat_loss, shares_best, wasted
@@ -129,6 +129,8 @@ def _compared(
     """Return what the draws say about each plan of a table, best first."""
     prob = problem.request.prob
     n, d = (np.log(table[name].to_numpy())[:, None] for name in ("params", "tokens"))
+    value = measure(draws.everywhere.loss({"params": n, "tokens": d}), choice.own.loss)
+    draws, choice = regretted(draws, feasible, choice)
     loss = draws.everywhere.loss({"params": n, "tokens": d})
     regret = loss - choice.own.loss
     lower, upper = np.quantile(regret, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
@@ -147,7 +149,7 @@ def _compared(
         tokens_per_param=table["tokens"] / table["params"],
         flops=np.exp(feasible.log_flops_per_token(n[:, 0]) + d[:, 0]),
         **{name: summary[name].to_numpy() for name in names},
-        risk_value=measure(loss, choice.own.loss),
+        risk_value=value,
         expected_regret=regret.mean(axis=1),
         regret_lower=lower,
         regret_upper=upper,

@@ -35,7 +35,7 @@ def _asked(
     at: Mapping[str, Any] | None,
     rules: Rules | None,
 ) -> tuple[Problem, Feasible]:
-    """Return the problem without drift, which does not change the best size, and its budget."""
+    """Return the problem without drift, which no constant and no run explains, and its budget."""
     request = ask(question, flops, limits=limits, at=at, rules=replace(rules or Rules(), drift=False))
     problem = open_problem(idata, request)
     feasible = problem.one_budget()
@@ -73,7 +73,7 @@ def sensitivity(
     at : mapping, optional
         As in `explain`.
     rules : Rules, optional
-        As in `explain`; drift does not change the best size.
+        As in `explain`; drift is left out, which no constant and no run explains.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def leave_one_out(
     at : mapping, optional
         As in `explain`.
     rules : Rules, optional
-        As in `explain`; drift does not change the best size.
+        As in `explain`; drift is left out, which no constant and no run explains.
 
     Returns
     -------

@@ -45,7 +45,7 @@ GLOSSARY = (
     ("best size", "The number of parameters with the lowest loss for a given budget. It is not known exactly, so it has an interval."),
     ("budget", "The most that may be spent, on training and on serving a demand. Training takes 6 FLOP per parameter and token."),
     ("decade", "A factor of ten."),
-    ("drift", "An allowance for the law itself going wrong beyond the runs; it grows with the distance."),
+    ("drift", "An allowance for the law itself, and its best size, going wrong beyond the runs; it grows with the distance."),
     ("draw", "One possible state of the world that agrees with the runs and the assumptions. All probabilities here are shares of draws."),
     ("fade", "Small runs count less: their noise grows with the distance below the largest run."),
     ("FLOP", "One arithmetic operation; compute is counted in them."),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bayescale import allocate
+from bayescale import Rules, allocate
 from bayescale.errors import InputError
 from bayescale.laws.approaches import find_budgets
 from bayescale.laws.law import compute
@@ -121,15 +121,16 @@ def _parabolas(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def our_choices(decision: Decision, *, fade: bool = True) -> Iterator[dict[str, Any]]:
-    """Yield a row for the average and each law; a refusal by the default limits counts as abstention."""
+    """Yield two rows for the average and each law, with drift and without; a refusal by the default limits counts as abstention."""
     for name, (tree, passed) in fitted_laws(decision.seen, "loss", decision.source, fade=fade).items():
-        row = {"method": name, "setting": SETTINGS[fade, True], "passed": passed}
-        try:
-            chosen = allocate(tree, decision.flops).iloc[0]
-        except InputError as refused:  # a plan too far from the runs: what a user sees
-            yield row | {"passed": False, "note": f"refused: {refused}"[:200]}
-            continue
-        yield row | _judged(decision, chosen["params"], chosen["params_lower"], chosen["params_upper"])
+        for drift in (True, False):  # of the loss and of the best size
+            row = {"method": name, "setting": SETTINGS[fade, drift], "passed": passed}
+            try:
+                chosen = allocate(tree, decision.flops, rules=Rules(drift=drift)).iloc[0]
+            except InputError as refused:  # a plan too far from the runs: what a user sees
+                yield row | {"passed": False, "note": f"refused: {refused}"[:200]}
+                continue
+            yield row | _judged(decision, chosen["params"], chosen["params_lower"], chosen["params_upper"])
 
 
 def rival_choices(decision: Decision) -> Iterator[dict[str, Any]]:
@@ -173,6 +174,7 @@ def _judged(decision: Decision, params: float, lower: float = np.nan, upper: flo
     beyond = np.isfinite(params) and not profile.low <= np.log(params) <= profile.high
     known = np.isfinite(lower) and np.isfinite(upper)
     return {
+        "decades": float(np.log10(decision.flops / compute(decision.seen["params"], decision.seen["tokens"]).max())),
         "params": params,
         "best_params": float(np.exp(profile.vertex)),
         "best_params_log_sd": profile.vertex_sd,

@@ -144,7 +144,7 @@ def test_the_best_size_drifts_with_the_decades_beyond_the_runs(opened, pages):
     page, _ = opened(pages["law"])
     script = """per => {
         const data = JSON.parse(document.getElementById('live-data').textContent);
-        for (const law of data.laws) law.turnPerDecade = per;
+        for (const law of data.laws) law.sizePerDecade = per;
         const found = bayescale.choose(data, {});
         return [Math.log(found.paramsUpper / found.paramsLower), found.decades];
     }"""

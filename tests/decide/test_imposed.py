@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale import Rules, allocate, fit, load_spec
+from bayescale import Limits, Rules, Target, allocate, cheapest_plan, explain, fit, load_spec
 from bayescale.decide.answer.imposed import share_of_fade
-from bayescale.decide.plans.choose import choose, held_drift
+from bayescale.decide.plans.choose import choose, held_drift, regretted
 from bayescale.decide.plans.risk import mean
 from bayescale.decide.problem.open import problem_of
 from bayescale.decide.question.request import ask
-from bayescale.laws import chinchilla
+from bayescale.laws import LAWS, chinchilla
 from bayescale.posterior import fits_of
 
 FLOPS = 1e22
@@ -77,7 +77,7 @@ def test_the_best_size_drifts_with_the_decades_beyond_the_runs(known, flops, dec
     exact, drifting = known(0.0), known(0.15)
     without, with_ = (allocate(idata, flops, prob=0.6827).iloc[0] for idata in (exact, drifting))
     sd = [np.log(row["params_upper"] / row["params_lower"]) / 2 for row in (without, with_)]
-    assert np.hypot(sd[0], 0.15 * decades) == pytest.approx(sd[1], rel=0.06, abs=1e-9)
+    assert np.hypot(sd[0], 0.15 * decades) == pytest.approx(sd[1], rel=0.15, abs=1e-9)  # quantiles of 400 draws: sd 5%
     assert with_["params"] == pytest.approx(without["params"], rel=0.05)
     more = with_["expected_regret"] - without["expected_regret"]
     assert more == pytest.approx(0, abs=1e-9) if decades == 0 else more > 0
@@ -93,16 +93,62 @@ def test_regret_under_drift_is_that_of_a_law_with_another_best_size(known):
     """The closed form against a numerical search over the same drifted draws."""
     idata = known(0.3)
     (feasible,) = (problem := problem_of(fits_of(idata), ask("allocate", 1e23, random_seed=1))).budgets()
-    draws = held_drift(problem.draws, feasible)
+    held = held_drift(problem.draws, feasible)
+    draws, choice = regretted(held, feasible, choose(held, feasible, mean()))
     grid = np.linspace(np.log(1e8), np.log(1e13), 2001)[:, None]
     losses = draws.loss({"params": grid, "tokens": np.log(1e23 / 6) - grid})
-    choice = choose(draws, feasible, mean())
     np.testing.assert_allclose(choice.own.log_params, grid[np.argmin(losses, axis=0), 0], atol=0.01)
     np.testing.assert_allclose(choice.own.loss, losses.min(axis=0), rtol=1e-6)
-    assert np.std(draws.parts[0].turned) == pytest.approx(0.6, rel=0.1)
+    assert np.std(draws.parts[0].held_size) == pytest.approx(0.6, rel=0.1)
 
 
 def test_an_interval_that_is_mostly_drift_says_so(known):
     said = allocate(known(1.0), 1e23)["warning"].item()
-    assert "comes from drift of the best size beyond the runs" in said and "--no-drift" in said
-    assert "drift of the best size" not in allocate(known(1.0), 1e21)["warning"].item()
+    assert "comes from drift: beyond the runs" in said and "by 100% (sd) per decade" in said and "--no-drift" in said
+    assert "comes from drift" not in allocate(known(1.0), 1e21)["warning"].item()
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(max_params=2e10), Limits(max_tokens=3e11)])
+def test_the_loss_of_a_plan_and_the_choice_do_not_move(known, limits):
+    exact, drifting = (allocate(known(size, 0.02), 1e23, limits=limits).iloc[0] for size in (0.0, 0.3))
+    same = ["params", "tokens", "risk_value", "loss_lower", "loss_upper", "flat_params_lower", "flat_params_upper"]
+    np.testing.assert_array_equal(exact[same].astype(float), drifting[same].astype(float))
+    assert drifting["expected_regret"] > exact["expected_regret"] >= 0
+
+
+def test_the_cheapest_plan_keeps_its_probability(known):
+    target = Target(2.15, probability=0.9)
+    exact, drifting = (cheapest_plan(known(size, 0.02), target).iloc[0] for size in (0.0, 0.3))
+    assert exact[["params", "tokens", "flops"]].equals(drifting[["params", "tokens", "flops"]])
+    assert drifting["probability_target"] == exact["probability_target"] >= 0.9 - 1e-6
+
+
+def test_limits_that_fix_the_plan_leave_nothing_to_drift(known):
+    said = allocate(known(1.0), 1e23, limits=Limits(max_params=1e9), rules=Rules(max_extrapolation=9))["warning"].item()
+    assert "comes from drift" not in said
+
+
+def test_explain_compares_plans_under_the_same_drift(known):
+    exact, drifting = (explain(known(size), 1e23).loc["chosen"] for size in (0.0, 0.3))
+    allocated = allocate(known(0.3), 1e23).iloc[0]
+    assert drifting["expected_regret"] == pytest.approx(allocated["expected_regret"], rel=1e-3)
+    assert drifting["expected_regret"] > exact["expected_regret"]
+    assert drifting["probability_best"] < exact["probability_best"]
+    assert drifting["risk_value"] == exact["risk_value"]
+
+
+def test_repeated_data_keep_their_epochs(posterior_from_constants):
+    """Where the best size moves, a plan of one epoch stays one: it must not pay for repeats."""
+    known = {**CONSTANTS, "R_N": 5.0, "R_D": 15.0}
+    columns = {"unique_tokens": np.full(6, 1e12)}
+    idata = posterior_from_constants(known, model="repeated", n_draws=200, best_size=0.3, columns=columns)
+    problem = problem_of(fits_of(idata), ask("allocate", 1e23, limits=Limits(unique_tokens=1e11)))
+    (feasible,) = problem.budgets()
+    moved = held_drift(problem.draws, feasible).moved
+    n, d = np.array([np.log(2e9)]), np.array([np.log(1e11)])
+    shift = moved.parts[0].held_size
+    there = {"params": 2e9 * np.exp(-shift), "tokens": 1e11 * np.exp(shift), "unique_tokens": 1e11 * np.exp(shift)}
+    expected = LAWS["repeated"].loss(**there, **known)
+    np.testing.assert_allclose(
+        moved.loss({"params": n, "tokens": d}) / np.exp(moved.parts[0].held), expected, rtol=1e-9
+    )

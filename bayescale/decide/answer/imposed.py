@@ -70,9 +70,15 @@ def _saved(fit: Fit, part: Part, log_params: np.ndarray) -> float:
 
 
 def share_of_drift(parts: Sequence[Part], log_params: np.ndarray) -> float:
-    """Return the share of the squared width of ln N* that comes from drift of the best size beyond the runs, in [0, 1]."""
-    turned = np.concatenate([part.turned for part in parts])
-    return float(min(np.var(turned) / np.var(log_params), 1.0)) if np.var(log_params) > 0 else 0.0
+    """Return the share of the squared width of ln N* that drift of the best size explains, in [0, 1]."""
+    moved = np.concatenate([part.held_size for part in parts])
+    if not (np.var(moved) > 0 and np.var(log_params) > 0):
+        return 0.0
+    return float(np.corrcoef(moved, log_params)[0, 1] ** 2)
+
+
+def _per_decade(fits: Sequence[Fit]) -> str:
+    return " to ".join(f"{size:.0%}" for size in sorted({fit.spec.drift.best_size for fit in fits}))
 
 
 def imposed_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
@@ -80,8 +86,9 @@ def imposed_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndar
     drift = share_of_drift(parts, log_params)
     if drift >= _MOST:
         return [
-            f"Most of the interval of params ({drift:.0%} of its squared width) comes from drift of the best size beyond the runs, as on "
-            f"public suites. Runs nearer to the plan would narrow it; `drift=False` (--no-drift) takes the law as exact there."
+            f"Most of the interval of params ({drift:.0%} of its squared width) comes from drift: beyond the runs the best size may differ "
+            f"from the law's, by {_per_decade(fits)} (sd) per decade of compute. Runs nearer to the plan would narrow it; `drift=False` "
+            "(--no-drift) takes the law as exact there."
         ]
     share = share_of_fade(fits, parts, log_params)
     if share < _MOST:

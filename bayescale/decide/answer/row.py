@@ -7,7 +7,7 @@ import numpy as np
 
 from ...errors import InputError, named
 from ..plans.cheapest import limits_reached
-from ..plans.choose import Own
+from ..plans.choose import Own, regretted
 from ..plans.feasible import Feasible
 from ..plans.loss import LossDraws
 from ..plans.regret import flat, wasted
@@ -30,13 +30,15 @@ _NEAR = 0.02  # wasted compute up to which a plan is near the best
 def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str, Any]:
     """Return the row of a choice; `said` holds the warnings that these numbers call for."""
     request, draws, feasible, choice = problem.request, one.draws, one.feasible, one.choice
-    n, d, own, money = choice.log_params, choice.log_tokens, choice.own, one.money
+    n, d, money, seen = choice.log_params, choice.log_tokens, one.money, _regretted(one)
+    own = seen.choice.own
     spent = money.spent(n, d)
     asked = _asked(request, one)
     if not np.isfinite(feasible.amount):  # a deadline is the budget
         feasible, money = as_budget(feasible, spent), as_budget(money, spent)
     params, tokens = one.params, float(np.exp(d))
-    lost, sizes = _spread(replace(one, feasible=feasible), measure, spent, request.rules.within_compute)
+    lost = _wasted(replace(seen, feasible=feasible), spent)
+    sizes = _flat(replace(one, feasible=feasible), measure, spent, request.rules.within_compute)
     costs, said = _costs(money, request, n, tokens)
     costs["cost_usd"] += one.data_usd
     binding = _binding(request, one, money)
@@ -47,7 +49,8 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
     said += cap_warning(request, binding) + fixed(draws.size, intervals, binding, feasible.budget)
     said += cost_of_limits(problem, one, [name for name in binding if name != feasible.budget])
     said += served_beyond(request, feasible.budget, costs["inference_flops"])
-    said += imposed_said(problem.fits, draws.parts, np.broadcast_to(own.log_params, own.loss.shape))
+    if intervals["params_upper"] > intervals["params_lower"]:
+        said += imposed_said(problem.fits, draws.parts, np.broadcast_to(own.log_params, own.loss.shape))
     sought = one.flat is not None  # the cost was minimised
     return {
         "budget": np.nan if sought else asked + one.data_usd,
@@ -66,8 +69,8 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
         **intervals,
         "risk": risk,
         "risk_value": choice.value,
-        "expected_regret": float(np.mean(choice.loss - own.loss)),
-        "wasted_compute": np.nan if _no_use(draws, own, feasible) else float(np.mean(lost)),
+        "expected_regret": float(np.mean(seen.choice.loss - own.loss)),
+        "wasted_compute": np.nan if _no_use(seen.draws, own, feasible) else float(np.mean(lost)),
         "probability_target": np.nan if request.target is None else probability_of(draws, request.target, n, d),
         "probability_best": one.probability_best,
         "probability_near_best": float(np.mean(lost <= _NEAR)),
@@ -105,14 +108,26 @@ def _shut_out(request: Request, one: Chosen) -> list[str]:
     return ["max-params"] if largest else []
 
 
-def _spread(one: Chosen, measure: Risk, spent: float, within: float) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return the share of the spending that is wasted in each draw, and natural logs of the flat sizes."""
-    draws, feasible, choice, shapes = one.draws, one.feasible, one.choice, one.shapes
-    if shapes is not None:
-        lost = wasted_by_shape(draws, feasible, shapes, choice.loss, spent)
-        return lost, flat_shapes(draws, feasible, measure, shapes, choice, spent, within)
-    lost = wasted(draws, feasible, choice.own, choice.loss, spent)
-    return lost, flat(draws, feasible, measure, choice, within) if one.flat is None else one.flat
+def _regretted(one: Chosen) -> Chosen:
+    """Return the choice as regret sees it; a list of shapes, and tokens that were bought, have best plans of their own without drift."""
+    if one.shapes is not None or one.pool is not None:
+        return one
+    draws, choice = regretted(one.draws, one.feasible, one.choice)
+    return replace(one, draws=draws, choice=choice)
+
+
+def _wasted(one: Chosen, spent: float) -> np.ndarray:
+    """Return the share of the spending that is wasted in each draw."""
+    if one.shapes is not None:
+        return wasted_by_shape(one.draws, one.feasible, one.shapes, one.choice.loss, spent)
+    return wasted(one.draws, one.feasible, one.choice.own, one.choice.loss, spent)
+
+
+def _flat(one: Chosen, measure: Risk, spent: float, within: float) -> tuple[float, float]:
+    """Return natural logs of the sizes that are almost as good."""
+    if one.shapes is not None:
+        return flat_shapes(one.draws, one.feasible, measure, one.shapes, one.choice, spent, within)
+    return flat(one.draws, one.feasible, measure, one.choice, within) if one.flat is None else one.flat
 
 
 def _intervals(own: Own, prob: float, pool: float | None) -> dict[str, float]:

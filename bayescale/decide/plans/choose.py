@@ -5,7 +5,7 @@ second minimum nor a corner, where another limit takes over, is missed. Every dr
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,8 @@ def _optima(draws: LossDraws, flops: float) -> np.ndarray:
     """Return the natural log of each draw's best params for a compute budget, by the closed form of the only law."""
     part = draws.parts[0]
     assert part.law.sizing.optimum is not None
-    return np.broadcast_to(part.law.sizing.optimum(flops, **part.others, **part.constants), (draws.size,)) + part.turned
+    size = np.broadcast_to(part.law.sizing.optimum(flops, **part.others, **part.constants), (draws.size,))
+    return size + part.held_size if part.moved else size
 
 
 def own_plans(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.ndarray) -> Own:
@@ -142,6 +143,16 @@ def own_plans(draws: LossDraws, feasible: Feasible, grid: np.ndarray, loss: np.n
         return values
 
     return Own(put(own.log_params, other.log_params), put(own.log_tokens, other.log_tokens), put(own.loss, other.loss))
+
+
+def regretted(draws: LossDraws, feasible: Feasible, choice: Choice) -> tuple[LossDraws, Choice]:
+    """Return draws and choice as regret sees them: each draw's own best plan lies where the drift of its best size puts it."""
+    if not draws.sizes_drift:
+        return draws, choice
+    draws, plan = draws.moved, {"params": np.array([choice.log_params]), "tokens": np.array([choice.log_tokens])}
+    grid = np.zeros(1) if plain_flops(draws, feasible) is not None else sizes(draws, feasible)
+    loss = draws.everywhere.loss(plan)
+    return draws, replace(choice, loss=loss, own=own_plans(draws, feasible, grid, _along(draws, feasible, grid)[0]))
 
 
 def choose(draws: LossDraws, feasible: Feasible, risk: Risk) -> Choice:

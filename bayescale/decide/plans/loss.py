@@ -27,12 +27,13 @@ class Part:
     constants: Mapping[str, np.ndarray]
     others: Mapping[str, float]  # inputs other than params, tokens and unique_tokens
     drift: Drift  # of log loss
-    turn: Drift  # of the log of the best size
+    size_drift: Drift  # of the log of the best size, per decade of compute
     reached: Reached
     noise: Additive  # of log loss
     held: np.ndarray  # drift of log loss that all plans share, wherever they lie
-    turned: np.ndarray  # by how much the log of the best size has drifted, for all plans
+    held_size: np.ndarray  # drift of the log of the best size at one plan; it counts once the best size has `moved`
     near: bool = True  # whether plans beyond the law's `ratio_decades` have an infinite loss, so that a search stays near the runs
+    moved: bool = False  # whether the best size lies where its drift puts it
     outside: float | None = None  # decades in ratio and epochs that all plans share; None for their own
 
     @property
@@ -45,10 +46,10 @@ class Part:
             self,
             constants={name: value[places] for name, value in self.constants.items()},
             drift=replace(self.drift, standard=self.drift.standard[places]),
-            turn=replace(self.turn, standard=self.turn.standard[places]),
+            size_drift=replace(self.size_drift, standard=self.size_drift.standard[places]),
             noise=replace(self.noise, **{name: value[places] for name, value in _arrays(self.noise)}),
             held=self.held[places],
-            turned=self.turned[places],
+            held_size=self.held_size[places],
         )
 
 
@@ -123,22 +124,35 @@ class LossDraws:
     @property
     def drifts(self) -> bool:
         """Whether the laws may go wrong beyond their runs."""
-        return any(part.drift.per_decade or part.turn.per_decade for part in self.parts)
+        return any(part.drift.per_decade or part.size_drift.per_decade for part in self.parts)
+
+    @property
+    def sizes_drift(self) -> bool:
+        """Whether the best size has a drift, held at one plan."""
+        return any(part.held_size.any() for part in self.parts)
+
+    @property
+    def moved(self) -> "LossDraws":
+        """The same draws with each best size where its drift puts it: for regret and the interval of N*, not for the loss of a plan.
+
+        A plan has the loss that the law gives for other params at the same compute, and with the same epochs.
+        """
+        return replace(self, parts=tuple(replace(part, moved=True) for part in self.parts))
 
     def holding(self, inputs: Mapping[str, float]) -> "LossDraws":
         """Return the same draws with the drift of each at one plan, for all plans.
 
         Plans are compared in this way: the drift at a given distance applies equally to all of them. With independent drift, a draw whose
-        law drifts down would favour any waste of compute, and one whose law drifts up would avoid spending it. The best size drifts too:
-        a plan has the loss that the law gives for other params, at the same compute.
+        law drifts down would favour any waste of compute, and one whose law drifts up would avoid spending it. The drift of the best size
+        is held in the same way, for `moved`.
         """
         one = {name: np.array([value]) for name, value in inputs.items()}
         parts = []
         for part in self.parts:
             raw = _raw(part, self.pool, one)
             held = part.drift.at(distance(part.law, raw, part.reached))
-            turned = part.turn.at(np.maximum(signed_decades(part.law, raw, part.reached), 0.0))
-            parts.append(replace(_without_drift(part), held=held, turned=turned))
+            size = part.size_drift.at(np.maximum(signed_decades(part.law, raw, part.reached), 0.0))
+            parts.append(replace(_without_drift(part), held=held, held_size=size))
         return replace(self, parts=tuple(parts))
 
     def sharing_outside(self, inputs: Mapping[str, float] | None) -> "LossDraws":
@@ -179,7 +193,7 @@ class LossDraws:
 
 
 def _without_drift(part: Part) -> Part:
-    return replace(part, drift=replace(part.drift, per_decade=0.0), turn=replace(part.turn, per_decade=0.0))
+    return replace(part, drift=replace(part.drift, per_decade=0.0), size_drift=replace(part.size_drift, per_decade=0.0))
 
 
 def _arrays(noise: Additive) -> list[tuple[str, np.ndarray]]:
@@ -199,7 +213,7 @@ def _raw(part: Part, pool: float, inputs: Logs) -> dict[str, Any]:
 
 def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     raw = _raw(part, pool, inputs)
-    loss = part.law.loss(**_at_the_law(part, raw), **part.constants)
+    loss = part.law.loss(**_shifted(part, raw), **part.constants)
     if part.near and part.law.sizing.ratio_decades < np.inf:
         loss = np.where(decades_outside(raw, part.reached)[RATIO] > part.law.sizing.ratio_decades, np.inf, loss)
     if part.held.any():
@@ -213,12 +227,13 @@ def _loss(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     return loss * np.exp(part.drift.at(beyond)) if np.any(beyond) else loss
 
 
-def _at_the_law(part: Part, raw: dict[str, Any]) -> dict[str, Any]:
-    """Return the inputs at which the law has the loss of a plan, if its best size has drifted."""
-    if not part.turned.any():
+def _shifted(part: Part, raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs at which the law has the loss of a plan, if its best size has moved."""
+    if not (part.moved and part.held_size.any()):
         return raw
-    factor = np.exp(part.turned)
-    return {**raw, "params": raw["params"] / factor, "tokens": raw["tokens"] * factor}
+    factor = np.exp(part.held_size)
+    more = {name: value * factor if name in ("tokens", "unique_tokens") else value for name, value in raw.items()}
+    return {**more, "params": raw["params"] / factor}
 
 
 def _outside(part: Part, pool: float, inputs: Mapping[str, float]) -> float:
@@ -232,10 +247,10 @@ def _useful(part: Part, pool: float, inputs: Logs) -> np.ndarray:
     if part.law.sizing.most_tokens is None:
         shape = np.broadcast_shapes(*(np.shape(value) for value in inputs.values()), (part.size,))
         return np.broadcast_to(log_tokens, shape)
-    others = {name: value for name, value in raw.items() if name not in ("params", "tokens")}
-    at_law = _at_the_law(part, raw)
-    enough = part.law.sizing.most_tokens(at_law["params"], **others, **part.constants)
-    return np.minimum(log_tokens, np.log(enough) - part.turned)
+    there = _shifted(part, raw)
+    others = {name: value for name, value in there.items() if name not in ("params", "tokens")}
+    enough = np.log(part.law.sizing.most_tokens(there["params"], **others, **part.constants))
+    return np.minimum(log_tokens, enough - part.held_size if part.moved else enough)
 
 
 def _probability(target: float, part: Part, pool: float, inputs: Logs) -> np.ndarray:

@@ -14,6 +14,8 @@ from ...spec.groups import local_draws
 from ...spec.noise import additive_noise, drift_of
 from ..plans.loss import ALL_NEW, LossDraws, Part
 
+_SIZES = 5  # stream of the seed for the drift of the best size, apart from those of drift, noise and mixing
+
 
 def loss_draws(
     fits: Sequence[Fit],
@@ -61,17 +63,20 @@ def _part(fit: Fit, at: Mapping[str, Any], drift: bool, random_seed: int | None,
     draws = local_draws(spec, fit.draws, fit.data, rows, "plan", random_seed=fit.seed)
     draws = draws.isel(plan=0, drop=True) if "plan" in draws.dims else draws
     rng = np.random.default_rng(fit.seed if random_seed is None else random_seed)
-    drifts, turns = drift_of(spec, draws["sigma"].shape, rng, drift), rng.standard_normal(draws["sigma"].size)
+    drifts = drift_of(spec, draws["sigma"].shape, rng, drift)
+    sizes = np.random.default_rng([fit.seed if random_seed is None else random_seed, _SIZES]).standard_normal(
+        draws["sigma"].size
+    )
     return Part(
         law=law,
         constants={name: draws[name].to_numpy().ravel() for name in law.loss_constants},
         others=_others(fit, at, listed),
         drift=replace(drifts, standard=drifts.standard.to_numpy().ravel()),
-        turn=Drift(turns, spec.drift.best_size if drift else 0.0),
+        size_drift=Drift(sizes, spec.drift.best_size if drift else 0.0),
         reached=fit.reached,
         noise=additive_noise(spec, {name: draws[name].to_numpy().ravel() for name in ("sigma", "nu") if name in draws}),
         held=np.zeros(draws["sigma"].size),
-        turned=np.zeros(draws["sigma"].size),
+        held_size=np.zeros(draws["sigma"].size),
     )
 
 

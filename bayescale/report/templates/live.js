@@ -48,14 +48,14 @@ const bayescale = (() => {
     return law.perDecade * sqrt(max(far.signed, 0) ** 2 + far.ratio ** 2 + far.epochs ** 2);
   };
 
-  // The loss of draw i of a law whose loss and best size have drifted.
-  const drifted = (asked, law, n, d, i, { drift, turn }) => {
-    const turned = turn * law.turn[i];
-    return laws[law.law](n - turned, d + turned, law.constants, i, asked.u) * exp(drift * law.drift[i]);
+  // The loss of draw i of a law whose loss has drifted, and for regret its best size.
+  const drifted = (asked, law, n, d, i, { drift, size }) => {
+    const shift = size * law.sizeDrift[i];
+    return laws[law.law](n - shift, d + shift, law.constants, i, asked.u + shift) * exp(drift * law.drift[i]);
   };
   // One value for each draw of all laws; `held` is the drift of each law at one plan, shared by all plans.
   const losses = (asked, n, d, held = null) => asked.laws.flatMap((law, k) => {
-    const far = beyond(law, n, d, asked.u), own = held === null ? { drift: driftAt(law, n, d, asked.u), turn: 0 } : held[k];
+    const far = beyond(law, n, d, asked.u), own = held === null ? { drift: driftAt(law, n, d, asked.u), size: 0 } : held[k];
     if (held !== null && law.ratioDecades !== null && far.ratio > law.ratioDecades) return law.drift.map(() => Infinity);
     return law.drift.map((_, i) => drifted(asked, law, n, d, i, own));
   });
@@ -107,8 +107,8 @@ const bayescale = (() => {
       const [n, least] = golden((x) => { const values = at(x, held); return values === null ? Infinity : mean(values); }, ...around(place), 24);
       return { n: least < means[place] ? n : grid[place], grid, table, around };
     };
-    const start = best(asked.laws.map(() => ({ drift: 0, turn: 0 }))).n, held = heldAt(asked, { n: start, d: tokensOf(asked, start) });
-    const { n, grid, table, around } = best(held), own = [];
+    const start = best(asked.laws.map(() => ({ drift: 0, size: 0 }))).n, held = heldAt(asked, { n: start, d: tokensOf(asked, start) });
+    const { n } = best(held.map(({ drift }) => ({ drift, size: 0 }))), { grid, table, around } = best(held), own = [];
     asked.laws.forEach((law, k) => law.drift.forEach((_, i) => {
       const draw = own.length, place = leastOf(table.map((values) => values[draw]));
       const [size, loss] = golden((x) => drifted(asked, law, x, tokensOf(asked, x), i, held[k]), ...around(place), 16);
@@ -117,7 +117,7 @@ const bayescale = (() => {
     return { n, d: tokensOf(asked, n), held, own };
   };
   const heldAt = (asked, { n, d }) => asked.laws.map((law) => {
-    return { drift: driftAt(law, n, d, asked.u), turn: law.turnPerDecade * max(beyond(law, n, d, asked.u).signed, 0) };
+    return { drift: driftAt(law, n, d, asked.u), size: law.sizePerDecade * max(beyond(law, n, d, asked.u).signed, 0) };
   });
   const whyFar = (asked, n, d) => {
     for (const law of asked.laws) {
