@@ -134,7 +134,7 @@ def _compared(
     loss = draws.everywhere.loss({"params": n, "tokens": d})
     regret = loss - choice.own.loss
     lower, upper = np.quantile(regret, [(1 - prob) / 2, (1 + prob) / 2], axis=1)
-    summary = bands_of(problem, table, list(map(str, table.index)))
+    summary = bands_of(problem, table, list(map(str, table.index)), together=True)
     names = [f"{kind}_{edge}" for kind in ("expected", "loss") for edge in ("median", "lower", "upper")]
     broken = [feasible.exceeded(float(a), float(b)) for a, b in zip(n[:, 0], d[:, 0], strict=True)]
     possible = np.array([not exceeded for exceeded in broken])

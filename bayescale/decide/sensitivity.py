@@ -20,6 +20,7 @@ from .problem.open import Problem, open_problem, problem_of
 from .question.limits import Limits
 from .question.request import Budget, Rules, ask
 
+_NEARLY = 0.05  # ln of the ratio of sizes
 K_HAT = 0.7  # above it, importance weights are unreliable (Vehtari et al. 2024, arXiv:1507.02646)
 _ABOUT = 400  # draws over which the best tokens of a size are averaged, if more can raise the loss
 _FEWEST = 100  # draws, below which no Pareto tail can be fitted
@@ -251,6 +252,9 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
     same = others["same_as"] != ""
     said = [_same(name, row) for name, row in others[same].iterrows()]
     others = others[~same]
+    nearly = nearly_chosen(choices, others)
+    said += [f"'{name}' is nearly the chosen plan." for name in others.index[nearly]]
+    others = others[~nearly]
     if len(others):
         rival = others["expected_regret"].idxmin()
         row = others.loc[[rival]].iloc[0]
@@ -279,6 +283,11 @@ def what_would_change(choices: pd.DataFrame, constants: pd.DataFrame | None, run
                 f"largest for {_untrusted(runs)}): fit again without such a run to see whether it matters."
             )
     return " ".join(said)
+
+
+def nearly_chosen(choices: pd.DataFrame, others: pd.DataFrame) -> np.ndarray:
+    """Return which plans differ from the chosen one by less than 5% in size: no rivals of it."""
+    return np.abs(np.log(others["params"].to_numpy(float) / choices["params"]["chosen"])) < _NEARLY
 
 
 def _same(name: Any, row: pd.Series) -> str:

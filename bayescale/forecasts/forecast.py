@@ -25,6 +25,8 @@ from .plans import complete, read
 from .reach import MAX_EXTRAPOLATION, check_distance, far_texts
 from .through import check_link, check_units, labelled_through, paired
 
+_ALSO = "Not all laws hold at its tokens per parameter; all count, as for the plans beside it."
+
 
 def forecast(
     idata: xr.DataTree,
@@ -100,8 +102,9 @@ def forecast_fits(
     drift: bool = True,
     max_extrapolation: float = MAX_EXTRAPOLATION,
     random_seed: int | None = None,
+    together: bool = False,
 ) -> xr.Dataset:
-    """Forecast from fits in memory and plans that have already been read."""
+    """Forecast from fits in memory and plans that have already been read; together: by the same fits, so that plans can be compared."""
 
     def one(fit: Fit) -> xr.Dataset:
         return _of_one(fit, plans, through, drift, max_extrapolation, random_seed)
@@ -109,6 +112,8 @@ def forecast_fits(
     if not fits[0].name:
         return one(fits[0])
     says, notes = says_of(fits, plans)
+    if together:
+        says, notes = np.ones_like(says), [_ALSO * bool(note) for note in notes]
     mixed = mix_forecasts(
         {fit.name: one(fit) for fit in fits}, {fit.name: fit.weight for fit in fits}, fits[0].mixing_seed, says
     )

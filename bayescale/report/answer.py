@@ -6,7 +6,9 @@ from math import exp, isnan
 import numpy as np
 import pandas as pd
 
-from ..decide.sensitivity import K_HAT
+from ..decide.answer.row import NEAR
+from ..decide.answer.warnings import FAR
+from ..decide.sensitivity import K_HAT, nearly_chosen
 from ..posterior import failed_checks
 from ..posterior.check import open_checks
 from .findings import Findings
@@ -152,6 +154,12 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
         return [f"The limits leave one size, {count(row['params'])}, whatever the law."]
     low, high = count(row["params_lower"]), count(row["params_upper"])
     said = [f"The best size lies between {low} and {high} with {percent(row['probability'])} probability."]
+    if row["extrapolation_decades"] > FAR:
+        said.append("So far beyond the runs no such interval has been tested.")
+    if not isnan(row["probability_near_best"]):
+        said.append(
+            f"The chance that this size wastes at most {percent(NEAR)} of the compute is {percent(row['probability_near_best'])}."
+        )
     if not isnan(row["flat_params_lower"]):
         spent = "budget" if found.question.has_budget else "cost"
         near = f"{count(row['flat_params_lower'])} to {count(row['flat_params_upper'])}"
@@ -167,8 +175,8 @@ def _beyond(found: Findings, row: pd.Series) -> str:
     times = row["train_flops"] / exp(min(fit.reached.log_reach for fit in found.fits))
     if times > _FAR:
         return (
-            f"The run takes {number(times, 2)} times the compute of the largest run that was fitted. A law can fail out there: the band "
-            "allows for that, but not for a model that learns something no run has shown."
+            f"The run takes {count(times) if times >= 10 else number(times, 2)} times the compute of the largest run that was fitted. A "
+            "law can fail out there: the band allows for that, but not for a model that learns something no run has shown."
         )
     if row["extrapolation_decades"] > np.log10(_FAR):
         return "The tokens per parameter of this plan lie outside those of the runs, where a law can fail."
@@ -201,6 +209,7 @@ def _rival(found: Findings) -> str:
     others = found.choices[(found.choices["exceeds"] == "") & (found.choices["same_as"] == "")].drop(
         index="chosen", errors="ignore"
     )
+    others = others[~nearly_chosen(found.choices, others)]
     if others.empty:
         return ""
     name = str(others["expected_regret"].idxmin())
@@ -222,7 +231,8 @@ def _constant(found: Findings) -> str:
     fit = next((fit for fit in found.fits if fit.name == law), found.fits[0])
     meaning = constant_in_words(fit.law.name, own)
     what = f"{meaning} ({own}{f' of law {law}' if law else ''})" if meaning else name
-    return f"What matters most about the law is {what}: the best size is {count(small)} if it is low and {count(large)} if it is high."
+    by = f"by {law} " if law else ""
+    return f"What matters most about the law is {what}: {by}the best size is {count(small)} if it is low and {count(large)} if it is high."
 
 
 def _runs(found: Findings) -> list[str]:

@@ -7,6 +7,7 @@ from ...forecasts import summarise_scores
 from ...runs.problems import counted
 
 FACTORS = (1, 3, 10, 30, 100, 300, 1000)  # how many times larger, about: half a decade apart
+_JUDGED = 8  # forecasts from which the width of the bands is judged
 _FEW = 3  # forecasts that a sentence is about, if any distance has as many
 
 
@@ -90,7 +91,9 @@ def _verdict(forecasts: pd.DataFrame) -> str:
     # By how much each band would have to grow, or could shrink, to have the measured loss on its edge.
     needed = forecasts["error"] / np.where(forecasts["error"] > 0, upper, lower)
     scale = float(np.quantile(needed, 0.9))
-    if coverage < 0.8:
+    if n < _JUDGED:
+        end = "too few to say whether they are too wide or too narrow"
+    elif coverage < 0.8:
         end = f"they are too narrow here: {scale:.1f} times as wide, they would have held 90%"
     elif scale < 0.6:
         end = f"they are wider than this table needs: {scale:.0%} of the width would have held 90%"

@@ -16,6 +16,7 @@ def bands_of(
     *,
     pools: Sequence[float | None] | None = None,
     inputs: Mapping[str, Sequence[float]] | None = None,
+    together: bool = False,
 ) -> pd.DataFrame:
     """Return bands of plans that are known to lie near enough to the runs.
 
@@ -31,6 +32,8 @@ def bands_of(
         Unique tokens of each plan; by default those of the limits.
     inputs : mapping of str to sequence of float, optional
         Law input -> values, from a list of shapes.
+    together : bool
+        Whether every law counts for every plan, so that plans can be compared.
 
     Returns
     -------
@@ -52,5 +55,6 @@ def bands_of(
         drift=request.rules.drift,
         max_extrapolation=float("inf"),
         random_seed=request.random_seed,
+        together=together,
     )
     return bands(loss, prob=request.prob).reset_index(drop=True)

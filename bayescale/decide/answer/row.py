@@ -24,7 +24,7 @@ from .cost_of_limits import cost_of_limits
 from .imposed import imposed_said
 from .warnings import cap_warning, fixed, served_beyond, unused
 
-_NEAR = 0.02  # wasted compute up to which a plan is near the best
+NEAR = 0.02  # wasted compute up to which a plan is near the best
 
 
 def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
         "wasted_compute": np.nan if _no_use(seen.draws, own, feasible) else float(np.mean(lost)),
         "probability_target": np.nan if request.target is None else probability_of(draws, request.target, n, d),
         "probability_best": one.probability_best,
-        "probability_near_best": float(np.mean(lost <= _NEAR)),
+        "probability_near_best": float(np.mean(lost <= NEAR)),
         "probability_overspend": np.nan if sought else _overspend(money, request, n, tokens),
         "binding": ", ".join(binding),
         "said": " ".join(filter(None, [*said, one.said])),

@@ -16,7 +16,7 @@ from ..problem.feasible import helpful_accelerators
 from ..question.request import Request, options_of
 from ..question.target import Target
 
-FAR = 1.5  # decades beyond which intervals of N* were found too narrow
+FAR = 1.5  # decades beyond which no interval of N* was tested
 _SAME_SIZE = 1.01  # ratio of the ends of an interval that counts as a point
 
 

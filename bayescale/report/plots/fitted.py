@@ -8,9 +8,11 @@ import pandas as pd
 import xarray as xr
 
 from ...forecasts import bands, forecast
+from ...forecasts.forecast import forecast_fits
+from ...forecasts.plans import read
 from ...laws.law import compute
 from ...laws.noise import COUNTS
-from ...posterior import fit_weights, fitted_spec, one_fit, weighed_fits
+from ...posterior import fit_weights, fits_of, fitted_spec, one_fit, weighed_fits
 from ...runs.problems import counted
 from ...spec.noise import from_link, observed_name
 from ...spec.spec import ModelSpec
@@ -57,9 +59,12 @@ def reach_of(idata: xr.DataTree) -> float:
     return float(np.exp(one_fit(idata)["constant_data"]["log_reach_max"]))
 
 
-def quick_bands(idata: xr.DataTree, plans: pd.DataFrame, prob: float) -> pd.DataFrame:
-    """Return the bands of plans at any distance from the runs, from as many draws as a picture needs."""
-    return bands(forecast(thinned(idata, len(plans)), plans, max_extrapolation=np.inf), prob=prob)
+def quick_bands(idata: xr.DataTree, plans: pd.DataFrame, prob: float, *, together: bool = False) -> pd.DataFrame:
+    """Return the bands of plans at any distance from the runs, from as many draws as a picture needs; together: all by the same laws."""
+    some = thinned(idata, len(plans))
+    if together:
+        return bands(forecast_fits(fits_of(some), read(plans), max_extrapolation=np.inf, together=True), prob=prob)
+    return bands(forecast(some, plans, max_extrapolation=np.inf), prob=prob)
 
 
 def thinned(idata: xr.DataTree, n_plans: int) -> xr.DataTree:

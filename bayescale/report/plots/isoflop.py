@@ -58,13 +58,13 @@ def plot_isoflop(
     table = allocation.to_frame().T if isinstance(allocation, pd.Series) else allocation
     table = table.iloc[np.unique(np.linspace(0, len(table) - 1, min(len(table), _MOST)).round().astype(int))]
     prob = float(table["probability"].iloc[0])
-    partly = set()  # laws that have a say on some of the sizes
+    partly = set()  # laws that hold at some of the sizes
     for place, (_, row) in enumerate(table.iterrows()):
         partly |= _curve(idata, row, ax, place, at or {}, alone=len(table) == 1)
-    near = pd.concat([_near(idata, runs, float(flops), within, at or {}) for flops in table["train_flops"]])
-    if len(near):
+    measured = pd.concat([_near(idata, runs, float(flops), within, at or {}) for flops in table["train_flops"]])
+    if len(measured):
         ax.scatter(
-            near["params"], near["loss"], marker="D", s=30, facecolors="none", edgecolors=BLACK, zorder=3,
+            measured["params"], measured["loss"], marker="D", s=30, facecolors="none", edgecolors=BLACK, zorder=3,
             label=f"measured within {within:.0%} of the budget, moved there along the law",
         )  # fmt: skip
     ax.set(xscale="log", xlabel=params_label(idata), ylabel=response_label(idata))
@@ -76,8 +76,8 @@ def plot_isoflop(
         if len(table) == 1
         else "Thick part: sizes almost as good as the choice"
     )
-    steps = f"At a step {', '.join(sorted(partly))} ceases to have a say" if partly else ""
-    return finish(ax, caption(idata, prob, more, steps), title=title or f"Loss of all sizes at {_named(table)}")
+    near = f"{', '.join(sorted(partly))} holds only near the runs' tokens per param" if partly else ""
+    return finish(ax, caption(idata, prob, more, near), title=title or f"Loss of all sizes at {_named(table)}")
 
 
 def _named(table: pd.DataFrame) -> str:
@@ -85,13 +85,13 @@ def _named(table: pd.DataFrame) -> str:
 
 
 def _curve(idata: xr.DataTree, row: pd.Series, ax: Any, place: int, at: Mapping[str, Any], *, alone: bool) -> set[str]:
-    """Draw one budget, and return the laws of an average that have a say on some of its sizes alone."""
+    """Draw one budget, and return the laws of an average that hold at some of its sizes alone."""
     flops, prob = float(row["train_flops"]), float(row["probability"])
     colour, said = COLOURS[place], "" if alone else f"{power(flops)} FLOP: "
     edges = np.array([row["params_lower"], row["params_upper"], row["params"]], dtype=float)
     params = np.geomspace(edges.min() / 2, edges.max() * 2, 61)
     plans = plans_for(flops=flops, params=params).assign(**at)
-    curve = quick_bands(idata, plans, prob)
+    curve = quick_bands(idata, plans, prob, together=True)
     band(
         ax,
         params,
@@ -128,5 +128,7 @@ def _near(
         return near
     trained = near[["params", "tokens"]].assign(**at)
     there = trained.assign(tokens=tokens_within(flops, trained["params"]))
-    moved, own = (quick_bands(idata, plans, 0.9)["expected_median"].to_numpy() for plans in (there, trained))
+    moved, own = (
+        quick_bands(idata, plans, 0.9, together=True)["expected_median"].to_numpy() for plans in (there, trained)
+    )
     return near.assign(loss=near["loss"] * moved / own)
