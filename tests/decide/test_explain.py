@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayescale import Budget, CostModel, Demand, Limits, Rules, allocate, explain, leave_one_out, sensitivity
+from bayescale import (
+    Budget,
+    CostModel,
+    Demand,
+    Limits,
+    Rules,
+    allocate,
+    average_fits,
+    explain,
+    leave_one_out,
+    sensitivity,
+)
 from bayescale.decide.plans.regret import shares_best
 from bayescale.decide.sensitivity import what_would_change
 from bayescale.laws import LAWS
@@ -251,3 +262,41 @@ def test_kaplans_rule_is_that_of_the_paper(uncertain):
     """1.3e9 params at one PF-day, 8.64e19 FLOP, and the power 0.73."""
     table = explain(uncertain, 1e20, rules=Rules(max_extrapolation=6))
     assert table.loc["Kaplan's rule", "params"] == pytest.approx(1.3e9 * (1e20 / 8.64e19) ** 0.73, rel=1e-6)
+
+
+def test_rivals_are_compared_by_the_same_laws(posterior_from_constants, many_draws):
+    """A law that does not hold at a rival's ratio counts there too: without it, its loss and its regret would contradict each other."""
+    middle = np.log(1e20 / 6)
+    near = {
+        "E": 1.9,
+        "R0": 0.5,
+        "alpha": 0.3,
+        "beta": 0.35,
+        "g": 0.15,
+        "s": 0.5,
+        "x0": (middle - np.log(20)) / 2,
+        "c0": middle,
+    }
+    fits = {
+        "all": posterior_from_constants(many_draws),
+        "near": posterior_from_constants(near, model="profile", n_draws=400),
+    }
+    table = explain(
+        average_fits(fits, {"all": 0.5, "near": 0.5}),
+        1e21,
+        plans={"far": (6e8, 1e21 / 3.6e9)},
+        rules=Rules(drift=False),
+    )
+    assert "Not all laws hold" in table.loc["far", "warning"]
+    extra = table["expected_regret"] - table.loc["chosen", "expected_regret"]
+    bands = table["expected_median"] - table.loc["chosen", "expected_median"]
+    assert bands["far"] == pytest.approx(extra["far"], rel=0.35) and extra["far"] > 0.01
+
+
+def test_a_near_copy_of_the_choice_is_no_rival(posterior_from_constants, many_draws):
+    idata = posterior_from_constants(many_draws)
+    chosen = explain(idata, 1e21).loc["chosen"]
+    size = 1.02 * chosen["params"]
+    table = explain(idata, 1e21, plans={"copy": (size, 1e21 / 6 / size)})
+    said = what_would_change(table, None, None)
+    assert "'copy' is nearly the chosen plan." in said and "nearest rival is 'copy'" not in said
