@@ -20,6 +20,8 @@ from ..spec.groups import check_columns, check_groups
 from ..spec.spec import ModelSpec
 from .profiles import keep_rows
 
+_COVARIATE = 'A covariate models it: `covariates = { T = ["COLUMN"] }` in the model file (--covariate T=COLUMN).'
+
 
 def fitted_rows(
     spec: ModelSpec,
@@ -106,10 +108,9 @@ def _look_at(spec: ModelSpec, rows: pd.DataFrame, loss_unit: str | None) -> None
         "rises": rising_note(spec),
         "ignored": ignored_note(rows, [*used, *said, spec.response], takes),
     }
-    if notes["ignored"] and spec.get_law().surface:
-        notes["ignored"] += (
-            ' A covariate models it: `covariates = { T = ["COLUMN"] }` in the model file (--covariate T=COLUMN).'
-        )
+    if spec.get_law().surface and (notes["ignored"] or said):
+        topic = "ignored" if notes["ignored"] else "cells"
+        notes[topic] = f"{notes.get(topic) or known[topic]} {_COVARIATE}"
     rows.attrs["notes"] = {**known, **{topic: note for topic, note in notes.items() if note}}
 
 

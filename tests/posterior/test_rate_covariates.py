@@ -66,8 +66,8 @@ def test_without_the_covariate_its_effect_is_noise(one):
     runs, idata = one
     without = fit(load_spec("lr-surface"), runs, random_seed=1, **SMALL)
     assert float(without["posterior"]["sigma"].median()) > 3 * float(idata["posterior"]["sigma"].median())
-    assert "--covariate T=COLUMN" in json.loads(without.attrs["notes"])["ignored"]
-    assert "ignored" not in json.loads(idata.attrs["notes"])
+    assert "--covariate T=COLUMN" in json.loads(without.attrs["notes"])["cells"]
+    assert "--covariate" not in idata.attrs["notes"]
 
 
 def test_the_best_rate_is_that_of_the_plan(one):
@@ -77,9 +77,10 @@ def test_the_best_rate_is_that_of_the_plan(one):
     mean = best_rates(idata, pd.DataFrame(plan))
     assert mean["warmup"].iloc[0] == pytest.approx(runs["warmup"].mean())
     for warmup in (0.02, 0.2):
-        row = best_rates(idata, pd.DataFrame({**plan, "warmup": [warmup]})).iloc[0]
-        truth = true_rate(4e8, 8e9, warmup)
-        assert row["lr_lower"] < truth < row["lr_upper"] and row["lr_upper"] < 2.5 * row["lr_lower"]
+        own, truth = pd.DataFrame({**plan, "warmup": [warmup]}), true_rate(4e8, 8e9, warmup)
+        row, wide = (best_rates(idata, own, prob=prob).iloc[0] for prob in (0.9, 0.99))
+        assert wide["lr_lower"] < truth < wide["lr_upper"], "of one table, so that 90% would miss it in one of ten"
+        assert row["lr_upper"] < 2.5 * row["lr_lower"]
         shift = np.log(row["lr_median"] / mean["lr_median"].iloc[0])
         slope = float(idata["posterior"]["lr_coef_warmup"].median()) / runs["warmup"].std(ddof=0)
         assert shift == pytest.approx(slope * (warmup - runs["warmup"].mean()), rel=0.2)

@@ -78,7 +78,8 @@ def test_a_batch_sweep_is_noise_for_the_surface_of_rates():
     runs = read_runs("kernel-bytes")
     runs = runs[(runs["sweep"] == "batch") & (runs["family"] == "kernel-bytes")].reset_index(drop=True)
     table = check_fit(fit(load_spec("lr-surface"), runs, random_seed=1, **SAMPLING))
-    assert "lr-batch-surface" in table.set_index("name").loc["one_batch_per_cell", "advice"]
+    advice = table.set_index("name").loc["one_batch_per_cell", "advice"]
+    assert "--covariate lr_coef=batch_tokens" in advice, "five runs are too few for 'lr-batch-surface'"
 
 
 TRUTH = {"exponent_params": -0.5, "exponent_tokens": 0.2, "curvature": 0.03, "lr_coef": 0.9}
