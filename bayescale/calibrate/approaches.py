@@ -72,7 +72,7 @@ def compare_approaches(
     Returns
     -------
     pandas.DataFrame
-        One row per approach and budget: `approach`, `model`, `runs` used, `flops`, `params_median, params_lower, params_upper` of N*,
+        One row per approach and budget: `approach`, `model`, `runs` used, `flops`, `params_median, params_lower, params_upper` of N* without drift,
         `params_exponent_median, params_exponent_lower, params_exponent_upper` of N* ~ C^a, `probability`, `reason` why the table does not
         support the approach (its numbers are then NaN; otherwise empty), `warning`. `attrs["disagreements"]` lists, for two approaches
         and a compute budget, the ratio of their best sizes if its interval excludes 1, with `reason`; `attrs["fitted"]` the approaches

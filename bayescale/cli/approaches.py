@@ -138,7 +138,7 @@ def _print(table: Any) -> None:
         rows.append([f"{which} ({first['model']})", str(first["runs"]), exponent, *cells])
     budgets = [f"N* at {flop(value)}" for value in table["flops"].unique()]
     print_table(
-        f"Best size N* = G (C/6)^a by approach, {table['probability'].iloc[0]:.0%} intervals",
+        f"Best size N* = G (C/6)^a by approach, {table['probability'].iloc[0]:.0%} intervals, without drift",
         ["", *(row[0] for row in rows)],
         [[name, *(row[i + 1] for row in rows)] for i, name in enumerate(["runs", "a", *budgets])],
     )
