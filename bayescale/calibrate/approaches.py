@@ -72,12 +72,12 @@ def compare_approaches(
     Returns
     -------
     pandas.DataFrame
-        One row per approach and budget: `approach`, `model`, `runs` used, `flops`, `params_median, params_lower, params_upper` of N* without drift,
-        `params_exponent_median, params_exponent_lower, params_exponent_upper` of N* ~ C^a, `probability`, `reason` why the table does not
-        support the approach (its numbers are then NaN; otherwise empty), `warning`. `attrs["disagreements"]` lists, for two approaches
-        and a compute budget, the ratio of their best sizes if its interval excludes 1, with `reason`; `attrs["fitted"]` the approaches
-        that could be compared; `attrs["budgets"]` the best size and the flat range of each budget of approach 2 (`isoflop.vertices`), also
-        if there is only one; `attrs["left_out"]` the budgets that it could not use, with `reason`.
+        One row per approach and budget: `approach`, `model`, `runs` used, `flops`, `params_median, params_lower, params_upper` of N*,
+        `params_exponent_median, params_exponent_lower, params_exponent_upper` of N* ~ C^a, both without drift, `probability`, `reason`
+        why the table does not support the approach (its numbers are then NaN; otherwise empty), `warning`. `attrs["disagreements"]` lists,
+        for two approaches and a compute budget, the ratio of their best sizes if its interval excludes 1, with `reason`;
+        `attrs["fitted"]` the approaches that could be compared; `attrs["budgets"]` the best size and the flat range of each budget of
+        approach 2 (`isoflop.vertices`), also if there is only one; `attrs["left_out"]` the budgets that it could not use, with `reason`.
 
     Raises
     ------
