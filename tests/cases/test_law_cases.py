@@ -21,7 +21,7 @@ def off(advice, run):
 
 @slow
 def test_twelve_constant_rate_runs(table, fitted, open_checks, one_plan):
-    said = fitted(table("twelve-constant-rate-runs"), *TWELVE)
+    said = fitted(table("twelve-constant-rate-runs"), *TWELVE, "--model", "chinchilla", "--priors", "vague")
     checks = open_checks(said.fit)
     assert "No run is near its floor" in checks["floor_in_sight"] or "keep a pattern" in checks["residual_pattern"]
     shown = {row["name"] for row in said.document["parameters"]}

@@ -64,7 +64,9 @@ def test_pile_table_one_wrong_digit(table, answer, fitted, open_checks, one_plan
 
 @slow
 def test_pile_table_has_one_length(table, fitted, open_checks, one_budget):
-    fit = fitted(table("pile-two-suites"), "--family", "pythia-deduped").fit
+    fit = fitted(
+        table("pile-two-suites"), "--family", "pythia-deduped", "--model", "chinchilla", "--priors", "vague"
+    ).fit
     checks = open_checks(fit)
     assert "tokens of the runs span 0.00 decades" in checks["input_decades"]
     row = one_budget(fit, "1e22")
@@ -116,7 +118,7 @@ def test_six_sizes_one_length(table, answer, fitted, open_checks, one_budget):
 
 @slow
 def test_fixed_ratio_ladder(table, ask, fitted, open_checks, one_budget):
-    said = fitted(table("fixed-ratio-ladder"), "--loss-unit", "bits/byte")
+    said = fitted(table("fixed-ratio-ladder"), "--loss-unit", "bits/byte", "--model", "chinchilla", "--priors", "vague")
     data = one_fit(load_fit(said.fit))["constant_data"]
     assert data["params"].to_numpy()[[0, -1]].tolist() == [91e6, 477e6]
     assert data["tokens"].to_numpy()[[0, -1]].tolist() == [0.73e9, 3.82e9]
@@ -147,7 +149,10 @@ def test_fixed_ratio_ladder_along_itself(table, fitted, one_plan, say):
 @slow
 def test_mean_instead_of_sum(table, answer, fitted, one_budget):
     # The median of beta is .341 and .34 the least accepted: more draws, so that their noise does not decide.
-    said, numbers = fitted(table("sixty-random-runs"), "--draws", "8000"), answer("mean-instead-of-sum")
+    said, numbers = (
+        fitted(table("sixty-random-runs"), "--draws", "8000", "--model", "chinchilla", "--priors", "vague"),
+        answer("mean-instead-of-sum"),
+    )
     for name in ("alpha", "beta"):
         low, high = accepted(numbers[name])
         assert low <= parameter(said, name)["median"] <= high
