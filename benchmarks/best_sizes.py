@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bayescale import load_spec
+
 FILE = Path(__file__).parent / "results" / "scoreboard.csv"
 GRID = np.arange(0, 0.41, 0.025)
 WIDTH = 2 * 1.6449  # of a 90% interval in sds
@@ -60,7 +62,7 @@ def main() -> None:
         left_out[source] = best(table[~own])
         table.loc[own, "others"] = inside(table[own], left_out[source])
     print("s without a source:", {name: round(s, 3) for name, s in left_out.items()})
-    table = table.assign(none=inside(table, 0.0), shipped=inside(table, 0.15))
+    table = table.assign(none=inside(table, 0.0), shipped=inside(table, load_spec("skaling").drift.best_size))
     print(table.groupby(["variant", "task"])[["none", "shipped", "others"]].mean().groupby(level=0).mean().round(3))
 
 

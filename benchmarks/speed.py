@@ -168,36 +168,10 @@ def numbers_of(text: str) -> str:
 
 def start(folder: Path) -> list[dict]:
     """Start-up of the command line compared with importing pandas, xarray and h5netcdf, and decisions in process."""
-    fit = str(folder / "small.nc")
-    run(
-        [
-            *COMMAND,
-            "fit",
-            "kernel-bytes",
-            "--family",
-            "kernel-bytes-mlp",
-            "--where",
-            "sweep in grid,seed",
-            "--model",
-            "chinchilla",
-            "--out",
-            fit,
-        ]
-    )
-    average = str(folder / "average.nc")
-    run(
-        [
-            *COMMAND,
-            "fit",
-            "kernel-bytes",
-            "--family",
-            "kernel-bytes-mlp",
-            "--where",
-            "sweep in grid,seed",
-            "--out",
-            average,
-        ]
-    )
+    fit, average = str(folder / "small.nc"), str(folder / "average.nc")
+    bundled = [*COMMAND, "fit", "kernel-bytes", "--family", "kernel-bytes-mlp", "--where", "sweep in grid,seed"]
+    run([*bundled, "--model", "chinchilla", "--out", fit])
+    run([*bundled, "--out", average])
     base = cold([sys.executable, "-c", "import pandas, xarray, h5netcdf"], REPEATS).seconds
     found = [row("start", "import bayescale (importtime)", import_seconds(), limit=0.2)]
     for what, words, before, limit in (
