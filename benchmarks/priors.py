@@ -1,7 +1,8 @@
-"""Learn the priors that ship with the package from all public tables at hand, and write bayescale/published/suites-1.json.
+"""Learn the priors that ship with the package from all public tables at hand, and write bayescale/published/suites-2.json.
 
 Each table is fitted whole by each law, with the model's own wide priors and a fade of 3% a decade; tables of one paper are one source.
-The file also has what would be learnt without each source, for scores that leave the source out.
+The best tokens per parameter are learnt in the same way: what skaling, which forecasts best, calls best at the largest compute of each
+table. The file also has what would be learnt without each source, for scores that leave the source out.
 
     python benchmarks/priors.py    # three minutes on two cores
 """
@@ -16,9 +17,11 @@ import pandas as pd
 
 from bayescale import fit_many, load_spec, read_runs
 from bayescale.calibrate.priors import WEIGHT, learn_priors
+from bayescale.spec.density import Density
+from bayescale.spec.learnt import best_ratio
 
 DATA = Path(os.environ.get("BAYESCALE_DATA", Path(__file__).parents[2] / "shared" / "data"))
-OUT = Path(__file__).parents[1] / "bayescale" / "published" / "suites-1.json"
+OUT = Path(__file__).parents[1] / "bayescale" / "published" / "suites-2.json"
 SUITES = {
     "loss-to-loss": "arXiv:2411.12925",
     "marin": "Open-Athena/scaling-law-analysis",
@@ -38,6 +41,8 @@ LEARNT = {
     "farseer": ("u", "log_fall", "fall_bend", "log_exponent", "turn", "turn_bend", "lean", "lean_bend"),
 }
 FADE = 0.03
+RATIO, OF_LAW = "log_tokens_per_param", "skaling"
+WIDE = (float(np.log(20)), 1.5)  # prior of the ratio itself: 90% from 1.7 to 236 tokens per parameter
 
 
 def tables() -> dict[tuple[str, str], pd.DataFrame]:
@@ -78,26 +83,38 @@ def posteriors(
         if not str(fits["fault"].to_numpy()[i])
     ]
     own = {name: (spec.priors[name].numbers["mu"], spec.priors[name].numbers["sigma"]) for name in LEARNT[law]}
+    if law == OF_LAW:
+        for i, ((source, _), table) in enumerate(known.items()):
+            if not str(fits["fault"].to_numpy()[i]):
+                density = Density(spec, table)
+                values = {name: fits[name].to_numpy()[i] for name in spec.priors}
+                constants = density.law.constants(values, density.data)
+                best = best_ratio(density.law, constants, density.data["log_reach_max"])
+                rows.append({"source": source, "parameter": RATIO, "mean": float(best.mean()), "sd": float(best.std())})
     return pd.DataFrame(rows), own
 
 
 def learnt(rows: dict[str, pd.DataFrame], own: dict[str, Any], left: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the priors of each law, as in a model file, without a source, and how much each source is like the others."""
+    """Return what is published, without a source: priors of each law, as in a model file, and how much each source is like the others."""
     models, alike = {}, {}
     for law, table in rows.items():
-        priors, alike[law] = learn_priors(table[table["source"] != left], own[law])
-        models[law] = {
-            name: {"dist": "Normal", "mu": float(f"{mu:.4g}"), "sigma": float(f"{sd:.3g}")}
-            for name, (mu, sd) in priors.items()
-        }
-    return models, alike
+        of_suites = table[(table["source"] != left) & (table["parameter"] != RATIO)]
+        priors, alike[law] = learn_priors(of_suites, own[law])
+        models[law] = {name: _normal(*one) for name, one in priors.items()}
+    ratios = rows[OF_LAW].query(f"parameter == '{RATIO}' and source != '{left}'")
+    ratio, alike[RATIO] = learn_priors(ratios, {RATIO: WIDE})
+    return {"models": models, RATIO: _normal(*ratio[RATIO])}, alike
+
+
+def _normal(mu: float, sd: float) -> dict[str, Any]:
+    return {"dist": "Normal", "mu": float(f"{mu:.4g}"), "sigma": float(f"{sd:.3g}")}
 
 
 def main() -> None:
     known, sources = tables(), {**SUITES, **TABLES}
     fitted = {law: posteriors(law, known) for law in LEARNT}
     rows, own = ({law: one[i] for law, one in fitted.items()} for i in (0, 1))
-    models, alike = learnt(rows, own)
+    everything, alike = learnt(rows, own)
     written = {
         "weight": WEIGHT,
         "method": f"benchmarks/priors.py: each table fitted whole with the model's own priors and a fade of {FADE:g}, then learn_priors.",
@@ -107,11 +124,11 @@ def main() -> None:
                 "reference": reference,
                 "tables": sum(key[0] == name for key in known),
                 "runs": int(np.sum([len(rows) for key, rows in known.items() if key[0] == name])),
-                "alike": {law: round(alike[law][name], 3) for law in LEARNT},
+                "alike": {law: round(alike[law][name], 3) for law in (*LEARNT, RATIO)},
             }
             for name, reference in sources.items()
         ],
-        "models": models,
+        **everything,
         "without": {name: learnt(rows, own, left=name)[0] for name in sources},
     }
     OUT.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from threadpoolctl import threadpool_limits
 from ..errors import InputError, suggest
 from ..progress import counter
 from ..spec.build import build_model
+from ..spec.data import model_data
+from ..spec.density import Density
+from ..spec.learnt import log_usual, ratio_prior
 from ..spec.noise import observed_name
 from ..spec.spec import ModelSpec
 from .quiet import quiet
@@ -24,6 +28,7 @@ from .quiet import quiet
 _DENSE = 50
 _DEFAULTS: dict[str, Any] = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.95}
 _PRIOR_DRAWS = 1000
+_MOST_ASKED = 50  # times as many, of which some are taken
 _NUTS = ("target_accept", "max_treedepth", "adapt_step_size", "nuts", "step_scale")  # options of its step method
 
 
@@ -74,11 +79,8 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
         pm.stats.compute_log_prior(idata, progressbar=False)
         pm.sample_posterior_predictive(idata, random_seed=seeds[1], progressbar=False, extend_inferencedata=True)
     if learnt := spec.get_learnt():  # the log prior of PyMC is that of variables alone
-        posterior = idata["posterior"].to_dataset()
-        factor = xr.apply_ufunc(
-            lambda *values: learnt.log_factor(dict(zip(learnt.priors, values, strict=True))),
-            *(posterior[name] for name in learnt.priors),
-        )
+        posterior = dict(idata["posterior"].data_vars)
+        factor = learnt.log_factor(posterior) + _log_usual(spec, posterior, model_data(spec, runs))
         idata["log_prior"] = xr.DataTree(idata["log_prior"].to_dataset().assign(learnt=factor))
     for group, draws in _prior(spec, runs, model, seeds[2]).items():
         idata[group] = draws
@@ -87,23 +89,39 @@ def _sample(spec: ModelSpec, runs: pd.DataFrame, random_seed: int, options: dict
     return idata
 
 
+def _log_usual(spec: ModelSpec, values: Mapping[str, Any], data: Mapping[str, Any]) -> Any:
+    """Return the log of the factor on the best tokens per parameter; 0.0 without it."""
+    ratio, law = ratio_prior(spec.get_learnt(), data), spec.get_law()
+    if ratio is None:
+        return 0.0
+    anchors = {name: float(value) for name, value in data.items() if not np.ndim(value)}
+    return log_usual(ratio, law, law.constants(values, anchors), anchors["log_reach_max"])
+
+
 def _prior(spec: ModelSpec, runs: pd.DataFrame, model: pm.Model, seed: int) -> dict[str, xr.DataTree]:
     """Draw the prior and its runs; of a mixture, each part in proportion, since PyMC draws the prior without potentials."""
-    learnt, groups = spec.get_learnt(), ("prior", "prior_predictive")
-    parts = [(model, _PRIOR_DRAWS)]
+    learnt, groups, asked = spec.get_learnt(), ("prior", "prior_predictive"), _PRIOR_DRAWS
+    data = model_data(spec, runs)
+    ratio = ratio_prior(learnt, data)
+    if ratio:  # some of the draws are taken
+        asked = int(min(_MOST_ASKED, 1.3 * np.exp(-Density(spec, runs).log_share_allowed())) * _PRIOR_DRAWS)
+    parts = [(model, asked)]
     if learnt:
         entries = {name: {"dist": one.dist, **one.numbers} for name, one in learnt.priors.items()}
         noise = {"noise": {"sigma": entries.pop("sigma")}} if "sigma" in entries else {}
         alone = build_model(spec.changed({"priors": entries, "learnt": None, **noise}), runs)
-        of_it = round(learnt.weight * _PRIOR_DRAWS)
-        parts = [(alone, of_it), (model, _PRIOR_DRAWS - of_it)]
+        of_it = round(learnt.weight * asked)
+        parts = [(alone, of_it), (model, asked - of_it)]
     with quiet():
         found = [pm.sample_prior_predictive(n, model=one, random_seed=seed + i) for i, (one, n) in enumerate(parts)]
-    draws = {"draw": np.arange(_PRIOR_DRAWS)}
-    return {
-        group: xr.DataTree(xr.concat([one[group].to_dataset() for one in found], "draw").assign_coords(draws))
-        for group in groups
-    }
+    trees = {group: xr.concat([one[group].to_dataset() for one in found], "draw") for group in groups}
+    taken = np.arange(asked)
+    if ratio:
+        usual = np.asarray(_log_usual(spec, dict(trees["prior"].data_vars), data)).ravel()
+        rng = np.random.default_rng(seed)
+        taken = rng.permutation(np.flatnonzero(np.log(rng.random(asked)) < usual))[:_PRIOR_DRAWS]
+    draws = {"draw": np.arange(len(taken))}
+    return {group: xr.DataTree(tree.isel(draw=taken).assign_coords(draws)) for group, tree in trees.items()}
 
 
 def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:

@@ -71,6 +71,7 @@ class Levelled:
             else:
                 gain = density.log_likelihood_of(values)
             numbers = [one.number(values[name]) for name, one in zip(density.names, density.coordinates, strict=True)]
+            gain = gain + density.log_usual(values)
             gain = np.where(np.isfinite(gain) & density.allowed(values), gain, -np.inf)
         return gain, np.stack(numbers, axis=1)
 

@@ -1,6 +1,6 @@
-"""Priors learnt from public suites of runs, by name: `suites-1/chinchilla` is the entry `chinchilla` of `suites-1.json`.
+"""Priors learnt from public suites of runs, by name: `suites-2/chinchilla` is the entry `chinchilla` of `suites-2.json`.
 
-`suites-1-without-marin/chinchilla` is the same without one of its sources, for forecasts of that source's runs that are to be scored.
+`suites-2-without-marin/chinchilla` is the same without one of its sources, for forecasts of that source's runs that are to be scored.
 
 A file is never changed once it is published, since saved fits name it; what is learnt later gets the next number.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import InputError, suggest
 
-_SETS = ("suites-1",)
+_SETS = ("suites-1", "suites-2")
 
 
 @cache
@@ -22,14 +22,14 @@ def learnt_set(name: str) -> dict[str, Any]:
     Parameters
     ----------
     name : str
-        Such as ``"suites-1"``.
+        Such as ``"suites-2"``.
 
     Returns
     -------
     dict
         `weight`, the prior probability that a new suite is like these; `sources`, what was learnt from, with the number of tables and
-        runs; `method`; `models`, for each entry the prior of each parameter, as in a model file; and `without`, by source, what `models`
-        would be without it.
+        runs; `method`; `models`, for each entry the prior of each parameter, as in a model file; since `suites-2`, `log_tokens_per_param`,
+        the prior of the log of the best tokens per parameter; and `without`, by source, what these would be without it.
     """
     table: dict[str, Any] = json.loads(files(__package__).joinpath(f"{name}.json").read_text(encoding="utf-8"))
     return table
@@ -41,7 +41,7 @@ def learnt_entry(name: str) -> tuple[float, dict[str, dict[str, Any]]]:
     Parameters
     ----------
     name : str
-        Such as ``"suites-1/chinchilla"``, or ``"suites-1-without-marin/chinchilla"``.
+        Such as ``"suites-2/chinchilla"``, or ``"suites-2-without-marin/chinchilla"``.
 
     Returns
     -------
@@ -55,16 +55,32 @@ def learnt_entry(name: str) -> tuple[float, dict[str, dict[str, Any]]]:
     ValueError
         If there is no such entry; the message lists those there are.
     """
-    known = {f"{one}/{model}": (one, entry) for one in _SETS for model, entry in learnt_set(one)["models"].items()}
-    left_out = {
-        f"{one}-without-{source}/{model}": (one, entry)
-        for one in _SETS
-        for source, models in learnt_set(one)["without"].items()
-        for model, entry in models.items()
-    }
+    known, left_out = _entries()
     if name not in (every := known | left_out):
+        listed = [one for one in known if one.startswith(_SETS[-1])]
         raise InputError(
-            f"`learnt` must be one of {', '.join(known)}, or be left out. Got {name!r}.{suggest(name, list(every))}"
+            f"`learnt` must be one of {', '.join(listed)}, or be left out. Got {name!r}.{suggest(name, list(every))}"
         )
-    one, entry = every[name]
+    one, _, entry = every[name]
     return float(learnt_set(one)["weight"]), entry
+
+
+def learnt_ratio(name: str) -> dict[str, Any] | None:
+    """Return the prior of the log of the best tokens per parameter that goes with an entry, or None if its set has none."""
+    known, left_out = _entries()
+    one, left, _ = (known | left_out)[name]
+    learnt = learnt_set(one)
+    found: dict[str, Any] | None = (learnt["without"][left] if left else learnt).get("log_tokens_per_param")
+    return found
+
+
+def _entries() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return set, source left out and priors of each entry by name: those of all sources, and those without one."""
+    known, left_out = {}, {}
+    for one in _SETS:
+        found = learnt_set(one)
+        known |= {f"{one}/{model}": (one, "", entry) for model, entry in found["models"].items()}
+        for left, models in found["without"].items():
+            for model, entry in models.get("models", models).items():
+                left_out[f"{one}-without-{left}/{model}"] = (one, left, entry)
+    return known, left_out

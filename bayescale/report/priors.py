@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..spec.learnt import prior_texts
+from ..spec.learnt import BEYOND, RATIO, prior_texts
 from ..spec.spec import ModelSpec
 
 _HEAD = re.compile(r"^\s*\[([\w.-]+)\]")
@@ -31,6 +31,11 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
     found = []
     for name, text in prior_texts(spec.priors, learnt).items():
         reason = _CHANGED if name in changed.get("priors", {}) else _reason(why, f"priors.{name}")
+        if name == RATIO:
+            reason = (
+                f"ln of the best tokens per parameter {BEYOND:g} decades of compute beyond the largest run, from public suites of runs; it "
+                "counts if params and tokens vary, and not together."
+            )
         if learnt and name in learnt.priors and reason:  # the file's comments are about its own priors
             reason = f"{_SECOND} {reason}"
         found.append(Assumption(name, text, reason))

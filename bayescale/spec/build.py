@@ -14,7 +14,7 @@ from .cells import find_cells
 from .centred import centred_lognormal
 from .data import model_data
 from .groups import group_names, pooled
-from .learnt import Learnt
+from .learnt import Learnt, log_usual, ratio_prior
 from .noise import observed_name, to_link, with_grid
 from .prior import Prior
 from .profiles import profile_curve
@@ -63,7 +63,10 @@ def build_model(spec: ModelSpec, runs: pd.DataFrame) -> pm.Model:
         if law.level:
             sampled[law.level], scale = _level(spec, sampled, inputs, data, scale, measured)
         if learnt := spec.get_learnt():
-            pm.Potential("learnt", _log_learnt(learnt, spec, {**sampled, "sigma": model["sigma"]}))
+            factor = _log_learnt(learnt, spec, {**sampled, "sigma": model["sigma"]})
+            if ratio := ratio_prior(learnt, values):
+                factor = factor + log_usual(ratio, law, law.constants(sampled, data), data["log_reach_max"])
+            pm.Potential("learnt", factor)
         if law.bounds:
             pm.Potential("bounds", pm.math.switch(allowed(law, sampled, data), 0.0, -np.inf))
         constants = {

@@ -16,10 +16,13 @@ from ..laws.law import allowed
 from ..laws.noise import COUNTS
 from .coordinate import coordinate
 from .data import model_data
+from .learnt import log_usual, ratio_prior
 from .noise import log_density, observed_name
 from .spec import ModelSpec
 
 _SHARE_DRAWS = 20_000
+_TRIES = 50  # batches of draws of which some are taken
+_BATCH = 1000
 
 
 class Density:
@@ -54,6 +57,7 @@ class Density:
         self.learnt = spec.get_learnt()
         self.data = {**model_data(spec, rows), **(anchors or {})}
         self.inputs = {name: self.data[name] for name in self.law.inputs}
+        self.ratio = ratio_prior(self.learnt, self.inputs)
         self.measured, self.weight = self.data[f"{observed_name(spec)}_measured"], self.data["weight"]
         reach = np.log(self.law.reach(**self.inputs))
         self.decades = -decades_beyond(reach, self.data["log_reach_max"])[:, None]
@@ -67,7 +71,7 @@ class Density:
         return some
 
     def parts(self) -> list[tuple[float, "Density"]]:
-        """Return what a mixture of priors consists of: the log of each part's prior probability, and its density alone."""
+        """Return what a mixture of priors consists of: the log of each part's weight, and its density alone, with the factor on both."""
         if not self.learnt:
             return [(0.0, self)]
         theirs, own = copy(self), copy(self)
@@ -78,6 +82,20 @@ class Density:
 
     def draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return points from the prior, shape (n, parameters); the bounds of a law are not applied."""
+        if self.ratio is None:
+            return self._draw(rng, n)
+        found: list[np.ndarray] = []
+        for _ in range(_TRIES):
+            points = self._draw(rng, max(2 * n, _BATCH))
+            chance = np.exp(self.log_usual(self.values(points)))
+            found.append(points[rng.random(len(points)) < chance])
+            if sum(map(len, found)) >= n:
+                return np.concatenate(found)[:n]
+        # Runs so far from what is usual that hardly a draw is taken: from one batch, in proportion.
+        return points[rng.choice(len(points), n, p=chance / chance.sum())]
+
+    def _draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Return points from the prior without the factor on tokens per parameter."""
         points = np.stack([one.draw(rng, n) for one in self.coordinates], axis=1)
         if self.learnt:
             chosen = rng.random(n) < self.learnt.weight
@@ -97,13 +115,22 @@ class Density:
 
     def log_learnt(self, values: Mapping[str, Any]) -> Any:
         """Log of the factor that what is learnt from other suites puts on the product of the model's own priors; 0.0 without it."""
-        return self.learnt.log_factor(values) if self.learnt else 0.0
+        mixture = self.learnt.log_factor(values) if self.learnt else 0.0
+        return mixture + self.log_usual(values)
+
+    def log_usual(self, values: Mapping[str, Any]) -> Any:
+        """Log of the factor on the best tokens per parameter, at most 0; 0.0 without it."""
+        if self.ratio is None:
+            return 0.0
+        constants = self.law.constants(values, self.data)
+        return log_usual(self.ratio, self.law, constants, self.data["log_reach_max"])
 
     def log_prior_of(self, points: np.ndarray) -> dict[str, np.ndarray]:
         """Log prior density of each parameter, by name, as a density of its value, and of `learnt`, the factor on their product."""
         columns = zip(self.names, self.coordinates, points.T, strict=True)
         each = {name: one.log_prior(column) - one.log_slope(column) for name, one, column in columns}
-        return each | ({"learnt": self.log_learnt(self.values(points))} if self.learnt else {})
+        learnt = self.learnt or self.ratio
+        return each | ({"learnt": self.log_learnt(self.values(points))} if learnt else {})
 
     def log_likelihood(self, points: np.ndarray) -> np.ndarray:
         """Log likelihood of all runs, shape (n,); minus infinity if the law excludes a curve or leaves the range of floats."""
@@ -136,11 +163,11 @@ class Density:
             return allowed(self.law, values, self.data)
 
     def log_share_allowed(self) -> float:
-        """Natural log of the share of the priors' draws that the law allows, to 2%; it is subtracted from the log evidence."""
-        if self.law.bounds is None:
+        """Natural log of the share of the priors' draws that the law and what is usual allow; it is subtracted from the log evidence."""
+        if self.law.bounds is None and self.ratio is None:
             return 0.0
-        points = self.draw(np.random.default_rng(0), _SHARE_DRAWS)
-        return float(np.log(np.mean(self.allowed(self.values(points)))))
+        values = self.values(self._draw(np.random.default_rng(0), _SHARE_DRAWS))
+        return float(np.log(np.mean(self.allowed(values) * np.exp(self.log_usual(values)))))
 
 
 def has_density(spec: ModelSpec) -> bool:

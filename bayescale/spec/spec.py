@@ -45,7 +45,7 @@ class ModelSpec(Table):
     noise : Noise
         Scatter of runs around the law.
     learnt : str
-        Priors learnt from public suites that count jointly with `priors` and that of sigma, such as ``suites-1/chinchilla``
+        Priors learnt from public suites that count jointly with `priors` and that of sigma, such as ``suites-2/chinchilla``
         (`published.priors`); a prior that is changed replaces both. Empty: none.
     drift : Drift
         Error of the law beyond the runs.
@@ -161,7 +161,7 @@ class ModelSpec(Table):
         if self.groups or not self.learnt:  # what was learnt is about one suite, not about the middle of several
             return None
         changed = {*self.changes.get("priors", {}), *(self.changes.get("noise") or {})}
-        return learnt_part(self.learnt, {**self.priors, "sigma": self.noise.sigma}, changed)
+        return learnt_part(self.learnt, {**self.priors, "sigma": self.noise.sigma}, changed, self.get_law())
 
     def with_priors(self, kind: str) -> "ModelSpec":
         """Return this spec with the priors that its file says, or without what was learnt from other suites.

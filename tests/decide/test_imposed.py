@@ -29,7 +29,7 @@ def sweep():
 
 def fitted(runs, fade=None):
     noise = {} if fade is None else {"fade": fade}
-    spec = load_spec("chinchilla").changed({"noise": noise, "drift": {"best_size": 0.0}})
+    spec = load_spec("chinchilla").changed({"noise": noise, "drift": {"best_size": 0.0}, "learnt": None})
     return fit(spec, runs, engine="fast", draws=1000, random_seed=1)
 
 

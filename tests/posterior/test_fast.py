@@ -9,6 +9,7 @@ import pandas as pd
 import pymc as pm
 import pytest
 import xarray as xr
+from scipy import stats
 
 from bayescale import fit, load_spec
 from bayescale.posterior import engines, fast, large
@@ -98,6 +99,18 @@ def test_without_runs_it_gives_the_prior(small_runs):
     density = density_of(small_runs)
     density.weight = np.zeros(len(small_runs))
     halves = sample_halves(density, size=4000, effort=EFFORTS[0], cores=1, random_seed=1)
+    value, error = log_evidence(np.concatenate([half.log_weights for half in halves]))
+    assert value == pytest.approx(density.log_share_allowed(), abs=max(4 * error, 0.04))
+    points, _ = resampled(halves, (1, 4000), np.random.default_rng(1))
+    drawn = density.draw(np.random.default_rng(2), 4000)
+    for i, name in enumerate(density.names):
+        assert stats.ks_2samp(points[0][:, i], drawn[:, i]).pvalue > 1e-3, name
+
+
+def test_without_runs_and_without_what_is_usual_its_scores_are_standard(small_runs):
+    density = density_of(small_runs, learnt=None)
+    density.weight = np.zeros(len(small_runs))
+    halves = sample_halves(density, size=4000, effort=EFFORTS[0], cores=1, random_seed=1)
     for half in halves:
         assert effective(half.weights) > 3500
         value, error = log_evidence(half.log_weights)
@@ -114,6 +127,7 @@ def test_the_evidence_is_that_of_long_integration(small_runs):
     rng = np.random.default_rng(1)
     plain = np.concatenate([density.log_likelihood(density.draw(rng, 20_000)) for _ in range(5)])
     expected, its_error = log_evidence(plain)
+    expected += density.log_share_allowed()
     halves = sample_halves(density, size=4000, effort=EFFORTS[0], cores=1, random_seed=1)
     value, error = log_evidence(np.concatenate([half.log_weights for half in halves]))
     assert value == pytest.approx(expected, abs=4 * np.hypot(error, its_error))
@@ -139,6 +153,7 @@ def test_a_level_drawn_given_the_rest_is_integrated_out(small_runs, model, chang
         grid = np.repeat(points[:1], len(level), axis=0)
         grid[:, i] = level
         log_integrand = density.log_priors(grid)[:, i] + density.log_likelihood(grid)
+        log_integrand += density.log_usual(density.values(grid))
         top = log_integrand.max()
         expected = np.log(np.trapezoid(np.exp(log_integrand - top), level)) + top
         value, error = log_evidence(gain)
@@ -226,8 +241,9 @@ def test_models_that_need_nuts_refuse_the_fast_engine(small_runs):
 def test_it_imports_no_compiler():
     code = (
         "import sys, numpy as np, pandas as pd; from bayescale import fit, load_spec, read_runs; x = np.geomspace(1e6, 1e9, 9);"
-        "loss = (2 + 50 * x**-.3) * np.exp(.01 * np.sin(9 * np.arange(9)));"
-        "table = {'run': list('abcdefghi'), 'params': x, 'tokens': 20 * x[::-1] ** 0.9, 'loss': loss};"
+        "tokens = 20 * x * np.tile([.3, 1, 3], 3); loss = 1.8 + 50 * x**-.3 + 150 * tokens**-.3;"
+        "loss *= np.exp(.005 * np.sin(9 * np.arange(9)));"
+        "table = {'run': list('abcdefghi'), 'params': x, 'tokens': tokens, 'loss': loss};"
         "fit(load_spec('chinchilla'), read_runs(pd.DataFrame(table)), draws=100, random_seed=1);"
         "print([name for name in ('pymc', 'pytensor', 'numba', 'arviz_stats', 'scipy.stats') if name in sys.modules])"
     )

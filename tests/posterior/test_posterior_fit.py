@@ -115,19 +115,26 @@ def in_scipy(prior):
 
 
 def test_prior_group_has_the_prior(small_fit):
-    """Of a parameter of which something was learnt, the mixture of that with the model's own prior."""
+    """Of what was learnt, the mixture with the model's own priors, of which draws with unusual tokens per parameter are left out."""
     prior, spec = small_fit["prior"].to_dataset().isel(chain=0), fitted_spec(small_fit)
-    learnt = spec.get_learnt()
-
-    def mixed(name):
-        parts = [(learnt.weight, learnt.priors[name]), (1 - learnt.weight, spec.priors[name])]
-        return lambda x: sum(share * in_scipy(one).cdf(x) for share, one in parts)
-
+    data, learnt, rng = small_fit["constant_data"], spec.get_learnt(), np.random.default_rng(5)
     assert stats.kstest(np.log(prior["T"]), stats.norm(np.log(2.5), 0.8).cdf).pvalue > 1e-3
     assert stats.kstest(prior["sigma"], in_scipy(spec.noise.sigma).cdf).pvalue > 1e-3
-    for name in ("u1", "log_alpha"):
-        assert stats.kstest(prior[name], mixed(name)).pvalue > 1e-3, name
     assert stats.kstest(prior["nu"], stats.gamma(2, scale=10).cdf).pvalue > 1e-3
+    alike, drawn = rng.random(40_000) < learnt.weight, {}
+    for name in ("u1", "u2", "log_alpha", "log_beta"):
+        parts = [in_scipy(one).rvs(40_000, random_state=rng) for one in (learnt.priors[name], spec.priors[name])]
+        drawn[name] = np.where(alike, *parts)
+    alpha, beta = np.exp(drawn["log_alpha"]), np.exp(drawn["log_beta"])
+    middle = float(data["log_params_mean"]), float(data["log_tokens_mean"])
+    shift = (np.log(alpha / beta) + drawn["u1"] - drawn["u2"]) / (alpha + beta)  # of the best ln params at the mean compute
+    beyond = float(data["log_reach_max"]) + np.log(100) - np.log(6) - sum(middle)
+    best = middle[1] - middle[0] - 2 * shift + beyond * (1 - 2 * beta / (alpha + beta))
+    away = (best - learnt.ratio.numbers["mu"]) / learnt.ratio.numbers["sigma"]
+    taken = rng.random(40_000) < np.exp(-(away**2) / 2)
+    for name, values in drawn.items():
+        assert stats.ks_2samp(prior[name], values[taken]).pvalue > 1e-3, name
+        assert name == "log_alpha" or stats.ks_2samp(prior[name], values).pvalue < 1e-3, name
 
 
 def test_log_prior_has_the_density_of_the_level(small_fit):

@@ -9,10 +9,11 @@ import pytest
 from bayescale import fit, load_spec
 from bayescale.posterior.fast import search
 from bayescale.posterior.importance import log_evidence, resampled
-from bayescale.published.priors import learnt_entry, learnt_set
+from bayescale.published.priors import learnt_entry, learnt_ratio, learnt_set
 from bayescale.spec.build import build_model
+from bayescale.spec.data import model_data
 from bayescale.spec.density import Density
-from bayescale.spec.learnt import Learnt, prior_texts
+from bayescale.spec.learnt import Learnt, prior_texts, ratio_prior
 from bayescale.spec.prior import Prior
 
 OWN = {"a": Prior("Normal", {"mu": 0.0, "sigma": 1.0}), "s": Prior("HalfNormal", {"sigma": 0.5})}
@@ -22,6 +23,12 @@ PRIORS = {"a": Prior("Normal", {"mu": 1.0, "sigma": 0.1}), "s": Prior("LogNormal
 def rows(n=12):
     params = np.geomspace(1e7, 1e9, n)
     return pd.DataFrame({"run": [f"r{i}" for i in range(n)], "params": params, "tokens": 20 * params, "loss": 2.5})
+
+
+def spread(n=12):
+    """As `rows`, but runs that can tell size from data."""
+    table = rows(n)
+    return table.assign(tokens=table["tokens"] * np.tile([0.1, 1.0, 10.0], n // 3))
 
 
 def test_the_factor_turns_the_own_priors_into_the_mixture():
@@ -39,6 +46,7 @@ def test_the_factor_turns_the_own_priors_into_the_mixture():
 def test_the_prior_is_drawn_from_both_parts():
     spec = load_spec("chinchilla")
     density = Density(spec, rows())
+    density.ratio = None
     values = density.values(density.draw(np.random.default_rng(1), 20_000))
     weight, entries = learnt_entry(spec.learnt)
     own, learnt = spec.priors["log_alpha"].numbers, entries["log_alpha"]
@@ -49,6 +57,54 @@ def test_the_prior_is_drawn_from_both_parts():
     assert values["log_alpha"].std() == pytest.approx(variance**0.5, rel=0.03)
 
 
+@pytest.mark.parametrize("law", ["chinchilla", "skaling", "profile"])
+def test_the_best_tokens_per_parameter_are_usual(law):
+    """The factor is that of a Normal on what the law itself calls best, and draws of the prior and their share follow it."""
+    spec, table = load_spec(law), spread()
+    density, ratio = Density(spec, table), learnt_ratio(load_spec(law).learnt)
+
+    def away(points):
+        constants = {
+            name: np.broadcast_to(value, len(points))
+            for name, value in spec.get_law().constants(density.values(points), density.data).items()
+        }
+        flops = 100 * (6 * table["params"] * table["tokens"]).max()  # of a plan
+        params = np.geomspace(1e7, 1e13, 20_001)
+        least = [
+            np.argmin(spec.get_law().loss(params, flops / (6 * params), **one))
+            for one in ({name: constants[name][i] for name in spec.get_law().loss_constants} for i in range(len(points)))
+        ]
+        return (np.log(flops / (6 * params[least] ** 2)) - ratio["mu"]) / ratio["sigma"]
+
+    rng = np.random.default_rng(2)
+    plain = density._draw(rng, 2000)
+    factor = density.log_usual(density.values(plain))
+    near = np.flatnonzero(factor > -8)[:50]
+    np.testing.assert_allclose(factor[near], -(away(plain[near]) ** 2) / 2, atol=0.02)
+    assert density.log_share_allowed() == pytest.approx(np.log(np.exp(factor).mean()), abs=0.15)
+    drawn = away(density.draw(rng, 300))
+    weights = np.exp(factor) / np.exp(factor).sum()
+    expected = weights @ -factor
+    assert np.mean(drawn**2 / 2) == pytest.approx(expected, rel=0.25) and expected < 1
+
+
+@pytest.mark.parametrize("law", ["chinchilla", "skaling", "profile"])
+def test_usual_tokens_per_parameter_do_not_decide_where_runs_cannot(law):
+    """Runs at one ratio, or on one number of tokens: neither engine counts it."""
+    for table in (rows(), rows().assign(tokens=1e10)):
+        density = Density(load_spec(law), table)
+        assert density.ratio is None and density.log_share_allowed() == 0
+        assert ratio_prior(load_spec(law).get_learnt(), model_data(load_spec(law), table)) is None
+    assert Density(load_spec(law), spread()).ratio is not None
+
+
+def test_a_design_far_from_what_is_usual_still_has_a_prior():
+    table = spread()
+    density = Density(load_spec("skaling"), table.assign(tokens=1e9 * table["tokens"]))
+    points = density.draw(np.random.default_rng(1), 100)
+    assert points.shape == (100, len(density.names)) and np.isfinite(points).all()
+
+
 def test_a_changed_prior_replaces_both():
     spec = load_spec("chinchilla").changed({"priors": {"log_alpha": {"dist": "Normal", "mu": -1.0, "sigma": 0.2}}})
     assert "log_alpha" not in spec.get_learnt().priors
@@ -57,16 +113,16 @@ def test_a_changed_prior_replaces_both():
 
 
 def test_an_unknown_entry_or_one_of_another_law_is_refused():
-    with pytest.raises(ValueError, match=r"`learnt` must be one of suites-1/chinchilla.*'suites-9/chinchilla'"):
+    with pytest.raises(ValueError, match=r"`learnt` must be one of suites-2/chinchilla.*'suites-9/chinchilla'"):
         load_spec("chinchilla").changed({"learnt": "suites-9/chinchilla"})
     with pytest.raises(ValueError, match="for another law: 'power' samples T, u1, log_alpha, not u2"):
-        load_spec("power").changed({"learnt": "suites-1/chinchilla"})
+        load_spec("power").changed({"learnt": "suites-2/chinchilla"})
     with pytest.raises(ValueError, match="for laws of a loss without breaks"):
-        load_spec("approach-2").changed({"learnt": "suites-1/chinchilla"})
+        load_spec("approach-2").changed({"learnt": "suites-2/chinchilla"})
 
 
 def test_nothing_learnt_of_one_suite_counts_with_groups():
-    assert load_spec("chinchilla-families").changed({"learnt": "suites-1/chinchilla"}).get_learnt() is None
+    assert load_spec("chinchilla-families").changed({"learnt": "suites-2/chinchilla"}).get_learnt() is None
 
 
 def test_fade_shrinks_with_few_runs_unless_it_was_changed():
@@ -128,15 +184,18 @@ def test_both_engines_take_the_fade_of_the_number_of_runs(small_runs):
 
 
 def test_what_is_learnt_without_a_source():
-    names = [source["name"] for source in learnt_set("suites-1")["sources"]]
-    assert set(learnt_set("suites-1")["without"]) == set(names)
-    weight, every = learnt_entry("suites-1/skaling")
-    assert learnt_entry("suites-1-without-marin/skaling")[0] == weight
+    names = [source["name"] for source in learnt_set("suites-2")["sources"]]
+    assert set(learnt_set("suites-2")["without"]) == set(names)
+    weight, every = learnt_entry("suites-2/skaling")
+    assert learnt_entry("suites-2-without-marin/skaling")[0] == weight
     for name in names:
-        left = learnt_entry(f"suites-1-without-{name}/skaling")[1]
+        left = learnt_entry(f"suites-2-without-{name}/skaling")[1]
         assert set(left) == set(every)
-        assert learnt_set("suites-1")["without"][name] != learnt_set("suites-1")["models"]
-    spec = load_spec("skaling").changed({"learnt": "suites-1-without-chinchilla/skaling"})
+        assert learnt_set("suites-2")["without"][name]["models"] != learnt_set("suites-2")["models"]
+        assert learnt_ratio(f"suites-2-without-{name}/skaling") != learnt_ratio("suites-2/skaling")
+    spec = load_spec("skaling").changed({"learnt": "suites-2-without-chinchilla/skaling"})
     assert spec.get_learnt().priors != load_spec("skaling").get_learnt().priors
-    with pytest.raises(ValueError, match=r"Got 'suites-1-without-martin/skaling'. Did you mean"):
-        load_spec("skaling").changed({"learnt": "suites-1-without-martin/skaling"})
+    assert learnt_ratio("suites-1/skaling") is None  # as saved fits have it
+    assert load_spec("skaling").changed({"learnt": "suites-1/skaling"}).get_learnt().ratio is None
+    with pytest.raises(ValueError, match=r"Got 'suites-2-without-martin/skaling'. Did you mean"):
+        load_spec("skaling").changed({"learnt": "suites-2-without-martin/skaling"})

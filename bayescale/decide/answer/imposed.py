@@ -1,8 +1,9 @@
-"""How much of the interval of the best size comes from what is imposed: fade, without a second fit, and drift.
+"""How much of the interval of the best size comes from what is imposed: fade, without a second fit, drift, and what is usual elsewhere.
 
 Fade lowers the weight of small runs. What their full weight would say about N* is the update of a Gaussian: the draws give the covariance
 of ln N* with the law's curve at each run, and each run is observed again with the precision that fade took from it, at the noise that the
-runs show around the law. Where a law misses the small runs, that noise is large, and little of the interval is put down to fade.
+runs show around the law. Where a law misses the small runs, that noise is large, and little of the interval is put down to fade. What the
+usual tokens per parameter of public suites contribute is taken out by the same update, backwards.
 """
 
 from collections.abc import Sequence
@@ -10,12 +11,19 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import given
+from ...laws.distance import LN_10
 from ...posterior import Fit
+from ...spec.learnt import BEYOND, best_ratio, ratio_prior
 from ...spec.noise import additive_noise, to_link
+from ...spec.prior import Prior
 from ..plans.loss import Part
 
 _NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
+_LEANS = 1.5  # times as wide without what is usual, from which it is said
+_MOVED = 1.15  # factor of the middle from which it is said
+_Z90 = 1.6449
+_KNOWN = 0.9  # of the squared sd of what is usual: above it the draws know no more, and the update has no end
 
 
 def share_of_fade(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> float:
@@ -81,19 +89,80 @@ def _per_decade(fits: Sequence[Fit]) -> str:
     return " to ".join(f"{size:.0%}" for size in sorted({fit.spec.drift.best_size for fit in fits}))
 
 
+def without_usual(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> tuple[float, float]:
+    """Return how many times as wide the interval of N* would be without the usual tokens per parameter, and as large its middle.
+
+    Parameters
+    ----------
+    fits : sequence of Fit
+        One for each part.
+    parts : sequence of Part
+        Their draws.
+    log_params : numpy.ndarray, shape (draw,)
+        ln N* of all draws, part by part.
+
+    Returns
+    -------
+    wider, larger : float
+        To first order; both 1 for fits without this prior.
+    """
+    if len(fits) != len(parts) or not np.var(log_params) > 0:
+        return 1.0, 1.0
+    places = np.split(np.arange(len(log_params)), np.cumsum([part.size for part in parts])[:-1])
+    more = np.array([_with_usual(*one, log_params[own]) for *one, own in zip(fits, parts, places, strict=True)])
+    shares = np.array([part.size for part in parts]) / len(log_params)
+    variance, shift = shares @ more
+    return float(np.sqrt(1 + variance / np.var(log_params))), float(np.exp(shift))
+
+
+def _usual(fit: Fit) -> Prior | None:
+    """Return the prior of the best tokens per parameter that counted in a fit."""
+    return ratio_prior(fit.spec.get_learnt(), {name: fit.data[column] for name, column in fit.spec.inputs.items()})
+
+
+def _with_usual(fit: Fit, part: Part, log_params: np.ndarray) -> tuple[float, float]:
+    """Return what the variance and the mean of ln N* of a fit would be more, without the factor on tokens per parameter."""
+    ratio = _usual(fit)
+    if ratio is None or fit.spec.local_columns:
+        return 0.0, 0.0
+    mu, variance = ratio.numbers["mu"], ratio.numbers["sigma"] ** 2
+    best = np.broadcast_to(best_ratio(fit.law, part.constants, part.reached.log_reach + BEYOND * LN_10), (part.size,))
+    left = variance - min(float(np.var(best)), _KNOWN * variance)
+    together = float(np.mean((best - best.mean()) * (log_params - log_params.mean())))
+    return together**2 / left, together * (float(best.mean()) - mu) / left
+
+
+def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
+    """Return the sentence that says that the interval leans on public suites; none if it hardly does."""
+    wider, larger = without_usual(fits, parts, log_params)
+    if wider < _LEANS:
+        return []
+    numbers = next(one for one in map(_usual, fits) if one).numbers
+    mu, sd = numbers["mu"], numbers["sigma"]
+    low, middle, high = (float(np.exp(mu + z * sd)) for z in (-_Z90, 0.0, _Z90))
+    moved = f", its middle {larger:.1f} times as large" if abs(np.log(larger)) > np.log(_MOVED) else ""
+    return [
+        f"The interval of params leans on public suites, where {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best "
+        f"far beyond the runs: without them it would be about {wider:.1f} times as wide{moved}. Runs of several sizes nearer to the "
+        f"plan would decide it; {given(priors='vague')} takes these runs alone."
+    ]
+
+
 def imposed_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
-    """Return the sentence that says that most of the interval comes from what is imposed, and what would shrink it; none if it does not."""
-    drift = share_of_drift(parts, log_params)
+    """Return sentences that say what most of the interval comes from, if it is imposed, and what would shrink it; none if it is not."""
+    usual, drift = _usual_said(fits, parts, log_params), share_of_drift(parts, log_params)
     if drift >= _MOST:
         return [
+            *usual,
             f"Most of the interval of params ({drift:.0%} of its squared width) comes from drift: beyond the runs the best size may differ "
             f"from the law's, by {_per_decade(fits)} (sd) per decade of compute. Runs nearer to the plan would narrow it; `drift=False` "
-            "(--no-drift) takes the law as exact there."
+            "(--no-drift) takes the law as exact there.",
         ]
     share = share_of_fade(fits, parts, log_params)
     if share < _MOST:
-        return []
+        return usual
     return [
+        *usual,
         f"Most of the interval of params ({share:.0%} of its squared width) comes from fade: small runs count less, in case the law does "
-        f"not hold for them. More runs near the largest would narrow it; a fit with {given(fade=0)} takes the law as exact."
+        f"not hold for them. More runs near the largest would narrow it; a fit with {given(fade=0)} takes the law as exact.",
     ]

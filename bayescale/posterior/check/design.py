@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from ...laws.design import COLLINEAR, INPUT_DECADES, collinearity
 from ...laws.noise import COUNTS
 from ...spec.data import law_loss
 from ...spec.groups import fitted_draws
@@ -15,8 +16,6 @@ from .profiles import profile_checks
 from .surface import surface_checks
 from .verdict import listed, verdict
 
-_COLLINEAR = 0.95  # |correlation| of ln params and ln tokens
-_INPUT_DECADES = 0.5
 _RATIO_DECADES = 1.0
 _REACH_DECADES = 2.0
 _LARGEST_SHARE = 0.2
@@ -139,15 +138,12 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
     log_params, log_tokens = np.log10(params), np.log10(tokens)
     spans = {"params": float(np.ptp(log_params)), "tokens": float(np.ptp(log_tokens))}
     narrow = min(spans, key=lambda name: spans[name])
-    together = np.nan
-    if min(spans.values()) > 0.01:  # below this, a correlation of rounding errors
-        together = abs(float(np.corrcoef(log_params, log_tokens)[0, 1]))
     ratio = float(np.ptp(log_tokens - log_params))
     return [
         verdict(
             "params_tokens_collinear",
-            together,
-            _COLLINEAR,
+            collinearity(params, tokens),
+            COLLINEAR,
             "at most",
             "Params and tokens move together in these runs, so their terms cannot be distinguished: forecasts along the same ratio "
             "are fine, but a choice between size and data depends mostly on the prior.",
@@ -156,7 +152,7 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
         verdict(
             "input_decades",
             spans[narrow],
-            _INPUT_DECADES,
+            INPUT_DECADES,
             "at least",
             f"The {narrow} of the runs span {spans[narrow]:.2f} decades, so their term cannot be distinguished from the irreducible "
             "loss: a choice between size and data depends mostly on the prior. To forecast along the other input only, fit "

@@ -21,9 +21,8 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
     middle = {name: float(idata["posterior"][name].median()) for name in names}
     extreme = [name for name in names if _in_tail(float((idata["prior"][name] < middle[name]).mean()))]
     if learnt := spec.get_learnt():
-        extreme = [
-            name for name in extreme if name not in learnt.priors or _in_tail(learnt.own_below(name, middle[name]))
-        ]
+        others = ("sigma", spec.get_law().level)
+        extreme = [name for name in extreme if name in others or _in_tail(learnt.own_below(name, middle[name]))]
     conflict = [name for name in extreme if name in _flagged(idata, extreme)]
     return [
         verdict(
