@@ -22,7 +22,7 @@ RESULTS = Path(__file__).parent / "results"
 SEED, CORES = 1, int(os.environ.get("CORES", "1"))
 FAST = (
     "chinchilla", "power", "optima", "error", "transfer", "overtrained", "kaplan-nd", "kaplan-nd-floor", "kaplan-ns", "kaplan-ns-floor",
-    "skaling", "profile", "repeated", "batch", "batch-growing", "repeated-rising", "farseer",
+    "skaling", "profile", "repeated", "batch", "batch-growing", "repeated-rising", "repeated-skaling", "farseer",
 )  # fmt: skip
 REPLICATIONS, SMALL, LARGE = 200, 8, 40
 # Model -> replications, runs of the small and of the large design, where they differ. All but the first go through NUTS.
