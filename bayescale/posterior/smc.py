@@ -137,6 +137,22 @@ def _resampled(state: dict[str, np.ndarray], weight: np.ndarray, rng: np.random.
     return {name: value[chosen] for name, value in state.items()}
 
 
+def _downwards(root: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve root x = right, shapes (n, k, k) and (n, k), for all points at once: LAPACK, point by point, takes three times as long."""
+    found = np.empty_like(right)
+    for i in range(right.shape[1]):
+        found[:, i] = (right[:, i] - np.einsum("nj,nj->n", root[:, i, :i], found[:, :i])) / root[:, i, i]
+    return found
+
+
+def _upwards(root: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve the same for the transpose of the root."""
+    found = np.empty_like(right)
+    for i in reversed(range(right.shape[1])):
+        found[:, i] = (right[:, i] - np.einsum("nj,nj->n", root[:, i + 1 :, i], found[:, i + 1 :])) / root[:, i, i]
+    return found
+
+
 class Conditional:
     """Points with the densities that their moves need: that at t = 0, in two parts, and `gain`, what the likelihood adds at t = 1."""
 
@@ -203,24 +219,24 @@ class Conditional:
         density, moves = self.density, self.density.law.moves
         assert moves is not None
         _, design, aim, share = moves.linear(values, density.data, density.measured)
-        mean, root = self._least_squares(values, design, aim, share)
-        if standard is not None:
-            away = np.linalg.solve(np.swapaxes(root, 1, 2), standard[..., None])[..., 0]
-            points[:, self.linear] = mean + away
+        root, middle = self._least_squares(values, design, aim, share)
+        if standard is None:
+            standard = (np.swapaxes(root, 1, 2) @ points[:, self.linear, None])[..., 0] - middle
+        else:
+            points[:, self.linear] = _upwards(root, middle + standard)
             values.update({density.names[i]: points[:, i] for i in self.linear})
         curve = moves.curve((design @ points[:, self.linear, None])[..., 0], values, density.data)
-        return self._log_t(points, mean, root), density.log_likelihood_at(curve, values)
+        return self._log_t(standard, root), density.log_likelihood_at(curve, values)
 
-    def _log_t(self, points: np.ndarray, mean: np.ndarray, root: np.ndarray) -> np.ndarray:
+    def _log_t(self, standard: np.ndarray, root: np.ndarray) -> np.ndarray:
         """Log density of the multivariate t from which they are drawn."""
-        away = (np.swapaxes(root, 1, 2) @ (points[:, self.linear] - mean)[..., None])[..., 0]
         log_root: np.ndarray = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-        return log_root + self.log_top - (_TAILS + len(self.linear)) / 2 * np.log1p((away**2).sum(axis=1) / _TAILS)
+        return log_root + self.log_top - (_TAILS + len(self.linear)) / 2 * np.log1p((standard**2).sum(axis=1) / _TAILS)
 
     def _least_squares(
         self, values: dict[str, np.ndarray], design: np.ndarray, aim: np.ndarray, share: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and Cholesky root of the precision, shapes (n, k) and (n, k, k); those of the prior if the design overflows."""
+        """Cholesky root of the precision, shape (n, k, k), and its transpose times the mean; those of the prior if the design overflows."""
         density, law = self.density, self.density.law
         variance = values["sigma"] ** 2 * (1 + 2 / np.maximum(values["nu"], 1.0) if "nu" in values else 1.0)
         columns = design.transpose(2, 0, 1)
@@ -231,7 +247,8 @@ class Conditional:
         precision = precision + np.diag(1 / self.spread**2)
         if law.bounds is not None:
             precision, right = self._within_bounds(values, precision, right)
-        return np.linalg.solve(precision, right)[..., 0], np.linalg.cholesky(precision)
+        root = np.linalg.cholesky(precision)
+        return root, _downwards(root, right[..., 0])
 
     def _within_bounds(
         self, values: dict[str, np.ndarray], precision: np.ndarray, right: np.ndarray
