@@ -140,7 +140,11 @@ class Linear:
         with np.errstate(all="ignore"):
             for value, i in zip(from_scores(self._priors, scores).values(), self._free, strict=True):
                 points[:, i] = density.coordinates[i].number(value)
-        state = self._conditional.state(points, self._conditional.standard(len(points), rng))
+        # Draws at a time: with another number of them a seed would not give what it gave.
+        size = max(_BLOCK // (8 * len(density.measured)), 16)
+        lengths = np.diff(np.append(np.arange(0, len(points), size), len(points)))
+        standard = np.concatenate([self._conditional.standard(n, rng) for n in lengths])
+        state = self._conditional.state(points, standard)
         return state["gain"], state["points"]
 
 
