@@ -105,12 +105,16 @@ class Moves:
         ``linear(sampled, anchors, response)``: names of sampled parameters in which some transform of the law is linear given the
         others; its design, shape (n, run, names); its target and the weight of each run, shapes (n, run). A sampler then draws these
         parameters given the others.
+    curve : callable
+        ``curve(sums, sampled, anchors)``: the law's curve, shape (n, run), from what the design gives for the linear parameters, which
+        saves the breaks a second evaluation.
     redrawn : callable, optional
         ``redrawn(sampled, fresh, rng)``: values of sampled parameters after one of several interchangeable parts, such as breaks, was
         replaced from `fresh`, draws of the prior, and the parts renumbered; a move that preserves the prior.
     """
 
     linear: Callable[[Inputs, Inputs, Any], tuple[tuple[str, ...], Any, Any, Any]]
+    curve: Callable[[Any, Inputs, Inputs], Any]
     redrawn: Callable[[Inputs, Inputs, np.random.Generator], dict[str, Any]] | None = None
 
 

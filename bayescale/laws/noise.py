@@ -98,7 +98,7 @@ class StudentT:
 
         nu = self.nu
         constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - np.log(nu * np.pi) / 2
-        return constant - np.log(scale) - (nu + 1) / 2 * np.log1p((away / scale) ** 2 / nu)
+        return constant - np.log(scale) - (nu + 1) / 2 * np.log1p((away / (scale * np.sqrt(nu))) ** 2)
 
     def standard(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
         """Draw noise of scale 1; the shape of `nu` must broadcast to it."""

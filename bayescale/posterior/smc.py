@@ -12,6 +12,7 @@ would be allowed if the runs violate the bounds.
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,6 +39,7 @@ _SPREAD = 1.5  # factor on the priors of linear parameters in their least square
 _TAILS = 3  # degrees of freedom of the draws of linear parameters: with lighter tails than the priors, points would get stuck
 _LINEAR = ("Normal", "StudentT")  # priors of parameters that are drawn from their least squares, unbounded
 _TINY = 1e-5
+_CELLS = 60000  # points x runs evaluated at a time
 _INSIDE = 3  # sds inside the bounds beyond which least squares can ignore them
 _NARROWEST = (
     0.2  # smallest sd left by a bound, in sds: with less, Student-t noise nearer to a bound would leave points stuck
@@ -99,8 +101,7 @@ def _run(
     target: "Conditional", n: int, tune: int, rng: np.random.Generator
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     density = target.density
-    points, log_q = target.fill(density.draw(rng, n), rng)
-    state = target.state(points, log_q)
+    state = target.state(density.draw(rng, n), target.standard(n, rng))
     t, evidence, steps, accepted = 0.0, -density.log_share_allowed(), 0, 0.0
     while t < 1:
         gain = state["gain"]
@@ -136,6 +137,22 @@ def _resampled(state: dict[str, np.ndarray], weight: np.ndarray, rng: np.random.
     return {name: value[chosen] for name, value in state.items()}
 
 
+def _downwards(root: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve root x = right, shapes (n, k, k) and (n, k), for all points at once: LAPACK, point by point, takes three times as long."""
+    found = np.empty_like(right)
+    for i in range(right.shape[1]):
+        found[:, i] = (right[:, i] - np.einsum("nj,nj->n", root[:, i, :i], found[:, :i])) / root[:, i, i]
+    return found
+
+
+def _upwards(root: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve the same for the transpose of the root."""
+    found = np.empty_like(right)
+    for i in reversed(range(right.shape[1])):
+        found[:, i] = (right[:, i] - np.einsum("nj,nj->n", root[:, i + 1 :, i], found[:, i + 1 :])) / root[:, i, i]
+    return found
+
+
 class Conditional:
     """Points with the densities that their moves need: that at t = 0, in two parts, and `gain`, what the likelihood adds at t = 1."""
 
@@ -160,11 +177,22 @@ class Conditional:
         self.log_top = gammaln((_TAILS + k) / 2) - gammaln(_TAILS / 2) - k / 2 * np.log(_TAILS * np.pi)
         self.rest = [i for i in range(len(density.names)) if i not in self.linear]
 
-    def state(self, points: np.ndarray, log_q: np.ndarray) -> dict[str, np.ndarray]:
+    def standard(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw what `state` makes linear parameters of, standard multivariate t, shape (n, k)."""
+        standard = rng.standard_normal((n, len(self.linear)))
+        return standard / np.sqrt(rng.chisquare(_TAILS, n) / _TAILS)[:, None] if self.linear else standard
+
+    def state(self, points: np.ndarray, standard: np.ndarray | None) -> dict[str, np.ndarray]:
+        """Return points and their densities; with `standard`, the linear parameters are drawn from their least squares given the others."""
+        points, values = points.copy(), self.density.values(points)
         with np.errstate(all="ignore"):  # a point far out has no density, and numbers that overflow
+            if self.linear:
+                log_q, likelihood = self._in_parts(points, values, standard)
+            else:
+                log_q, likelihood = np.zeros(len(points)), self.density.log_likelihood_of(values)
             priors = self.density.log_priors(points)
             prior, rest = priors.sum(axis=1), priors[:, self.rest].sum(axis=1)
-            gain = prior + self.density.log_likelihood(points) - rest - log_q
+            gain = prior + likelihood - rest - log_q
         return {
             "points": points,
             "rest": np.where(np.isfinite(rest), rest, -np.inf),
@@ -172,42 +200,55 @@ class Conditional:
             "gain": np.where(np.isfinite(gain), gain, -np.inf),
         }
 
-    def fill(self, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the linear parameters from their least squares given the others; also return the log density of that draw."""
-        if not self.linear:
-            return points, np.zeros(len(points))
-        mean, root = self._least_squares(points)
-        standard = rng.standard_normal(mean.shape)[..., None]
-        standard /= np.sqrt(rng.chisquare(_TAILS, len(points)) / _TAILS)[:, None, None]
-        points = points.copy()
-        points[:, self.linear] = mean + np.linalg.solve(np.swapaxes(root, 1, 2), standard)[..., 0]
-        return points, self._log_t(points, mean, root)
+    def _in_parts(
+        self, points: np.ndarray, values: dict[str, np.ndarray], standard: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `_weighed`, of some points at a time: the memory of larger arrays is given back and asked for again each time."""
+        log_q, likelihood = np.empty(len(points)), np.empty(len(points))
+        edges = np.linspace(0, len(points), 1 + -(-len(points) * len(self.density.measured) // _CELLS)).astype(int)
+        for part in (slice(*both) for both in pairwise(edges)):
+            own = {name: value[part] for name, value in values.items()}
+            drawn = None if standard is None else standard[part]
+            log_q[part], likelihood[part] = self._weighed(points[part], own, drawn)
+        return log_q, likelihood
 
-    def log_q(self, points: np.ndarray) -> np.ndarray:
-        return self._log_t(points, *self._least_squares(points)) if self.linear else np.zeros(len(points))
+    def _weighed(
+        self, points: np.ndarray, values: dict[str, np.ndarray], standard: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the log density of linear parameters given the others, and the log likelihood; draw them into points and values."""
+        density, moves = self.density, self.density.law.moves
+        assert moves is not None
+        _, design, aim, share = moves.linear(values, density.data, density.measured)
+        root, middle = self._least_squares(values, design, aim, share)
+        if standard is None:
+            standard = (np.swapaxes(root, 1, 2) @ points[:, self.linear, None])[..., 0] - middle
+        else:
+            points[:, self.linear] = _upwards(root, middle + standard)
+            values.update({density.names[i]: points[:, i] for i in self.linear})
+        curve = moves.curve((design @ points[:, self.linear, None])[..., 0], values, density.data)
+        return self._log_t(standard, root), density.log_likelihood_at(curve, values)
 
-    def _log_t(self, points: np.ndarray, mean: np.ndarray, root: np.ndarray) -> np.ndarray:
+    def _log_t(self, standard: np.ndarray, root: np.ndarray) -> np.ndarray:
         """Log density of the multivariate t from which they are drawn."""
-        away = (np.swapaxes(root, 1, 2) @ (points[:, self.linear] - mean)[..., None])[..., 0]
         log_root: np.ndarray = np.log(np.diagonal(root, axis1=1, axis2=2)).sum(axis=1)
-        return log_root + self.log_top - (_TAILS + len(self.linear)) / 2 * np.log1p((away**2).sum(axis=1) / _TAILS)
+        return log_root + self.log_top - (_TAILS + len(self.linear)) / 2 * np.log1p((standard**2).sum(axis=1) / _TAILS)
 
-    def _least_squares(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and Cholesky root of the precision, shapes (n, k) and (n, k, k); those of the prior if the design overflows."""
+    def _least_squares(
+        self, values: dict[str, np.ndarray], design: np.ndarray, aim: np.ndarray, share: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Cholesky root of the precision, shape (n, k, k), and its transpose times the mean; those of the prior if the design overflows."""
         density, law = self.density, self.density.law
-        assert law.moves is not None
-        values = density.values(points)
-        with np.errstate(all="ignore"):
-            _, design, aim, share = law.moves.linear(values, density.data, density.measured)
-            variance = values["sigma"] ** 2 * (1 + 2 / np.maximum(values["nu"], 1.0) if "nu" in values else 1.0)
-            scaled = np.swapaxes(design * (density.weight * share / (variance[:, None] + _TINY**2))[..., None], 1, 2)
-            precision, right = scaled @ design, scaled @ aim[..., None]
+        variance = values["sigma"] ** 2 * (1 + 2 / np.maximum(values["nu"], 1.0) if "nu" in values else 1.0)
+        columns = design.transpose(2, 0, 1)
+        scaled = (columns * (share * density.weight)).transpose(1, 0, 2)
+        precision, right = (scaled @ one / (variance + _TINY**2)[:, None, None] for one in (design, aim[..., None]))
         bad = ~(np.isfinite(precision).all(axis=(1, 2)) & np.isfinite(right).all(axis=(1, 2)))
         precision[bad], right[bad] = 0.0, 0.0
         precision = precision + np.diag(1 / self.spread**2)
         if law.bounds is not None:
             precision, right = self._within_bounds(values, precision, right)
-        return np.linalg.solve(precision, right)[..., 0], np.linalg.cholesky(precision)
+        root = np.linalg.cholesky(precision)
+        return root, _downwards(root, right[..., 0])
 
     def _within_bounds(
         self, values: dict[str, np.ndarray], precision: np.ndarray, right: np.ndarray
@@ -257,10 +298,10 @@ class Conditional:
         accepted = 0.0
         for me, others in ((order[:half], order[half:]), (order[half:], order[:half])):
             if kind == "redrawn":
-                points, log_q = self._redrawn(state["points"][me], rng)
+                points = self._redrawn(state["points"][me], rng)
             else:
-                points, log_q = self._by_differences(state["points"][me], state["points"][others], kind == "whole", rng)
-            new = self.state(points, log_q)
+                points = self._by_differences(state["points"][me], state["points"][others], kind == "whole", rng)
+            new = self.state(points, None if kind == "whole" else self.standard(half, rng))
             old = {name: value[me] for name, value in state.items()}
             with np.errstate(invalid="ignore"):
                 ratio = t * (new["gain"] - old["gain"])
@@ -279,7 +320,7 @@ class Conditional:
         moves = self.density.law.moves
         return moves is not None and moves.redrawn is not None
 
-    def _redrawn(self, points: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _redrawn(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         density, law = self.density, self.density.law
         assert law.moves is not None and law.moves.redrawn is not None
         fresh = density.values(density.draw(rng, len(points)))
@@ -287,11 +328,11 @@ class Conditional:
         for name, value in law.moves.redrawn(density.values(points), fresh, rng).items():
             i = density.names.index(name)
             points[:, i] = density.coordinates[i].number(value)
-        return self.fill(points, rng)
+        return points
 
     def _by_differences(
         self, points: np.ndarray, others: np.ndarray, whole: bool, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> np.ndarray:
         half = len(points)
         moved = np.array(self.rest if not whole else range(points.shape[1]))
         first = rng.integers(half, size=half)
@@ -304,4 +345,4 @@ class Conditional:
         step = length[:, None] * (others[first] - others[second])[:, moved] + _TINY * rng.standard_normal(taken.shape)
         points = points.copy()
         points[:, moved] += taken * step
-        return (points, self.log_q(points)) if whole else self.fill(points, rng)
+        return points

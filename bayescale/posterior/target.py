@@ -137,17 +137,16 @@ class Linear:
 
     def evaluate(self, scores: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """See `Target`."""
-        size = max(_BLOCK // (8 * len(self.density.measured)), 16)
-        found = [self._evaluate(scores[i : i + size], rng) for i in range(0, len(scores), size)]
-        return np.concatenate([gain for gain, _ in found]), np.concatenate([points for _, points in found])
-
-    def _evaluate(self, scores: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         density, points = self.density, np.zeros((len(scores), len(self.density.names)))
         with np.errstate(all="ignore"):
             for value, i in zip(from_scores(self._priors, scores).values(), self._free, strict=True):
                 points[:, i] = density.coordinates[i].number(value)
-        points, log_q = self._conditional.fill(points, rng)
-        return self._conditional.state(points, log_q)["gain"], points
+        # Draws at a time: with another number of them a seed would not give what it gave.
+        size = max(_BLOCK // (8 * len(density.measured)), 16)
+        lengths = np.diff(np.append(np.arange(0, len(points), size), len(points)))
+        standard = np.concatenate([self._conditional.standard(n, rng) for n in lengths])
+        state = self._conditional.state(points, standard)
+        return state["gain"], state["points"]
 
 
 def _log_t(x: np.ndarray, middle: np.ndarray, width: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from ..laws.noise import COUNTS
 from .coordinate import coordinate
 from .data import model_data
 from .learnt import log_usual, ratio_prior
-from .noise import log_density, observed_name
+from .noise import additive_noise, log_density, observed_name, to_link
 from .spec import ModelSpec
 
 _SHARE_DRAWS = 20_000
@@ -142,12 +142,26 @@ class Density:
             total = self.weight @ self.log_density_of(values)
         return np.where(np.isfinite(total) & self.allowed(values), total, -np.inf)
 
+    def log_likelihood_at(self, curve: np.ndarray, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the same for the law's curves, shape (n, run), if these are known already."""
+        columns = {name: values[name][:, None] for name in ("sigma", "nu") if name in values}
+        with np.errstate(all="ignore"):
+            noise = additive_noise(self.spec, columns)
+            away = self.measured - to_link(self.spec, curve)
+            total = noise.log_density(away, noise.scale(self._below.T)) @ self.weight
+        return np.where(np.isfinite(total) & self.allowed(values), total, -np.inf)
+
     def log_density_of(self, values: Any) -> np.ndarray:
         """Log density of each run on the scale of the link, shape (run, n); it may be NaN where the law has no value."""
         with np.errstate(all="ignore"):
             measured = np.exp(self.measured) if self.spec.noise.link == "log" else self.measured
-            each: Any = log_density(self.spec, values, self.curve(values), measured[:, None], self.decades, None)
+            each: Any = log_density(self.spec, values, self.curve(values), measured[:, None], self._below, None)
         return np.asarray(each)
+
+    @property
+    def _below(self) -> np.ndarray:
+        """Decades below the largest run, which need not be in arrays of every run and draw if the noise is the same for all."""
+        return self.decades if self.spec.noise.fade else np.zeros((1, 1))
 
     def curve(self, values: Any) -> Any:
         """Response that the law expects of each run, shape (run, n)."""

@@ -121,7 +121,7 @@ def check_learnt(name: str, law: str, sampled: Collection[str], changed: Collect
 
 
 def prior_texts(own: Mapping[str, Prior], learnt: Learnt | None) -> dict[str, str]:
-    """Return each prior as text, both parts of those that are learnt too, with their weights; then that of the best tokens per parameter."""
+    """Return each prior as text, with both parts and their weights where there are two; then that of the best tokens per parameter."""
     if learnt is None:
         return {name: str(prior) for name, prior in own.items()}
     parts = f"{learnt.weight:.0%}", f"{1 - learnt.weight:.0%}"

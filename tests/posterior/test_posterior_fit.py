@@ -127,7 +127,9 @@ def test_prior_group_has_the_prior(small_fit):
         drawn[name] = np.where(alike, *parts)
     alpha, beta = np.exp(drawn["log_alpha"]), np.exp(drawn["log_beta"])
     middle = float(data["log_params_mean"]), float(data["log_tokens_mean"])
-    shift = (np.log(alpha / beta) + drawn["u1"] - drawn["u2"]) / (alpha + beta)  # of the best ln params at the mean compute
+    shift = (np.log(alpha / beta) + drawn["u1"] - drawn["u2"]) / (
+        alpha + beta
+    )  # of the best ln params at the mean compute
     beyond = float(data["log_reach_max"]) + np.log(100) - np.log(6) - sum(middle)
     best = middle[1] - middle[0] - 2 * shift + beyond * (1 - 2 * beta / (alpha + beta))
     away = (best - learnt.ratio.numbers["mu"]) / learnt.ratio.numbers["sigma"]

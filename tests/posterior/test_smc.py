@@ -69,6 +69,23 @@ def test_the_law_is_linear_in_what_it_says(breaks):
     assert fine.mean() > 0.5
     np.testing.assert_allclose((above - linear)[fine], (np.log(y - a) - aim)[fine], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(share, ((y - a) / y) ** 2)
+    same = law.moves.curve(linear, values, density.data)
+    np.testing.assert_allclose(same, curve, rtol=1e-9)
+    np.testing.assert_allclose(density.log_likelihood_at(same, values), density.log_likelihood_of(values), rtol=1e-9)
+
+
+@pytest.mark.parametrize("fade", [0.0, 0.02])
+def test_a_point_has_the_density_of_the_model(fade):
+    """However it was moved: with linear parameters of its own, or drawn from their least squares."""
+    density = density_of(2, 0.3 + 8 * np.geomspace(1e6, 4e8, 40) ** -0.2)
+    density.spec = density.spec.changed({"noise": {"fade": fade}})
+    target, rng = smc.Conditional(density), np.random.default_rng(6)
+    drawn = target.state(density.draw(rng, 50), target.standard(50, rng))
+    again = target.state(drawn["points"], None)
+    for name, value in again.items():
+        np.testing.assert_allclose(value, drawn[name], rtol=1e-6, atol=1e-6, err_msg=name)
+    whole = density.log_priors(again["points"]).sum(axis=1) + density.log_likelihood(again["points"])
+    np.testing.assert_allclose(again["gain"] + again["rest"] + again["log_q"], whole, rtol=1e-9)
 
 
 def test_a_break_drawn_anew_keeps_the_prior_and_the_order():

@@ -72,7 +72,9 @@ def test_the_best_tokens_per_parameter_are_usual(law):
         params = np.geomspace(1e7, 1e13, 20_001)
         least = [
             np.argmin(spec.get_law().loss(params, flops / (6 * params), **one))
-            for one in ({name: constants[name][i] for name in spec.get_law().loss_constants} for i in range(len(points)))
+            for one in (
+                {name: constants[name][i] for name in spec.get_law().loss_constants} for i in range(len(points))
+            )
         ]
         return (np.log(flops / (6 * params[least] ** 2)) - ratio["mu"]) / ratio["sigma"]
 

@@ -46,7 +46,7 @@ def graph_density(spec, rows, draws):
 
 def test_a_formula_of_chinchilla_has_its_density():
     ours, rows = load_spec(CHINCHILLA), table()
-    older = {"noise": {"fade": 0.06, "fade_runs": None}, "drift": {"per_decade": 0.02}}
+    older = {"noise": {"fade": 0.06, "fade_runs": None}, "drift": {"per_decade": 0.02, "best_size": 0.15}}
     built = load_spec("chinchilla").with_priors("vague").changed(older)
     names = dict(zip(built.priors, ours.priors, strict=True))
     assert [str(p) for p in built.priors.values()] == [str(p) for p in ours.priors.values()]

@@ -229,7 +229,7 @@ def test_none_takes_out():
 
 
 def test_a_law_can_be_changed():
-    older = {"noise": {"fade": 0.06, "fade_runs": None}, "drift": {"per_decade": 0.02}}
+    older = {"noise": {"fade": 0.06, "fade_runs": None}, "drift": {"per_decade": 0.02, "best_size": 0.15}}
     spec, repeated = load_spec("chinchilla").with_priors("vague").changed(older), load_spec("repeated")
     decays = {"log_R_D": {"dist": "Normal", "mu": 2.7081, "sigma": 0.5}}
     decays["log_R_N"] = {"dist": "Normal", "mu": 1.6094, "sigma": 0.6}
