@@ -76,7 +76,8 @@ def learnt_ratio(name: str) -> dict[str, Any] | None:
 
 def _entries() -> tuple[dict[str, Any], dict[str, Any]]:
     """Return set, source left out and priors of each entry by name: those of all sources, and those without one."""
-    known, left_out = {}, {}
+    known: dict[str, Any] = {}
+    left_out: dict[str, Any] = {}
     for one in _SETS:
         found = learnt_set(one)
         known |= {f"{one}/{model}": (one, "", entry) for model, entry in found["models"].items()}

@@ -21,7 +21,7 @@ from ..plans.loss import Part
 _NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
 _LEANS = 1.5  # times as wide without what is usual, from which it is said
-_MOVED = 1.15  # factor of the middle from which it is said
+_MOVED, _FAR = 1.15, 2.5  # factors of the middle from which it is said, and up to which how much
 _Z90 = 1.6449
 _KNOWN = 0.9  # of the squared sd of what is usual: above it the draws know no more, and the update has no end
 
@@ -109,7 +109,8 @@ def without_usual(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.nda
     if len(fits) != len(parts) or not np.var(log_params) > 0:
         return 1.0, 1.0
     places = np.split(np.arange(len(log_params)), np.cumsum([part.size for part in parts])[:-1])
-    more = np.array([_with_usual(*one, log_params[own]) for *one, own in zip(fits, parts, places, strict=True)])
+    each = zip(fits, parts, places, strict=True)
+    more = np.array([_with_usual(fit, part, log_params[own]) for fit, part, own in each])
     shares = np.array([part.size for part in parts]) / len(log_params)
     variance, shift = shares @ more
     return float(np.sqrt(1 + variance / np.var(log_params))), float(np.exp(shift))
@@ -140,7 +141,11 @@ def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarr
     numbers = next(one for one in map(_usual, fits) if one).numbers
     mu, sd = numbers["mu"], numbers["sigma"]
     low, middle, high = (float(np.exp(mu + z * sd)) for z in (-_Z90, 0.0, _Z90))
-    moved = f", its middle {larger:.1f} times as large" if abs(np.log(larger)) > np.log(_MOVED) else ""
+    moved = ""
+    if abs(np.log(larger)) > np.log(_FAR):  # too far for a first order
+        moved = f" and around {'larger' if larger > 1 else 'smaller'} models"
+    elif abs(np.log(larger)) > np.log(_MOVED):
+        moved = f", its middle {larger:.2g} times as large"
     return [
         f"The interval of params leans on public suites, where {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best "
         f"far beyond the runs: without them it would be about {wider:.1f} times as wide{moved}. Runs of several sizes nearer to the "

@@ -142,7 +142,7 @@ def _size_and_data_checks(params: np.ndarray, tokens: np.ndarray) -> list[dict[s
     return [
         verdict(
             "params_tokens_collinear",
-            collinearity(params, tokens),
+            abs(collinearity(params, tokens)),
             COLLINEAR,
             "at most",
             "Params and tokens move together in these runs, so their terms cannot be distinguished: forecasts along the same ratio "
