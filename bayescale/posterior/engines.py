@@ -14,6 +14,7 @@ from .compiled import ensure_compile_folder
 ENGINES = ("auto", "fast", "nuts")
 _SHARED = ("draws", "tune", "chains", "cores", "progressbar")  # arguments that any engine takes
 _LONGER, _ACCEPT = 4000, 0.99  # draws per chain and acceptance of NUTS where the fast engine did not succeed
+_LONGER_TAKES = 4  # times as long as the default draws, compilation included
 _DRAWS, _CHAINS = 1000, 4
 _NUTS_TAKES = (
     2  # times as long as all attempts before, at least: it is not begun on tables on which it would take hours
@@ -47,8 +48,10 @@ def sampled(
             f"`{for_nuts[0]}` is for NUTS, whose chains do not cross between explanations of a broken law: leave it out, or insist with "
             f"{given(engine='nuts')}."
         )
-    if engine == "nuts" or for_nuts or not able:
+    if engine == "nuts" or for_nuts:
         return _by_nuts(spec, rows, random_seed=random_seed, **sample_kwargs)
+    if not able:
+        return _by_nuts_until_mixed(spec, rows, max_seconds, random_seed=random_seed, **sample_kwargs)
     from .fast import large_note, sample_fast  # SciPy's functions take time to import
 
     start = time.monotonic()
@@ -78,6 +81,23 @@ def _by_nuts(spec: ModelSpec, rows: pd.DataFrame, **options: Any) -> xr.DataTree
     from .nuts import sample_model  # PyMC takes seconds to import
 
     return sample_model(spec, rows, **options)
+
+
+def _by_nuts_until_mixed(spec: ModelSpec, rows: pd.DataFrame, max_seconds: float, **options: Any) -> xr.DataTree:
+    """Sample by NUTS; if chains disagree after the default draws, once more and longer, unless that would take too long."""
+    from .check.sampling import sampling_checks
+
+    start = time.monotonic()
+    idata = _by_nuts(spec, rows, **options)
+    asked = any(name in options for name in ("draws", "tune", "chains"))
+    if asked or _LONGER_TAKES * (time.monotonic() - start) > max_seconds:
+        return idata
+    draws = idata["posterior"].to_dataset()[list(spec.sampled)]
+    rows_of_check = sampling_checks(draws, idata["sample_stats"].to_dataset())
+    if all(row["passed"] for row in rows_of_check if row["severity"] == "fail"):
+        return idata
+    longer = {"draws": _LONGER, "tune": _LONGER // 2, "target_accept": _ACCEPT}
+    return _thinned(_by_nuts(spec, rows, **{**options, **longer}), _LONGER // _DRAWS)
 
 
 def _thinned(idata: xr.DataTree, step: int) -> xr.DataTree:

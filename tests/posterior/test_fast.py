@@ -221,6 +221,33 @@ def test_a_refused_fit_is_tried_again_and_then_left_to_nuts(monkeypatch, small_r
     assert [row["name"] for row in failed] == ["khat"] and "--engine nuts" in failed[0]["advice"]
 
 
+def test_nuts_goes_on_where_default_draws_do_not_mix(monkeypatch, small_runs):
+    """Only if nobody said how many draws, and only while there is time."""
+    spec, asked = load_spec("chinchilla-families"), []
+    rows = small_runs.assign(family=["a", "b"] * 10)
+
+    def chains(spec, rows, apart=1.0, **options):
+        asked.append(options)
+        rng = np.random.default_rng(1)
+        shift = np.linspace(0, 1, 4)[:, None] * (apart if len(asked) % 2 else 0.0)
+        draws = {name: (("chain", "draw"), rng.standard_normal((4, 1000)) + shift) for name in spec.sampled}
+        stats = {"diverging": (("chain", "draw"), np.zeros((4, 1000), bool)), "energy": draws[spec.sampled[0]]}
+        stats["tree_depth"] = (("chain", "draw"), np.full((4, 1000), 3))
+        stats["reached_max_treedepth"] = stats["diverging"]
+        return xr.DataTree.from_dict({"posterior": xr.Dataset(draws), "sample_stats": xr.Dataset(stats)})
+
+    monkeypatch.setattr(engines, "_by_nuts", chains)
+    monkeypatch.setattr(engines, "_thinned", lambda idata, step: idata)
+    engines.sampled(spec, rows, random_seed=1)
+    assert len(asked) == 2 and asked[1]["draws"] == 4000 and asked[1]["target_accept"] == 0.99
+    engines.sampled(spec, rows, random_seed=1, max_seconds=0)
+    engines.sampled(spec, rows, random_seed=1, draws=100)
+    assert [one.get("draws") for one in asked[2:]] == [None, 100]
+    monkeypatch.setattr(engines, "_by_nuts", lambda *given, **options: chains(*given, apart=0.0, **options))
+    engines.sampled(spec, rows, random_seed=1)
+    assert len(asked) == 5
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

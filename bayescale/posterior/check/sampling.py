@@ -37,7 +37,7 @@ def sampling_checks(draws: xr.Dataset, stats: Any, called: Callable[[str], str] 
     bulk, tail = (azs.ess(draws, method=method).min(skipna=False).to_array() for method in ("bulk", "tail"))
     # A chain that does not move, or a single chain, has no R-hat: that is the worst case.
     ranked = rhat.fillna(np.inf).max([dim for dim in rhat.dims if dim != "variable"])
-    worst = str(rhat["variable"].values[int(ranked.argmax())])
+    worst = str(rhat["variable"].values[int(np.argmax(ranked.to_numpy()))])
     if draws.sizes["chain"] == 1:
         more = f"One chain cannot be compared with another: sample with {given(chains=4)}."
     else:
