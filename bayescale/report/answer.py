@@ -6,6 +6,7 @@ from math import exp, isnan
 import numpy as np
 import pandas as pd
 
+from ..decide.answer.imposed import LEANING
 from ..decide.answer.row import NEAR
 from ..decide.answer.warnings import FAR
 from ..decide.sensitivity import K_HAT, nearly_chosen
@@ -154,6 +155,10 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
         return [f"The limits leave one size, {count(row['params'])}, whatever the law."]
     low, high = count(row["params_lower"]), count(row["params_upper"])
     said = [f"The best size lies between {low} and {high} with {percent(row['probability'])} probability."]
+    if LEANING in row["warning"]:
+        said.append(
+            "That rests on public suites of runs as well: your runs alone leave it more open, or say otherwise."
+        )
     if row["extrapolation_decades"] > FAR:
         said.append("So far beyond the runs no such interval has been tested.")
     if not isnan(row["probability_near_best"]):

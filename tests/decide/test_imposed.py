@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bayescale import Limits, Rules, Target, allocate, cheapest_plan, explain, fit, load_spec
-from bayescale.decide.answer.imposed import share_of_fade
+from bayescale.decide.answer.imposed import LEANING, share_of_fade, without_usual
 from bayescale.decide.plans.choose import choose, held_drift, regretted
 from bayescale.decide.plans.risk import mean
 from bayescale.decide.problem.open import problem_of
@@ -152,3 +152,34 @@ def test_repeated_data_keep_their_epochs(posterior_from_constants):
     np.testing.assert_allclose(
         moved.loss({"params": n, "tokens": d}) / np.exp(moved.parts[0].held), expected, rtol=1e-9
     )
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Eight runs of a law whose best ratio is 150 tokens per parameter, which suites do not have."""
+    rng = np.random.default_rng(4)
+    params = np.geomspace(2e8, 4e9, 8)
+    tokens = params * rng.permutation(np.geomspace(40, 400, 8))
+    runs = pd.DataFrame({"run": [f"r{i}" for i in range(8)], "params": params, "tokens": tokens})
+    law = {"E": 1.8, "A": 300.0, "alpha": 0.35, "B": 300.0 * 150**0.175 * 1.6, "beta": 0.35}
+    return runs.assign(loss=chinchilla.loss(params, tokens, **law) * np.exp(0.004 * rng.standard_normal(8)))
+
+
+def test_an_answer_that_leans_on_public_suites_says_so_and_by_how_much(few):
+    """To first order what a second fit without this prior shows."""
+    spec = load_spec("skaling").changed({"drift": {"best_size": 0.0}})
+    idata = fit(spec, few, engine="fast", random_seed=1)
+    alone = fit(spec.changed({"learnt": "suites-1/skaling"}), few, engine="fast", random_seed=1)
+    flops = 10 * (6 * few["params"] * few["tokens"]).max()
+    sizes = []
+    for one in (idata, alone):
+        (part,) = problem_of(fits_of(one), ask("allocate", flops, random_seed=1)).draws.parts
+        sizes.append(chinchilla.optimum(flops, **part.constants))
+        if one is idata:
+            wider, larger = without_usual(fits_of(idata), [part], sizes[0])
+    assert wider == pytest.approx(sizes[1].std() / sizes[0].std(), rel=0.25) and wider > 1.2
+    assert np.log(larger) == pytest.approx(sizes[1].mean() - sizes[0].mean(), abs=0.15)
+    said = allocate(idata, flops)["warning"].item()
+    assert LEANING in said and "17 tokens per parameter (90%: 6 to 49)" in said and "--priors vague" in said
+    assert LEANING not in allocate(alone, flops)["warning"].item()
+    assert without_usual(fits_of(alone), [part], sizes[1]) == (1.0, 1.0)

@@ -20,7 +20,8 @@ from ..plans.loss import Part
 
 _NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
-_LEANS = 1.5  # times as wide without what is usual, from which it is said
+LEANING = "The interval of params leans on public suites"
+_LEANS, _SHIFTED = 1.5, 1.25  # times as wide, or with a middle so far off, without what is usual, from which it is said
 _MOVED, _FAR = 1.15, 2.5  # factors of the middle from which it is said, and up to which how much
 _Z90 = 1.6449
 _KNOWN = 0.9  # of the squared sd of what is usual: above it the draws know no more, and the update has no end
@@ -136,7 +137,7 @@ def _with_usual(fit: Fit, part: Part, log_params: np.ndarray) -> tuple[float, fl
 def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
     """Return the sentence that says that the interval leans on public suites; none if it hardly does."""
     wider, larger = without_usual(fits, parts, log_params)
-    if wider < _LEANS:
+    if wider < _LEANS and abs(np.log(larger)) < np.log(_SHIFTED):
         return []
     numbers = next(one for one in map(_usual, fits) if one).numbers
     mu, sd = numbers["mu"], numbers["sigma"]
@@ -147,7 +148,7 @@ def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarr
     elif abs(np.log(larger)) > np.log(_MOVED):
         moved = f", its middle {larger:.2g} times as large"
     return [
-        f"The interval of params leans on public suites, where {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best "
+        f"{LEANING}, where {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best "
         f"far beyond the runs: without them it would be about {wider:.1f} times as wide{moved}. Runs of several sizes nearer to the "
         f"plan would decide it; {given(priors='vague')} takes these runs alone."
     ]
