@@ -1,4 +1,4 @@
-"""Over-training and limited data: what our plans cost and what we say they cost, beside the usual fit, 20 tokens per parameter and a published law.
+"""Over-training and limited data: what plans cost and what is said of it, by us, the usual fit, 20 tokens per parameter, a published law.
 
 From runs at most a tenth of a budget at which several sizes were measured (the three largest such budgets of each table, and pool of
 unique tokens): what a run with 100 to 1,000 tokens per parameter gives up against the best size, forecast and measured; and the size for
@@ -40,7 +40,7 @@ def chosen_profiles(task: Task) -> list[tuple[Profile, pd.DataFrame]]:
     flops = compute(runs["params"], runs["tokens"])
     found = []
     for profile in reversed(profiles_of(runs, pools=task.kind == "repeats")):
-        best, lower, upper = profile.best()
+        _, lower, upper = profile.best()
         seen = runs[flops <= SHARE * profile.budget].reset_index(drop=True)
         if len(seen) >= LEAST and np.log(upper / lower) < 2 * 1.6449 * KNOWN:
             found.append((profile, seen))
@@ -52,7 +52,9 @@ def rows(task: Task) -> list[dict[str, Any]]:
     found = []
     for profile, seen in chosen_profiles(task):
         for row in [*_ours(task, profile, seen), *_rivals(task, profile, seen)]:
-            found.append({"source": task.source, "task": task.task, "budget": profile.budget, "pool": profile.pool, **row})
+            found.append(
+                {"source": task.source, "task": task.task, "budget": profile.budget, "pool": profile.pool, **row}
+            )
     return found or [{"source": task.source, "task": task.task, "kind": "none"}]
 
 
@@ -102,7 +104,9 @@ def _regret(point: huber.Point, params: float, budget: float) -> float:
 def summary(table: pd.DataFrame) -> str:
     """Return means over tables, and over sources in brackets."""
     table = table[table["kind"] != "none"].assign(
-        off=(table["forecast"] - table["regret"]).abs() * 1000, lost=table["regret"] * 1000, inside=table["inside"] * 100
+        off=(table["forecast"] - table["regret"]).abs() * 1000,
+        lost=table["regret"] * 1000,
+        inside=table["inside"] * 100,
     )
     tasks = table.groupby(["kind", "method", "source", "task"], sort=False)[["lost", "off", "inside"]].mean()
     sources = tasks.groupby(level=[0, 1, 2], sort=False).mean().groupby(level=[0, 1], sort=False).mean()

@@ -228,7 +228,7 @@ def _tree(density: Density, runs: pd.DataFrame, points: np.ndarray, stats: xr.Da
 
     rng = np.random.default_rng(seeds[1])
     log_prior = {name: (("chain", "draw"), one.reshape(shape)) for name, one in density.log_prior_of(flat).items()}
-    prior, prior_runs = _prior(density, names, seeds[2])
+    prior, prior_runs = draw_prior(density, names, seeds[2])
     data = {name: ("run", value) if np.ndim(value) else value for name, value in density.data.items()}
     return xr.DataTree.from_dict(
         {
@@ -272,7 +272,7 @@ def _predicted(density: Density, values: Mapping[str, np.ndarray], rng: np.rando
     return np.asarray(middle + noise.standard(middle.shape, rng) * noise.scale(density.decades))
 
 
-def _prior(density: Density, names: np.ndarray, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
+def draw_prior(density: Density, names: np.ndarray, seed: int) -> tuple[xr.Dataset, xr.Dataset]:
     """Draw the prior, as far as the law allows it, and its runs."""
     rng = np.random.default_rng(seed)
     asked = int(1.3 * _PRIOR_DRAWS / np.exp(density.log_share_allowed())) if density.law.bounds else _PRIOR_DRAWS

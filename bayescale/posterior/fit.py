@@ -136,7 +136,8 @@ def _unlike(spec: ModelSpec, idata: xr.DataTree) -> dict[str, str]:
         return {}
     said = f"probability {share:.0%}" if share >= 0.01 else "probability below 1%"
     return {
-        f"unlike_{spec.law}": f"Law '{spec.law}': these runs are unlike the suites that its priors come from ({said}): wide ones decide."
+        f"unlike_{spec.law}": f"Law '{spec.law}': these runs are unlike the suites that its priors come from ({said}): wide ones decide"
+        f"{', except on the best tokens per parameter' if learnt and learnt.ratio else ''}."
     }
 
 

@@ -16,10 +16,11 @@ from ..errors import InputError, suggest
 from ..progress import counter
 from ..spec.build import build_model
 from ..spec.data import model_data
-from ..spec.density import Density
+from ..spec.density import Density, has_density
 from ..spec.learnt import log_usual, ratio_prior
 from ..spec.noise import observed_name
 from ..spec.spec import ModelSpec
+from .fast import draw_prior
 from .quiet import quiet
 
 # The mass matrix is dense and these posteriors are curved: on the bundled runs jitter+adapt_full takes 5 leapfrogs where PyMC's default
@@ -28,7 +29,6 @@ from .quiet import quiet
 _DENSE = 50
 _DEFAULTS: dict[str, Any] = {"draws": 1000, "tune": 1000, "chains": 4, "target_accept": 0.95}
 _PRIOR_DRAWS = 1000
-_MOST_ASKED = 50  # times as many, of which some are taken
 _NUTS = ("target_accept", "max_treedepth", "adapt_step_size", "nuts", "step_scale")  # options of its step method
 
 
@@ -100,28 +100,24 @@ def _log_usual(spec: ModelSpec, values: Mapping[str, Any], data: Mapping[str, An
 
 def _prior(spec: ModelSpec, runs: pd.DataFrame, model: pm.Model, seed: int) -> dict[str, xr.DataTree]:
     """Draw the prior and its runs; of a mixture, each part in proportion, since PyMC draws the prior without potentials."""
-    learnt, groups, asked = spec.get_learnt(), ("prior", "prior_predictive"), _PRIOR_DRAWS
-    data = model_data(spec, runs)
-    ratio = ratio_prior(learnt, data)
-    if ratio:  # some of the draws are taken
-        asked = int(min(_MOST_ASKED, 1.3 * np.exp(-Density(spec, runs).log_share_allowed())) * _PRIOR_DRAWS)
-    parts = [(model, asked)]
+    learnt, groups = spec.get_learnt(), ("prior", "prior_predictive")
+    if ratio_prior(learnt, model_data(spec, runs)) and has_density(spec):
+        found = draw_prior(Density(spec, runs), runs["run"].to_numpy(dtype=str), seed)
+        return {group: xr.DataTree(draws) for group, draws in zip(groups, found, strict=True)}
+    parts = [(model, _PRIOR_DRAWS)]
     if learnt:
         entries = {name: {"dist": one.dist, **one.numbers} for name, one in learnt.priors.items()}
         noise = {"noise": {"sigma": entries.pop("sigma")}} if "sigma" in entries else {}
         alone = build_model(spec.changed({"priors": entries, "learnt": None, **noise}), runs)
-        of_it = round(learnt.weight * asked)
-        parts = [(alone, of_it), (model, asked - of_it)]
+        of_it = round(learnt.weight * _PRIOR_DRAWS)
+        parts = [(alone, of_it), (model, _PRIOR_DRAWS - of_it)]
     with quiet():
-        found = [pm.sample_prior_predictive(n, model=one, random_seed=seed + i) for i, (one, n) in enumerate(parts)]
-    trees = {group: xr.concat([one[group].to_dataset() for one in found], "draw") for group in groups}
-    taken = np.arange(asked)
-    if ratio:
-        usual = np.asarray(_log_usual(spec, dict(trees["prior"].data_vars), data)).ravel()
-        rng = np.random.default_rng(seed)
-        taken = rng.permutation(np.flatnonzero(np.log(rng.random(asked)) < usual))[:_PRIOR_DRAWS]
-    draws = {"draw": np.arange(len(taken))}
-    return {group: xr.DataTree(tree.isel(draw=taken).assign_coords(draws)) for group, tree in trees.items()}
+        drawn = [pm.sample_prior_predictive(n, model=one, random_seed=seed + i) for i, (one, n) in enumerate(parts)]
+    draws = {"draw": np.arange(_PRIOR_DRAWS)}
+    return {
+        group: xr.DataTree(xr.concat([one[group].to_dataset() for one in drawn], "draw").assign_coords(draws))
+        for group in groups
+    }
 
 
 def _uninterrupted(seed: int, options: dict[str, Any]) -> xr.DataTree:

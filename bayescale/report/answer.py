@@ -6,7 +6,7 @@ from math import exp, isnan
 import numpy as np
 import pandas as pd
 
-from ..decide.answer.imposed import LEANING
+from ..decide.answer.imposed import leaning
 from ..decide.answer.row import NEAR
 from ..decide.answer.warnings import FAR
 from ..decide.sensitivity import K_HAT, nearly_chosen
@@ -144,7 +144,7 @@ def _made_of(band: pd.Series) -> str:
     known = {what: share for what, share in shares.items() if not isnan(share) and share >= 0.005}
     ordered = sorted(known.items(), key=lambda item: -item[1])
     return (
-        f"The width of that band comes from {', '.join(f'{what}: {percent(share)}' for what, share in ordered)}."
+        f"The band is wide because of {', '.join(f'{what}: {percent(share)}' for what, share in ordered)} (of its squared width)."
         if ordered
         else ""
     )
@@ -155,9 +155,12 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
         return [f"The limits leave one size, {count(row['params'])}, whatever the law."]
     low, high = count(row["params_lower"]), count(row["params_upper"])
     said = [f"The best size lies between {low} and {high} with {percent(row['probability'])} probability."]
-    if LEANING in row["warning"]:
+    if (without := leaning(row["warning"])) is not None:
+        wider, larger = without
+        where = "" if isnan(larger) else f" around {count(row['params'] * larger)},"
         said.append(
-            "That rests on public suites of runs as well: your runs alone leave it more open, or say otherwise."
+            f"It rests on public suites of runs as well: your runs alone would put it{where} in an interval about {number(wider, 2)} times "
+            "as wide."
         )
     if row["extrapolation_decades"] > FAR:
         said.append("So far beyond the runs no such interval has been tested.")
@@ -214,14 +217,16 @@ def _rival(found: Findings) -> str:
     others = found.choices[(found.choices["exceeds"] == "") & (found.choices["same_as"] == "")].drop(
         index="chosen", errors="ignore"
     )
-    others = others[~nearly_chosen(found.choices, others)]
+    near = nearly_chosen(found.choices, others)
+    same = "".join(f"'{name}' is nearly the same plan. " for name in others.index[near])
+    others = others[~near]
     if others.empty:
-        return ""
+        return same.strip()
     name = str(others["expected_regret"].idxmin())
     row, chosen = others.loc[[name]].iloc[0], found.choices.loc["chosen"]
     extra = row["expected_regret"] - chosen["expected_regret"]
     best = f"it is the best of those compared with probability {percent(row['probability_best'])}"
-    return f"The nearest rival, '{name}' ({count(row['params'])}), is expected to be {nats(extra, found.unit)} worse; {best}."
+    return f"{same}The nearest rival, '{name}' ({count(row['params'])}), is expected to be {nats(extra, found.unit)} worse; {best}."
 
 
 def _constant(found: Findings) -> str:

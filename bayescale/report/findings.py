@@ -14,11 +14,13 @@ from ..decide.cheapest import cheapest_plan
 from ..decide.explain import explain
 from ..decide.overhead import overhead_curve
 from ..decide.pareto import pareto
+from ..decide.problem.checks import most_compute
 from ..decide.question.limits import Limits
 from ..decide.question.request import Budget, Rules
 from ..decide.sensitivity import leave_one_out, sensitivity
 from ..errors import InputError
 from ..forecasts import bands, forecast
+from ..laws.distance import LN_10
 from ..posterior import Fit, fits_of, is_average, weighed_fits
 from ..progress import steps
 from .question import Question
@@ -26,6 +28,7 @@ from .question import Question
 _ALONG = (1.0, 2.0, 5.0, 10.0)  # times the largest run of a curve
 _RATIOS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)  # sizes over the best one
 _FRONTIER = (1.0, 0.5, 0.25)
+_HALF_DECADES = (-1.0, -0.5, 0.0, 0.5)  # of training compute around the plan's
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,13 @@ def _about_choice(found: Findings) -> Findings:
         "constants": lambda: sensitivity(idata, budget, **few),
         "runs": lambda: leave_one_out(idata, budget, **few) if can_leave_out else None,
         "frontier": lambda: pareto(
-            idata, params_ratio=_FRONTIER, limits=sizes, rules=plain, random_seed=asked.random_seed, **seeded
+            idata,
+            _around(found, float(row["train_flops"]), asked.rules.max_extrapolation),
+            params_ratio=_FRONTIER,
+            limits=sizes,
+            rules=plain,
+            random_seed=asked.random_seed,
+            **seeded,
         ),
         "overhead": lambda: overhead_curve(
             idata,
@@ -192,6 +201,13 @@ def _about_choice(found: Findings) -> Findings:
     }
     made = {name: tried(name, job) for name, job in steps(jobs.items(), "Answering")}
     return replace(found, **made, unable=unable)
+
+
+def _around(found: Findings, flops: float, most: float | None) -> list[float]:
+    """Return the training compute of the plan and half decades around it, up to the limit of extrapolation."""
+    last = min(fit.reached.log_reach for fit in found.fits) + most_compute(most) * LN_10
+    wanted = flops * 10.0 ** np.array(_HALF_DECADES)
+    return [float(value) for value in wanted if np.log(value) < last or value == flops]
 
 
 def is_whole_average(idata: xr.DataTree) -> bool:

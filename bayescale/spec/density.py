@@ -20,7 +20,7 @@ from .learnt import log_usual, ratio_prior
 from .noise import additive_noise, log_density, observed_name, to_link
 from .spec import ModelSpec
 
-_SHARE_DRAWS = 20_000
+_SHARE_DRAWS, _MOST_DRAWS, _ENOUGH = 20_000, 400_000, 2500  # at a time, at most, and effective ones
 _TRIES = 50  # batches of draws of which some are taken
 _BATCH = 1000
 
@@ -84,15 +84,19 @@ class Density:
         """Return points from the prior, shape (n, parameters); the bounds of a law are not applied."""
         if self.ratio is None:
             return self._draw(rng, n)
-        found: list[np.ndarray] = []
+        batches: list[np.ndarray] = []
+        logs: list[np.ndarray] = []
+        taken = 0
         for _ in range(_TRIES):
             points = self._draw(rng, max(2 * n, _BATCH))
-            chance = np.exp(self.log_usual(self.values(points)))
-            found.append(points[rng.random(len(points)) < chance])
-            if sum(map(len, found)) >= n:
-                return np.concatenate(found)[:n]
-        # Runs so far from what is usual that hardly a draw is taken: from one batch, in proportion.
-        return points[rng.choice(len(points), n, p=chance / chance.sum())]
+            usual = self.log_usual(self.values(points))
+            chosen = np.log(rng.random(len(points))) < usual
+            batches, logs, taken = [*batches, points], [*logs, np.where(chosen, np.inf, usual)], taken + chosen.sum()
+            if taken >= n:
+                return np.concatenate(batches)[np.concatenate(logs) == np.inf][:n]
+        # Runs so far from what is usual that few draws are taken: of all of them in proportion, each once.
+        order = np.nan_to_num(np.concatenate(logs), nan=-np.inf, posinf=0.0) + rng.gumbel(size=sum(map(len, logs)))
+        return rng.permutation(np.concatenate(batches)[np.argsort(-order)[:n]])
 
     def _draw(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Return points from the prior without the factor on tokens per parameter."""
@@ -177,11 +181,14 @@ class Density:
             return allowed(self.law, values, self.data)
 
     def log_share_allowed(self) -> float:
-        """Natural log of the share of the priors' draws that the law and what is usual allow; it is subtracted from the log evidence."""
+        """Natural log of the share of the priors' draws that law and suites allow, to 2%; it is subtracted from the log evidence."""
         if self.law.bounds is None and self.ratio is None:
             return 0.0
-        values = self.values(self._draw(np.random.default_rng(0), _SHARE_DRAWS))
-        return float(np.log(np.mean(self.allowed(values) * np.exp(self.log_usual(values)))))
+        rng, found = np.random.default_rng(0), np.empty(0)
+        while (len(found) < _MOST_DRAWS and np.sum(found) ** 2 < _ENOUGH * np.sum(found**2)) or not len(found):
+            values = self.values(self._draw(rng, _SHARE_DRAWS))
+            found = np.append(found, self.allowed(values) * np.exp(self.log_usual(values)))
+        return float(np.log(np.mean(found)))
 
 
 def has_density(spec: ModelSpec) -> bool:

@@ -5,8 +5,9 @@ prior: Schmidli et al. 2014, doi:10.1111/biom.12242; Roever et al. 2018, arXiv:1
 an unusual exponent is one that the others tell little about. No prior looks at the responses of the table.
 
 What is learnt enters every engine as a factor on the product of the model's own priors, `log_learnt`. Another factor, on both parts, says
-how many tokens per parameter are best: at the compute where plans are made this is alike between suites whose exponents are not. It
-counts only where the runs can tell size from data: elsewhere it would be all that an answer rests on.
+how many tokens per parameter are best: at the compute where plans are made this is alike between suites whose exponents are not. Its
+tails are heavy, so that runs of a kind that no suite has can say otherwise. It counts only where the runs can tell size from data:
+elsewhere it would be all that an answer rests on.
 """
 
 from collections.abc import Collection, Mapping
@@ -37,7 +38,7 @@ class Learnt:
     priors, own : mapping of str to Prior
         Learnt prior, and the model's own, of each parameter that has both.
     ratio : Prior, optional
-        Normal of the log of the best tokens per parameter, for a law that gives them.
+        Student-t of the log of the best tokens per parameter, for a law that gives them.
 
     Examples
     --------
@@ -88,7 +89,7 @@ def learnt_part(name: str, own: Mapping[str, Prior], changed: Collection[str], l
     found = {key: read_prior(key, entry) for key, entry in entries.items() if key in own and key not in changed}
     entry = learnt_ratio(name) if law.reach is compute and law.sizing.optimum else None
     ratio = None if entry is None else read_prior(RATIO, entry)
-    return Learnt(weight, found, own, ratio) if found else None
+    return Learnt(weight, found, own, ratio) if found or ratio else None
 
 
 def best_ratio(law: Law, constants: Mapping[str, Any], log_flops: Any) -> Any:
@@ -106,9 +107,9 @@ def ratio_prior(learnt: Learnt | None, inputs: Mapping[str, Any]) -> Prior | Non
 
 
 def log_usual(ratio: Prior, law: Law, constants: Mapping[str, Any], log_reach_max: Any) -> Any:
-    """Log of the factor on a law's best tokens per parameter, beyond the largest run; at most 0."""
-    best = best_ratio(law, constants, log_reach_max + BEYOND * LN_10)
-    return -(((best - ratio.numbers["mu"]) / ratio.numbers["sigma"]) ** 2) / 2
+    """Log of the factor on a law's best tokens per parameter, beyond the largest run, a Student-t; at most 0."""
+    best, nu = best_ratio(law, constants, log_reach_max + BEYOND * LN_10), ratio.numbers["nu"]
+    return -(nu + 1) / 2 * np.log1p(((best - ratio.numbers["mu"]) / ratio.numbers["sigma"]) ** 2 / nu)
 
 
 def check_learnt(name: str, law: str, sampled: Collection[str], changed: Collection[str]) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bayescale import Limits, Rules, Target, allocate, cheapest_plan, explain, fit, load_spec
-from bayescale.decide.answer.imposed import LEANING, share_of_fade, without_usual
+from bayescale.decide.answer.imposed import leaning, share_of_fade, without_usual
 from bayescale.decide.plans.choose import choose, held_drift, regretted
 from bayescale.decide.plans.risk import mean
 from bayescale.decide.problem.open import problem_of
@@ -180,6 +180,7 @@ def test_an_answer_that_leans_on_public_suites_says_so_and_by_how_much(few):
     assert wider == pytest.approx(sizes[1].std() / sizes[0].std(), rel=0.25) and wider > 1.2
     assert np.log(larger) == pytest.approx(sizes[1].mean() - sizes[0].mean(), abs=0.15)
     said = allocate(idata, flops)["warning"].item()
-    assert LEANING in said and "17 tokens per parameter (90%: 6 to 49)" in said and "--priors vague" in said
-    assert LEANING not in allocate(alone, flops)["warning"].item()
+    assert leaning(said) == pytest.approx((wider, larger), rel=0.05)
+    assert "17 tokens per parameter (90%: 6 to 49)" in said and "--priors vague" in said
+    assert leaning(allocate(alone, flops)["warning"].item()) is None
     assert without_usual(fits_of(alone), [part], sizes[1]) == (1.0, 1.0)

@@ -6,6 +6,7 @@ runs show around the law. Where a law misses the small runs, that noise is large
 usual tokens per parameter of public suites contribute is taken out by the same update, backwards.
 """
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,11 +21,11 @@ from ..plans.loss import Part
 
 _NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
-LEANING = "The interval of params leans on public suites"
+_LEANING = "Public suites shape the interval of params"
+_SAID = re.compile(rf"{_LEANING}.*?about ([\d.]+) times as wide(?:, its middle ([\d.]+) times as large)?")
 _LEANS, _SHIFTED = 1.5, 1.25  # times as wide, or with a middle so far off, without what is usual, from which it is said
 _MOVED, _FAR = 1.15, 2.5  # factors of the middle from which it is said, and up to which how much
-_Z90 = 1.6449
-_KNOWN = 0.9  # of the squared sd of what is usual: above it the draws know no more, and the update has no end
+_LEAST_LEFT = 0.1  # of the precision, without what is usual: with less the update has no end
 
 
 def share_of_fade(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> float:
@@ -127,11 +128,15 @@ def _with_usual(fit: Fit, part: Part, log_params: np.ndarray) -> tuple[float, fl
     ratio = _usual(fit)
     if ratio is None or fit.spec.local_columns:
         return 0.0, 0.0
-    mu, variance = ratio.numbers["mu"], ratio.numbers["sigma"] ** 2
+    mu, sd, nu = (ratio.numbers[name] for name in ("mu", "sigma", "nu"))
     best = np.broadcast_to(best_ratio(fit.law, part.constants, part.reached.log_reach + BEYOND * LN_10), (part.size,))
-    left = variance - min(float(np.var(best)), _KNOWN * variance)
-    together = float(np.mean((best - best.mean()) * (log_params - log_params.mean())))
-    return together**2 / left, together * (float(best.mean()) - mu) / left
+    away, variance = (best - mu) / sd, float(np.var(best))
+    # Slope and curvature of the log of the Student-t, averaged over draws: a Normal near its middle, hardly a curve in its tails.
+    slope = float(np.mean((nu + 1) * away / (nu + away**2))) / sd
+    curvature = float(np.mean((nu + 1) * (nu - away**2) / (nu + away**2) ** 2)) / sd**2
+    without = variance / max(1 - curvature * variance, _LEAST_LEFT)
+    per = float(np.mean((best - best.mean()) * (log_params - log_params.mean()))) / variance
+    return per**2 * (without - variance), per * without * slope
 
 
 def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
@@ -139,19 +144,30 @@ def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarr
     wider, larger = without_usual(fits, parts, log_params)
     if wider < _LEANS and abs(np.log(larger)) < np.log(_SHIFTED):
         return []
+    from scipy.special import stdtrit
+
     numbers = next(one for one in map(_usual, fits) if one).numbers
-    mu, sd = numbers["mu"], numbers["sigma"]
-    low, middle, high = (float(np.exp(mu + z * sd)) for z in (-_Z90, 0.0, _Z90))
+    away = float(stdtrit(numbers["nu"], 0.95)) * numbers["sigma"]
+    low, middle, high = (float(np.exp(numbers["mu"] + x)) for x in (-away, 0.0, away))
     moved = ""
     if abs(np.log(larger)) > np.log(_FAR):  # too far for a first order
-        moved = f" and around {'larger' if larger > 1 else 'smaller'} models"
+        moved = f", at much {'larger' if larger > 1 else 'smaller'} sizes"
     elif abs(np.log(larger)) > np.log(_MOVED):
         moved = f", its middle {larger:.2g} times as large"
     return [
-        f"{LEANING}, where {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best "
-        f"far beyond the runs: without them it would be about {wider:.1f} times as wide{moved}. Runs of several sizes nearer to the "
-        f"plan would decide it; {given(priors='vague')} takes these runs alone."
+        f"{_LEANING}: there {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best {BEYOND:g} decades of compute "
+        f"beyond the runs. Without them it would be about {wider:.1f} times as wide{moved}. Runs of several sizes nearer to the plan would "
+        f"decide it; {given(priors='vague')} takes these runs alone."
     ]
+
+
+def leaning(warning: str) -> tuple[float, float] | None:
+    """Return how many times as wide the interval would be without public suites, and as large its middle, from what a warning says of it.
+
+    None if it says nothing; the second number is NaN if it does not say that.
+    """
+    found = _SAID.search(warning)
+    return None if found is None else (float(found[1]), float(found[2] or "nan"))
 
 
 def imposed_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:

@@ -256,4 +256,7 @@ def _plan(row: Mapping[Any, Any]) -> tuple[str, ...]:
 
 def _far(plans: pd.DataFrame) -> str:
     warned: Sequence[str] = [text for text in plans["warning"] if text]
-    return f"{len(warned)} of these plans lie far from the runs; of the last one: {warned[-1]}" if warned else ""
+    if not warned:
+        return ""
+    which = "All of these plans have" if len(warned) == len(plans) else f"{len(warned)} of these plans have"
+    return f"{which} a warning; that of the last one: {warned[-1]}"
