@@ -1,7 +1,7 @@
 """The answer in half a minute: what to train, what to expect, what could go wrong, what not knowing costs, what would change it."""
 
 from collections.abc import Mapping, Sequence
-from math import exp, isnan
+from math import exp, inf, isnan
 
 import numpy as np
 import pandas as pd
@@ -157,7 +157,8 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
     said = [f"The best size lies between {low} and {high} with {percent(row['probability'])} probability."]
     if (without := leaning(row["warning"])) is not None:
         wider, larger = without
-        where = "" if isnan(larger) else f" around {count(row['params'] * larger)},"
+        sizes = {1.0: "", 0.0: " at smaller sizes,", inf: " at larger sizes,"}
+        where = sizes.get(larger, f" around {count(row['params'] * max(larger, 0.01))},")
         said.append(
             f"It rests on public suites of runs as well: your runs alone would put it{where} in an interval about {number(wider, 2)} times "
             "as wide."

@@ -184,3 +184,12 @@ def test_an_answer_that_leans_on_public_suites_says_so_and_by_how_much(few):
     assert "17 tokens per parameter (90%: 6 to 49)" in said and "--priors vague" in said
     assert leaning(allocate(alone, flops)["warning"].item()) is None
     assert without_usual(fits_of(alone), [part], sizes[1]) == (1.0, 1.0)
+
+
+def test_what_a_warning_says_of_public_suites_is_read_back():
+    start = "Public suites shape the interval of params: (...) Without them it would be about 1.9 times as wide"
+    assert leaning(f"{start}. Runs") == (1.9, 1.0)
+    assert leaning(f"Far. {start}, its middle 0.48 times as large. Runs") == (1.9, 0.48)
+    assert leaning(f"{start}, at smaller sizes. Runs") == (1.9, 0.0)
+    assert leaning(f"{start}, at larger sizes. Runs") == (1.9, np.inf)
+    assert leaning("Most of the interval of params comes from drift.") is None

@@ -22,7 +22,9 @@ from ..plans.loss import Part
 _NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
 _LEANING = "Public suites shape the interval of params"
-_SAID = re.compile(rf"{_LEANING}.*?about ([\d.]+) times as wide(?:, its middle ([\d.]+) times as large)?")
+_SAID = re.compile(
+    rf"{_LEANING}.*?about ([\d.]+) times as wide(?:, its middle ([\d.]+) times as large|, at (\w+) sizes)?"
+)
 _LEANS, _SHIFTED = 1.5, 1.25  # times as wide, or with a middle so far off, without what is usual, from which it is said
 _MOVED, _FAR = 1.15, 2.5  # factors of the middle from which it is said, and up to which how much
 _LEAST_LEFT = 0.1  # of the precision, without what is usual: with less the update has no end
@@ -151,7 +153,7 @@ def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarr
     low, middle, high = (float(np.exp(numbers["mu"] + x)) for x in (-away, 0.0, away))
     moved = ""
     if abs(np.log(larger)) > np.log(_FAR):  # too far for a first order
-        moved = f", at much {'larger' if larger > 1 else 'smaller'} sizes"
+        moved = f", at {'larger' if larger > 1 else 'smaller'} sizes"
     elif abs(np.log(larger)) > np.log(_MOVED):
         moved = f", its middle {larger:.2g} times as large"
     return [
@@ -164,10 +166,13 @@ def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarr
 def leaning(warning: str) -> tuple[float, float] | None:
     """Return how many times as wide the interval would be without public suites, and as large its middle, from what a warning says of it.
 
-    None if it says nothing; the second number is NaN if it does not say that.
+    None if it says nothing; the second number is 1 if it does not say that, 0 or infinity if it only says smaller or larger.
     """
     found = _SAID.search(warning)
-    return None if found is None else (float(found[1]), float(found[2] or "nan"))
+    if found is None:
+        return None
+    which = {"smaller": 0.0, "larger": float("inf"), None: 1.0}
+    return float(found[1]), float(found[2]) if found[2] else which[found[3]]
 
 
 def imposed_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
