@@ -14,7 +14,7 @@ from .compiled import ensure_compile_folder
 ENGINES = ("auto", "fast", "nuts")
 _SHARED = ("draws", "tune", "chains", "cores", "progressbar")  # arguments that any engine takes
 _LONGER, _ACCEPT = 4000, 0.99  # draws per chain and acceptance of NUTS where the fast engine did not succeed
-_LONGER_TAKES = 4  # times as long as the default draws, compilation included
+_LONGER_TAKES = 6  # times as long as the default draws, compilation included
 _DRAWS, _CHAINS = 1000, 4
 _NUTS_TAKES = (
     2  # times as long as all attempts before, at least: it is not begun on tables on which it would take hours
