@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ..published.priors import learnt_set
 from ..spec.learnt import BEYOND, RATIO, prior_texts
 from ..spec.spec import ModelSpec
 
@@ -41,7 +42,10 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
         found.append(Assumption(name, text, reason))
     if learnt:
         parts = f"the first part of {', '.join(learnt.priors)}; {learnt.weight:.0%} for all of them together"
-        found.append(Assumption("learnt", spec.learnt, f"From public suites of runs: {parts}."))
+        sources = learnt_set(spec.learnt.partition("/")[0].partition("-without-")[0])["sources"]
+        named = ", ".join(f"{one['name']} ({one['reference']})" for one in sources)
+        tables = sum(one["tables"] for one in sources)
+        found.append(Assumption("learnt", spec.learnt, f"From {tables} public tables of {named}: {parts}."))
     values = {
         "noise": noise.dist,
         "sigma": str(noise.sigma),
