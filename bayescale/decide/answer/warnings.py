@@ -117,7 +117,7 @@ def choice_warning(fits: Sequence[Fit], row: pd.Series, counted: str) -> str:
     elif row["extrapolation_decades"] > FAR:
         said.append(
             f"Beyond {FAR} decades the interval of params has not been tested: the optima of public suites lie about one decade beyond the "
-            "runs, and 90% intervals held 78 to 91% of them."
+            "runs, and 90% intervals held 84 to 94% of them."
         )
     said.append(counted)
     return " ".join(text for text in said if text)
