@@ -18,7 +18,6 @@ from board import huber
 from board.ours import fitted_laws
 from board.rivals import SAMPLES
 from board.tasks import Task, every_task
-from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from bayescale.calibrate.backtest.decisions import decide
@@ -123,9 +122,13 @@ def main() -> None:
     tasks = [task for task in every_task() if task.kind in ("loss", "repeats")]
     done = set(pd.read_csv(FILE)["task"]) if FILE.exists() else set()
     with threadpool_limits(1):
-        for found in Parallel(1, return_as="generator")(delayed(rows)(task) for task in tasks if task.task not in done):
+        for task in tasks:
+            if task.task in done:
+                continue
             old = [pd.read_csv(FILE)] if FILE.exists() else []
-            pd.concat([*old, pd.DataFrame(found)], ignore_index=True).to_csv(FILE, index=False, float_format="%.6g")
+            pd.concat([*old, pd.DataFrame(rows(task))], ignore_index=True).to_csv(
+                FILE, index=False, float_format="%.6g"
+            )
     print(summary(pd.read_csv(FILE)))
 
 

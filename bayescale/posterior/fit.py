@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import InputError, InputTypeError
 from ..runs.columns import PARAMS_KINDS
 from ..runs.select import EVERY_FAMILY
+from ..spec.learnt import ratio_prior
 from ..spec.spec import ModelSpec
 from . import engines
 from .check import check_fit
@@ -135,10 +136,10 @@ def _unlike(spec: ModelSpec, idata: xr.DataTree) -> dict[str, str]:
     if share >= _ALIKE:
         return {}
     said = f"probability {share:.0%}" if share >= 0.01 else "probability below 1%"
-    return {
-        f"unlike_{spec.law}": f"Law '{spec.law}': these runs are unlike the suites that its priors come from ({said}): wide ones decide"
-        f"{', except on the best tokens per parameter' if learnt and learnt.ratio else ''}."
-    }
+    data = {str(name): value for name, value in idata["constant_data"].data_vars.items()}
+    except_ratio = ", except on the best tokens per parameter" if ratio_prior(learnt, data) else ""
+    text = f"Law '{spec.law}': these runs are unlike the suites that its priors come from ({said}): wide ones decide{except_ratio}."
+    return {f"unlike_{spec.law}": text}
 
 
 def stored_seed(random_seed: int | np.random.Generator | None) -> int:

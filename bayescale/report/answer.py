@@ -1,12 +1,12 @@
 """The answer in half a minute: what to train, what to expect, what could go wrong, what not knowing costs, what would change it."""
 
 from collections.abc import Mapping, Sequence
-from math import exp, inf, isnan
+from math import exp, isnan, log
 
 import numpy as np
 import pandas as pd
 
-from ..decide.answer.imposed import leaning
+from ..decide.answer.imposed import MOVED, TOO_FAR, leans
 from ..decide.answer.row import NEAR
 from ..decide.answer.warnings import FAR
 from ..decide.sensitivity import K_HAT, nearly_chosen
@@ -155,14 +155,7 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
         return [f"The limits leave one size, {count(row['params'])}, whatever the law."]
     low, high = count(row["params_lower"]), count(row["params_upper"])
     said = [f"The best size lies between {low} and {high} with {percent(row['probability'])} probability."]
-    if (without := leaning(row["warning"])) is not None:
-        wider, larger = without
-        sizes = {1.0: "", 0.0: " at smaller sizes,", inf: " at larger sizes,"}
-        where = sizes.get(larger, f" around {count(row['params'] * max(larger, 0.01))},")
-        said.append(
-            f"It rests on public suites of runs as well: your runs alone would put it{where} in an interval about {number(wider, 2)} times "
-            "as wide."
-        )
+    said += _without_suites(found, row)
     if row["extrapolation_decades"] > FAR:
         said.append("So far beyond the runs no such interval has been tested.")
     if not isnan(row["probability_near_best"]):
@@ -177,6 +170,21 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
             f"It need not be hit exactly: on average, sizes from {near} cost at most {most} of the {spent} more than this one."
         )
     return said
+
+
+def _without_suites(found: Findings, row: pd.Series) -> list[str]:
+    """Say where the runs alone would put the best size, if public suites shape its interval."""
+    assert found.allocation is not None
+    wider, larger = found.allocation.attrs.get("without_suites", [(1.0, 1.0)])[-1]
+    if not leans((wider, larger)):
+        return []
+    where, far = "", abs(log(larger))
+    if far > log(TOO_FAR):
+        where = f" at {'larger' if larger > 1 else 'smaller'} sizes,"
+    elif far > log(MOVED):
+        where = f" around {count(row['params'] * larger)},"
+    alone = f"your runs alone would put it{where} in an interval about {number(wider, 2)} times as wide"
+    return [f"It rests on public suites of runs as well: {alone}."]
 
 
 def _beyond(found: Findings, row: pd.Series) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bayescale import Limits, Rules, Target, allocate, cheapest_plan, explain, fit, load_spec
-from bayescale.decide.answer.imposed import leaning, share_of_fade, without_usual
+from bayescale.decide.answer.imposed import leans, share_of_fade, without_usual
 from bayescale.decide.plans.choose import choose, held_drift, regretted
 from bayescale.decide.plans.risk import mean
 from bayescale.decide.problem.open import problem_of
@@ -179,17 +179,14 @@ def test_an_answer_that_leans_on_public_suites_says_so_and_by_how_much(few):
             wider, larger = without_usual(fits_of(idata), [part], sizes[0])
     assert wider == pytest.approx(sizes[1].std() / sizes[0].std(), rel=0.25) and wider > 1.2
     assert np.log(larger) == pytest.approx(sizes[1].mean() - sizes[0].mean(), abs=0.15)
-    said = allocate(idata, flops)["warning"].item()
-    assert leaning(said) == pytest.approx((wider, larger), rel=0.05)
-    assert "17 tokens per parameter (90%: 6 to 49)" in said and "--priors vague" in said
-    assert leaning(allocate(alone, flops)["warning"].item()) is None
+    table, other = allocate(idata, flops), allocate(alone, flops)
+    said = table["warning"].item()
+    assert leans((wider, larger)) and table.attrs["without_suites"] == [pytest.approx((wider, larger), rel=0.05)]
+    assert "Public suites shape the interval of params: there 17 tokens per parameter (90%: 6 to 49)" in said
+    assert f"about {wider:.1f} times as wide" in said and "--priors vague" in said
+    assert "Public suites" not in other["warning"].item() and other.attrs["without_suites"] == [(1.0, 1.0)]
     assert without_usual(fits_of(alone), [part], sizes[1]) == (1.0, 1.0)
 
 
-def test_what_a_warning_says_of_public_suites_is_read_back():
-    start = "Public suites shape the interval of params: (...) Without them it would be about 1.9 times as wide"
-    assert leaning(f"{start}. Runs") == (1.9, 1.0)
-    assert leaning(f"Far. {start}, its middle 0.48 times as large. Runs") == (1.9, 0.48)
-    assert leaning(f"{start}, at smaller sizes. Runs") == (1.9, 0.0)
-    assert leaning(f"{start}, at larger sizes. Runs") == (1.9, np.inf)
-    assert leaning("Most of the interval of params comes from drift.") is None
+def test_a_shift_alone_must_be_said():
+    assert not leans((1.4, 1.2)) and leans((1.6, 1.0)) and leans((1.0, 0.7)) and leans((1.0, 1.3))

@@ -6,8 +6,8 @@ runs show around the law. Where a law misses the small runs, that noise is large
 usual tokens per parameter of public suites contribute is taken out by the same update, backwards.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -21,12 +21,11 @@ from ..plans.loss import Part
 
 _NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
-_LEANING = "Public suites shape the interval of params"
-_SAID = re.compile(
-    rf"{_LEANING}.*?about ([\d.]+) times as wide(?:, its middle ([\d.]+) times as large|, at (\w+) sizes)?"
-)
 _LEANS, _SHIFTED = 1.5, 1.25  # times as wide, or with a middle so far off, without what is usual, from which it is said
-_MOVED, _FAR = 1.15, 2.5  # factors of the middle from which it is said, and up to which how much
+MOVED, TOO_FAR = (
+    1.15,
+    2.5,
+)  # factors of the middle from which it is said, and from which not how much: the update is of first order
 _LEAST_LEFT = 0.1  # of the precision, without what is usual: with less the update has no end
 
 
@@ -49,11 +48,16 @@ def share_of_fade(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.nda
     """
     if len(fits) != len(parts) or not np.var(log_params) > 0:
         return 0.0
-    places = np.split(np.arange(len(log_params)), np.cumsum([part.size for part in parts])[:-1])
-    saved = sum(
-        part.size * _saved(fit, part, log_params[own]) for fit, part, own in zip(fits, parts, places, strict=True)
-    )
-    return float(saved / (len(log_params) * np.var(log_params)))
+    return float(_mean(_saved, fits, parts, log_params) / np.var(log_params))
+
+
+def _mean(
+    of: Callable[[Fit, Part, np.ndarray], Any], fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray
+) -> Any:
+    """Return the mean over draws of what a function gives for each fit, its draws and their ln N*."""
+    own = np.split(log_params, np.cumsum([part.size for part in parts])[:-1])
+    found = [np.asarray(of(*one)) * one[1].size for one in zip(fits, parts, own, strict=True)]
+    return sum(found) / len(log_params)
 
 
 def _saved(fit: Fit, part: Part, log_params: np.ndarray) -> float:
@@ -96,28 +100,17 @@ def _per_decade(fits: Sequence[Fit]) -> str:
 def without_usual(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> tuple[float, float]:
     """Return how many times as wide the interval of N* would be without the usual tokens per parameter, and as large its middle.
 
-    Parameters
-    ----------
-    fits : sequence of Fit
-        One for each part.
-    parts : sequence of Part
-        Their draws.
-    log_params : numpy.ndarray, shape (draw,)
-        ln N* of all draws, part by part.
-
-    Returns
-    -------
-    wider, larger : float
-        To first order; both 1 for fits without this prior.
+    Arguments as for `share_of_fade`. To first order; both are 1 for fits without this prior.
     """
     if len(fits) != len(parts) or not np.var(log_params) > 0:
         return 1.0, 1.0
-    places = np.split(np.arange(len(log_params)), np.cumsum([part.size for part in parts])[:-1])
-    each = zip(fits, parts, places, strict=True)
-    more = np.array([_with_usual(fit, part, log_params[own]) for fit, part, own in each])
-    shares = np.array([part.size for part in parts]) / len(log_params)
-    variance, shift = shares @ more
+    variance, shift = _mean(_left_out, fits, parts, log_params)
     return float(np.sqrt(1 + variance / np.var(log_params))), float(np.exp(shift))
+
+
+def leans(without: tuple[float, float]) -> bool:
+    """Whether the interval of N* leans so much on public suites that it must be said, from `without_usual`."""
+    return without[0] >= _LEANS or abs(np.log(without[1])) >= np.log(_SHIFTED)
 
 
 def _usual(fit: Fit) -> Prior | None:
@@ -125,7 +118,7 @@ def _usual(fit: Fit) -> Prior | None:
     return ratio_prior(fit.spec.get_learnt(), {name: fit.data[column] for name, column in fit.spec.inputs.items()})
 
 
-def _with_usual(fit: Fit, part: Part, log_params: np.ndarray) -> tuple[float, float]:
+def _left_out(fit: Fit, part: Part, log_params: np.ndarray) -> tuple[float, float]:
     """Return what the variance and the mean of ln N* of a fit would be more, without the factor on tokens per parameter."""
     ratio = _usual(fit)
     if ratio is None or fit.spec.local_columns:
@@ -141,43 +134,32 @@ def _with_usual(fit: Fit, part: Part, log_params: np.ndarray) -> tuple[float, fl
     return per**2 * (without - variance), per * without * slope
 
 
-def _usual_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
+def _usual_said(fits: Sequence[Fit], without: tuple[float, float]) -> list[str]:
     """Return the sentence that says that the interval leans on public suites; none if it hardly does."""
-    wider, larger = without_usual(fits, parts, log_params)
-    if wider < _LEANS and abs(np.log(larger)) < np.log(_SHIFTED):
+    if not leans(without):
         return []
     from scipy.special import stdtrit
 
     numbers = next(one for one in map(_usual, fits) if one).numbers
     away = float(stdtrit(numbers["nu"], 0.95)) * numbers["sigma"]
     low, middle, high = (float(np.exp(numbers["mu"] + x)) for x in (-away, 0.0, away))
-    moved = ""
-    if abs(np.log(larger)) > np.log(_FAR):  # too far for a first order
+    (wider, larger), moved = without, ""
+    if abs(np.log(larger)) > np.log(TOO_FAR):
         moved = f", at {'larger' if larger > 1 else 'smaller'} sizes"
-    elif abs(np.log(larger)) > np.log(_MOVED):
+    elif abs(np.log(larger)) > np.log(MOVED):
         moved = f", its middle {larger:.2g} times as large"
     return [
-        f"{_LEANING}: there {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best {BEYOND:g} decades of compute "
-        f"beyond the runs. Without them it would be about {wider:.1f} times as wide{moved}. Runs of several sizes nearer to the plan would "
-        f"decide it; {given(priors='vague')} takes these runs alone."
+        f"Public suites shape the interval of params: there {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best "
+        f"{BEYOND:g} decades of compute beyond the runs. Without them it would be about {wider:.1f} times as wide{moved}. Runs of several "
+        f"sizes nearer to the plan would decide it; {given(priors='vague')} takes these runs alone."
     ]
 
 
-def leaning(warning: str) -> tuple[float, float] | None:
-    """Return how many times as wide the interval would be without public suites, and as large its middle, from what a warning says of it.
-
-    None if it says nothing; the second number is 1 if it does not say that, 0 or infinity if it only says smaller or larger.
-    """
-    found = _SAID.search(warning)
-    if found is None:
-        return None
-    which = {"smaller": 0.0, "larger": float("inf"), None: 1.0}
-    return float(found[1]), float(found[2]) if found[2] else which[found[3]]
-
-
-def imposed_said(fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray) -> list[str]:
+def imposed_said(
+    fits: Sequence[Fit], parts: Sequence[Part], log_params: np.ndarray, without: tuple[float, float]
+) -> list[str]:
     """Return sentences that say what most of the interval comes from, if it is imposed, and what would shrink it; none if it is not."""
-    usual, drift = _usual_said(fits, parts, log_params), share_of_drift(parts, log_params)
+    usual, drift = _usual_said(fits, without), share_of_drift(parts, log_params)
     if drift >= _MOST:
         return [
             *usual,

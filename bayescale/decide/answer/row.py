@@ -21,14 +21,14 @@ from ..question.demand import Demand
 from ..question.request import Request
 from .chosen import Chosen
 from .cost_of_limits import cost_of_limits
-from .imposed import imposed_said
+from .imposed import imposed_said, without_usual
 from .warnings import cap_warning, fixed, served_beyond, unused
 
 NEAR = 0.02  # wasted compute up to which a plan is near the best
 
 
 def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str, Any]:
-    """Return the row of a choice; `said` holds the warnings that these numbers call for."""
+    """Return the row of a choice; `said` holds the warnings that these numbers call for, `without_suites` what `without_usual` gives."""
     request, draws, feasible, choice = problem.request, one.draws, one.feasible, one.choice
     n, d, money, seen = choice.log_params, choice.log_tokens, one.money, _regretted(one)
     own = seen.choice.own
@@ -49,8 +49,10 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
     said += cap_warning(request, binding) + fixed(draws.size, intervals, binding, feasible.budget)
     said += cost_of_limits(problem, one, [name for name in binding if name != feasible.budget])
     said += served_beyond(request, feasible.budget, costs["inference_flops"])
+    best, without = np.broadcast_to(own.log_params, own.loss.shape), (1.0, 1.0)
     if intervals["params_upper"] > intervals["params_lower"]:
-        said += imposed_said(problem.fits, draws.parts, np.broadcast_to(own.log_params, own.loss.shape))
+        without = without_usual(problem.fits, draws.parts, best)
+        said += imposed_said(problem.fits, draws.parts, best, without)
     sought = one.flat is not None  # the cost was minimised
     return {
         "budget": np.nan if sought else asked + one.data_usd,
@@ -77,6 +79,7 @@ def row_of(problem: Problem, one: Chosen, risk: str, measure: Risk) -> dict[str,
         "probability_overspend": np.nan if sought else _overspend(money, request, n, tokens),
         "binding": ", ".join(binding),
         "said": " ".join(filter(None, [*said, one.said])),
+        "without_suites": without,
     }
 
 

@@ -39,12 +39,16 @@ def answer(
     table = pd.DataFrame([row for _, row in kept])
     summary = _bands(problem, [one for one, _ in kept], table)
     names = [f"{kind}_{edge}" for kind in _KINDS for edge in _EDGES]
-    own = table.pop("said").tolist()
+    own, without = table.pop("said").tolist(), table.pop("without_suites").tolist()
     own[-1] = " ".join(filter(None, [own[-1], *why_not]))
     table = table.join(summary[[*names, "probability", "extrapolation_decades"]])
     counted = count_warning(problem.fits)
     said = [choice_warning(problem.fits, row, counted) for _, row in summary.iterrows()]
-    return table.assign(warning=[" ".join(filter(None, texts)) for texts in zip(own, said, strict=True)])
+    table = table.assign(warning=[" ".join(filter(None, texts)) for texts in zip(own, said, strict=True)])
+    table.attrs["without_suites"] = (
+        without  # how many times as wide the interval of params would be, and as large, for each row
+    )
+    return table
 
 
 def _refused(problem: Problem, one: Chosen, row: dict[str, object]) -> str:
