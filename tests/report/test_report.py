@@ -6,10 +6,11 @@ from functools import partial
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
-from bayescale import allocate, cheapest_plan
+from bayescale import allocate, cheapest_plan, fit
 from bayescale.decide.question.demand import Demand
 from bayescale.decide.question.limits import Limits
 from bayescale.decide.question.request import Budget
@@ -289,3 +290,43 @@ def test_the_hash_is_of_the_runs_and_not_of_their_order(posterior_from_constants
     moved = other["constant_data"].to_dataset()
     other["constant_data"] = xr.DataTree(moved.assign(tokens=moved["tokens"] * 1.001))
     assert runs_hash(idata) != runs_hash(other)
+
+
+@pytest.fixture(scope="module")
+def leaning():
+    """The page of eight runs that say little about the best size, with a plan of almost the chosen size among the rivals."""
+    rng = np.random.default_rng(8)
+    params = np.array([4e7, 8e7, 8e7, 1.6e8, 1.6e8, 3.2e8, 3.2e8, 6.4e8])
+    tokens = params * np.array([40, 12, 60, 10, 40, 8, 25, 15])
+    loss = (1.82 + 0.75 * (params / 2.5e7) ** -0.34 + 0.9 * (tokens / 6e8) ** -0.3) * np.exp(
+        0.004 * rng.standard_normal(8)
+    )
+    runs = pd.DataFrame({"run": [f"r{i}" for i in range(8)], "params": params, "tokens": tokens, "loss": loss})
+    idata = fit(load_spec("skaling"), runs, engine="fast", random_seed=1)
+    chosen = allocate(idata, 2e20).iloc[0]
+    near = 1.03 * chosen["params"]
+    plans = {"near copy": (near, 2e20 / (6 * near)), "half": (near / 2, 2e20 / (3 * near))}
+    return allocate(idata, 2e20), make_report(idata, Question(budget=Budget(flops=2e20), plans=plans))
+
+
+def test_the_first_page_says_what_the_runs_alone_would_say(leaning):
+    table, page = leaning
+    wider, larger = table.attrs["without_suites"][-1]
+    (sure,) = [fact for fact in page.facts if fact.label == "How sure the size is"]
+    (said,) = [text for text in sure.points if "public suites" in text]
+    assert f"about {wider:.2g} times as wide" in said
+    where = float(table["params"].iloc[0]) * larger
+    assert f"around {count(where)}," in said or f"at {'larger' if larger > 1 else 'smaller'} sizes," in said
+
+
+def test_a_near_copy_of_the_plan_is_said_and_is_no_rival(leaning):
+    (changes,) = [fact for fact in leaning[1].facts if fact.label == "What would change it"]
+    rival = " ".join(changes.points)
+    assert "'near copy' is nearly the same plan." in rival and "The nearest rival, 'near copy'" not in rival
+    assert "'half' is nearly" not in rival
+
+
+def test_the_frontier_lies_around_the_plan(leaning):
+    (section,) = [section for section in leaning[1].sections if section.name == "pareto"]
+    decades = {abs(round(np.log10(row["train_flops"] / 2e20), 6)) for row in section.data["plans"]}
+    assert decades == {0.0, 0.5, 1.0} and max(row["train_flops"] for row in section.data["plans"]) > 6e20
