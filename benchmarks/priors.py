@@ -108,12 +108,8 @@ def learnt(rows: dict[str, pd.DataFrame], own: dict[str, Any], left: str = "") -
         models[law] = {name: _normal(*one) for name, one in priors.items()}
     ratios = rows[OF_LAW].query(f"parameter == '{RATIO}' and source != '{left}'")
     ratio, alike[RATIO] = learn_priors(ratios, {RATIO: WIDE})
-    mu, sd = ratio[RATIO]
-    tails = {
-        "dist": "StudentT",
-        "nu": NU,
-        **{name: value for name, value in _normal(mu, sd / AS_WIDE).items() if name != "dist"},
-    }
+    normal = _normal(*ratio[RATIO])
+    tails = {**normal, "dist": "StudentT", "nu": NU, "sigma": float(f"{normal['sigma'] / AS_WIDE:.3g}")}
     return {"models": models, RATIO: tails}, alike
 
 
