@@ -82,6 +82,8 @@ def allocate(
         `flat_params_*`, the sizes that still reach the lowest risk possible with slightly less spending; `loss_*` of a run and `expected_*`
         of the law's curve; `risk`, `risk_value`; `expected_regret` and `wasted_compute`; probabilities; `binding`; `extrapolation_decades`;
         `warning`. A budget without an answer has no row, and the last warning says why; if no budget has one, an error is raised.
+        `attrs["without_suites"]` has for each row how many times as wide the interval of params would be, and as large its middle, without
+        what public suites say about tokens per parameter.
 
     Raises
     ------
