@@ -53,7 +53,7 @@ SIZE = 4000  # effective points wanted, as `fit` asks for at its defaults
 HEAVY = 0.05  # relative error of a reference's sd beyond which there is none
 SURELY = 3.0  # standard errors beyond a limit
 NUTS = {"draws": 3000, "tune": 1000, "chains": 4, "target_accept": 0.99}
-SMC = {"draws": 600, "tune": 300, "chains": 8}
+SMC = {"draws": 600, "tune": 600, "chains": 8}
 WORKERS = int(os.environ.get("WORKERS", "2"))
 RHAT, ESS, DIVERGING = 1.01, 1000, 1e-3
 

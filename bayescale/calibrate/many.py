@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from joblib import Parallel, cpu_count, delayed
-from threadpoolctl import threadpool_limits
 
 from ..errors import InputError, InputTypeError, named
+from ..posterior.arrays import fast_arrays
 from ..posterior.fast import found_numbers, search
 from ..posterior.fit import stored_seed
 from ..posterior.importance import resampled
@@ -248,7 +248,7 @@ def _computed(
 
 def _fit_chunk(number: int, tasks: Sequence[_Task], options: Options) -> tuple[int, _Arrays]:
     # One thread: on arrays this small, BLAS threads only wait for each other. A draw far out may leave the range of floats.
-    with threadpool_limits(limits=1), np.errstate(all="ignore"):
+    with fast_arrays():
         return number, _joined([_fit_or_fault(task, options) for task in tasks], options.draws)
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 import xarray as xr
-from threadpoolctl import threadpool_limits
 
 from ..spec.density import Density
 from ..spec.noise import additive_noise, observed_name, to_link
 from ..spec.spec import ModelSpec
+from .arrays import fast_arrays
 from .gate import Gate, look
 from .importance import EFFORTS, QUARTER, Weighed, effective, log_evidence, resampled, sample_halves
 from .smc import AGREE, plain_rhat, sample_smc
@@ -69,8 +69,7 @@ def sample_fast(
     accepted : bool
         Whether the gate accepts the draws; those of SMC are left to the checks.
     """
-    # One thread: on arrays this small, BLAS threads only wait for each other. A draw far out may leave the range of floats.
-    with threadpool_limits(limits=1), np.errstate(all="ignore"):
+    with fast_arrays():
         density, cores = Density(spec, runs), cores or os.cpu_count() or 1
         kept = kept_draws(len(runs), draws, chains)
         seeds = [int(seed) for seed in np.random.SeedSequence(random_seed).generate_state(3)]
@@ -145,7 +144,7 @@ def sample_briefly(
     values : dict of str to array, shape (draws,)
         Parameters and the law's constants.
     """
-    with threadpool_limits(limits=1), np.errstate(all="ignore"):
+    with fast_arrays():
         density = Density(spec, runs)
         for effort in (QUARTER, EFFORTS[0]):
             halves = sample_halves(density, size=draws // 2, effort=effort, cores=1, random_seed=random_seed)
@@ -177,7 +176,7 @@ def _by_smc(
     density: Density, runs: pd.DataFrame, draws: int, tune: int, chains: int, cores: int, seeds: list[int]
 ) -> xr.DataTree:
     """Sample a broken law with several explanations; each run is a chain, so that the checks can compare them."""
-    for effort, most in ((_LESS, tune // 2), (1.0, 0)):  # to move on is cheaper than to begin again
+    for effort in (_LESS, 1.0):
         sampled, stats = sample_smc(
             density,
             draws=draws,
@@ -185,7 +184,7 @@ def _by_smc(
             chains=chains,
             cores=cores,
             random_seed=seeds[0],
-            most=most,
+            most=tune // 2,  # to move on is cheaper than to begin again
         )
         numbers = [one.number(sampled[name]) for name, one in zip(density.names, density.coordinates, strict=True)]
         if max(plain_rhat(number) for number in numbers) < AGREE:

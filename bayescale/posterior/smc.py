@@ -11,35 +11,30 @@ excludes (`Law.bounds`) have zero likelihood, and the least squares take the bou
 would be allowed if the runs violate the bounds.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
+from joblib import Parallel, delayed
 
 from ..errors import InputError, given
 from ..laws.law import SLACK
 from ..progress import steps
 from ..spec.density import Density
+from .arrays import downwards, fast_arrays, upwards
 
 _KEPT = 0.8  # effective share of points left after a step of t
-_MOVES, _LAST = 25, 2  # moves per step: tune / 25, and tune / 2 after the last step
-_BLOCK, AGREE, _NEAR = (
-    100,
-    1.005,
-    1.1,
-)  # further moves at a time; plain R-hat at which runs need none, and from which they do not help
-_TURNS = (
-    "rest",
-    "whole",
-    "rest",
-    "redrawn",
-)  # parameters moved by differences; in every fourth move, a part is drawn from its prior
+_MOVES, _LAST = 25, 4  # moves per step: tune / 25, and tune / 4 after the last step, where runs that disagree go on
+_BLOCK = 100  # further moves at a time
+AGREE, _NEAR = 1.005, 1.1  # plain R-hat at which runs need none, and from which they do not help
+# Parameters moved by differences; in every fourth move, a part is drawn from its prior.
+_TURNS = ("rest", "whole", "rest", "redrawn")
 _JUMP = 0.1  # share of moves by a full difference, which lead from mode to mode
 _SPREAD = 1.5  # factor on the priors of linear parameters in their least squares, for their heavy tails
 _TAILS = 3  # degrees of freedom of the draws of linear parameters: with lighter tails than the priors, points would get stuck
 _LINEAR = ("Normal", "StudentT")  # priors of parameters that are drawn from their least squares, unbounded
 _TINY = 1e-5
-_CELLS = 60000  # points x runs evaluated at a time
+_CELLS = 30000
 _INSIDE = 3  # sds inside the bounds beyond which least squares can ignore them
 _NARROWEST = (
     0.2  # smallest sd left by a bound, in sds: with less, Student-t noise nearer to a bound would leave points stuck
@@ -58,7 +53,7 @@ def sample_smc(
     draws : int
         Points of each run.
     tune : int
-        Effort: tune / 25 moves at each step, tune / 2 after the last; at least 10.
+        Effort: tune / 25 moves at each step, tune / 4 after the last; at least 10.
     chains, cores : int
         Number of runs, and how many of them at a time.
     random_seed : int
@@ -75,17 +70,17 @@ def sample_smc(
     """
     target, n = Conditional(density), 2 * ((draws + 1) // 2)
     rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(random_seed).spawn(chains)]
-    with ThreadPoolExecutor(max(1, min(cores, chains))) as pool:
-        each = pool.map(lambda rng: _run(target, n, tune, rng), rngs)
-        states, stats = zip(*(one for _, one in zip(steps(rngs, "Sampling"), each, strict=True)), strict=True)
+    # Processes: threads would spend as long on waiting for the interpreter as on the arrays.
+    with Parallel(max(1, min(cores, chains)), return_as="generator", batch_size=1) as pool:
+        each = pool(delayed(_run)(target, n, tune, rng) for rng in rngs)
+        runs = [one for _, one in zip(steps(rngs, "Sampling"), each, strict=True)]
         for _ in range(most // _BLOCK):
-            points = np.stack([state["points"] for state in states])
+            points = np.stack([run.state["points"] for run in runs])
             if not AGREE < max(map(plain_rhat, np.moveaxis(points, -1, 0))) < _NEAR:
                 break
-            more = list(pool.map(lambda one: target.moved(one[0], one[1], 1.0, _BLOCK), zip(states, rngs, strict=True)))
-            stats = [{**one, "acceptance": share} for one, share in zip(stats, more, strict=True)]
-    values = [density.values(state["points"][:draws]) for state in states]
-    found = {name: np.array([one[name] for one in stats]) for name in ("log_evidence", "acceptance", "steps")}
+            runs = list(pool(delayed(_longer)(target, run) for run in runs))
+    values = [density.values(run.state["points"][:draws]) for run in runs]
+    found = {name: np.array([run.stats[name] for run in runs]) for name in ("log_evidence", "acceptance", "steps")}
     return {name: np.stack([one[name] for one in values]) for name in density.names}, found
 
 
@@ -97,9 +92,29 @@ def plain_rhat(values: np.ndarray) -> float:
     return float(np.sqrt((n - 1) / n + between / within)) if within > 0 else 1.0
 
 
-def _run(
+class _Run(NamedTuple):
+    """The points of a run, what is said about it, and its source of random numbers."""
+
+    state: dict[str, np.ndarray]
+    stats: dict[str, float]
+    rng: np.random.Generator
+
+
+def _longer(target: "Conditional", run: _Run) -> _Run:
+    with fast_arrays():
+        share = target.moved(run.state, run.rng, 1.0, _BLOCK)
+    return run._replace(stats={**run.stats, "acceptance": share})
+
+
+def _run(target: "Conditional", n: int, tune: int, rng: np.random.Generator) -> _Run:
+    with fast_arrays():
+        return _Run(*_followed(target, n, tune, rng), rng)
+
+
+def _followed(
     target: "Conditional", n: int, tune: int, rng: np.random.Generator
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Follow points from the prior to the posterior."""
     density = target.density
     state = target.state(density.draw(rng, n), target.standard(n, rng))
     t, evidence, steps, accepted = 0.0, -density.log_share_allowed(), 0, 0.0
@@ -135,22 +150,6 @@ def _resampled(state: dict[str, np.ndarray], weight: np.ndarray, rng: np.random.
     steps = (np.arange(n) + rng.random()) / n
     chosen = np.searchsorted(np.cumsum(weight / weight.sum()), steps).clip(max=n - 1)
     return {name: value[chosen] for name, value in state.items()}
-
-
-def _downwards(root: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve root x = right, shapes (n, k, k) and (n, k), for all points at once: LAPACK, point by point, takes three times as long."""
-    found = np.empty_like(right)
-    for i in range(right.shape[1]):
-        found[:, i] = (right[:, i] - np.einsum("nj,nj->n", root[:, i, :i], found[:, :i])) / root[:, i, i]
-    return found
-
-
-def _upwards(root: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve the same for the transpose of the root."""
-    found = np.empty_like(right)
-    for i in reversed(range(right.shape[1])):
-        found[:, i] = (right[:, i] - np.einsum("nj,nj->n", root[:, i + 1 :, i], found[:, i + 1 :])) / root[:, i, i]
-    return found
 
 
 class Conditional:
@@ -223,7 +222,7 @@ class Conditional:
         if standard is None:
             standard = (np.swapaxes(root, 1, 2) @ points[:, self.linear, None])[..., 0] - middle
         else:
-            points[:, self.linear] = _upwards(root, middle + standard)
+            points[:, self.linear] = upwards(root, middle + standard)
             values.update({density.names[i]: points[:, i] for i in self.linear})
         curve = moves.curve((design @ points[:, self.linear, None])[..., 0], values, density.data)
         return self._log_t(standard, root), density.log_likelihood_at(curve, values)
@@ -248,7 +247,7 @@ class Conditional:
         if law.bounds is not None:
             precision, right = self._within_bounds(values, precision, right)
         root = np.linalg.cholesky(precision)
-        return root, _downwards(root, right[..., 0])
+        return root, downwards(root, right[..., 0])
 
     def _within_bounds(
         self, values: dict[str, np.ndarray], precision: np.ndarray, right: np.ndarray

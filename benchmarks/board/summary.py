@@ -23,6 +23,7 @@ CHOICES = {
 }
 DIGITS = {
     "error %": 2,
+    "RMSLE %": 2,
     "interval score": 1,
     "width %": 1,
     "CRPS": 2,
