@@ -6,7 +6,7 @@ count as one observation, their mean log density; and few cuts tell little, so w
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,18 @@ CUTS = (0.35, 0.5, 0.65, 0.8)  # of the range of the runs in log compute, or alo
 _LEAST_HEAD, _LEAST_TAIL = 5, 2
 _DRAWS = 1000  # of each fit to a head
 _TRIED = 2  # laws with which it is tried whether small runs count in full, the best ones
+_ONE_SD = (0.1587, 0.8413)  # of a Normal on either side
 _OUTSIDE = 0.05  # predictive probability on either side of a 90% band
 _SHRINK = 3.0  # cuts that weigh as much as the belief that all laws are equally good
+
+
+class _Scored(NamedTuple):
+    """A forecast of the runs beyond a cut: mean log density of a run; the probability of a lower value, the sd and the distance of each."""
+
+    score: float
+    below: np.ndarray
+    sd: np.ndarray
+    distance: np.ndarray
 
 
 def split_at(reach: np.ndarray) -> list[np.ndarray]:
@@ -65,16 +75,18 @@ def forward_scores(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, *, random
     -------
     pandas.DataFrame
         Index law, one column for each cut, named by the number of runs before it: mean log density of a run beyond the cut, with the
-        law's drift; minus infinity if it forecasts no value. No columns if there are too few runs. Its attribute `below` has for each
-        cut and law the predictive probability of a lower value than measured, shape (run beyond,).
+        law's drift; minus infinity if it forecasts no value. No columns if there are too few runs. Its attributes `below`, `sd` and
+        `distance` have for each cut and law, shape (run beyond,), the predictive probability of a lower value than measured, the
+        predictive sd on the scale of the noise, and the distance beyond the cut in decades.
     """
     found = {
         int(head.sum()): {name: _score(spec, rows, head, random_seed) for name, spec in specs.items()}
         for head in steps(_heads(specs, rows), "Forecasting from the smaller runs")
     }
-    scores = {n: {name: score for name, (score, _) in laws.items()} for n, laws in found.items()}
+    scores = {n: {name: one.score for name, one in laws.items()} for n, laws in found.items()}
     table = pd.DataFrame(scores, index=list(specs), dtype=float).rename_axis("law")
-    table.attrs["below"] = {n: {name: below for name, (_, below) in laws.items()} for n, laws in found.items()}
+    for key in _Scored._fields[1:]:
+        table.attrs[key] = {n: {name: getattr(one, key) for name, one in laws.items()} for n, laws in found.items()}
     return table
 
 
@@ -108,16 +120,48 @@ def missed(scores: pd.DataFrame, weights: Mapping[str, float]) -> str:
     )
 
 
+def own_drift(scores: pd.DataFrame, weights: Mapping[str, float]) -> float:
+    """Return by how much the variance of drift must grow, per squared decade, for the average's forecasts to be as far off as they say.
+
+    Squared errors of the larger runs are compared with the variances of their forecasts. Each cut counts once, and what is expected of a
+    forecast counts as much as three cuts, as it does in the weights.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        From `forward_scores`.
+    weights : mapping of str to float
+        Of the laws, summing to one.
+
+    Returns
+    -------
+    float
+        Negative if the forecasts were better than they say; 0 without a cut.
+    """
+    from scipy.special import ndtri  # slow to import
+
+    least = 1 / _DRAWS
+    errors = [np.mean(ndtri(one.clip(least, 1 - least)) ** 2) for one in _averaged(scores, weights, "below")]
+    if not errors:
+        return 0.0
+    excess = (sum(errors) - len(errors)) / (len(errors) + _SHRINK)
+    sds, distances = (_averaged(scores, weights, key) for key in ("sd", "distance"))
+    return float(excess * np.mean([np.mean(sd**2) / np.mean(far**2) for sd, far in zip(sds, distances, strict=True)]))
+
+
+def _averaged(scores: pd.DataFrame, weights: Mapping[str, float], key: str) -> list[np.ndarray]:
+    """Average an attribute of the scores over laws, one array for each cut."""
+    cuts = scores.attrs.get(key, {}).values()
+    return [np.sum([weight * laws[name] for name, weight in weights.items()], axis=0) for laws in cuts]
+
+
 def _heads(specs: Mapping[str, ModelSpec], rows: pd.DataFrame) -> list[np.ndarray]:
     first = next(iter(specs.values()))
     return split_at(np.asarray(first.get_law().reach(**model_inputs(first, rows))))
 
 
-def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> tuple[float, np.ndarray]:
-    """Return the mean log density of the runs beyond a cut, on the scale of the noise, with the law's drift as in `forecast`.
-
-    And the predictive probability of a lower value of each of these runs.
-    """
+def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> _Scored:
+    """Score a law's forecast of the runs beyond a cut, on the scale of the noise, with the law's drift as in `forecast`."""
     small, large = (rows[part].reset_index(drop=True) for part in (head, ~head))
     density, values = sample_briefly(spec, small, draws=_DRAWS, random_seed=seed)
     law = density.law
@@ -127,7 +171,8 @@ def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> 
     reached = reached_by(law, density.data, float(density.data["log_reach_max"]))
     rng = np.random.default_rng(seed)
     standard = rng.standard_normal(_DRAWS) if spec.drift.per_decade else np.zeros(_DRAWS)
-    drift = Drift(standard, spec.drift.per_decade).at(distance(law, inputs, reached))
+    beyond = distance(law, inputs, reached)
+    drift = Drift(standard, spec.drift.per_decade).at(beyond)
     below = np.maximum(-signed_decades(law, inputs, reached), 0)
     with np.errstate(all="ignore"):
         curve = law.loss(**inputs, **{name: values[name] for name in law.loss_constants})
@@ -137,7 +182,9 @@ def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> 
         noise = additive_noise(density.spec, draws)
         drawn = to_link(spec, expected) + noise.standard(expected.shape, rng) * noise.scale(below)
         lower = np.mean(drawn < to_link(spec, measured), axis=1)
-    return float(np.nan_to_num(score, nan=-np.inf)), lower
+        low, high = np.quantile(drawn, _ONE_SD, axis=1)  # not the sd, which tails and draws far out would make
+    sd = (high - low) / 2
+    return _Scored(float(np.nan_to_num(score, nan=-np.inf)), lower, sd, np.broadcast_to(beyond[:, 0], sd.shape))
 
 
 def law_holds(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int) -> float:
@@ -170,7 +217,7 @@ def law_holds(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, scores: pd.Dat
     total = 0.0
     for n, column in reversed(list(scores.items())) if tried else ():
         exact = [specs[name].changed({"noise": {"fade": 0.0}}) for name in tried]
-        gain = max(_score(spec, rows, heads[int(str(n))], random_seed)[0] for spec in exact) - float(column.max())
+        gain = max(_score(spec, rows, heads[int(str(n))], random_seed).score for spec in exact) - float(column.max())
         total += gain
         if not gain > 0:
             return min(total, 0.0)

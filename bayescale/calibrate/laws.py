@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from ..errors import InputError, given
-from ..posterior import average_fits, failed_checks, fit
+from ..laws.law import compute
+from ..posterior import average_fits, failed_checks, fit, fitted_spec
 from ..progress import steps
 from ..runs import select_rows
 from ..runs.problems import counted
@@ -21,7 +23,7 @@ from ..runs.values import parse_column
 from ..spec import load_spec
 from ..spec.density import has_density
 from ..spec.spec import ModelSpec
-from .forward import forward_scores, law_holds, missed, weigh
+from .forward import forward_scores, law_holds, missed, own_drift, weigh
 
 AUTO = "auto"
 _ONE_EPOCH = ("skaling", "profile")
@@ -112,6 +114,7 @@ def fit_laws(
         scores, why = _scores(rows, specs, random_seed)
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
     weights = _weights(scores, [name for name, checks in failed.items() if checks], in_full=odds > _HOLDS)
+    drift = _let_drift(fits, scores, weights)
     idata = average_fits(fits, weights)
     notes = {name: f"its check failed ({', '.join(checks)})" if checks else "" for name, checks in failed.items()}
     means = scores.mean(axis=1)
@@ -132,6 +135,8 @@ def fit_laws(
     said |= {f"law_{name}": f"Law '{name}' is left out: {text}" for name, text in left.items()}
     if contradicted := missed(scores, weights):
         said["cuts_missed"] = contradicted
+    if drift:
+        said["own_drift"] = drift
     if odds > _HOLDS:
         said["in_full"] = (
             "The laws hold over the whole table: the smaller runs forecast the larger ones better if all count in full "
@@ -145,6 +150,31 @@ def fit_laws(
         notes=json.dumps(said),
     )
     return idata
+
+
+def _let_drift(fits: Mapping[str, xr.DataTree], scores: pd.DataFrame, weights: Mapping[str, float]) -> str:
+    """Let laws of compute drift as far as the table's own forecasts were off; return the sentence on it, if there is one.
+
+    A drift that was asked for stays.
+    """
+    specs = {name: fitted_spec(idata) for name, idata in fits.items()}
+    if any("drift" in spec.changes or spec.get_law().reach is not compute for spec in specs.values()):
+        return ""
+    more = own_drift(scores, weights)
+    usual = {name: spec.drift.per_decade for name, spec in specs.items()}
+    own = {name: round(float(np.sqrt(max(one**2 + more, 0.0))), 4) for name, one in usual.items()}
+    if own == usual:
+        return ""
+    for name, spec in specs.items():
+        fits[name].attrs["spec_changes"] = json.dumps(spec.changed({"drift": {"per_decade": own[name]}}).changes)
+    off = "further off than" if more > 0 else "no further off than"
+    here = f"by {_percent(own)} (sd) per decade beyond the runs here" if any(own.values()) else "not at all here"
+    return f"The smaller runs forecast the larger ones {off} their bands say, so the laws drift {here}; usually by {_percent(usual)}."
+
+
+def _percent(values: Mapping[str, float]) -> str:
+    """Return shares in per cent, from the least to the most."""
+    return " to ".join(f"{100 * one:.2g}" for one in sorted({min(values.values()), max(values.values())})) + "%"
 
 
 def specs_for(

@@ -15,7 +15,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 
 from ..errors import InputError, given
 from ..laws.law import SLACK
@@ -34,11 +33,10 @@ _SPREAD = 1.5  # factor on the priors of linear parameters in their least square
 _TAILS = 3  # degrees of freedom of the draws of linear parameters: with lighter tails than the priors, points would get stuck
 _LINEAR = ("Normal", "StudentT")  # priors of parameters that are drawn from their least squares, unbounded
 _TINY = 1e-5
-_CELLS = 30000
+_CELLS = 30_000  # points x runs evaluated at a time: their arrays stay in a core's cache
 _INSIDE = 3  # sds inside the bounds beyond which least squares can ignore them
-_NARROWEST = (
-    0.2  # smallest sd left by a bound, in sds: with less, Student-t noise nearer to a bound would leave points stuck
-)
+# Smallest sd left by a bound, in sds: with less, Student-t noise nearer to a bound would leave points stuck.
+_NARROWEST = 0.2
 
 
 def sample_smc(
@@ -68,6 +66,8 @@ def sample_smc(
     stats : dict of str to array
         `log_evidence`, `acceptance` of the last moves and `steps` of each run, shape (chain,).
     """
+    from joblib import Parallel, delayed  # slow to import
+
     target, n = Conditional(density), 2 * ((draws + 1) // 2)
     rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(random_seed).spawn(chains)]
     # Processes: threads would spend as long on waiting for the interpreter as on the arrays.

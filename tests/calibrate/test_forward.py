@@ -1,12 +1,14 @@
 """Forward scores: which runs a cut holds out, that a score is what a forecast would say, and the weights that follow."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from bayescale import forecast, load_spec, read_runs
 from bayescale.calibrate import forward
-from bayescale.calibrate.forward import forward_scores, missed, split_at, weigh
+from bayescale.calibrate.forward import forward_scores, missed, own_drift, split_at, weigh
 from bayescale.posterior import fitted_spec
 from bayescale.spec.density import Density
 from bayescale.spec.noise import log_mean_exp
@@ -102,11 +104,35 @@ def test_a_contradiction_is_of_the_average_and_not_of_a_law_alone():
     assert missed(apart, {"a": 1.0, "b": 0.0}) and missed(apart, {"a": 0.5, "b": 0.5}) == ""
 
 
+def off_by(*sds):
+    """What is added to the variance of drift where forecasts at each cut, half a decade away, were off by so many of their sds of 2%."""
+    below = [np.full(4, NormalDist().cdf(one)) for one in sds]
+    scores = scored(*((one, one[::-1]) for one in below))
+    for key, value in (("sd", 0.02), ("distance", 0.5)):
+        scores.attrs[key] = {n: {"a": np.full(4, value), "b": np.full(4, value)} for n in range(len(sds))}
+    return own_drift(scores, {"a": 0.5, "b": 0.5})
+
+
+def test_drift_is_as_large_as_forecasts_of_the_own_larger_runs_were_off():
+    assert off_by() == 0, "without a cut nothing is known"
+    assert off_by(1, -1) == pytest.approx(0), "they were off by what they say"
+    assert off_by(0.5, -0.5) < 0, "they were better than they say"
+    # The variance of two cuts that were off by this much, and of three that were off as they say, over what they say.
+    assert off_by(2, -3) == pytest.approx(((3 + 4 + 9) / 5 - 1) * (0.02 / 0.5) ** 2)
+    assert off_by(2, -2, 2, -2) > off_by(2, -2) > off_by(2), "more cuts tell more"
+
+
+def test_drift_is_of_the_average_and_not_of_a_law_alone():
+    scores = scored(([0.001, 0.001], [0.5, 0.5]))
+    scores.attrs |= {key: {0: {"a": np.ones(2), "b": np.ones(2)}} for key in ("sd", "distance")}
+    assert own_drift(scores, {"a": 1.0, "b": 0.0}) > 0 > own_drift(scores, {"a": 0.0, "b": 1.0})
+
+
 def test_the_probability_of_a_lower_value(small_runs):
     """A run that is far below the forecast has none; one that is far above has all."""
     spec = load_spec("chinchilla")
     own = small_runs.sort_values("flops").reset_index(drop=True)
     head = np.arange(len(own)) < len(own) - 3
     own.loc[~head, "loss"] *= [0.5, 1.0, 2.0]
-    lower = forward._score(spec, own, head, 1)[1]
+    lower = forward._score(spec, own, head, 1).below
     assert lower[0] < 0.01 and 0.01 < lower[1] < 0.99 and lower[2] > 0.99

@@ -32,7 +32,7 @@ from bayescale import (
 from bayescale.calibrate import laws as module
 from bayescale.calibrate.compare import compare_laws
 from bayescale.decide.sensitivity import _weights_of
-from bayescale.posterior import failed_checks, fit, fits_of
+from bayescale.posterior import failed_checks, fit, fits_of, fitted_spec
 
 ALL = {"where": (), "family": None, "best_of": (), "all_rows": False}
 
@@ -229,6 +229,18 @@ def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, aver
     failing = names
     assert list(json.loads(fit_laws(runs_of(14)).attrs["weights"])) == ["skaling"], "one law at any price"
     assert len(failed_checks(fit_laws(runs_of(14), names))) == 3
+
+
+def test_laws_drift_as_forecasts_of_the_own_larger_runs_were_off(average):
+    own = {name: fitted_spec(average[name]) for name in json.loads(average.attrs["weights"])}
+    drifts = {spec.drift.per_decade for spec in own.values()}
+    assert len(drifts) == 1 and load_spec("skaling").drift.per_decade not in drifts
+    assert "usually by 0.75%" in json.loads(average.attrs["notes"])["own_drift"]
+    plain = fitted_spec(fit(load_spec("skaling"), runs_of(14), draws=50))
+    assert own["skaling"].noise == plain.noise and own["skaling"].drift.best_size == plain.drift.best_size
+    asked = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01}}, draws=50)
+    assert fitted_spec(asked["skaling"]).drift.per_decade == 0.01
+    assert "own_drift" not in json.loads(asked.attrs["notes"])
 
 
 def test_a_fit_is_the_same_alone(average):
