@@ -60,6 +60,13 @@ def fit(
         float | None,
         typer.Option(help="Extra noise per decade below the largest run; 0 is the textbook posterior."),
     ] = None,
+    drift: Annotated[
+        float | None,
+        typer.Option(
+            help="Error of the law per decade beyond the runs, sd of log loss. Default: the model's own; of an average, as far as the "
+            "smaller runs are off for the larger ones."
+        ),
+    ] = None,
     grid_step: Annotated[
         float | None,
         typer.Option(
@@ -112,6 +119,7 @@ def fit(
         option=[*(option or ()), *([] if chance is None else [f"chance={chance}"])],
         response=response,
         noise={name: value for name, value in {"fade": fade, "grid_step": grid_step}.items() if value is not None},
+        drift=drift,
         priors=priors,
     )
     asked.check()  # before the table is read: a misspelt option must not wait for it

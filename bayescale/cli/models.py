@@ -61,6 +61,8 @@ class Asked:
         Column that is explained.
     noise : dict
         What is changed of the noise.
+    drift : float, optional
+        Drift per decade instead of the model's own.
     priors : str
         As for `ModelSpec.with_priors`.
     """
@@ -73,6 +75,7 @@ class Asked:
     option: list[str] | None = None
     response: str | None = None
     noise: dict[str, float] = field(default_factory=dict)
+    drift: float | None = None
     priors: str = "learnt"
 
     @property
@@ -91,7 +94,7 @@ class Asked:
 
     def spec(self, columns: Iterable[str] | None) -> Any:
         """Return the one spec, as `model_spec`."""
-        return model_spec(
+        spec = model_spec(
             columns,
             model=self.models[0] if self.models else None,
             law=self.law,
@@ -103,6 +106,10 @@ class Asked:
             covariate=self.covariate,
             priors=self.priors,
         )
+        return spec.changed(self._drift()) if spec else None
+
+    def _drift(self) -> dict[str, Any]:
+        return {} if self.drift is None else {"drift": {"per_decade": self.drift}}
 
     def check(self) -> None:
         """Raise ValueError if the options make no sense, whatever the table."""
@@ -116,7 +123,7 @@ class Asked:
             raise InputError(f"{inside} is about one law, but --model names {len(self.models)}: give one model.")
         for name in self.models or (_ALONE,):
             load_spec(name).with_priors(self.priors).changed(
-                self.changes() if self.x is None else {"noise": self.noise}
+                self.changes() if self.x is None else {"noise": self.noise, **self._drift()}
             )
 
     @property
@@ -128,7 +135,7 @@ class Asked:
 
     def changes(self) -> dict[str, Any]:
         """Return what is changed in every model."""
-        found: dict[str, Any] = {"noise": dict(self.noise)}
+        found: dict[str, Any] = {"noise": dict(self.noise), **self._drift()}
         if self.response is not None:
             found["response"] = self.response
         return found if self.x is not None else {**found, "inputs": pairs("--input", self.inputs)}

@@ -11,6 +11,7 @@ from ..spec.spec import ModelSpec
 _HEAD = re.compile(r"^\s*\[([\w.-]+)\]")
 _ENTRY = re.compile(r"""^\s*["']?([\w-]+)["']?\s*=\s*(.*)$""")
 _TEXT = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
+DRIFT = "drift per decade"
 _CHANGED = "Given for this fit, instead of the model's own."
 _AT_RUNS = "At this number of runs"
 _SECOND = "Of the second part:"
@@ -61,7 +62,7 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
             elif {"noise": "dist"}.get(name, name) in own:
                 reason = _CHANGED
             found.append(Assumption(name, value, reason))
-    for key, name in (("per_decade", "drift per decade"), ("best_size", "drift of the best size per decade")):
+    for key, name in (("per_decade", DRIFT), ("best_size", "drift of the best size per decade")):
         if key == "per_decade" or spec.drift.best_size:
             reason = _CHANGED if key in changed.get("drift", {}) else why.get(f"drift.{key}") or why.get("drift", "")
             found.append(Assumption(name, f"{getattr(spec.drift, key):g}", reason))

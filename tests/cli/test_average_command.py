@@ -51,6 +51,8 @@ def test_without_a_model_the_table_decides(run, runs_file, tmp_path, asked, docu
     found = document(out)
     assert code == 0 and asked["models"] == "auto" and asked["x"] is None and asked["rows"] == 20
     assert asked["changes"] == {"noise": {"fade": 0.0}, "inputs": {}}
+    run("fit", runs_file, "--out", tmp_path / "fit.nc", "--drift", "0.01")
+    assert asked["changes"]["drift"] == {"per_decade": 0.01}
     assert found["model"] == "auto" and [law["weight"] for law in found["laws"]] == [0.75, 0.25]
     assert {row["name"] for row in found["parameters"]} >= {"chinchilla: E", "skaling: E"}
     code, out, _ = run("fit", runs_file, "--out", tmp_path / "fit.nc")

@@ -80,7 +80,7 @@ def test_json_of_a_fit(run, runs_file, tmp_path, sampled, document):
     out_file = tmp_path / "fit.nc"
     code, out, err = run(
         "fit", runs_file, "--model", "chinchilla", "--out", out_file, "--draws", 50, "--tune", 60, "--chains", 3, "--random-seed", 9,
-        "--target-accept", 0.9, "--fade", 0.1, "--params-kind", "total", "--loss-unit", "bits/byte", "--json",
+        "--target-accept", 0.9, "--fade", 0.1, "--drift", 0.03, "--params-kind", "total", "--loss-unit", "bits/byte", "--json",
     )  # fmt: skip
     found = document(out)
     assert code == 0
@@ -94,7 +94,7 @@ def test_json_of_a_fit(run, runs_file, tmp_path, sampled, document):
     }  # fmt: skip
     attrs = load_fit(out_file).attrs
     assert attrs["params_kind"] == "total" and attrs["loss_unit"] == "bits/byte"
-    assert json.loads(attrs["spec_changes"]) == {"noise": {"fade": 0.1}}
+    assert json.loads(attrs["spec_changes"]) == {"noise": {"fade": 0.1}, "drift": {"per_decade": 0.03}}
 
 
 def test_a_fit_for_people(run, runs_file, tmp_path, sampled):

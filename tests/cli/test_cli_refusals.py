@@ -75,6 +75,7 @@ REFUSED = {
     "a direction": (["fit", "RUNS", "--model", "bnsl", "--at", "tokens", "--option", "monotone=down", "--out", "OUT"], "Got 'down'"),
     "breaks as an option": (["fit-breaks", "RUNS", "--at", "tokens", "--option", "breaks=1", "--out", "OUT"], "--breaks 0,1,2"),
     "a negative fade": (["fit", "RUNS", "--fade", "-1", "--out", "OUT"], "`noise.fade`"),
+    "a negative drift": (["fit", "RUNS", "--drift", "-1", "--out", "OUT"], "`drift.per_decade`"),
     "another sampler": (["fit", "RUNS", "--nuts-sampler", "stan", "--out", "OUT"], "--nuts-sampler must be pymc or nutpie"),
     "a filter of all": (["fit", "RUNS", "--where", "params>1e30", "--out", "OUT"], "at least 5 are needed"),
     "no unit": (["fit", "RUNS", "--loss-unit", "", "--out", "OUT"], "`loss_unit` must name a unit"),

@@ -1,5 +1,6 @@
 """What was assumed before the runs, and what is known about the constants after them."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,7 +9,7 @@ from ..findings import Findings
 from ..page import Block, Picture, Section, Table, Text
 from ..parameters import PROB, parameters
 from ..plain import constant_in_words
-from ..priors import assumptions
+from ..priors import DRIFT, assumptions
 from ..units import number
 from .records import plain
 
@@ -16,9 +17,12 @@ from .records import plain
 def priors(found: Findings, pictures: Mapping[str, Picture]) -> Section:
     """Return the section on the priors, with their reasons."""
     rows: list[tuple[str, str, str]] = []
+    own_drift = json.loads(found.idata.attrs.get("notes", "{}")).get("own_drift")
     for fit in found.fits:
         before = f"{fit.name}: " if fit.name else ""
-        rows += [(before + one.name, one.value, one.reason) for one in assumptions(fit.spec)]
+        for one in assumptions(fit.spec):
+            reason = own_drift if own_drift and one.name == DRIFT else one.reason
+            rows.append((before + one.name, one.value, reason))
     shared = "" if len(found.fits) == 1 else " of each law"
     return Section(
         "priors",
