@@ -1,11 +1,12 @@
-"""Times and peak memory: fits in whole cold processes beside their rivals, start-up of commands, decisions, and fits of many rows.
+"""Times and peak memory: fits in whole cold processes beside their rivals, start-up of commands, decisions, curves, and fits of
+many rows.
 
 The fits are of the 240 points of Chinchilla (data set `chinchilla`); our times are medians of five, those of rivals of up to three. Run it
 on an idle machine, by the Python of an environment that `pip install .` made: xarray imports Dask where it is installed (0.5 s), and the
 tests install it. Writes results/speed.csv, after each part.
 
     python benchmarks/speed.py                       # all parts but the table of 100,000 rows; mostly rivals
-    python benchmarks/speed.py fits start rows       # some of them; the others keep their rows
+    python benchmarks/speed.py fits start curves     # some of them; the others keep their rows
     python benchmarks/speed.py rows 100000           # rows of this number alone
 """
 
@@ -31,6 +32,7 @@ OURS, RIVALS, REPEATS = 5, 3, 7
 LONG = 60.0  # seconds beyond which a process is not repeated
 COMMAND = [sys.executable, "-m", "bayescale"]
 ROWS = (100, 1000, 10_000)
+BREAKS = [(0.2, 3e3, 0.3), (-0.3, 5e4, 0.4)]  # change of slope, place and sharpness of each break of the curves
 
 
 class Used(NamedTuple):
@@ -134,6 +136,25 @@ def fits(folder: Path) -> list[dict]:
         add("simple-scaling-laws, with its bootstrap", simple, RIVALS, ours=False)
     else:
         found.append(row("fit", "simple-scaling-laws", np.nan, details="skipped: the package is not installed"))
+    return found
+
+
+def curves(folder: Path) -> list[dict]:
+    """Broken laws with 0, 1 and 2 breaks, fitted to a simulated curve of 100 points that has as many, and averaged."""
+    from bayescale.laws.bnsl import value
+
+    x, found = np.geomspace(1e2, 1e6, 100), []
+    for n in range(len(BREAKS) + 1):
+        broken = value(x, a=0.5, b=10.0, c0=0.3, breaks=BREAKS[:n])
+        noise = np.random.default_rng(n).standard_normal(100)
+        table = folder / f"curve-{n}.csv"
+        pd.DataFrame({"steps": x, "loss": broken * np.exp(0.01 * noise)}).to_csv(table, index=False)
+        words = ["fit-breaks", str(table), "--at", "steps", "--out", str(folder / "curve.nc")]
+        used = cold([*COMMAND, *words], RIVALS)
+        found.append(
+            row("curve", f"bayescale fit-breaks, curve with {n} breaks", used, 12.0, about_fit(folder / "curve.nc"))
+        )
+        print(f"fit-breaks, {n} breaks: {used.seconds:.2f} s ({used.cpu_seconds:.2f} of processors)", flush=True)
     return found
 
 
@@ -288,8 +309,9 @@ def main() -> None:
         print(json.dumps(simulated(int(words[1]))))
         return
     numbers = tuple(int(word) for word in words if word.isdigit()) or ROWS
+    parts = (("start", start), ("fits", fits), ("curves", curves), ("rows", lambda _: rows(numbers)))
     with tempfile.TemporaryDirectory() as name:
-        for part, work in (("start", start), ("fits", fits), ("rows", lambda _: rows(numbers))):
+        for part, work in parts:
             if not words or part in words:
                 keep(work(Path(name)))
     print(pd.read_csv(RESULTS).to_string())
