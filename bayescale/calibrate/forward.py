@@ -1,4 +1,4 @@
-"""How well laws that are fitted to the smaller runs of a table forecast its larger ones, and the weights that follow.
+"""How well laws that are fitted to the smaller runs of a table forecast its larger ones, and the weights and the drift that follow.
 
 What is asked of a law is a forecast of runs larger than the fitted ones, so this is what it is scored by. Neither leave-one-out nor the
 evidence asks that: both reward the law that interpolates best. The points beyond a cut err together (one curve, one recipe), so they
@@ -22,16 +22,18 @@ CUTS = (0.35, 0.5, 0.65, 0.8)  # of the range of the runs in log compute, or alo
 _LEAST_HEAD, _LEAST_TAIL = 5, 2
 _DRAWS = 1000  # of each fit to a head
 _TRIED = 2  # laws with which it is tried whether small runs count in full, the best ones
-_ONE_SD = (0.1587, 0.8413)  # of a Normal on either side
+_ONE_SD = (0.1587, 0.5, 0.8413)  # a Normal's mean less one sd, mean, and mean plus one sd
+_NEAREST = 0.3  # decades: runs nearer beyond a cut count as so far, since they say nothing about an error per decade
 _OUTSIDE = 0.05  # predictive probability on either side of a 90% band
-_SHRINK = 3.0  # cuts that weigh as much as the belief that all laws are equally good
+_SHRINK = 3.0  # cuts that weigh as much as the belief that all laws are equally good, and that they drift as usual
 
 
 class _Scored(NamedTuple):
-    """A forecast of the runs beyond a cut: mean log density of a run; the probability of a lower value, the sd and the distance of each."""
+    """A forecast of the runs beyond a cut: mean log density of a run; of each the probability of a lower value, median, sd and distance."""
 
     score: float
     below: np.ndarray
+    median: np.ndarray
     sd: np.ndarray
     distance: np.ndarray
 
@@ -75,9 +77,9 @@ def forward_scores(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, *, random
     -------
     pandas.DataFrame
         Index law, one column for each cut, named by the number of runs before it: mean log density of a run beyond the cut, with the
-        law's drift; minus infinity if it forecasts no value. No columns if there are too few runs. Its attributes `below`, `sd` and
-        `distance` have for each cut and law, shape (run beyond,), the predictive probability of a lower value than measured, the
-        predictive sd on the scale of the noise, and the distance beyond the cut in decades.
+        law's drift; minus infinity if it forecasts no value. No columns if there are too few runs. Its attributes `below`, `median`,
+        `sd` and `distance` have for each cut and law, shape (run beyond,), the predictive probability of a lower value than measured,
+        the predictive median and sd on the scale of the noise, and the distance beyond the cut in decades.
     """
     found = {
         int(head.sum()): {name: _score(spec, rows, head, random_seed) for name, spec in specs.items()}
@@ -116,15 +118,16 @@ def missed(scores: pd.DataFrame, weights: Mapping[str, float]) -> str:
     cuts = f"at {sum(outside)} of {len(outside)} cuts" if len(outside) > 1 else "at the one cut"
     return (
         f"The smaller runs of this table forecast its larger ones badly: {cuts} most of these lie outside the 90% bands, {side} them at "
-        "the last. Bands beyond the runs may miss by as much; `bayescale backtest` shows by how much."
+        "the last; `bayescale backtest` shows by how much."
     )
 
 
-def own_drift(scores: pd.DataFrame, weights: Mapping[str, float]) -> float:
-    """Return by how much the variance of drift must grow, per squared decade, for the average's forecasts to be as far off as they say.
+def own_drift(scores: pd.DataFrame, weights: Mapping[str, float], usual: float) -> float:
+    """Return the drift per decade of the average that its forecasts of the larger runs from the smaller ones suggest.
 
-    Squared errors of the larger runs are compared with the variances of their forecasts. Each cut counts once, and what is expected of a
-    forecast counts as much as three cuts, as it does in the weights.
+    Each cut gives one estimate of its variance: what squared errors have beyond the variance of the forecasts, per squared decade. Their
+    mean, in which the usual drift counts as three cuts, as equal weights do, replaces it. Forecasts that are better than they say show at
+    most that there is no drift, because their variance is mostly that of the parameters.
 
     Parameters
     ----------
@@ -132,27 +135,38 @@ def own_drift(scores: pd.DataFrame, weights: Mapping[str, float]) -> float:
         From `forward_scores`.
     weights : mapping of str to float
         Of the laws, summing to one.
+    usual : float
+        Drift with which the laws forecast.
 
     Returns
     -------
     float
-        Negative if the forecasts were better than they say; 0 without a cut.
+        The usual one without a cut.
     """
     from scipy.special import ndtri  # slow to import
 
-    least = 1 / _DRAWS
-    errors = [np.mean(ndtri(one.clip(least, 1 - least)) ** 2) for one in _averaged(scores, weights, "below")]
-    if not errors:
-        return 0.0
-    excess = (sum(errors) - len(errors)) / (len(errors) + _SHRINK)
-    sds, distances = (_averaged(scores, weights, key) for key in ("sd", "distance"))
-    return float(excess * np.mean([np.mean(sd**2) / np.mean(far**2) for sd, far in zip(sds, distances, strict=True)]))
+    least, cuts = 1 / _DRAWS, len(scores.attrs.get("below", ()))
+    below, medians, sds, distances = (_by_law(scores, weights, key) for key in _Scored._fields[1:])
+    shares, beyond = _shares(weights), 0.0
+    for n in range(cuts):
+        error = np.mean(ndtri((shares @ below[n]).clip(least, 1 - least)) ** 2)
+        middle = shares @ medians[n]
+        variance = np.mean(shares @ (sds[n] ** 2 + (medians[n] - middle) ** 2))
+        beyond += (error - 1) * variance / np.mean(np.maximum(distances[n], _NEAREST) ** 2)
+    prior, count = _SHRINK * usual**2, _SHRINK + cuts
+    found = np.sqrt(max(prior + cuts * usual**2 + beyond, prior) / count)
+    return float(found) if np.isfinite(found) else usual
 
 
-def _averaged(scores: pd.DataFrame, weights: Mapping[str, float], key: str) -> list[np.ndarray]:
-    """Average an attribute of the scores over laws, one array for each cut."""
+def _shares(weights: Mapping[str, float]) -> np.ndarray:
+    """Return the weights of the laws that have any."""
+    return np.array([weight for weight in weights.values() if weight > 0])
+
+
+def _by_law(scores: pd.DataFrame, weights: Mapping[str, float], key: str) -> list[np.ndarray]:
+    """Return an attribute of the scores for each cut, shape (law, run beyond), of the laws that have weight."""
     cuts = scores.attrs.get(key, {}).values()
-    return [np.sum([weight * laws[name] for name, weight in weights.items()], axis=0) for laws in cuts]
+    return [np.stack([laws[name] for name, weight in weights.items() if weight > 0]) for laws in cuts]
 
 
 def _heads(specs: Mapping[str, ModelSpec], rows: pd.DataFrame) -> list[np.ndarray]:
@@ -182,9 +196,10 @@ def _score(spec: ModelSpec, rows: pd.DataFrame, head: np.ndarray, seed: int) -> 
         noise = additive_noise(density.spec, draws)
         drawn = to_link(spec, expected) + noise.standard(expected.shape, rng) * noise.scale(below)
         lower = np.mean(drawn < to_link(spec, measured), axis=1)
-        low, high = np.quantile(drawn, _ONE_SD, axis=1)  # not the sd, which tails and draws far out would make
-    sd = (high - low) / 2
-    return _Scored(float(np.nan_to_num(score, nan=-np.inf)), lower, sd, np.broadcast_to(beyond[:, 0], sd.shape))
+        low, median, high = np.nanquantile(drawn, _ONE_SD, axis=1)
+    # Half of the middle 68%, since tails and draws far out would make the sd itself.
+    sd, far = (high - low) / 2, np.broadcast_to(beyond[:, 0], low.shape)
+    return _Scored(float(np.nan_to_num(score, nan=-np.inf)), lower, median, sd, far)
 
 
 def law_holds(specs: Mapping[str, ModelSpec], rows: pd.DataFrame, scores: pd.DataFrame, *, random_seed: int) -> float:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -29,6 +28,7 @@ AUTO = "auto"
 _ONE_EPOCH = ("skaling", "profile")
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
+_NOTABLE = 0.001  # difference of drift below which the usual one stays
 _HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table (`forward.law_holds`)
 
 
@@ -114,7 +114,7 @@ def fit_laws(
         scores, why = _scores(rows, specs, random_seed)
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
     weights = _weights(scores, [name for name, checks in failed.items() if checks], in_full=odds > _HOLDS)
-    drift = _let_drift(fits, scores, weights)
+    _let_drift(fits, scores, weights, holds=odds > _HOLDS)
     idata = average_fits(fits, weights)
     notes = {name: f"its check failed ({', '.join(checks)})" if checks else "" for name, checks in failed.items()}
     means = scores.mean(axis=1)
@@ -135,8 +135,6 @@ def fit_laws(
     said |= {f"law_{name}": f"Law '{name}' is left out: {text}" for name, text in left.items()}
     if contradicted := missed(scores, weights):
         said["cuts_missed"] = contradicted
-    if drift:
-        said["own_drift"] = drift
     if odds > _HOLDS:
         said["in_full"] = (
             "The laws hold over the whole table: the smaller runs forecast the larger ones better if all count in full "
@@ -152,29 +150,42 @@ def fit_laws(
     return idata
 
 
-def _let_drift(fits: Mapping[str, xr.DataTree], scores: pd.DataFrame, weights: Mapping[str, float]) -> str:
-    """Let laws of compute drift as far as the table's own forecasts were off; return the sentence on it, if there is one.
+def _let_drift(
+    fits: Mapping[str, xr.DataTree], scores: pd.DataFrame, weights: Mapping[str, float], *, holds: bool
+) -> None:
+    """Let laws of compute drift as forecasts of the larger runs suggest, unless a drift was asked for, with a note in each fit.
 
-    A drift that was asked for stays.
+    A law that holds over the whole table does not drift more than usual.
     """
     specs = {name: fitted_spec(idata) for name, idata in fits.items()}
-    if any("drift" in spec.changes or spec.get_law().reach is not compute for spec in specs.values()):
-        return ""
-    more = own_drift(scores, weights)
+    if any(
+        "per_decade" in spec.changes.get("drift", {}) or spec.get_law().reach is not compute for spec in specs.values()
+    ):
+        return
     usual = {name: spec.drift.per_decade for name, spec in specs.items()}
-    own = {name: round(float(np.sqrt(max(one**2 + more, 0.0))), 4) for name, one in usual.items()}
-    if own == usual:
-        return ""
+    own = {name: round(own_drift(scores, weights, one), 4) for name, one in usual.items()}
+    if holds:
+        own = {name: min(one, usual[name]) for name, one in own.items()}
+    if all(abs(own[name] - usual[name]) < _NOTABLE for name in own):
+        return
+    off = (
+        "further off than they said"
+        if any(own[name] > usual[name] for name in own)
+        else "no further off than they said"
+    )
+    note = (
+        f"Forecasts of the larger runs from the smaller ones were {off}, so the laws drift by {_percent(own)} (sd) per decade beyond the "
+        f"runs here instead of {_percent(usual)}."
+    )
     for name, spec in specs.items():
         fits[name].attrs["spec_changes"] = json.dumps(spec.changed({"drift": {"per_decade": own[name]}}).changes)
-    off = "further off than" if more > 0 else "no further off than"
-    here = f"by {_percent(own)} (sd) per decade beyond the runs here" if any(own.values()) else "not at all here"
-    return f"The smaller runs forecast the larger ones {off} their bands say, so the laws drift {here}; usually by {_percent(usual)}."
+        fits[name].attrs["notes"] = json.dumps(json.loads(fits[name].attrs["notes"]) | {"own_drift": note})
 
 
 def _percent(values: Mapping[str, float]) -> str:
-    """Return shares in per cent, from the least to the most."""
-    return " to ".join(f"{100 * one:.2g}" for one in sorted({min(values.values()), max(values.values())})) + "%"
+    """Return shares in per cent, the least and the largest if they differ."""
+    ends = sorted({min(values.values()), max(values.values())})
+    return " to ".join(f"{100 * one:.2g}" if one < 0.1 else f"{100 * one:.0f}" for one in ends) + "%"
 
 
 def specs_for(

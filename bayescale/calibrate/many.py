@@ -247,7 +247,6 @@ def _computed(
 
 
 def _fit_chunk(number: int, tasks: Sequence[_Task], options: Options) -> tuple[int, _Arrays]:
-    # One thread: on arrays this small, BLAS threads only wait for each other. A draw far out may leave the range of floats.
     with fast_arrays():
         return number, _joined([_fit_or_fault(task, options) for task in tasks], options.draws)
 

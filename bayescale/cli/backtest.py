@@ -69,6 +69,9 @@ def backtest(
         typer.Option("--option", metavar="NAME=VALUE", help="An option of the law, e.g. breaks=2; repeatable."),
     ] = None,
     fade: Annotated[float | None, typer.Option(help="Extra noise per decade below the largest run.")] = None,
+    drift: Annotated[
+        float | None, typer.Option(help="Error of the law per decade beyond the runs, as for fit.")
+    ] = None,
     column: Columns = None,
     where: Where = None,
     family: Family = None,
@@ -109,6 +112,7 @@ def backtest(
         option=option,
         response=response,
         noise={} if fade is None else {"fade": fade},
+        drift=drift,
     )
     asked.check()
     wanted: dict[str, Any] = {"cuts": tuple(cut)} if cut else {}

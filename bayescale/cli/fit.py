@@ -63,8 +63,8 @@ def fit(
     drift: Annotated[
         float | None,
         typer.Option(
-            help="Error of the law per decade beyond the runs, sd of log loss. Default: the model's own; of an average, as far as the "
-            "smaller runs are off for the larger ones."
+            help="Error of the law per decade beyond the runs, sd on the scale of the noise (log loss). Default: the model's own; of an "
+            "average of laws of params and tokens, what its forecasts of the larger runs from the smaller ones suggest."
         ),
     ] = None,
     grid_step: Annotated[

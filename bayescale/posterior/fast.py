@@ -58,7 +58,7 @@ def sample_fast(
     tune : int
         Effort of SMC.
     cores : int, optional
-        Threads; all by default.
+        Threads, or processes for SMC; all by default.
     max_seconds : float
         No further attempt is begun that would take longer than this in all.
 

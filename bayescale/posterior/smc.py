@@ -20,7 +20,8 @@ from ..errors import InputError, given
 from ..laws.law import SLACK
 from ..progress import steps
 from ..spec.density import Density
-from .arrays import downwards, fast_arrays, upwards
+from .arrays import fast_arrays
+from .triangular import downwards, upwards
 
 _KEPT = 0.8  # effective share of points left after a step of t
 _MOVES, _LAST = 25, 4  # moves per step: tune / 25, and tune / 4 after the last step, where runs that disagree go on
@@ -71,7 +72,7 @@ def sample_smc(
     target, n = Conditional(density), 2 * ((draws + 1) // 2)
     rngs = [np.random.default_rng(seed) for seed in np.random.SeedSequence(random_seed).spawn(chains)]
     # Processes: threads would spend as long on waiting for the interpreter as on the arrays.
-    with Parallel(max(1, min(cores, chains)), return_as="generator", batch_size=1) as pool:
+    with Parallel(max(1, min(cores, chains)), return_as="generator", batch_size=1, max_nbytes=None) as pool:
         each = pool(delayed(_run)(target, n, tune, rng) for rng in rngs)
         runs = [one for _, one in zip(steps(rngs, "Sampling"), each, strict=True)]
         for _ in range(most // _BLOCK):

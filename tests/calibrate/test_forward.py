@@ -104,28 +104,44 @@ def test_a_contradiction_is_of_the_average_and_not_of_a_law_alone():
     assert missed(apart, {"a": 1.0, "b": 0.0}) and missed(apart, {"a": 0.5, "b": 0.5}) == ""
 
 
-def off_by(*sds):
-    """What is added to the variance of drift where forecasts at each cut, half a decade away, were off by so many of their sds of 2%."""
-    below = [np.full(4, NormalDist().cdf(one)) for one in sds]
-    scores = scored(*((one, one[::-1]) for one in below))
-    for key, value in (("sd", 0.02), ("distance", 0.5)):
-        scores.attrs[key] = {n: {"a": np.full(4, value), "b": np.full(4, value)} for n in range(len(sds))}
-    return own_drift(scores, {"a": 0.5, "b": 0.5})
+USUAL = 0.01
+EQUAL = {"a": 0.5, "b": 0.5}
+
+
+def off_by(*cuts, apart=0.0, weights=EQUAL):
+    """Drift where forecasts at each cut were off by so many sds, of a size, at a distance in decades; law b is `apart` from law a."""
+    below = [np.full(4, NormalDist().cdf(off)) for off, _, _ in cuts]
+    scores = scored(*((one, one) for one in below))
+    for place, key in ((1, "sd"), (2, "distance")):
+        scores.attrs[key] = {n: dict.fromkeys("ab", np.full(4, cut[place])) for n, cut in enumerate(cuts)}
+    scores.attrs["median"] = {n: {"a": np.zeros(4), "b": np.full(4, apart)} for n in range(len(cuts))}
+    return own_drift(scores, weights, USUAL)
 
 
 def test_drift_is_as_large_as_forecasts_of_the_own_larger_runs_were_off():
-    assert off_by() == 0, "without a cut nothing is known"
-    assert off_by(1, -1) == pytest.approx(0), "they were off by what they say"
-    assert off_by(0.5, -0.5) < 0, "they were better than they say"
-    # The variance of two cuts that were off by this much, and of three that were off as they say, over what they say.
-    assert off_by(2, -3) == pytest.approx(((3 + 4 + 9) / 5 - 1) * (0.02 / 0.5) ** 2)
-    assert off_by(2, -2, 2, -2) > off_by(2, -2) > off_by(2), "more cuts tell more"
+    assert off_by() == USUAL, "without a cut nothing is known"
+    assert off_by((1, 0.02, 0.5), (-1, 0.02, 0.5)) == pytest.approx(USUAL), "they were off by what they say"
+    two = ((2, 0.02, 0.5), (-3, 0.01, 1.0))
+    estimates = [USUAL**2 + 3 * (0.02 / 0.5) ** 2, USUAL**2 + 8 * (0.01 / 1.0) ** 2]
+    assert off_by(*two) ** 2 == pytest.approx((3 * USUAL**2 + sum(estimates)) / 5), "the usual one counts as three cuts"
+    assert off_by((2, 0.02, 1.0), (1, 0.02, 0.3)) < off_by((1, 0.02, 1.0), (2, 0.02, 0.3)), (
+        "each cut has its own distance"
+    )
+    assert off_by((2, 0.02, 0.01)) == off_by((2, 0.02, 0.3)), "a near run says nothing about an error per decade"
 
 
-def test_drift_is_of_the_average_and_not_of_a_law_alone():
-    scores = scored(([0.001, 0.001], [0.5, 0.5]))
-    scores.attrs |= {key: {0: {"a": np.ones(2), "b": np.ones(2)}} for key in ("sd", "distance")}
-    assert own_drift(scores, {"a": 1.0, "b": 0.0}) > 0 > own_drift(scores, {"a": 0.0, "b": 1.0})
+def test_forecasts_that_were_better_than_they_say_show_at_most_that_there_is_no_drift():
+    better = [(0.5, 0.02, 0.5)] * 4
+    assert off_by(*better[:1]) ** 2 == pytest.approx(3 / 4 * USUAL**2)
+    assert off_by(*better) ** 2 == pytest.approx(3 / 7 * USUAL**2)
+
+
+def test_drift_is_of_the_average():
+    """Its variance holds the difference of the laws, and a law without weight does not count, whatever it says."""
+    one = ((2, 0.02, 0.5),)
+    variance = 0.02**2 + 0.03**2
+    assert off_by(*one, apart=0.06) ** 2 == pytest.approx(USUAL**2 + 3 * variance / 0.5**2 / 4)
+    assert off_by(*one, apart=np.nan, weights={"a": 1.0, "b": 0.0}) == off_by(*one)
 
 
 def test_the_probability_of_a_lower_value(small_runs):
@@ -134,5 +150,10 @@ def test_the_probability_of_a_lower_value(small_runs):
     own = small_runs.sort_values("flops").reset_index(drop=True)
     head = np.arange(len(own)) < len(own) - 3
     own.loc[~head, "loss"] *= [0.5, 1.0, 2.0]
-    lower = forward._score(spec, own, head, 1).below
+    found = forward._score(spec, own, head, 1)
+    lower = found.below
+    within = np.log(own["loss"][~head].to_numpy() / [0.5, 1.0, 2.0])
+    np.testing.assert_allclose(found.median, within, atol=3 * found.sd.max())
+    beyond = np.log10(own["flops"][~head].to_numpy() / own["flops"][head].max())
+    assert (found.distance >= beyond - 1e-9).all() and (found.sd > 0.001).all() and (found.sd < 0.2).all()
     assert lower[0] < 0.01 and 0.01 < lower[1] < 0.99 and lower[2] > 0.99

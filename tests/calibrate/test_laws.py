@@ -231,16 +231,45 @@ def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, aver
     assert len(failed_checks(fit_laws(runs_of(14), names))) == 3
 
 
-def test_laws_drift_as_forecasts_of_the_own_larger_runs_were_off(average):
-    own = {name: fitted_spec(average[name]) for name in json.loads(average.attrs["weights"])}
-    drifts = {spec.drift.per_decade for spec in own.values()}
-    assert len(drifts) == 1 and load_spec("skaling").drift.per_decade not in drifts
-    assert "usually by 0.75%" in json.loads(average.attrs["notes"])["own_drift"]
-    plain = fitted_spec(fit(load_spec("skaling"), runs_of(14), draws=50))
-    assert own["skaling"].noise == plain.noise and own["skaling"].drift.best_size == plain.drift.best_size
+@pytest.mark.parametrize(
+    ("suggested", "odds", "drift", "said"),
+    [
+        (0.03, 0.0, 0.03, "were further off than they said, so the laws drift by 3% (sd) per decade beyond the runs here instead of 0.75%"),
+        (0.004, 0.0, 0.004, "were no further off than they said, so the laws drift by 0.4%"),
+        (0.008, 0.0, 0.0075, ""),
+        (0.03, 9.0, 0.0075, ""),
+    ],
+)  # fmt: skip
+def test_laws_drift_as_forecasts_of_the_own_larger_runs_suggest(monkeypatch, average, suggested, odds, drift, said):
+    plain = {name: fit(load_spec(name), runs_of(14), draws=50) for name in ("skaling", "profile")}
+    monkeypatch.setattr(module, "fit", lambda spec, *_, **__: plain[spec.law].copy())
+    monkeypatch.setattr(module, "own_drift", lambda *_: suggested)
+    monkeypatch.setattr(module, "law_holds", lambda *_, **__: odds)
+    monkeypatch.setattr(module, "forward_scores", lambda specs, *_, **__: pd.DataFrame({9: 1.0}, index=list(specs)))
+    idata = fit_laws(runs_of(14))
+    for tree in (idata, idata["skaling"]):
+        note = json.loads(tree.attrs["notes"]).get("own_drift", "")
+        assert said in note and bool(said) == bool(note)
+    for name, before in plain.items():
+        spec = fitted_spec(idata[name])
+        assert spec.drift.per_decade == drift and spec.drift.best_size == fitted_spec(before).drift.best_size
+        assert spec.noise == fitted_spec(before).noise
+
+
+def test_a_drift_that_was_asked_for_stays(monkeypatch):
+    monkeypatch.setattr(module, "own_drift", lambda *_: 0.03)
     asked = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01}}, draws=50)
     assert fitted_spec(asked["skaling"]).drift.per_decade == 0.01
     assert "own_drift" not in json.loads(asked.attrs["notes"])
+    size = fit_laws(runs_of(14), changes={"drift": {"best_size": 0.1}}, draws=50)
+    assert fitted_spec(size["skaling"]).drift.model_dump() == {"per_decade": 0.03, "best_size": 0.1}
+
+
+def test_curves_keep_their_drift(monkeypatch):
+    monkeypatch.setattr(module, "own_drift", lambda *_: 0.5)
+    curve = runs_of(12)[["run", "tokens", "loss"]]
+    found = fit_laws(curve, {"a": load_spec("power"), "b": load_spec("power")}, x="tokens", draws=50)
+    assert json.loads(found.attrs["cuts"]) and "own_drift" not in json.loads(found.attrs["notes"])
 
 
 def test_a_fit_is_the_same_alone(average):

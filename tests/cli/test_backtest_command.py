@@ -52,7 +52,19 @@ def test_the_answer_comes_first_and_fits_80_columns(run, runs_file, asked):
 
 
 def test_what_was_asked_reaches_the_fits(run, runs_file, asked, document, tmp_path):
-    words = ("--model", "chinchilla,skaling", "--cut", "0.1", "--fade", "0", "--random-seed", "4", "--each-law")
+    words = (
+        "--model",
+        "chinchilla,skaling",
+        "--cut",
+        "0.1",
+        "--fade",
+        "0",
+        "--drift",
+        "0.01",
+        "--random-seed",
+        "4",
+        "--each-law",
+    )
     code, out, _ = run("backtest", runs_file, *words, "--cores", "1", "--json", "--out", tmp_path / "rows.csv")
     found = document(out)
     assert code == 0 and found["model"] == "chinchilla, skaling" and len(found["sentences"]) == 3
@@ -62,6 +74,7 @@ def test_what_was_asked_reaches_the_fits(run, runs_file, asked, document, tmp_pa
     assert list(vague) == ["chinchilla", "skaling"] and all(spec.get_learnt() is None for spec in vague.values())
     assert vague["chinchilla"].noise.fade == 0.0
     assert fitted == 12 and models == ("chinchilla", "skaling") and options["changes"]["noise"] == {"fade": 0.0}
+    assert options["changes"]["drift"] == {"per_decade": 0.01}
     assert options["random_seed"] == 4 and options["each_law"]
     table = pd.read_csv(tmp_path / "rows.csv")
     assert len(table) == len(found["forecasts"]) == 8

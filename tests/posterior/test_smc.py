@@ -44,6 +44,14 @@ def test_one_seed_gives_one_answer_however_many_threads():
     assert (one["fall"][0] != one["fall"][1]).any()
 
 
+def test_many_draws_move_on_in_processes(monkeypatch):
+    """joblib shares arrays above 1 MB unless told otherwise, read-only; points move in place."""
+    density = density_of(0, 3 * np.geomspace(1e6, 4e8, 6) ** -0.2)
+    monkeypatch.setattr(smc, "plain_rhat", lambda _: 1.05)
+    found, _ = sample_smc(density, draws=27_000, tune=10, chains=2, cores=2, random_seed=3, most=smc._BLOCK)
+    assert len(found) * found["fall"][0].nbytes > 2**20
+
+
 @pytest.mark.parametrize(("rhat", "longer"), [(1.001, False), (1.05, True), (1.3, False)])
 def test_runs_move_on_if_they_disagree_a_little(monkeypatch, rhat, longer):
     density = density_of(0, 3 * np.geomspace(1e6, 4e8, 6) ** -0.2)

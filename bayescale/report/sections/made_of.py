@@ -30,7 +30,7 @@ def priors(found: Findings, pictures: Mapping[str, Picture]) -> Section:
         (
             Text(
                 f"What was assumed{shared} before the runs were seen. If runs are few, part of the answer is these assumptions. The "
-                "reasons are those of the model files."
+                "reasons are those of the model files, unless this table gave another."
             ),
             Table("Assumptions", ("name", "prior or value", "reason"), tuple(rows), words=("prior or value", "reason")),
         ),
