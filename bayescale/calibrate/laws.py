@@ -96,6 +96,9 @@ def fit_laws(
     -----
     Weights are in proportion to exp(n_cuts x score / (n_cuts + 3)): `calibrate.forward` says why. Where a law holds over the whole table
     (`forward.law_holds`), all laws are fitted without fade, and weights are in proportion to exp(n_cuts x score).
+
+    Laws of params and tokens drift as these forecasts suggest (`forward.own_drift`), instead of by their models' own drift, which
+    ``changes={"drift": {"per_decade": 0.0075}}`` keeps.
     """
     chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
     specs = specs_for(runs, models, x=x, changes=changes, priors=priors, **chosen)
