@@ -10,7 +10,9 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # with several threads for so small arrays it takes seven times as long
+os.environ.setdefault(
+    "OPENBLAS_NUM_THREADS", "1"
+)  # with several threads for so small arrays it takes seven times as long
 
 import numpy as np
 import pandas as pd
