@@ -131,26 +131,30 @@ def fit_laws(
         }
         for name in fits
     ]
-    first = next(iter(fits.values()))
-    fitted = int(first["observed_data"].sizes["run"])
     said = {key: text for one in reversed(fits.values()) for key, text in json.loads(one.attrs["notes"]).items()}
     said |= {f"law_{name}": f"Law '{name}' has weight 0: {note}." for name, note in notes.items() if note}
     said |= {f"law_{name}": f"Law '{name}' is left out: {text}" for name, text in left.items()}
-    if contradicted := missed(scores, weights):
-        said["cuts_missed"] = contradicted
-    if odds > _HOLDS:
-        said["in_full"] = (
-            "The laws hold over the whole table: the smaller runs forecast the larger ones better if all count in full "
-            f"(log odds {odds:.1f}), so they do here; {given(fade=load_spec(_ONE_EPOCH[0]).noise.fade)} makes small runs count less."
-        )
+    said |= {"cuts_missed": missed(scores, weights), "in_full": _in_full_said(odds)}
+    first = next(iter(fits.values()))
+    fitted = int(first["observed_data"].sizes["run"])
     idata.attrs.update(
         laws=json.dumps(laws),
         cuts=json.dumps([{"before": int(n), "beyond": fitted - int(n)} for n in scores.columns]),
         weighted_by=why,
         **{key: first.attrs[key] for key in ("left_out", "dropped", "where", "family", "source")},
-        notes=json.dumps(said),
+        notes=json.dumps({key: text for key, text in said.items() if text}),
     )
     return idata
+
+
+def _in_full_said(odds: float) -> str:
+    """Return the sentence on laws that hold over the whole table; an empty one if that is not known."""
+    if odds <= _HOLDS:
+        return ""
+    return (
+        "The laws hold over the whole table: the smaller runs forecast the larger ones better if all count in full "
+        f"(log odds {odds:.1f}), so they do here; {given(fade=load_spec(_ONE_EPOCH[0]).noise.fade)} makes small runs count less."
+    )
 
 
 def _let_drift(
@@ -161,9 +165,8 @@ def _let_drift(
     A law that holds over the whole table does not drift more than usual.
     """
     specs = {name: fitted_spec(idata) for name, idata in fits.items()}
-    if any(
-        "per_decade" in spec.changes.get("drift", {}) or spec.get_law().reach is not compute for spec in specs.values()
-    ):
+    asked = any("per_decade" in spec.changes.get("drift", {}) for spec in specs.values())
+    if asked or any(spec.get_law().reach is not compute for spec in specs.values()):
         return
     usual = {name: spec.drift.per_decade for name, spec in specs.items()}
     own = {name: round(own_drift(scores, weights, one), 4) for name, one in usual.items()}
@@ -171,18 +174,18 @@ def _let_drift(
         own = {name: min(one, usual[name]) for name, one in own.items()}
     if all(abs(own[name] - usual[name]) < _NOTABLE for name in own):
         return
-    off = (
-        "further off than they said"
-        if any(own[name] > usual[name] for name in own)
-        else "no further off than they said"
-    )
-    note = (
-        f"Forecasts of the larger runs from the smaller ones were {off}, so the laws drift by {_percent(own)} (sd) per decade beyond the "
-        f"runs here instead of {_percent(usual)}."
-    )
     for name, spec in specs.items():
-        fits[name].attrs["spec_changes"] = json.dumps(spec.changed({"drift": {"per_decade": own[name]}}).changes)
-        fits[name].attrs["notes"] = json.dumps(json.loads(fits[name].attrs["notes"]) | {"own_drift": note})
+        idata, notes = fits[name], json.loads(fits[name].attrs["notes"])
+        idata.attrs["spec_changes"] = json.dumps(spec.changed({"drift": {"per_decade": own[name]}}).changes)
+        idata.attrs["notes"] = json.dumps(notes | {"own_drift": _drift_said(own, usual)})
+
+
+def _drift_said(own: Mapping[str, float], usual: Mapping[str, float]) -> str:
+    off = "further off" if any(own[name] > usual[name] for name in own) else "no further off"
+    return (
+        f"Forecasts of the larger runs from the smaller ones were {off} than they said, so the laws drift by {_percent(own)} (sd) per "
+        f"decade beyond the runs here instead of {_percent(usual)}."
+    )
 
 
 def _percent(values: Mapping[str, float]) -> str:

@@ -53,18 +53,8 @@ def test_the_answer_comes_first_and_fits_80_columns(run, runs_file, asked):
 
 def test_what_was_asked_reaches_the_fits(run, runs_file, asked, document, tmp_path):
     words = (
-        "--model",
-        "chinchilla,skaling",
-        "--cut",
-        "0.1",
-        "--fade",
-        "0",
-        "--drift",
-        "0.01",
-        "--random-seed",
-        "4",
-        "--each-law",
-    )
+        "--model", "chinchilla,skaling", "--cut", "0.1", "--fade", "0", "--drift", "0.01", "--random-seed", "4", "--each-law",
+    )  # fmt: skip
     code, out, _ = run("backtest", runs_file, *words, "--cores", "1", "--json", "--out", tmp_path / "rows.csv")
     found = document(out)
     assert code == 0 and found["model"] == "chinchilla, skaling" and len(found["sentences"]) == 3

@@ -35,7 +35,7 @@ def test_without_runs_it_gives_the_prior():
     assert stats["log_evidence"] == pytest.approx(0, abs=0.2)
 
 
-def test_one_seed_gives_one_answer_however_many_threads():
+def test_one_seed_gives_one_answer_however_many_processes():
     density = density_of(1, 0.3 + 8 * np.geomspace(1e6, 4e8, 10) ** -0.2)
     one, again = (
         sample_smc(density, draws=100, tune=50, chains=2, cores=cores, random_seed=3, most=100)[0] for cores in (1, 2)

@@ -22,10 +22,8 @@ from ..plans.loss import Part
 _NUMBERS = 200_000  # draws x runs of a fit that are looked at
 _MOST = 0.5  # share of the squared width from which it is said
 _LEANS, _SHIFTED = 1.5, 1.25  # times as wide, or with a middle so far off, without what is usual, from which it is said
-MOVED, TOO_FAR = (
-    1.15,
-    2.5,
-)  # factors of the middle from which it is said, and from which not how much: the update is of first order
+# Factors of the middle from which it is said, and from which not how much, since the update is of first order.
+MOVED, TOO_FAR = 1.15, 2.5
 _LEAST_LEFT = 0.1  # of the precision, without what is usual: with less the update has no end
 
 

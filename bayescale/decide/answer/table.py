@@ -45,9 +45,8 @@ def answer(
     counted = count_warning(problem.fits)
     said = [choice_warning(problem.fits, row, counted) for _, row in summary.iterrows()]
     table = table.assign(warning=[" ".join(filter(None, texts)) for texts in zip(own, said, strict=True)])
-    table.attrs["without_suites"] = (
-        without  # how many times as wide the interval of params would be, and as large, for each row
-    )
+    # How many times as wide the interval of params would be, and as large its middle, for each row.
+    table.attrs["without_suites"] = without
     return table
 
 
