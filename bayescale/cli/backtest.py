@@ -9,7 +9,7 @@ import typer
 
 from ..errors import InputError
 from ..report.units import between, count, flop, number, percent
-from .models import Asked, Covariates, Law, PriorKind, Priors, say_notes
+from .models import Asked, Covariates, Law, PriorKind, Priors, Spread, say_notes
 from .options import (
     AllRows,
     BestOf,
@@ -72,6 +72,7 @@ def backtest(
     drift: Annotated[
         float | None, typer.Option(help="Error of the law per decade beyond the runs, as for fit.")
     ] = None,
+    spread: Spread = None,
     column: Columns = None,
     where: Where = None,
     family: Family = None,
@@ -113,6 +114,7 @@ def backtest(
         response=response,
         noise={} if fade is None else {"fade": fade},
         drift=drift,
+        spread=spread,
     )
     asked.check()
     wanted: dict[str, Any] = {"cuts": tuple(cut)} if cut else {}

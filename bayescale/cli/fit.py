@@ -12,7 +12,7 @@ import typer
 
 from ..errors import InputError
 from .fitted import give_fit, print_checks
-from .models import Asked, Covariates, Law, PriorKind, Priors, say_notes
+from .models import Asked, Covariates, Law, PriorKind, Priors, Spread, say_notes
 from .options import AllRows, BestOf, Columns, Family, Json, ParamsKind, RunColumn, Where, columns_with_run, names_of
 from .output import print_json, print_notes
 from .progress import working
@@ -67,6 +67,7 @@ def fit(
             "average of laws of params and tokens, what its forecasts of the larger runs from the smaller ones suggest."
         ),
     ] = None,
+    spread: Spread = None,
     grid_step: Annotated[
         float | None,
         typer.Option(
@@ -120,6 +121,7 @@ def fit(
         response=response,
         noise={name: value for name, value in {"fade": fade, "grid_step": grid_step}.items() if value is not None},
         drift=drift,
+        spread=spread,
         priors=priors,
     )
     asked.check()  # before the table is read: a misspelt option must not wait for it

@@ -36,6 +36,14 @@ Priors = Annotated[
         help="Prior of a parameter, or of a role of a formula, e.g. 'alpha=Uniform(0.1, 1)'; repeatable.",
     ),
 ]
+Spread = Annotated[
+    float | None,
+    typer.Option(
+        "--spread",
+        help="Share of the posterior's spread that forecasts and sizes keep. Default: 1; of an average of laws of params and tokens, less "
+        "where its forecasts of the larger runs from the smaller ones were closer than they said.",
+    ),
+]
 PriorKind = Annotated[
     str,
     typer.Option(
@@ -63,6 +71,8 @@ class Asked:
         What is changed of the noise.
     drift : float, optional
         Drift per decade instead of the model's own.
+    spread : float, optional
+        Share of the posterior's spread that forecasts keep.
     priors : str
         As for `ModelSpec.with_priors`.
     """
@@ -76,6 +86,7 @@ class Asked:
     response: str | None = None
     noise: dict[str, float] = field(default_factory=dict)
     drift: float | None = None
+    spread: float | None = None
     priors: str = "learnt"
 
     @property
@@ -109,7 +120,9 @@ class Asked:
         return spec.changed(self._drift()) if spec else None
 
     def _drift(self) -> dict[str, Any]:
-        return {} if self.drift is None else {"drift": {"per_decade": self.drift}}
+        asked = {"per_decade": self.drift, "spread": self.spread}
+        found = {key: value for key, value in asked.items() if value is not None}
+        return {"drift": found} if found else {}
 
     def check(self) -> None:
         """Raise ValueError if the options make no sense, whatever the table."""

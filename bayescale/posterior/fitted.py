@@ -14,6 +14,7 @@ import xarray as xr
 from ..laws import Law
 from ..laws.distance import Reached, reached_by
 from ..spec.spec import ModelSpec
+from .spread import kept_draws_of
 from .store import fit_weights, fitted_spec, is_average
 
 NEAR_RATIO = 1.5  # factor outside the runs' tokens per parameter up to which a law near the optimum holds
@@ -34,7 +35,7 @@ class Fit:
     law : Law
         The spec's law, with its options.
     draws : xarray.Dataset
-        The posterior, dims (chain, draw).
+        The posterior, dims (chain, draw), with the share of its spread that forecasts keep.
     data : xarray.Dataset
         `constant_data`: the runs' columns and the anchors.
     reached : Reached
@@ -122,7 +123,7 @@ def _view(idata: Any, name: str, weight: float, mixing_seed: int) -> Fit:
         weight=weight,
         spec=spec,
         law=law,
-        draws=idata["posterior"].to_dataset(),
+        draws=kept_draws_of(spec, law, idata["posterior"].to_dataset(), data),
         data=data,
         reached=reached_by(law, data, float(data["log_reach_max"])),
         seed=int(idata.attrs["random_seed"]),

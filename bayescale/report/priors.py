@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 from ..published.priors import learnt_set
 from ..spec.learnt import BEYOND, RATIO, prior_texts
+from ..spec.parts import Drift
 from ..spec.spec import ModelSpec
 
 _HEAD = re.compile(r"^\s*\[([\w.-]+)\]")
 _ENTRY = re.compile(r"""^\s*["']?([\w-]+)["']?\s*=\s*(.*)$""")
 _TEXT = re.compile(r""""(?:[^"\\]|\\.)*"|'[^']*'""")
-DRIFT = "drift per decade"
+DRIFT, SPREAD = "drift per decade", "spread that forecasts keep"
 _CHANGED = "Given for this fit, instead of the model's own."
 _AT_RUNS = "At this number of runs"
 _SECOND = "Of the second part:"
@@ -62,8 +63,9 @@ def assumptions(spec: ModelSpec) -> list[Assumption]:
             elif {"noise": "dist"}.get(name, name) in own:
                 reason = _CHANGED
             found.append(Assumption(name, value, reason))
-    for key, name in (("per_decade", DRIFT), ("best_size", "drift of the best size per decade")):
-        if key == "per_decade" or spec.drift.best_size:
+    drifts = {"per_decade": DRIFT, "best_size": "drift of the best size per decade", "spread": SPREAD}
+    for key, name in drifts.items():
+        if key == "per_decade" or getattr(spec.drift, key) != getattr(Drift(), key):
             reason = _CHANGED if key in changed.get("drift", {}) else why.get(f"drift.{key}") or why.get("drift", "")
             found.append(Assumption(name, f"{getattr(spec.drift, key):g}", reason))
     return found

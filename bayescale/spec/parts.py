@@ -54,11 +54,12 @@ class Drift(Table):
     """Error of the law itself beyond its runs, per decade of distance (`laws.distance`).
 
     `per_decade` is the sd of the response on the scale of the noise; `best_size` that of the log of the best size for a budget, per decade
-    of compute.
+    of compute. `spread` is the share of the posterior's spread that forecasts and decisions keep (`posterior.spread`).
     """
 
     per_decade: NonNegative = 0.0
     best_size: NonNegative = 0.0
+    spread: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 1.0
 
 
 class Groups(Table):

@@ -115,6 +115,11 @@ class ModelSpec(Table):
             raise InputError(
                 f"`noise.misfit` is only for laws that have cells. Got {self.noise.misfit} with '{self.law}'."
             )
+        if self.drift.spread < 1 and (self.groups or self.covariates or not law.gives_loss):
+            raise InputError(
+                "`drift.spread` below 1 is for laws of a loss, without groups or covariates. "
+                f"Got {self.drift.spread:g} with law '{self.law}'."
+            )
         level = law.level
         if level and self.priors[level].dist != "LogNormal":
             raise InputError(

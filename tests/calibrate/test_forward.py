@@ -8,7 +8,7 @@ import pytest
 
 from bayescale import forecast, load_spec, read_runs
 from bayescale.calibrate import forward
-from bayescale.calibrate.forward import forward_scores, missed, own_drift, split_at, weigh
+from bayescale.calibrate.forward import forward_scores, kept_spread, missed, own_drift, split_at, weigh
 from bayescale.posterior import fitted_spec
 from bayescale.spec.density import Density
 from bayescale.spec.noise import log_mean_exp
@@ -134,6 +134,21 @@ def test_forecasts_that_were_better_than_they_say_show_at_most_that_there_is_no_
     better = [(0.5, 0.02, 0.5)] * 4
     assert off_by(*better[:1]) ** 2 == pytest.approx(3 / 4 * USUAL**2)
     assert off_by(*better) ** 2 == pytest.approx(3 / 7 * USUAL**2)
+
+
+def kept(*offs, weights=EQUAL):
+    """Share of the spread that is kept where forecasts at each cut were off by so many sds, by law a and by law b."""
+    scores = scored(*(tuple(np.full(4, NormalDist().cdf(off)) for off in pair) for pair in offs))
+    return kept_spread(scores, weights)
+
+
+def test_the_spread_that_is_kept_is_that_of_the_errors():
+    assert kept() == 1, "without a cut nothing is known"
+    assert kept((1, 1)) == pytest.approx(1) and kept((3, 3), (0, 0)) == 1, "never more than the posterior's"
+    assert kept((0.5, 0.5), (-1, -1)) ** 2 == pytest.approx((3 + 0.25 + 1) / 5), (
+        "three cuts say that errors are as said"
+    )
+    assert kept((0.5, 9), weights={"a": 1.0, "b": 0.0}) == pytest.approx(kept((0.5, 0.5)))
 
 
 def test_drift_is_of_the_average():

@@ -231,11 +231,31 @@ def test_a_law_whose_check_failed_has_no_weight_unless_all_did(monkeypatch, aver
     assert len(failed_checks(fit_laws(runs_of(14), names))) == 3
 
 
+@pytest.mark.parametrize(("khat", "weight"), [(0.69, 0.5), (0.71, 0.0)])
+def test_a_law_whose_draws_just_miss_the_limit_of_a_fit_alone_keeps_its_weight(monkeypatch, average, khat, weight):
+    def instead(spec, runs, **_):
+        idata = average[spec.law].copy()
+        rows = json.loads(idata.attrs["check"])
+        for row in rows:
+            if spec.law == "skaling" and row["name"] == "khat":
+                row |= {"value": khat, "passed": False}
+        idata.attrs["check"] = json.dumps(rows)
+        return idata
+
+    monkeypatch.setattr(module, "fit", instead)
+    monkeypatch.setattr(module, "forward_scores", lambda specs, *_, **__: pd.DataFrame({9: 1.0}, index=list(specs)))
+    monkeypatch.setattr(module, "law_holds", lambda *_, **__: 0.0)
+    idata = fit_laws(runs_of(14), ["skaling", "profile"])
+    assert json.loads(idata.attrs["weights"])["skaling"] == weight and failed_checks(idata) == []
+    (row,) = (row for row in json.loads(idata["skaling"].attrs["check"]) if row["name"] == "khat")
+    assert row["passed"] is (weight > 0) and row["threshold"] == (0.7 if weight else 0.5)
+
+
 @pytest.mark.parametrize(
     ("suggested", "odds", "drift", "said"),
     [
         (0.03, 0.0, 0.03, "were further off than they said, so the laws drift by 3% (sd) per decade beyond the runs here instead of 0.75%"),
-        (0.004, 0.0, 0.004, "were no further off than they said, so the laws drift by 0.4%"),
+        (0.004, 0.0, 0.004, "were closer than they said, so the laws drift by 0.4%"),
         (0.008, 0.0, 0.0075, ""),
         (0.03, 9.0, 0.0075, ""),
     ],
@@ -258,15 +278,49 @@ def test_laws_drift_as_forecasts_of_the_own_larger_runs_suggest(monkeypatch, ave
 
 def test_a_drift_that_was_asked_for_stays(monkeypatch):
     monkeypatch.setattr(module, "own_drift", lambda *_: 0.03)
-    asked = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01}}, draws=50)
-    assert fitted_spec(asked["skaling"]).drift.per_decade == 0.01
+    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
+    asked = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01, "spread": 1.0}}, draws=50)
+    assert fitted_spec(asked["skaling"]).drift.model_dump() == {"per_decade": 0.01, "best_size": 0.15, "spread": 1.0}
     assert "own_drift" not in json.loads(asked.attrs["notes"])
     size = fit_laws(runs_of(14), changes={"drift": {"best_size": 0.1}}, draws=50)
-    assert fitted_spec(size["skaling"]).drift.model_dump() == {"per_decade": 0.03, "best_size": 0.1}
+    assert fitted_spec(size["skaling"]).drift.model_dump() == {"per_decade": 0.03, "best_size": 0.1, "spread": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("suggested", "fade", "drift", "said"),
+    [
+        (0.0075, None, {"per_decade": 0.006, "spread": 0.8}, "closer than they said, so forecasts and sizes keep 80% of the posterior's "
+         "spread, and the laws drift by 0.6% (sd) per decade beyond the runs here instead of 0.75%."),
+        (0.004, None, {"per_decade": 0.0032, "spread": 0.8}, "the laws drift by 0.32% (sd)"),
+        (0.03, None, {"per_decade": 0.03, "spread": 1.0}, "further off than they said, so the laws drift by 3%"),
+        (0.0075, 0.0, {"per_decade": 0.0075, "spread": 1.0}, ""),
+    ],
+)  # fmt: skip
+def test_forecasts_that_were_too_wide_keep_a_share_of_their_spread(monkeypatch, suggested, fade, drift, said):
+    """Not where the laws drift more, and not where nothing was imposed."""
+    monkeypatch.setattr(module, "own_drift", lambda *_: suggested)
+    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
+    changes = {} if fade is None else {"noise": {"fade": fade}}
+    idata = fit_laws(runs_of(14), changes=changes, draws=50)
+    note = json.loads(idata.attrs["notes"]).get("own_drift", "")
+    assert said in note and bool(said) == bool(note)
+    for name in ("skaling", "profile"):
+        assert fitted_spec(idata[name]).drift.model_dump() == {"best_size": 0.15, **drift}
+
+
+def test_a_drift_alone_and_a_spread_alone_can_be_asked_for(monkeypatch):
+    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
+    drift = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01}}, draws=50)
+    assert fitted_spec(drift["skaling"]).drift.model_dump() == {"per_decade": 0.01, "best_size": 0.15, "spread": 0.8}
+    assert json.loads(drift.attrs["notes"])["own_drift"].endswith("keep 80% of the posterior's spread.")
+    monkeypatch.setattr(module, "own_drift", lambda *_: 0.03)
+    spread = fit_laws(runs_of(14), changes={"drift": {"spread": 0.5}}, draws=50)
+    assert fitted_spec(spread["skaling"]).drift.model_dump() == {"per_decade": 0.03, "best_size": 0.15, "spread": 0.5}
 
 
 def test_curves_keep_their_drift(monkeypatch):
     monkeypatch.setattr(module, "own_drift", lambda *_: 0.5)
+    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.5)
     curve = runs_of(12)[["run", "tokens", "loss"]]
     found = fit_laws(curve, {"a": load_spec("power"), "b": load_spec("power")}, x="tokens", draws=50)
     assert json.loads(found.attrs["cuts"]) and "own_drift" not in json.loads(found.attrs["notes"])

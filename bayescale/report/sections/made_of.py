@@ -9,7 +9,7 @@ from ..findings import Findings
 from ..page import Block, Picture, Section, Table, Text
 from ..parameters import PROB, parameters
 from ..plain import constant_in_words
-from ..priors import DRIFT, assumptions
+from ..priors import DRIFT, SPREAD, assumptions
 from ..units import number
 from .records import plain
 
@@ -21,7 +21,7 @@ def priors(found: Findings, pictures: Mapping[str, Picture]) -> Section:
     for fit in found.fits:
         before = f"{fit.name}: " if fit.name else ""
         for one in assumptions(fit.spec):
-            reason = own_drift if own_drift and one.name == DRIFT else one.reason
+            reason = own_drift if own_drift and one.name in (DRIFT, SPREAD) else one.reason
             rows.append((before + one.name, one.value, reason))
     shared = "" if len(found.fits) == 1 else " of each law"
     return Section(

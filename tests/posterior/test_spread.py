@@ -1,0 +1,61 @@
+"""Draws nearer to their mean: what forecasts and decisions take where an average keeps a share of its spread."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayescale import allocate, fit, forecast, load_spec
+from bayescale.posterior.fitted import fits_of
+from tests.calibrate.test_laws import runs_of
+
+LAWS = ("chinchilla", "skaling", "profile", "farseer")
+PLAN = pd.DataFrame({"params": [1e10], "tokens": [2e11]})
+
+
+def fitted(law, spread):
+    return fit(
+        load_spec(law).changed({"drift": {"spread": spread, "per_decade": 0}}), runs_of(20), draws=500, random_seed=1
+    )
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_log_losses_and_sizes_have_the_share_of_their_spread(law):
+    widths = {}
+    for spread in (1.0, 0.5):
+        idata = fitted(law, spread)
+        low, high = np.log(np.quantile(forecast(idata, PLAN, max_extrapolation=9)["expected_loss"], [0.16, 0.84]))
+        row = allocate(idata, 1e21).iloc[0]
+        widths[spread] = high - low, np.log(row["params_upper"] / row["params_lower"])
+    assert widths[0.5][0] / widths[1.0][0] == pytest.approx(0.5, rel=0.1)
+    assert widths[0.5][1] < widths[1.0][1]
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_constants_are_those_of_the_moved_parameters(law):
+    (own,), (kept,) = fits_of(fitted(law, 1.0)), fits_of(fitted(law, 0.5))
+    for name in own.law.sampled:
+        middle = float(own.draws[name].mean())
+        np.testing.assert_allclose(kept.draws[name] - middle, (own.draws[name] - middle) / 2, atol=1e-12)
+    anchors = {name: float(own.data[name]) for name in own.law.anchors({k: own.data[k] for k in own.law.inputs}, None)}
+    constants = own.law.constants({name: kept.draws[name].to_numpy() for name in own.law.sampled}, anchors)
+    for name in own.law.loss_constants:
+        np.testing.assert_allclose(kept.draws[name], np.broadcast_to(constants[name], kept.draws["sigma"].shape))
+    np.testing.assert_array_equal(kept.draws["sigma"], own.draws["sigma"])
+
+
+def test_the_posterior_stays_as_it_is():
+    idata = fitted("skaling", 0.5)
+    before = fitted("skaling", 1.0)
+    np.testing.assert_array_equal(idata["posterior"]["E"], before["posterior"]["E"])
+    assert fits_of(before)[0].draws["E"].identical(before["posterior"].to_dataset()["E"])
+
+
+def test_spread_is_for_laws_of_a_loss_without_groups():
+    with pytest.raises(
+        ValueError, match=r"`drift.spread` below 1 is for laws of a loss.* Got 0.5 with law 'lr-surface'"
+    ):
+        load_spec("lr-surface").changed({"drift": {"spread": 0.5}})
+    with pytest.raises(ValueError, match="without groups"):
+        load_spec("chinchilla-families").changed({"drift": {"spread": 0.5}})
+    with pytest.raises(ValueError, match="less than or equal to 1"):
+        load_spec("skaling").changed({"drift": {"spread": 1.5}})
