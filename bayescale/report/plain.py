@@ -20,6 +20,7 @@ _CHECKS = {
     "outlying_rows": "Some runs lie far from the law: their rows may be wrong.",
     "influential_rows": "A few runs decide much of the answer: without them it may differ.",
     "prior_conflict": "The runs disagree with what was assumed about a constant before they were seen.",
+    "usual_ratio": "The best balance of size and data far beyond the runs is unlike that of public suites.",
     "exponents_from_prior": "The runs say little about how fast the loss falls, so that is partly assumed.",
     "decades_covered": "The runs span a narrow range of compute, so the forecast leans on assumptions.",
     "input_decades": "The runs span a narrow range, so the forecast leans on assumptions.",

@@ -1,6 +1,7 @@
 """The check of a fit: its table, which checks fail and which warn, and what doctored fits are told."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,7 @@ from bayescale.spec.data import law_loss
 FAILING = {"rhat", "ess_bulk", "ess_tail", "divergences", "bfmi", "finite_draws"}
 WARNING = {
     "explained", "residual_pattern", "floor_reached", "floor_in_sight", "distinct_values",
-    "tree_depth", "prior_conflict", "outlying_rows", "influential_rows", "params_tokens_collinear", "input_decades",
+    "tree_depth", "prior_conflict", "usual_ratio", "outlying_rows", "influential_rows", "params_tokens_collinear", "input_decades",
     "tokens_per_param_decades", "decades_covered", "runs_per_parameter", "largest_runs_share",
 }  # fmt: skip
 
@@ -81,7 +82,7 @@ def test_a_check_says_what_it_bears_on(small_fit):
         "floor_reached",
     }
     forecasts |= {"floor_in_sight"}
-    choices = {"params_tokens_collinear", "input_decades", "tokens_per_param_decades"}
+    choices = {"params_tokens_collinear", "input_decades", "tokens_per_param_decades", "usual_ratio"}
     assert bears_on == {
         name: ["forecast"] if name in forecasts else ["choice"] if name in choices else [] for name in FAILING | WARNING
     } | {"distinct_values": ["forecast", "choice"]}
@@ -301,6 +302,26 @@ def test_what_was_learnt_gives_way_to_the_models_own_prior(small_fit):
     far = with_group(far, "prior", lambda prior: prior.assign(log_alpha=prior["log_alpha"] + 9))
     assert row(far, "prior_conflict")["passed"]
     assert "alpha" in row(without_learnt(far), "prior_conflict")["advice"]
+
+
+def test_best_tokens_per_parameter_that_no_suite_has(small_fit):
+    """Where the prior on them counts: not with vague priors, nor where size and data cannot be told apart."""
+    usual = row(small_fit, "usual_ratio")
+    assert usual["passed"] and usual["threshold"] == 0.05
+    far = with_group(small_fit, "posterior", lambda draws: draws.assign(A=draws["A"] / 3))
+    found = row(far, "usual_ratio")
+    assert not found["passed"] and found["value"] < 0.05 and found["bears_on"] == ["choice"]
+    said = re.search(
+        r"runs, (\S+) tokens per parameter \(90% from (\S+) to (\S+)\) would be best. Public suites have 5.6 to 49",
+        found["advice"],
+    )
+    law, flops = fitted_spec(far).get_law(), 100 * np.exp(float(far["constant_data"]["log_reach_max"]))
+    constants = {name: far["posterior"][name].to_numpy().ravel() for name in law.loss_constants}
+    best = np.exp(np.log(flops / 6) - 2 * law.sizing.optimum(flops, **constants))
+    np.testing.assert_allclose([float(one) for one in said.groups()], np.quantile(best, [0.5, 0.05, 0.95]), rtol=0.01)
+    params = np.geomspace(1e8, 1e10, 20)
+    for without in (without_learnt(small_fit), with_table(small_fit, params, 20 * params)):
+        assert "usual_ratio" not in set(check_fit(without)["name"])
 
 
 def test_collinear_params_and_tokens(small_fit):
