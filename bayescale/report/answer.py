@@ -1,5 +1,6 @@
 """The answer in half a minute: what to train, what to expect, what could go wrong, what not knowing costs, what would change it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from math import exp, isnan, log
 
@@ -131,7 +132,17 @@ def _expected(found: Findings, row: pd.Series) -> list[str]:
     if found.question.target is not None and found.question.has_budget:
         loss, reached = level(found.question.target.loss), percent(row["probability_target"])
         said.append(f"The chance that it reaches {loss} is {reached}.")
-    return [*said, *([] if found.forecasts is None else [_made_of(found.forecasts.iloc[0])])]
+    return [*said, *([] if found.forecasts is None else [_made_of(found.forecasts.iloc[0])]), _kept_spread(found)]
+
+
+def _kept_spread(found: Findings) -> str:
+    """Say that bands are narrower than the posterior's."""
+    share = min(fit.spec.drift.spread for fit in found.fits)
+    if share == 1:
+        return ""
+    own = "posterior's spread" in json.loads(found.idata.attrs.get("notes", "{}")).get("own_drift", "")
+    why = "since the smaller runs forecast the larger ones more closely than that says" if own else "as was asked for"
+    return f"Bands and intervals keep {percent(share)} of the spread that the fit leaves open, {why}."
 
 
 def _made_of(band: pd.Series) -> str:
