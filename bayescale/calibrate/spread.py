@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+from joblib import Parallel, cpu_count, delayed, parallel_config
 
 from ..errors import InputError, given
 from .chunks import finished_chunk, keep_chunk
@@ -89,12 +89,12 @@ def _computed(
     compute: Callable[[Any], Arrays], pieces: Sequence[Any], missing: list[int], work: Work
 ) -> Iterator[tuple[int, Arrays]]:
     """Yield pieces as they are finished."""
+    wanted = [delayed(_numbered)(compute, i, pieces[i]) for i in missing]
     if work.scheduler is None:
         cores = max(min(work.cores or cpu_count(), len(missing)), 1)
-        wanted = [delayed(_numbered)(compute, i, pieces[i]) for i in missing]
         yield from Parallel(cores, return_as="generator_unordered", max_nbytes=None)(wanted)
         return
-    from distributed import Client, as_completed
+    from distributed import Client
 
     try:
         client = Client(work.scheduler, timeout="60s", set_as_default=False)
@@ -103,11 +103,9 @@ def _computed(
             f"No Dask scheduler answers at {work.scheduler!r} ({error}); start one with `dask scheduler` and give its address, e.g. "
             f"{given(scheduler='tcp://10.0.0.1:8786')}."
         ) from None
-    # One piece per task: of a lost worker only the pieces at hand are computed again. Not by joblib's backend, which once waited for ever
-    # after a worker was lost.
-    with client, client.as_current():
-        for future in as_completed([client.submit(_numbered, compute, i, pieces[i], pure=False) for i in missing]):
-            yield future.result()
+    # One piece per task: of a lost worker only the pieces at hand are computed again.
+    with client, client.as_current(), parallel_config(backend="dask", n_jobs=-1):
+        yield from Parallel(return_as="generator_unordered", batch_size=1)(wanted)
 
 
 def _numbered(compute: Callable[[Any], Arrays], number: int, piece: Any) -> tuple[int, Arrays]:
