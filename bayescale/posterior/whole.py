@@ -48,7 +48,8 @@ def _fault_of_draws(idata: xr.DataTree, spec: ModelSpec, checked: bool) -> str:
     noise = [name for name in ("sigma", "nu") if name in spec.sampled]
     law = spec.get_law()
     slopes = [f"{name}_{column}" for name, columns in spec.covariates.items() for column in columns]
-    needed = dict.fromkeys([*law.loss_constants, *noise, *slopes, *(spec.sampled if checked else ())])
+    moved = law.sampled if spec.drift.spread < 1 else ()
+    needed = dict.fromkeys([*law.loss_constants, *noise, *slopes, *moved, *(spec.sampled if checked else ())])
     for name in needed:
         if name not in draws:
             return f"its posterior lacks {name}"

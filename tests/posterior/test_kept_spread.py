@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from bayescale import allocate, fit, forecast, load_spec
 from bayescale.posterior.fitted import fits_of
+from bayescale.posterior.whole import fault_of
 from tests.calibrate.test_laws import runs_of
 
 LAWS = ("chinchilla", "skaling", "profile", "farseer")
@@ -59,3 +61,10 @@ def test_spread_is_for_laws_of_a_loss_without_groups():
         load_spec("chinchilla-families").changed({"drift": {"spread": 0.5}})
     with pytest.raises(ValueError, match="less than or equal to 1"):
         load_spec("skaling").changed({"drift": {"spread": 1.5}})
+
+
+@pytest.mark.parametrize(("spread", "fault"), [(1.0, ""), (0.5, "its posterior lacks u1")])
+def test_a_file_needs_what_is_moved(spread, fault):
+    idata = fitted("skaling", spread)
+    idata["posterior"] = xr.DataTree(idata["posterior"].to_dataset().drop_vars("u1"))
+    assert fault_of(idata) == fault

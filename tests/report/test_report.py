@@ -293,8 +293,8 @@ def test_the_hash_is_of_the_runs_and_not_of_their_order(posterior_from_constants
 
 
 @pytest.fixture(scope="module")
-def leaning():
-    """The page of eight runs that say little about the best size, with a plan of almost the chosen size among the rivals."""
+def of_eight():
+    """A fit of eight runs that say little about the best size."""
     rng = np.random.default_rng(8)
     params = np.array([4e7, 8e7, 8e7, 1.6e8, 1.6e8, 3.2e8, 3.2e8, 6.4e8])
     tokens = params * np.array([40, 12, 60, 10, 40, 8, 25, 15])
@@ -302,8 +302,13 @@ def leaning():
         0.004 * rng.standard_normal(8)
     )
     runs = pd.DataFrame({"run": [f"r{i}" for i in range(8)], "params": params, "tokens": tokens, "loss": loss})
-    idata = fit(load_spec("skaling"), runs, engine="fast", random_seed=1)
-    chosen = allocate(idata, 2e20).iloc[0]
+    return fit(load_spec("skaling"), runs, engine="fast", random_seed=1)
+
+
+@pytest.fixture(scope="module")
+def leaning(of_eight):
+    """The page of this fit, with a plan of almost the chosen size among the rivals."""
+    idata, chosen = of_eight, allocate(of_eight, 2e20).iloc[0]
     near = 1.03 * chosen["params"]
     plans = {"near copy": (near, 2e20 / (6 * near)), "half": (near / 2, 2e20 / (3 * near))}
     return allocate(idata, 2e20), make_report(idata, Question(budget=Budget(flops=2e20), plans=plans))
@@ -330,3 +335,25 @@ def test_the_frontier_lies_around_the_plan(leaning):
     (section,) = [section for section in leaning[1].sections if section.name == "pareto"]
     decades = {abs(round(np.log10(row["train_flops"] / 2e20), 6)) for row in section.data["plans"]}
     assert decades == {0.0, 0.5, 1.0} and max(row["train_flops"] for row in section.data["plans"]) > 6e20
+
+
+@pytest.mark.parametrize(
+    ("note", "why"),
+    [
+        ({"own_drift": "... keep 70% of the posterior's spread."}, "since the smaller runs forecast the larger ones"),
+        ({}, "as was asked for"),
+    ],
+)
+def test_a_share_of_the_spread_is_said_with_its_reason(of_eight, note, why):
+    idata = of_eight.copy(deep=True)
+    assert "of the spread" not in facts_of(make_report(idata, Question(budget=Budget(flops=2e20))))["What to expect"]
+    changes = json.loads(idata.attrs.get("spec_changes", "{}"))
+    changes["drift"] = changes.get("drift", {}) | {"spread": 0.7}
+    idata.attrs.update(spec_changes=json.dumps(changes), notes=json.dumps(note))
+    page = make_report(idata, Question(budget=Budget(flops=2e20)))
+    assert f"keep 70% of the spread that the fit leaves open, {why}" in facts_of(page)["What to expect"]
+    (priors,) = [section for section in page.sections if section.name == "priors"]
+    (row,) = [row for row in priors.data["priors"] if "spread that forecasts keep" in row["name"]]
+    assert row["prior"] == "0.7" and row["reason"] == (
+        note.get("own_drift") or "Given for this fit, instead of the model's own."
+    )
