@@ -105,7 +105,7 @@ def test_sizes_that_are_no_sizes(params):
 def test_the_stored_table_is_read_without_a_deprecation(small_fit):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(stored_check(small_fit)) == 21
+        assert len(stored_check(small_fit)) == 22
 
 
 def test_a_format_that_is_no_number(known, tmp_path):
