@@ -46,7 +46,7 @@ BROKEN = {
     ),
     "unknown key in drift": (
         {"drift": {"per_decade": None, "per_decad": 0.02}},
-        r"unknown key `drift\.per_decad`; known keys are per_decade, best_size\. Did you mean 'per_decade'\?",
+        r"unknown key `drift\.per_decad`; known keys are per_decade, best_size, spread\. Did you mean 'per_decade'\?",
     ),
     "unknown key in groups": (
         {"groups": {"by": "family", "partial": ["T"], "spred": NORMAL}},
