@@ -15,6 +15,7 @@ import xarray as xr
 from ..errors import InputError, given
 from ..laws.law import compute
 from ..posterior import average_fits, failed_checks, fit, fitted_spec
+from ..posterior.check import open_checks
 from ..progress import steps
 from ..runs import select_rows
 from ..runs.problems import counted
@@ -30,6 +31,7 @@ _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
 _NOTABLE = 0.001  # difference of drift below which the usual one stays
 _KHAT = 0.7  # below which weighted draws estimate means well (Vehtari et al. 2024, JMLR 25:72); a fit alone has a stricter limit
+_WHOLE = 0.97  # share of the spread above which all of it is kept
 _HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table (`forward.law_holds`)
 
 
@@ -99,7 +101,8 @@ def fit_laws(
     (`forward.law_holds`), all laws are fitted without fade, and weights are in proportion to exp(n_cuts x score).
 
     Laws of params and tokens drift as these forecasts suggest (`forward.own_drift`), instead of by their models' own drift; and where the
-    forecasts were closer than they said, later ones keep a share of the posterior's spread (`forward.kept_spread`, `posterior.spread`).
+    errors were smaller than bands allow, later ones keep a share of the posterior's spread (`forward.kept_spread`, `posterior.spread`) and
+    of that drift, unless it is 0.1% or more beyond the usual. A law whose k-hat lies between 0.5 and 0.7 keeps its weight.
     ``changes={"drift": {"per_decade": 0.0075, "spread": 1.0}}`` keeps both as they are.
     """
     chosen = {"where": where, "family": family, "best_of": best_of, "all_rows": all_rows}
@@ -172,35 +175,51 @@ def _let_drift(
         return
     asked = {key for spec in specs.values() for key in spec.changes.get("drift", {})}
     usual = {name: spec.drift.per_decade for name, spec in specs.items()}
-    found, share = dict(usual), 1.0
+    found = dict(usual)
     if "per_decade" not in asked:
         found = {name: own_drift(scores, weights, one) for name, one in usual.items()}
         found = {name: min(one, usual[name]) if holds else one for name, one in found.items()}
     further = any(found[name] - usual[name] >= _NOTABLE for name in found)
-    if not further and "spread" not in asked and all(spec.noise.fade and _can_keep(spec) for spec in specs.values()):
-        share = round(kept_spread(scores, weights), 2)
-    if share == 1 and all(abs(found[name] - usual[name]) < _NOTABLE for name in found):
+    share = (
+        1.0 if further or "spread" in asked or not _can_keep(fits, specs) else round(kept_spread(scores, weights), 2)
+    )
+    if share > _WHOLE and all(abs(found[name] - usual[name]) < _NOTABLE for name in found):
         return
-    if "per_decade" not in asked:
-        found = {name: round(share * one, 4) for name, one in found.items()}
+    if share <= _WHOLE and "per_decade" not in asked:
+        found = {name: share * min(one, usual[name]) for name, one in found.items()}
+    found = {name: round(one, 4) for name, one in found.items()}
+    said = {"own_drift": _drift_said(found, usual, share, further=further, cuts=scores.shape[1])}
     for name, spec in specs.items():
         idata, notes = fits[name], json.loads(fits[name].attrs["notes"])
-        change = {"per_decade": found[name]} | ({"spread": share} if share < 1 else {})
+        change = {"per_decade": found[name]} if found[name] != usual[name] else {}
+        change |= {"spread": share} if share <= _WHOLE else {}
         idata.attrs["spec_changes"] = json.dumps(spec.changed({"drift": change}).changes)
-        idata.attrs["notes"] = json.dumps(notes | {"own_drift": _drift_said(found, usual, share)})
+        idata.attrs["notes"] = json.dumps(notes | said)
 
 
-def _can_keep(spec: ModelSpec) -> bool:
-    """Whether a share of the spread can be kept."""
-    return spec.get_law().gives_loss and not (spec.groups or spec.covariates)
+def _can_keep(fits: Mapping[str, xr.DataTree], specs: Mapping[str, ModelSpec]) -> bool:
+    """Whether less than the whole spread may be kept: fade widens it, and the laws explain the runs."""
+    if any(row["name"] == "explained" for idata in fits.values() for row in open_checks(idata)):
+        return False
+    return all(
+        spec.noise.fade and not (spec.groups or spec.covariates or spec.get_law().moves) for spec in specs.values()
+    )
 
 
-def _drift_said(own: Mapping[str, float], usual: Mapping[str, float], share: float) -> str:
-    further = any(own[name] > usual[name] for name in own)
-    kept = f"forecasts and sizes keep {share:.0%} of the posterior's spread" if share < 1 else ""
-    drift = f"the laws drift by {_percent(own)} (sd) per decade beyond the runs here instead of {_percent(usual)}"
-    said = ", and ".join(filter(None, (kept, drift if own != usual else "")))
-    return f"Forecasts of the larger runs from the smaller ones were {'further off' if further else 'closer'} than they said, so {said}."
+def _drift_said(own: Mapping[str, float], usual: Mapping[str, float], share: float, *, further: bool, cuts: int) -> str:
+    parts, back = [], []
+    if share <= _WHOLE:
+        parts.append(f"forecasts and sizes keep {share:.0%} of the posterior's spread")
+        back.append("--spread 1")
+    if any(own[name] != usual[name] for name in own):
+        parts.append(
+            f"the laws drift by {_percent(own)} (sd) per decade beyond the runs here instead of {_percent(usual)}"
+        )
+        back.append(f"--drift {max(usual.values()):g}")
+    return (
+        f"Forecasts of the larger runs from the smaller ones, at {counted(cuts, 'cut')}, were off by {'more' if further else 'less'} than "
+        f"their bands allow, so {', and '.join(parts)}; `{' '.join(back)}` keeps the usual."
+    )
 
 
 def _percent(values: Mapping[str, float]) -> str:
@@ -295,6 +314,7 @@ def _eased(idata: xr.DataTree) -> xr.DataTree:
     for row in near:
         row |= {"threshold": _KHAT, "passed": True, "advice": ""}
     idata.attrs["check"] = json.dumps(rows)
+    idata["sample_stats"].attrs["khat_limit"] = _KHAT  # for a check of the file
     return idata
 
 

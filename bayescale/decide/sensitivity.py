@@ -11,6 +11,7 @@ import xarray as xr
 from ..errors import InputError
 from ..forecasts.averaged import whose_draws
 from ..posterior import Fit, has_say, is_average, weighed_fits
+from ..posterior.spread import with_whole_spread
 from ..progress import steps
 from .plans.choose import best_tokens, choose, refine, sizes
 from .plans.feasible import Feasible
@@ -159,7 +160,8 @@ def leave_one_out(
         raise InputError(
             "Leaving out runs needs a fit with its log likelihood: give the file that `bayescale fit` wrote."
         )
-    problem, feasible = _asked("leave_one_out", idata, flops, limits, at, rules)
+    # What a run says moves the middle in full, whatever share of the spread a decision keeps.
+    problem, feasible = _asked("leave_one_out", with_whole_spread(idata), flops, limits, at, rules)
     draws = problem.draws
     if draws.size < _FEWEST:
         raise InputError(

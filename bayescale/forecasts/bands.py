@@ -146,6 +146,8 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
             f"The fitted runs have flops of {ratio[0]:.2f} to {ratio[1]:.2f} times 6 x params x tokens: count a plan's flops in the same "
             "way."
         )
+    share = loss.attrs.get("spread", 1.0)
+    kept = "the band's" if share == 1 else f"the band keeps {share:.0%} of the posterior's spread, and its"
     texts = []
     said_of = zip(*(loss[name].to_numpy() for name in ("far", "unseen_group", "outside")), strict=True)
     for (_, row), (far, group, outside) in zip(table.iterrows(), said_of, strict=True):
@@ -159,7 +161,7 @@ def plan_warnings(loss: xr.Dataset, table: pd.DataFrame) -> list[str]:
                 ""
                 if loss.attrs.get("through")
                 else (
-                    f"; the band's width is {row['share_parameters']:.0%} parameters, {row['share_noise']:.0%} noise, "
+                    f"; {kept} width is {row['share_parameters']:.0%} parameters, {row['share_noise']:.0%} noise, "
                     f"{row['share_drift']:.0%} drift"
                 )
             )

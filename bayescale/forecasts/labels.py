@@ -44,6 +44,7 @@ def labelled(
         "params_kind": fit.params_kind,
         "with_drift": int(drift),
         "fade": spec.noise.fade,
+        "spread": spec.drift.spread,
         "inputs": json.dumps(spec.inputs),
         "ranges": json.dumps(_ranges(fit)),
         "flops_ratio": json.dumps(_flops_ratio(fit)),

@@ -75,7 +75,7 @@ def _fault_of_data(idata: xr.DataTree, spec: ModelSpec, checked: bool) -> str:
     if not lacking and not np.isfinite(data["log_reach_max"]).all():
         return "its log_reach_max is not a finite number"
     observed = observed_name(spec)
-    if checked and not lacking:
+    if (checked or spec.drift.spread < 1) and not lacking:
         if observed not in idata["observed_data"]:
             return f"its observed_data lacks {observed}"
         inputs = {name: data[name].to_numpy() for name in spec.inputs}

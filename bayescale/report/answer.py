@@ -140,9 +140,14 @@ def _kept_spread(found: Findings) -> str:
     share = min(fit.spec.drift.spread for fit in found.fits)
     if share == 1:
         return ""
-    own = "posterior's spread" in json.loads(found.idata.attrs.get("notes", "{}")).get("own_drift", "")
-    why = "since the smaller runs forecast the larger ones more closely than that says" if own else "as was asked for"
-    return f"Bands and intervals keep {percent(share)} of the spread that the fit leaves open, {why}."
+    notes = [json.loads(one.attrs.get("notes", "{}")) for one in (found.idata, *found.idata.children.values())]
+    own = any("posterior's spread" in note.get("own_drift", "") for note in notes)
+    why = (
+        "since the larger runs were forecast better from the smaller ones than bands allow"
+        if own
+        else "as was set for this fit"
+    )
+    return f"Bands of loss and intervals of size keep {percent(share)} of the posterior's spread, {why}."
 
 
 def _made_of(band: pd.Series) -> str:

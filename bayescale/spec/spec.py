@@ -115,9 +115,9 @@ class ModelSpec(Table):
             raise InputError(
                 f"`noise.misfit` is only for laws that have cells. Got {self.noise.misfit} with '{self.law}'."
             )
-        if self.drift.spread < 1 and (self.groups or self.covariates or not law.gives_loss):
+        if self.drift.spread < 1 and (self.groups or self.covariates or law.moves or not law.gives_loss):
             raise InputError(
-                "`drift.spread` below 1 is for laws of a loss, without groups or covariates. "
+                "`drift.spread` below 1 is for laws of a loss without breaks, groups and covariates. "
                 f"Got {self.drift.spread:g} with law '{self.law}'."
             )
         level = law.level

@@ -151,6 +151,17 @@ def test_the_spread_that_is_kept_is_that_of_the_errors():
     assert kept((0.5, 9), weights={"a": 1.0, "b": 0.0}) == pytest.approx(kept((0.5, 0.5)))
 
 
+def test_a_spread_that_was_asked_for_counts_in_the_scores(small_runs):
+    spec, rows = load_spec("skaling"), small_runs.sort_values("flops").reset_index(drop=True)
+    sds = {}
+    for spread in (1.0, 0.5):
+        changed = spec.changed({"drift": {"spread": spread, "per_decade": 0}})
+        scores = forward_scores({"a": changed}, rows, random_seed=1)
+        sds[spread] = {n: laws["a"] for n, laws in scores.attrs["sd"].items()}
+    n = min(sds[1.0])
+    assert (sds[0.5][n] < sds[1.0][n]).all() and sds[0.5][n][-1] < 0.75 * sds[1.0][n][-1], "noise stays as it is"
+
+
 def test_drift_is_of_the_average():
     """Its variance holds the difference of the laws, and a law without weight does not count, whatever it says."""
     one = ((2, 0.02, 0.5),)

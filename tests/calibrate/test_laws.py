@@ -33,6 +33,7 @@ from bayescale.calibrate import laws as module
 from bayescale.calibrate.compare import compare_laws
 from bayescale.decide.sensitivity import _weights_of
 from bayescale.posterior import failed_checks, fit, fits_of, fitted_spec
+from bayescale.posterior.check import open_checks
 
 ALL = {"where": (), "family": None, "best_of": (), "all_rows": False}
 
@@ -249,13 +250,18 @@ def test_a_law_whose_draws_just_miss_the_limit_of_a_fit_alone_keeps_its_weight(m
     assert json.loads(idata.attrs["weights"])["skaling"] == weight and failed_checks(idata) == []
     (row,) = (row for row in json.loads(idata["skaling"].attrs["check"]) if row["name"] == "khat")
     assert row["passed"] is (weight > 0) and row["threshold"] == (0.7 if weight else 0.5)
+    fresh = check_fit(idata).set_index("name")["threshold"]
+    assert fresh[fresh.index.str.endswith("khat")].tolist() == ([0.7, 0.5] if weight else [0.5]), (
+        "a check of the file says the same"
+    )
 
 
 @pytest.mark.parametrize(
     ("suggested", "odds", "drift", "said"),
     [
-        (0.03, 0.0, 0.03, "were further off than they said, so the laws drift by 3% (sd) per decade beyond the runs here instead of 0.75%"),
-        (0.004, 0.0, 0.004, "were closer than they said, so the laws drift by 0.4%"),
+        (0.03, 0.0, 0.03, "were off by more than their bands allow, so the laws drift by 3% (sd) per decade beyond the runs here "
+         "instead of 0.75%; `--drift 0.0075` keeps the usual."),
+        (0.004, 0.0, 0.004, "were off by less than their bands allow, so the laws drift by 0.4%"),
         (0.008, 0.0, 0.0075, ""),
         (0.03, 9.0, 0.0075, ""),
     ],
@@ -289,10 +295,11 @@ def test_a_drift_that_was_asked_for_stays(monkeypatch):
 @pytest.mark.parametrize(
     ("suggested", "fade", "drift", "said"),
     [
-        (0.0075, None, {"per_decade": 0.006, "spread": 0.8}, "closer than they said, so forecasts and sizes keep 80% of the posterior's "
-         "spread, and the laws drift by 0.6% (sd) per decade beyond the runs here instead of 0.75%."),
+        (0.0075, None, {"per_decade": 0.006, "spread": 0.8}, "at 4 cuts, were off by less than their bands allow, so forecasts and sizes "
+         "keep 80% of the posterior's spread, and the laws drift by 0.6% (sd) per decade beyond the runs here instead of 0.75%; "
+         "`--spread 1 --drift 0.0075` keeps the usual."),
         (0.004, None, {"per_decade": 0.0032, "spread": 0.8}, "the laws drift by 0.32% (sd)"),
-        (0.03, None, {"per_decade": 0.03, "spread": 1.0}, "further off than they said, so the laws drift by 3%"),
+        (0.03, None, {"per_decade": 0.03, "spread": 1.0}, "off by more than their bands allow, so the laws drift by 3%"),
         (0.0075, 0.0, {"per_decade": 0.0075, "spread": 1.0}, ""),
     ],
 )  # fmt: skip
@@ -308,11 +315,23 @@ def test_forecasts_that_were_too_wide_keep_a_share_of_their_spread(monkeypatch, 
         assert fitted_spec(idata[name]).drift.model_dump() == {"best_size": 0.15, **drift}
 
 
+def test_laws_that_explain_nothing_keep_the_whole_spread(monkeypatch):
+    """One loss typed ten times too large: what the laws say about the others is so vague that no forecast can be off."""
+    monkeypatch.setattr(module, "own_drift", lambda *_: 0.0075)
+    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
+    runs = runs_of(14)
+    idata = fit_laws(runs.assign(loss=runs["loss"].where(runs.index != 5, 10 * runs["loss"])), draws=200)
+    assert "explained" in {row["name"].split(": ")[-1] for row in open_checks(idata)}
+    assert fitted_spec(idata["skaling"]).drift.spread == 1 and "own_drift" not in json.loads(idata.attrs["notes"])
+
+
 def test_a_drift_alone_and_a_spread_alone_can_be_asked_for(monkeypatch):
     monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
     drift = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01}}, draws=50)
     assert fitted_spec(drift["skaling"]).drift.model_dump() == {"per_decade": 0.01, "best_size": 0.15, "spread": 0.8}
-    assert json.loads(drift.attrs["notes"])["own_drift"].endswith("keep 80% of the posterior's spread.")
+    assert json.loads(drift.attrs["notes"])["own_drift"].endswith(
+        "keep 80% of the posterior's spread; `--spread 1` keeps the usual."
+    )
     monkeypatch.setattr(module, "own_drift", lambda *_: 0.03)
     spread = fit_laws(runs_of(14), changes={"drift": {"spread": 0.5}}, draws=50)
     assert fitted_spec(spread["skaling"]).drift.model_dump() == {"per_decade": 0.03, "best_size": 0.15, "spread": 0.5}

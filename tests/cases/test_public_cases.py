@@ -93,7 +93,7 @@ def test_tokens_per_gpu_mended(table, answer, fitted, one_budget, tmp_path):
     runs = pd.read_csv(table("tokens-per-gpu"))
     runs.assign(tokens=8 * runs["tokens"]).to_csv(tmp_path / "mended.csv", index=False)
     said = fitted(tmp_path / "mended.csv")
-    assert said.notes == []
+    assert [note for note in said.notes if not note.startswith("Forecasts of the larger runs")] == []
     row = one_budget(said.fit, "1e21")
     low, high = accepted(answer("tokens-per-gpu")["params_at_1e21_after_mending_tokens"])
     assert low <= row["params"] <= high
@@ -260,7 +260,7 @@ def more_anchors(table, fitted, tmp_path_factory):
 @slow
 def test_moe_compute_is_of_active_params(more_anchors, one_plan):
     assert more_anchors.document["runs_used"] == 6
-    data = load_fit(more_anchors.fit)["constant_data"]
+    data = one_fit(load_fit(more_anchors.fit))["constant_data"]
     assert data["params"].to_numpy()[0] == 18.9e6 and data["params_total"].to_numpy()[0] == 0.61e9
     row = one_plan(more_anchors.fit, "--params", "1.98e9", "--tokens", "8.02e12")
     beyond = np.log10(1.98e9 * 8.02e12 / (350e6 * 1.4e12))

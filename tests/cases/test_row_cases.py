@@ -53,9 +53,6 @@ def test_the_best_of_each_cell_forecasts_the_best(table, answer, fitted, one_pla
 
 
 @slow
-@pytest.mark.xfail(
-    strict=True, reason="the band is 0.21 wide: nine runs, and imposed fade and drift that are not learnt yet"
-)
 def test_its_band_is_narrow(table, fitted, one_plan):
     row = one_plan(fitted(table("rate-batch-sweep"), *SWEEP, "--best-of", "lr,gbsz").fit, *LENGTH)
     assert row["loss_upper"] - row["loss_lower"] <= 0.08

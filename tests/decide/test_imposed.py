@@ -1,5 +1,7 @@
 """How much of N*'s interval is imposed: by fade (on a clean sweep most of it, no more than a second fit shows) and by drift."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,15 @@ def test_a_clean_sweep_owes_most_of_its_interval_to_fade_and_says_so(sweep):
     assert f"Most of the interval of params ({found:.0%} of its squared width)" in said
     assert "--fade 0" in said
     assert "comes from fade" not in allocate(exact, FLOPS)["warning"].item()
+
+
+def test_what_is_owed_to_fade_does_not_depend_on_the_share_of_the_spread(sweep):
+    whole = fitted(sweep)
+    half = whole.copy()
+    changes = json.loads(whole.attrs["spec_changes"])
+    half.attrs["spec_changes"] = json.dumps(changes | {"drift": changes["drift"] | {"spread": 0.5}})
+    assert width(half) == pytest.approx(width(whole) / 2, rel=0.05)
+    assert share(half, sweep) == pytest.approx(share(whole, sweep), rel=0.05)
 
 
 def test_runs_that_the_law_misses_owe_little_to_fade(sweep):

@@ -340,20 +340,25 @@ def test_the_frontier_lies_around_the_plan(leaning):
 @pytest.mark.parametrize(
     ("note", "why"),
     [
-        ({"own_drift": "... keep 70% of the posterior's spread."}, "since the smaller runs forecast the larger ones"),
-        ({}, "as was asked for"),
+        (
+            {"own_drift": "... keep 70% of the posterior's spread."},
+            "since the larger runs were forecast better from the smaller ones",
+        ),
+        ({}, "as was set for this fit"),
     ],
 )
 def test_a_share_of_the_spread_is_said_with_its_reason(of_eight, note, why):
     idata = of_eight.copy(deep=True)
-    assert "of the spread" not in facts_of(make_report(idata, Question(budget=Budget(flops=2e20))))["What to expect"]
+    assert "spread" not in facts_of(make_report(idata, Question(budget=Budget(flops=2e20))))["What to expect"]
     changes = json.loads(idata.attrs.get("spec_changes", "{}"))
     changes["drift"] = changes.get("drift", {}) | {"spread": 0.7}
     idata.attrs.update(spec_changes=json.dumps(changes), notes=json.dumps(note))
     page = make_report(idata, Question(budget=Budget(flops=2e20)))
-    assert f"keep 70% of the spread that the fit leaves open, {why}" in facts_of(page)["What to expect"]
+    assert f"keep 70% of the posterior's spread, {why}" in facts_of(page)["What to expect"]
     (priors,) = [section for section in page.sections if section.name == "priors"]
     (row,) = [row for row in priors.data["priors"] if "spread that forecasts keep" in row["name"]]
+    drift = next(row for row in priors.data["priors"] if row["name"] == "drift per decade")
+    assert not note or drift["reason"] != note["own_drift"], "the note says nothing of the drift"
     assert row["prior"] == "0.7" and row["reason"] == (
         note.get("own_drift") or "Given for this fit, instead of the model's own."
     )

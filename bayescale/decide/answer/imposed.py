@@ -78,7 +78,9 @@ def _saved(fit: Fit, part: Part, log_params: np.ndarray) -> float:
     own = max(float(scale), float(np.sqrt(np.mean(away**2))))
     lost = 1 / own**2 - 1 / (scale**2 + (spec.noise.fade * below) ** 2)
     curve, lost = curve[lost > 0], lost[lost > 0]
-    moved = curve - curve.mean(axis=1, keepdims=True)
+    # Runs act on the posterior's spread, of which the draws may have a share.
+    share = spec.drift.spread
+    moved = (curve - curve.mean(axis=1, keepdims=True)) / share
     with_size = moved @ (log_params - log_params.mean()) / len(log_params)
     return float(with_size @ np.linalg.solve(moved @ moved.T / len(log_params) + np.diag(1 / lost), with_size))
 
@@ -123,13 +125,15 @@ def _left_out(fit: Fit, part: Part, log_params: np.ndarray) -> tuple[float, floa
         return 0.0, 0.0
     mu, sd, nu = (ratio.numbers[name] for name in ("mu", "sigma", "nu"))
     best = np.broadcast_to(best_ratio(fit.law, part.constants, part.reached.log_reach + BEYOND * LN_10), (part.size,))
+    share = fit.spec.drift.spread  # of the posterior's spread, on which the prior acts; its middle moves in full
+    best = best.mean() + (best - best.mean()) / share
     away, variance = (best - mu) / sd, float(np.var(best))
     # Slope and curvature of the log of the Student-t, averaged over draws: a Normal near its middle, hardly a curve in its tails.
     slope = float(np.mean((nu + 1) * away / (nu + away**2))) / sd
     curvature = float(np.mean((nu + 1) * (nu - away**2) / (nu + away**2) ** 2)) / sd**2
     without = variance / max(1 - curvature * variance, _LEAST_LEFT)
     per = float(np.mean((best - best.mean()) * (log_params - log_params.mean()))) / variance
-    return per**2 * (without - variance), per * without * slope
+    return per**2 * (without - variance), per / share * without * slope
 
 
 def _usual_said(fits: Sequence[Fit], without: tuple[float, float]) -> list[str]:

@@ -76,7 +76,12 @@ def _weight_checks(stats: Any, called: Callable[[str], str]) -> list[dict[str, A
     where = called(str(stats.attrs.get("apart_in", "")))
     return [
         verdict(
-            "khat", float(stats["khat"]), KHAT, "below", f"A few draws carry most of the weight. {more}", fails=True
+            "khat",
+            float(stats["khat"]),
+            float(stats.attrs.get("khat_limit", KHAT)),
+            "below",
+            f"A few draws carry most of the weight. {more}",
+            fails=True,
         ),
         verdict(
             "efficiency",

@@ -13,15 +13,17 @@ from ..priors import DRIFT, SPREAD, assumptions
 from ..units import number
 from .records import plain
 
+_OF_NOTE = {DRIFT: "drift by", SPREAD: "posterior's spread"}  # assumption -> what the note says if it is about it
+
 
 def priors(found: Findings, pictures: Mapping[str, Picture]) -> Section:
     """Return the section on the priors, with their reasons."""
     rows: list[tuple[str, str, str]] = []
-    own_drift = json.loads(found.idata.attrs.get("notes", "{}")).get("own_drift")
+    note = json.loads(found.idata.attrs.get("notes", "{}")).get("own_drift", "")
     for fit in found.fits:
         before = f"{fit.name}: " if fit.name else ""
         for one in assumptions(fit.spec):
-            reason = own_drift if own_drift and one.name in (DRIFT, SPREAD) else one.reason
+            reason = note if _OF_NOTE.get(one.name, note) in note and one.name in _OF_NOTE else one.reason
             rows.append((before + one.name, one.value, reason))
     shared = "" if len(found.fits) == 1 else " of each law"
     return Section(
