@@ -120,6 +120,10 @@ class Asked:
         return spec.changed(self._drift()) if spec else None
 
     def _drift(self) -> dict[str, Any]:
+        if self.drift is not None and not 0 <= self.drift < float("inf"):
+            raise InputError(f"--drift must be a number >= 0, e.g. 0.0075. Got {self.drift:g}.")
+        if self.spread is not None and not 0 < self.spread <= 1:
+            raise InputError(f"--spread must lie above 0 and be at most 1, which keeps all. Got {self.spread:g}.")
         asked = {"per_decade": self.drift, "spread": self.spread}
         found = {key: value for key, value in asked.items() if value is not None}
         return {"drift": found} if found else {}
