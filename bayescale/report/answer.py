@@ -189,7 +189,7 @@ def _size(found: Findings, row: pd.Series) -> list[str]:
 
 
 def _without_suites(found: Findings, row: pd.Series) -> list[str]:
-    """Say where the runs alone would put the best size, if public suites shape its interval."""
+    """Say where the best size would lie without the usual tokens per parameter, if these shape its interval."""
     assert found.allocation is not None
     wider, larger = found.allocation.attrs.get("without_suites", [(1.0, 1.0)])[-1]
     if not leans((wider, larger)):
@@ -199,8 +199,10 @@ def _without_suites(found: Findings, row: pd.Series) -> list[str]:
         where = f" at {'larger' if larger > 1 else 'smaller'} sizes,"
     elif far > log(MOVED):
         where = f" around {count(row['params'] * larger)},"
-    alone = f"your runs alone would put it{where} in an interval about {number(wider, 2)} times as wide"
-    return [f"It rests on public suites of runs as well: {alone}."]
+    without = f"it would lie{where} in an interval about {number(wider, 2)} times as wide"
+    return [
+        f"It rests on public suites of runs as well: without the tokens per parameter that are best in these, {without}."
+    ]
 
 
 def _beyond(found: Findings, row: pd.Series) -> str:

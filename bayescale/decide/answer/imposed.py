@@ -153,7 +153,7 @@ def _usual_said(fits: Sequence[Fit], without: tuple[float, float]) -> list[str]:
     return [
         f"Public suites shape the interval of params: there {middle:.0f} tokens per parameter (90%: {low:.0f} to {high:.0f}) are best "
         f"{BEYOND:g} decades of compute beyond the runs. Without them it would be about {wider:.1f} times as wide{moved}. Runs of several "
-        f"sizes nearer to the plan would decide it; {given(priors='vague')} takes these runs alone."
+        f"sizes nearer to the plan would decide it; {given(priors='vague')} leaves all public suites out."
     ]
 
 

@@ -44,7 +44,7 @@ def _usual_ratio(idata: xr.DataTree, spec: ModelSpec, ratio: Prior) -> dict[str,
         "at least",
         f"{BEYOND:g} decades of compute beyond these runs, {middle:.3g} tokens per parameter (90% from {low:.3g} to {high:.3g}) would be "
         f"best. Public suites have {least:.2g} to {most:.2g}, and the prior leans towards these. First look for wrong rows and units of "
-        f"params and tokens; {given(priors='vague')} takes these runs alone.",
+        f"params and tokens; {given(priors='vague')} leaves public suites out.",
         bears_on=("choice",),
     )
 
