@@ -13,9 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from ..errors import InputError, given
-from ..laws.law import compute
-from ..posterior import average_fits, failed_checks, fit, fitted_spec
-from ..posterior.check import open_checks
+from ..posterior import average_fits, failed_checks, fit
 from ..progress import steps
 from ..runs import select_rows
 from ..runs.problems import counted
@@ -23,15 +21,14 @@ from ..runs.values import parse_column
 from ..spec import load_spec
 from ..spec.density import has_density
 from ..spec.spec import ModelSpec
-from .forward import forward_scores, kept_spread, law_holds, missed, own_drift, weigh
+from .drift import let_drift
+from .forward import forward_scores, law_holds, missed, weigh
 
 AUTO = "auto"
 _ONE_EPOCH = ("skaling", "profile")
 _REPEATS, _ONE_PASS = ("repeated", "repeated-rising"), 1.05
 _BREAKS = (0, 1, 2)
-_NOTABLE = 0.001  # difference of drift below which the usual one stays
 _KHAT = 0.7  # below which weighted draws estimate means well (Vehtari et al. 2024, JMLR 25:72); a fit alone has a stricter limit
-_WHOLE = 0.97  # share of the spread above which all of it is kept
 _HOLDS = 2.0  # log odds from which a law is taken to hold over the whole table (`forward.law_holds`)
 
 
@@ -122,7 +119,7 @@ def fit_laws(
         scores, why = _scores(rows, specs, random_seed)
     failed = {name: failed_checks(idata) for name, idata in fits.items()}
     weights = _weights(scores, [name for name, checks in failed.items() if checks], in_full=odds > _HOLDS)
-    _let_drift(fits, scores, weights, holds=odds > _HOLDS)
+    let_drift(fits, scores, weights, holds=odds > _HOLDS)
     idata = average_fits(fits, weights)
     notes = {name: f"its check failed ({', '.join(checks)})" if checks else "" for name, checks in failed.items()}
     means = scores.mean(axis=1)
@@ -160,72 +157,6 @@ def _in_full_said(odds: float) -> str:
         "The laws hold over the whole table: the smaller runs forecast the larger ones better if all count in full "
         f"(log odds {odds:.1f}), so they do here; {given(fade=load_spec(_ONE_EPOCH[0]).noise.fade)} makes small runs count less."
     )
-
-
-def _let_drift(
-    fits: Mapping[str, xr.DataTree], scores: pd.DataFrame, weights: Mapping[str, float], *, holds: bool
-) -> None:
-    """Let laws of compute drift, and keep their spread, as forecasts of the larger runs suggest, with a note in each fit.
-
-    What was asked for stays. A law that holds over the whole table does not drift more than usual, and one without fade keeps its spread:
-    there is nothing imposed in it.
-    """
-    specs = {name: fitted_spec(idata) for name, idata in fits.items()}
-    if any(spec.get_law().reach is not compute for spec in specs.values()):
-        return
-    asked = {key for spec in specs.values() for key in spec.changes.get("drift", {})}
-    usual = {name: spec.drift.per_decade for name, spec in specs.items()}
-    found = dict(usual)
-    if "per_decade" not in asked:
-        found = {name: own_drift(scores, weights, one) for name, one in usual.items()}
-        found = {name: min(one, usual[name]) if holds else one for name, one in found.items()}
-    further = any(found[name] - usual[name] >= _NOTABLE for name in found)
-    share = (
-        1.0 if further or "spread" in asked or not _can_keep(fits, specs) else round(kept_spread(scores, weights), 2)
-    )
-    if share > _WHOLE and all(abs(found[name] - usual[name]) < _NOTABLE for name in found):
-        return
-    if share <= _WHOLE and "per_decade" not in asked:
-        found = {name: share * min(one, usual[name]) for name, one in found.items()}
-    found = {name: round(one, 4) for name, one in found.items()}
-    said = {"own_drift": _drift_said(found, usual, share, further=further, cuts=scores.shape[1])}
-    for name, spec in specs.items():
-        idata, notes = fits[name], json.loads(fits[name].attrs["notes"])
-        change = {"per_decade": found[name]} if found[name] != usual[name] else {}
-        change |= {"spread": share} if share <= _WHOLE else {}
-        idata.attrs["spec_changes"] = json.dumps(spec.changed({"drift": change}).changes)
-        idata.attrs["notes"] = json.dumps(notes | said)
-
-
-def _can_keep(fits: Mapping[str, xr.DataTree], specs: Mapping[str, ModelSpec]) -> bool:
-    """Whether less than the whole spread may be kept: fade widens it, and the laws explain the runs."""
-    if any(row["name"] == "explained" for idata in fits.values() for row in open_checks(idata)):
-        return False
-    return all(
-        spec.noise.fade and not (spec.groups or spec.covariates or spec.get_law().moves) for spec in specs.values()
-    )
-
-
-def _drift_said(own: Mapping[str, float], usual: Mapping[str, float], share: float, *, further: bool, cuts: int) -> str:
-    parts, back = [], []
-    if share <= _WHOLE:
-        parts.append(f"forecasts and sizes keep {share:.0%} of the posterior's spread")
-        back.append("--spread 1")
-    if any(own[name] != usual[name] for name in own):
-        parts.append(
-            f"the laws drift by {_percent(own)} (sd) per decade beyond the runs here instead of {_percent(usual)}"
-        )
-        back.append(f"--drift {max(usual.values()):g}")
-    return (
-        f"Forecasts of the larger runs from the smaller ones, at {counted(cuts, 'cut')}, were off by {'more' if further else 'less'} than "
-        f"their bands allow, so {', and '.join(parts)}; `{' '.join(back)}` keeps the usual."
-    )
-
-
-def _percent(values: Mapping[str, float]) -> str:
-    """Return shares in per cent, the least and the largest if they differ."""
-    ends = sorted({min(values.values()), max(values.values())})
-    return " to ".join(f"{100 * one:.2g}" if one < 0.1 else f"{100 * one:.0f}" for one in ends) + "%"
 
 
 def specs_for(

@@ -72,14 +72,14 @@ def kept_draws_of(spec: ModelSpec, law: Law, draws: xr.Dataset, data: xr.Dataset
     if spec.drift.spread == 1:
         return draws
     values = {name: draws[name].to_numpy() for name in law.sampled}
-    found = moved(law, values, {name: data[name].to_numpy() for name in data}, spec.drift.spread)
+    found = moved(law, values, {str(name): data[name].to_numpy() for name in data}, spec.drift.spread)
     return draws.assign({name: (("chain", "draw"), value) for name, value in found.items()})
 
 
 def with_whole_spread(idata: xr.DataTree) -> xr.DataTree:
     """Return a fit, or an average, whose draws are those of the posterior: for what weighs them by the runs."""
     tree = idata.copy()
-    for one in [tree[name] for name in fit_weights(tree)] or [tree]:
+    for one in [tree.children[name] for name in fit_weights(tree)] or [tree]:
         spec = fitted_spec(one)
         if spec.drift.spread < 1:
             one.attrs["spec_changes"] = json.dumps(spec.changed({"drift": {"spread": 1.0}}).changes)

@@ -29,6 +29,7 @@ from bayescale import (
     save_fit,
     sensitivity,
 )
+from bayescale.calibrate import drift as drift_module
 from bayescale.calibrate import laws as module
 from bayescale.calibrate.compare import compare_laws
 from bayescale.decide.sensitivity import _weights_of
@@ -269,7 +270,7 @@ def test_a_law_whose_draws_just_miss_the_limit_of_a_fit_alone_keeps_its_weight(m
 def test_laws_drift_as_forecasts_of_the_own_larger_runs_suggest(monkeypatch, average, suggested, odds, drift, said):
     plain = {name: fit(load_spec(name), runs_of(14), draws=50) for name in ("skaling", "profile")}
     monkeypatch.setattr(module, "fit", lambda spec, *_, **__: plain[spec.law].copy())
-    monkeypatch.setattr(module, "own_drift", lambda *_: suggested)
+    monkeypatch.setattr(drift_module, "own_drift", lambda *_: suggested)
     monkeypatch.setattr(module, "law_holds", lambda *_, **__: odds)
     monkeypatch.setattr(module, "forward_scores", lambda specs, *_, **__: pd.DataFrame({9: 1.0}, index=list(specs)))
     idata = fit_laws(runs_of(14))
@@ -283,8 +284,8 @@ def test_laws_drift_as_forecasts_of_the_own_larger_runs_suggest(monkeypatch, ave
 
 
 def test_a_drift_that_was_asked_for_stays(monkeypatch):
-    monkeypatch.setattr(module, "own_drift", lambda *_: 0.03)
-    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
+    monkeypatch.setattr(drift_module, "own_drift", lambda *_: 0.03)
+    monkeypatch.setattr(drift_module, "kept_spread", lambda *_: 0.8)
     asked = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01, "spread": 1.0}}, draws=50)
     assert fitted_spec(asked["skaling"]).drift.model_dump() == {"per_decade": 0.01, "best_size": 0.15, "spread": 1.0}
     assert "own_drift" not in json.loads(asked.attrs["notes"])
@@ -305,8 +306,8 @@ def test_a_drift_that_was_asked_for_stays(monkeypatch):
 )  # fmt: skip
 def test_forecasts_that_were_too_wide_keep_a_share_of_their_spread(monkeypatch, suggested, fade, drift, said):
     """Not where the laws drift more, and not where nothing was imposed."""
-    monkeypatch.setattr(module, "own_drift", lambda *_: suggested)
-    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
+    monkeypatch.setattr(drift_module, "own_drift", lambda *_: suggested)
+    monkeypatch.setattr(drift_module, "kept_spread", lambda *_: 0.8)
     changes = {} if fade is None else {"noise": {"fade": fade}}
     idata = fit_laws(runs_of(14), changes=changes, draws=50)
     note = json.loads(idata.attrs["notes"]).get("own_drift", "")
@@ -317,8 +318,8 @@ def test_forecasts_that_were_too_wide_keep_a_share_of_their_spread(monkeypatch, 
 
 def test_laws_that_explain_nothing_keep_the_whole_spread(monkeypatch):
     """One loss typed ten times too large: what the laws say about the others is so vague that no forecast can be off."""
-    monkeypatch.setattr(module, "own_drift", lambda *_: 0.0075)
-    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
+    monkeypatch.setattr(drift_module, "own_drift", lambda *_: 0.0075)
+    monkeypatch.setattr(drift_module, "kept_spread", lambda *_: 0.8)
     runs = runs_of(14)
     idata = fit_laws(runs.assign(loss=runs["loss"].where(runs.index != 5, 10 * runs["loss"])), draws=200)
     assert "explained" in {row["name"].split(": ")[-1] for row in open_checks(idata)}
@@ -326,20 +327,24 @@ def test_laws_that_explain_nothing_keep_the_whole_spread(monkeypatch):
 
 
 def test_a_drift_alone_and_a_spread_alone_can_be_asked_for(monkeypatch):
-    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.8)
-    drift = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.01}}, draws=50)
-    assert fitted_spec(drift["skaling"]).drift.model_dump() == {"per_decade": 0.01, "best_size": 0.15, "spread": 0.8}
+    monkeypatch.setattr(drift_module, "kept_spread", lambda *_: 0.8)
+    drift = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.012345}}, draws=50)
+    assert fitted_spec(drift["skaling"]).drift.model_dump() == {
+        "per_decade": 0.012345,
+        "best_size": 0.15,
+        "spread": 0.8,
+    }
     assert json.loads(drift.attrs["notes"])["own_drift"].endswith(
         "keep 80% of the posterior's spread; `--spread 1` keeps the usual."
     )
-    monkeypatch.setattr(module, "own_drift", lambda *_: 0.03)
+    monkeypatch.setattr(drift_module, "own_drift", lambda *_: 0.03)
     spread = fit_laws(runs_of(14), changes={"drift": {"spread": 0.5}}, draws=50)
     assert fitted_spec(spread["skaling"]).drift.model_dump() == {"per_decade": 0.03, "best_size": 0.15, "spread": 0.5}
 
 
 def test_curves_keep_their_drift(monkeypatch):
-    monkeypatch.setattr(module, "own_drift", lambda *_: 0.5)
-    monkeypatch.setattr(module, "kept_spread", lambda *_: 0.5)
+    monkeypatch.setattr(drift_module, "own_drift", lambda *_: 0.5)
+    monkeypatch.setattr(drift_module, "kept_spread", lambda *_: 0.5)
     curve = runs_of(12)[["run", "tokens", "loss"]]
     found = fit_laws(curve, {"a": load_spec("power"), "b": load_spec("power")}, x="tokens", draws=50)
     assert json.loads(found.attrs["cuts"]) and "own_drift" not in json.loads(found.attrs["notes"])
