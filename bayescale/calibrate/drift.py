@@ -53,11 +53,12 @@ def let_drift(
 
 
 def _can_keep(fits: Mapping[str, xr.DataTree], specs: Mapping[str, ModelSpec]) -> bool:
-    """Whether less than the whole spread may be kept: fade widens it, and the laws explain the runs."""
+    """Whether less than the whole spread may be kept: fade widens it, no model keeps a share already, and the laws explain the runs."""
     if any(row["name"] == "explained" for idata in fits.values() for row in open_checks(idata)):
         return False
     return all(
-        spec.noise.fade and not (spec.groups or spec.covariates or spec.get_law().moves) for spec in specs.values()
+        spec.noise.fade and spec.drift.spread == 1 and not (spec.groups or spec.covariates or spec.get_law().moves)
+        for spec in specs.values()
     )
 
 

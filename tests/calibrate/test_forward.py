@@ -151,6 +151,16 @@ def test_the_spread_that_is_kept_is_that_of_the_errors():
     assert kept((0.5, 9), weights={"a": 1.0, "b": 0.0}) == pytest.approx(kept((0.5, 0.5)))
 
 
+@pytest.mark.parametrize(("one_error", "coverage"), [(True, 0.82), (False, 0.86)])
+def test_what_the_rule_takes_off_by_chance(one_error, coverage):
+    """Forecasts that are off by just what they say, at four cuts: what 90% bands hold then, as the docstring has it."""
+    rng, normal = np.random.default_rng(1), NormalDist()
+    z = np.repeat(rng.standard_normal((3000, 1)), 4, axis=1) if one_error else rng.standard_normal((3000, 4))
+    shares = np.array([kept(*((off, off) for off in row)) for row in z])
+    held = np.mean([2 * normal.cdf(share * normal.inv_cdf(0.95)) - 1 for share in shares])
+    assert held == pytest.approx(coverage, abs=0.008)
+
+
 def test_a_spread_that_was_asked_for_counts_in_the_scores(small_runs):
     spec, rows = load_spec("skaling"), small_runs.sort_values("flops").reset_index(drop=True)
     sds = {}

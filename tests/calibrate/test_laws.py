@@ -326,6 +326,15 @@ def test_laws_that_explain_nothing_keep_the_whole_spread(monkeypatch):
     assert fitted_spec(idata["skaling"]).drift.spread == 1 and "own_drift" not in json.loads(idata.attrs["notes"])
 
 
+def test_a_model_that_keeps_a_share_already_keeps_that(monkeypatch, tmp_path):
+    monkeypatch.setattr(drift_module, "kept_spread", lambda *_: 0.8)
+    (tmp_path / "mine.toml").write_text(
+        load_spec("skaling").text.replace("[drift]", "[drift]\nspread = 0.6"), encoding="utf-8"
+    )
+    found = fit_laws(runs_of(14), [str(tmp_path / "mine.toml"), "profile"], draws=50)
+    assert fitted_spec(found["mine"]).drift.spread == 0.6 and fitted_spec(found["profile"]).drift.spread == 1
+
+
 def test_a_drift_alone_and_a_spread_alone_can_be_asked_for(monkeypatch):
     monkeypatch.setattr(drift_module, "kept_spread", lambda *_: 0.8)
     drift = fit_laws(runs_of(14), changes={"drift": {"per_decade": 0.012345}}, draws=50)

@@ -41,10 +41,7 @@ def test_it_fits(model):
         pytest.skip("the folder of others' data is absent; name it in BAYESCALE_DATA")
     runs = read_runs(how.pop("runs"))
     spec = load_spec(model).changed(how.pop("changes", {}))
-    seed, limit = (
-        sum(map(ord, model)),
-        float("inf"),
-    )  # without a limit of time, so that a busy machine gives the same fit
-    table = check_fit(fit(spec, runs, **how, random_seed=seed, max_seconds=limit, progressbar=False))
+    how |= {"random_seed": sum(map(ord, model)), "max_seconds": float("inf")}  # a busy machine gives the same fit
+    table = check_fit(fit(spec, runs, **how, progressbar=False))
     failed = table[(table["severity"] == "fail") & ~table["passed"]]
     assert failed.empty, failed[["name", "value", "advice"]].to_string()

@@ -23,8 +23,8 @@ def priors(found: Findings, pictures: Mapping[str, Picture]) -> Section:
     for fit in found.fits:
         before = f"{fit.name}: " if fit.name else ""
         for one in assumptions(fit.spec):
-            reason = note if _OF_NOTE.get(one.name, note) in note and one.name in _OF_NOTE else one.reason
-            rows.append((before + one.name, one.value, reason))
+            about = _OF_NOTE.get(one.name)
+            rows.append((before + one.name, one.value, note if about and about in note else one.reason))
     shared = "" if len(found.fits) == 1 else " of each law"
     return Section(
         "priors",
