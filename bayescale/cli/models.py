@@ -41,7 +41,7 @@ Spread = Annotated[
     typer.Option(
         "--spread",
         help="Share of the posterior's spread that forecasts and sizes keep. Default: 1; of an average of laws of params and tokens, less "
-        "where its forecasts of the larger runs from the smaller ones were closer than they said.",
+        "where its forecasts of the larger runs from the smaller ones were off by less than their bands allow.",
     ),
 ]
 PriorKind = Annotated[

@@ -106,6 +106,15 @@ def ratio_prior(learnt: Learnt | None, inputs: Mapping[str, Any]) -> Prior | Non
     return learnt.ratio if told_apart(*(np.asarray(inputs[name], float) for name in ("params", "tokens"))) else None
 
 
+def usual_range(ratio: Prior, tail: float) -> tuple[float, float, float]:
+    """Return the tokens per parameter at the two tails of their prior, and its middle between them."""
+    from scipy.special import stdtrit  # slow to import
+
+    mu, sd, nu = (ratio.numbers[name] for name in ("mu", "sigma", "nu"))
+    away = float(stdtrit(nu, 1 - tail)) * sd
+    return float(np.exp(mu - away)), float(np.exp(mu)), float(np.exp(mu + away))
+
+
 def log_usual(ratio: Prior, law: Law, constants: Mapping[str, Any], log_reach_max: Any) -> Any:
     """Log of the factor on a law's best tokens per parameter, beyond the largest run, a Student-t; at most 0."""
     best, nu = best_ratio(law, constants, log_reach_max + BEYOND * LN_10), ratio.numbers["nu"]

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import given
 from ...laws.distance import LN_10
 from ...posterior import Fit
-from ...spec.learnt import BEYOND, best_ratio, ratio_prior
+from ...spec.learnt import BEYOND, best_ratio, ratio_prior, usual_range
 from ...spec.noise import additive_noise, to_link
 from ...spec.prior import Prior
 from ..plans.loss import Part
@@ -140,11 +140,7 @@ def _usual_said(fits: Sequence[Fit], without: tuple[float, float]) -> list[str]:
     """Return the sentence that says that the interval leans on public suites; none if it hardly does."""
     if not leans(without):
         return []
-    from scipy.special import stdtrit
-
-    numbers = next(one for one in map(_usual, fits) if one).numbers
-    away = float(stdtrit(numbers["nu"], 0.95)) * numbers["sigma"]
-    low, middle, high = (float(np.exp(numbers["mu"] + x)) for x in (-away, 0.0, away))
+    low, middle, high = usual_range(next(one for one in map(_usual, fits) if one), 0.05)
     (wider, larger), moved = without, ""
     if abs(np.log(larger)) > np.log(TOO_FAR):
         moved = f", at {'larger' if larger > 1 else 'smaller'} sizes"

@@ -7,7 +7,7 @@ import xarray as xr
 
 from ...errors import given
 from ...laws.distance import LN_10
-from ...spec.learnt import BEYOND, best_ratio, ratio_prior
+from ...spec.learnt import BEYOND, best_ratio, ratio_prior, usual_range
 from ...spec.prior import Prior
 from ...spec.spec import ModelSpec
 from ..store import fitted_spec
@@ -27,7 +27,7 @@ def prior_checks(idata: xr.DataTree) -> list[dict[str, Any]]:
 
 def _usual_ratio(idata: xr.DataTree, spec: ModelSpec, ratio: Prior) -> dict[str, Any]:
     """Check whether the best tokens per parameter beyond the runs are like those of public suites, which the prior leans to."""
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtr
 
     law, draws = spec.get_law(), idata["posterior"].to_dataset()
     constants = {name: draws[name].to_numpy().ravel() for name in law.loss_constants}
@@ -36,7 +36,7 @@ def _usual_ratio(idata: xr.DataTree, spec: ModelSpec, ratio: Prior) -> dict[str,
     mu, sd, nu = (ratio.numbers[name] for name in ("mu", "sigma", "nu"))
     low, middle, high = np.exp(np.quantile(best, [_PRIOR_TAIL, 0.5, 1 - _PRIOR_TAIL]))
     below = float(stdtr(nu, (np.log(middle) - mu) / sd))
-    least, most = (np.exp(mu + sd * stdtrit(nu, p)) for p in (_PRIOR_TAIL, 1 - _PRIOR_TAIL))
+    least, _, most = usual_range(ratio, _PRIOR_TAIL)
     return verdict(
         "usual_ratio",
         min(below, 1 - below),
